@@ -1,0 +1,249 @@
+package hotsync
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The triple that makes an identity claim name a Zuora account, as Limio's
+// hot-sync page defines it:
+// https://docs.limio.com/integrations/keeping-zuora-and-limio-in-sync/configuring-zuora-to-limio-hot-sync
+const (
+	ServiceZuora = "zuora"
+	IssuerZuora  = "zuora"
+	TypeAccount  = "account"
+)
+
+// IdentityClaim says which claim of a provider's tokens names Zuora accounts.
+// The field names are those of Limio's settings page.
+type IdentityClaim struct {
+	Claim              string `json:"claim"`
+	Service            string `json:"service"`
+	Issuer             string `json:"issuer"`
+	Type               string `json:"type"`
+	AccountLookup      bool   `json:"accountLookup"`                // Option B: look the value up in a custom field
+	AccountLookupField string `json:"accountLookupField,omitempty"` // such as LimioExternalId__c
+}
+
+// NamesZuoraAccount reports whether hotsync uses the claim: only the exact
+// triple zuora, zuora, account counts.
+func (c IdentityClaim) NamesZuoraAccount() bool {
+	return c.Service == ServiceZuora && c.Issuer == IssuerZuora && c.Type == TypeAccount
+}
+
+// Provider is an identity provider whose logins hotsync acts on.
+type Provider struct {
+	Name      string          `json:"name"`
+	Issuer    string          `json:"issuer"`    // exactly the iss of its tokens; https://cognito-idp.<region>.amazonaws.com/<pool> for a user pool
+	Audiences []string        `json:"audiences"` // client ids accepted as aud; a Cognito trigger carries none
+	Claims    []IdentityClaim `json:"claims"`
+}
+
+// ZuoraPlan chooses how an account is read from Zuora.
+type ZuoraPlan string
+
+// The plans.
+const (
+	PlanH ZuoraPlan = "H" // Object Query for account, contacts and payment methods; 2 calls
+	PlanV ZuoraPlan = "V" // v1 only; 3 calls; for tenants where Object Query is off or stale
+)
+
+// CreationStrategy chooses how objects come into being in Limio, for which
+// Limio publishes no endpoint.
+type CreationStrategy string
+
+// The strategies.
+const (
+	CreateObjects CreationStrategy = "objects" // POST with ids made by hotsync
+	CreatePlugin  CreationStrategy = "plugin"  // Limio's own Zuora sync makes subscription and customer
+)
+
+// SalesforceID says what a CRM ID of a Zuora account names in Salesforce.
+type SalesforceID string
+
+// The Salesforce objects a CRM ID may name.
+const (
+	SalesforceAccount SalesforceID = "account"
+	SalesforceContact SalesforceID = "contact"
+)
+
+// Settings is what an administrator decides. They live in the settings table
+// and are read by every function.
+type Settings struct {
+	Version   int        `json:"version"`
+	HotSync   bool       `json:"hotSync"` // the one switch
+	Providers []Provider `json:"providers"`
+
+	ZuoraPlan         ZuoraPlan        `json:"zuoraPlan"`
+	TimeZone          string           `json:"timeZone"` // of the Zuora tenant: decides which price is today's
+	CreationStrategy  CreationStrategy `json:"creationStrategy"`
+	SalesforceID      SalesforceID     `json:"salesforceId"`
+	CreateOffers      bool             `json:"createOffers"` // not recommended
+	CreateAddOns      bool             `json:"createAddOns"` // not recommended
+	RecordUnmatched   bool             `json:"recordUnmatched"`
+	GuardStaleLookups bool             `json:"guardStaleLookups"` // before writing, the account found by lookup must still name the login
+
+	ZuoraAccountURL  string `json:"zuoraAccountUrl"`  // pattern with {id}, for links in the console
+	LimioCustomerURL string `json:"limioCustomerUrl"` // pattern with {id}
+
+	UpdatedAt time.Time `json:"updatedAt,omitzero"`
+	UpdatedBy string    `json:"updatedBy,omitempty"`
+}
+
+// DefaultSettings is what holds before anybody saved anything: hot sync is off.
+func DefaultSettings() Settings {
+	return Settings{ZuoraPlan: PlanH, TimeZone: "UTC", CreationStrategy: CreateObjects, SalesforceID: SalesforceAccount,
+		GuardStaleLookups: true, Providers: []Provider{}}
+}
+
+// Provider finds the provider of an issuer; ok is false when none is
+// configured. Issuers are compared exactly, as OpenID Connect Core 3.1.3.7 wants.
+func (s Settings) Provider(issuer string) (_ Provider, ok bool) {
+	for _, p := range s.Providers {
+		if p.Issuer == issuer {
+			return p, true
+		}
+	}
+	return Provider{}, false
+}
+
+// Finding is something to say about a setting. An error keeps the settings
+// from being saved; a warning does not.
+type Finding struct {
+	Path    string `json:"path"` // such as providers[0].claims[1].type
+	Message string `json:"message"`
+	Warning bool   `json:"warning"`
+}
+
+var lookupField = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*__c$`)
+
+// IsLookupField reports whether name can be the API name of a Zuora custom
+// field. The name goes into a query unescaped, so nothing else is let through.
+func IsLookupField(name string) bool { return len(name) <= 80 && lookupField.MatchString(name) }
+
+// Validate finds what is wrong or suspicious, in the order of the fields.
+func (s Settings) Validate() []Finding {
+	var out []Finding
+	fail := func(path, format string, args ...any) {
+		out = append(out, Finding{Path: path, Message: fmt.Sprintf(format, args...)})
+	}
+	warn := func(path, format string, args ...any) {
+		out = append(out, Finding{Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
+	}
+	oneOf := func(path, value string, allowed ...string) {
+		if !slices.Contains(allowed, value) {
+			fail(path, "%q is not one of %s.", value, strings.Join(allowed, ", "))
+		}
+	}
+	if s.HotSync && len(s.Providers) == 0 {
+		warn("providers", "Hot sync is on, but no identity provider is configured: no login is synced.")
+	}
+	issuers, names := map[string]bool{}, map[string]bool{}
+	for i, p := range s.Providers {
+		path := fmt.Sprintf("providers[%d]", i)
+		if strings.TrimSpace(p.Name) == "" {
+			fail(path+".name", "Give the provider a name.")
+		} else if names[p.Name] {
+			fail(path+".name", "The name %q is taken by another provider.", p.Name)
+		}
+		if issuers[p.Issuer] {
+			fail(path+".issuer", "This issuer is configured twice.")
+		}
+		names[p.Name], issuers[p.Issuer] = true, true
+		if problem := issuerProblem(p.Issuer); problem != "" {
+			fail(path+".issuer", "%s", problem)
+		}
+		if len(p.Audiences) == 0 && !isUserPool(p.Issuer) {
+			fail(path+".audiences", "Name at least one client id (aud): without it a token issued for another application would count as a login.")
+		}
+		for j, a := range p.Audiences {
+			if strings.TrimSpace(a) == "" {
+				fail(fmt.Sprintf("%s.audiences[%d]", path, j), "Remove the empty client id.")
+			}
+		}
+		validateClaims(path, p, fail, warn)
+	}
+	oneOf("zuoraPlan", string(s.ZuoraPlan), string(PlanH), string(PlanV))
+	oneOf("creationStrategy", string(s.CreationStrategy), string(CreateObjects), string(CreatePlugin))
+	oneOf("salesforceId", string(s.SalesforceID), string(SalesforceAccount), string(SalesforceContact))
+	if _, err := time.LoadLocation(s.TimeZone); s.TimeZone == "" || err != nil {
+		fail("timeZone", "%q is not a time zone such as Europe/London.", s.TimeZone)
+	}
+	if s.CreateOffers {
+		warn("createOffers", "Creating offers during hot sync is not recommended: Limio advises to migrate the catalogue first.")
+	}
+	if s.CreateAddOns {
+		warn("createAddOns", "Creating add-ons during hot sync is not recommended: Limio advises to migrate the catalogue first.")
+	}
+	for path, pattern := range map[string]string{"zuoraAccountUrl": s.ZuoraAccountURL, "limioCustomerUrl": s.LimioCustomerURL} {
+		if pattern != "" && (!strings.HasPrefix(pattern, "https://") && !strings.HasPrefix(pattern, "http://127.0.0.1") || !strings.Contains(pattern, "{id}")) {
+			fail(path, "Give an https address with {id} in it.")
+		}
+	}
+	return out
+}
+
+func validateClaims(path string, p Provider, fail, warn func(path, format string, args ...any)) {
+	used := 0
+	seen := map[string]bool{}
+	for j, c := range p.Claims {
+		path := fmt.Sprintf("%s.claims[%d]", path, j)
+		if strings.TrimSpace(c.Claim) == "" {
+			fail(path+".claim", "Name the claim.")
+		}
+		key := c.Claim + "\x00" + c.AccountLookupField
+		if seen[key] {
+			fail(path+".claim", "The claim %q is configured twice.", c.Claim)
+		}
+		seen[key] = true
+		for _, part := range [...]struct{ name, got, want string }{
+			{"service", c.Service, ServiceZuora}, {"issuer", c.Issuer, IssuerZuora}, {"type", c.Type, TypeAccount},
+		} {
+			if part.got != part.want {
+				warn(path+"."+part.name, "%q is not %q, so hotsync does not use this claim.", part.got, part.want)
+			}
+		}
+		if c.NamesZuoraAccount() {
+			used++
+		}
+		switch {
+		case c.AccountLookup && !IsLookupField(c.AccountLookupField):
+			fail(path+".accountLookupField", "Give the API name of a Zuora Account custom field, such as LimioExternalId__c.")
+		case !c.AccountLookup && c.AccountLookupField != "":
+			warn(path+".accountLookupField", "Account lookup is off, so the field is not used.")
+		}
+	}
+	if used == 0 {
+		warn(path+".claims", "No claim of this provider names a Zuora account, so none of its logins is synced.")
+	}
+}
+
+func issuerProblem(issuer string) string {
+	u, err := url.Parse(issuer)
+	switch {
+	case issuer == "":
+		return "Give the issuer, exactly as in the iss of its tokens."
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return "The issuer must be a plain address such as https://login.example.com."
+	case u.Scheme == "https":
+		return ""
+	case u.Scheme == "http" && (u.Hostname() == "127.0.0.1" || u.Hostname() == "localhost" || u.Hostname() == "::1"):
+		return "" // the local stack
+	default:
+		return "The issuer must be reached by https."
+	}
+}
+
+var userPool = regexp.MustCompile(`^https://cognito-idp\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[\w-]+$`)
+
+func isUserPool(issuer string) bool { return userPool.MatchString(issuer) }
+
+// UserPoolIssuer is the issuer of a Cognito user pool: what its ID tokens have
+// as iss, and what stands for it where a trigger carries no token.
+func UserPoolIssuer(region, pool string) string {
+	return "https://cognito-idp." + region + ".amazonaws.com/" + pool
+}

@@ -1,0 +1,37 @@
+package projection
+
+// Kind is Limio's record_type.
+type Kind string
+
+// The kinds that hotsync reads or writes.
+const (
+	Identity          Kind = "identity"
+	Customer          Kind = "customer"
+	Subscription      Kind = "subscription"
+	SubscriptionOffer Kind = "subscription_offer"
+	PaymentMethod     Kind = "payment_method"
+	Address           Kind = "address"
+)
+
+// Object is a Limio object: one that should exist (made by Project) or one that
+// does (read by package limio).
+type Object struct {
+	Kind Kind
+	// Key is what names the object within its account whatever its id: the
+	// subscription number, the payment-method id, … See Key functions in key.go.
+	// It is "" for an object of Limio's own that hotsync knows nothing about.
+	Key string
+	// ID is Limio's id, prefix and 32 hex digits. A wanted object has the id
+	// hotsync would create it with (see ID); convergence replaces it by the id
+	// of the object found under the same Key.
+	ID        string
+	Service   string // owning system: limio, zuora or salesforce
+	Type      string // of an identity: @limio/id, @limio/external-id, account or contact
+	Name      string
+	Reference string
+	Status    string
+	Owner     string         // id of the owner identity
+	Customer  string         // id of the customer
+	Related   string         // id of the object it hangs on: the subscription of an offer
+	Data      map[string]any // JSON values; numbers are json.Number
+}
