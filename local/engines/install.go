@@ -28,7 +28,7 @@ const (
 // may call it at once: one installs, the others wait for it.
 func install(ctx context.Context, dir string) error {
 	if _, err := exec.LookPath("node"); err != nil {
-		return errors.New(needNode + ": node is not on the PATH")
+		return fmt.Errorf("%s: node is not on the PATH", needNode)
 	}
 	if ok, err := installed(dir); ok || err != nil {
 		return err
@@ -81,7 +81,7 @@ func lockHash(dir string) (string, error) {
 
 func checkNode(ctx context.Context) error {
 	if _, err := exec.LookPath("npm"); err != nil {
-		return errors.New(needNode + ", with npm: npm is not on the PATH")
+		return fmt.Errorf("%s, with npm: npm is not on the PATH", needNode)
 	}
 	out, err := exec.CommandContext(ctx, "node", "--version").Output()
 	if err != nil {
