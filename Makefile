@@ -1,0 +1,51 @@
+# make run   the whole system on this computer; make test   everything that must pass
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+FUNCTIONS := login sync deadletter console
+GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w"
+
+.PHONY: help run test build lint fmt bench fuzz tools
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+tools:
+	@command -v go >/dev/null || { echo "Go 1.26 or newer is needed: install it, then try again." >&2; exit 1; }
+	@command -v node >/dev/null || { echo "Node 20 or newer is needed (for the local DynamoDB and SQS engines): install it, then try again." >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is needed (it comes with Node): install it, then try again." >&2; exit 1; }
+
+run: tools ## bring the whole system up on this computer
+	go run ./cmd/hotsync up
+
+test: tools ## run every test
+	go vet ./...
+	go test -race -timeout 20m ./...
+
+build: tools ## compile every function for AWS (arm64) and for this computer
+	@for fn in $(FUNCTIONS); do \
+	  echo "dist/arm64/$$fn dist/host/$$fn"; \
+	  GOOS=linux GOARCH=arm64 $(GOBUILD) -o dist/arm64/$$fn/bootstrap ./functions/$$fn; \
+	  $(GOBUILD) -o dist/host/$$fn/bootstrap ./functions/$$fn; \
+	done
+
+lint: tools ## vet, staticcheck, gofmt, template
+	go vet ./...
+	go tool staticcheck ./...
+	@unformatted="$$(gofmt -l $$(git ls-files '*.go'))"; if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
+	@if command -v cfn-lint >/dev/null; then cfn-lint template.yaml; else echo "cfn-lint is not on PATH: template.yaml was not linted" >&2; fi
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+# sam build calls build-<logical id> (BuildMethod: makefile) and wants the binary in ARTIFACTS_DIR.
+define sam_build
+.PHONY: build-$(1)Function
+build-$(1)Function:
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -o "$$(ARTIFACTS_DIR)/bootstrap" ./functions/$(2)
+endef
+$(eval $(call sam_build,Login,login))
+$(eval $(call sam_build,Sync,sync))
+$(eval $(call sam_build,DeadLetter,deadletter))
+$(eval $(call sam_build,Console,console))
