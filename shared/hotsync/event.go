@@ -126,6 +126,9 @@ type Event struct {
 	Revision int `json:"-"`
 	// ChangeCount is len(Changes), known also where only a summary was read.
 	ChangeCount int `json:"-"`
+	// AttemptCount and WarningCount are the lengths of their lists likewise.
+	AttemptCount int `json:"-"`
+	WarningCount int `json:"-"`
 	// SearchTerms are further names the event's account can be found by:
 	// subscription numbers and SearchHash values. Written, never read back.
 	SearchTerms []string `json:"-"`
