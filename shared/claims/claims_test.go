@@ -1,0 +1,200 @@
+package claims_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hotsync/shared/claims"
+	"hotsync/shared/hotsync"
+)
+
+const issuer = "https://login.example.com"
+
+func account(claim string) hotsync.IdentityClaim {
+	return hotsync.IdentityClaim{Claim: claim, Service: "zuora", Issuer: "zuora", Type: "account"}
+}
+
+func lookup(claim, field string) hotsync.IdentityClaim {
+	c := account(claim)
+	c.AccountLookup, c.AccountLookupField = true, field
+	return c
+}
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+
+	const field = "LimioExternalId__c"
+	ignored := func(claim, reason string) claims.Ignored { return claims.Ignored{Claim: claim, Reason: reason} }
+	for _, tc := range []struct {
+		name    string
+		config  []hotsync.IdentityClaim
+		claims  map[string]any
+		wanted  []claims.Wanted
+		ignored []claims.Ignored
+	}{
+		{
+			name:   "accounts in the claim's order",
+			config: []hotsync.IdentityClaim{account("accounts")},
+			claims: map[string]any{"accounts": []any{"A2", "A1"}},
+			wanted: []claims.Wanted{{Claim: "accounts", Account: "A2"}, {Claim: "accounts", Account: "A1"}},
+		},
+		{
+			name:   "a configured claim found with Cognito's prefix",
+			config: []hotsync.IdentityClaim{account("accounts")},
+			claims: map[string]any{"custom:accounts": "[A1, A2]"},
+			wanted: []claims.Wanted{{Claim: "accounts", Account: "A1"}, {Claim: "accounts", Account: "A2"}},
+		},
+		{
+			name:   "a prefixed claim found without",
+			config: []hotsync.IdentityClaim{account("custom:accounts")},
+			claims: map[string]any{"accounts": "A1"},
+			wanted: []claims.Wanted{{Claim: "custom:accounts", Account: "A1"}},
+		},
+		{
+			name:   "the exact name goes first",
+			config: []hotsync.IdentityClaim{account("accounts")},
+			claims: map[string]any{"custom:accounts": "A1", "accounts": "A2"},
+			wanted: []claims.Wanted{{Claim: "accounts", Account: "A2"}},
+		},
+		{
+			name:   "the same account in two claims",
+			config: []hotsync.IdentityClaim{account("one"), account("two")},
+			claims: map[string]any{"one": "A1", "two": "A2,A1"},
+			wanted: []claims.Wanted{{Claim: "one", Account: "A1"}, {Claim: "two", Account: "A2"}},
+		},
+		{
+			name:   "lookup",
+			config: []hotsync.IdentityClaim{lookup("sub", field)},
+			claims: map[string]any{"sub": "auth0|Abc "},
+			wanted: []claims.Wanted{{Claim: "sub", Lookup: &hotsync.Lookup{Field: field, Value: "auth0|Abc "}}},
+		},
+		{
+			name:   "lookup of a number and of a list of one",
+			config: []hotsync.IdentityClaim{lookup("n", field), lookup("one", field)},
+			claims: map[string]any{"n": json.Number("007"), "one": []any{"x"}},
+			wanted: []claims.Wanted{
+				{Claim: "n", Lookup: &hotsync.Lookup{Field: field, Value: "007"}},
+				{Claim: "one", Lookup: &hotsync.Lookup{Field: field, Value: "x"}},
+			},
+		},
+		{
+			name:   "one value in two fields is two lookups, twice in one field is one",
+			config: []hotsync.IdentityClaim{lookup("sub", field), lookup("sub", "Other__c"), lookup("again", field)},
+			claims: map[string]any{"sub": "x", "again": "x"},
+			wanted: []claims.Wanted{
+				{Claim: "sub", Lookup: &hotsync.Lookup{Field: field, Value: "x"}},
+				{Claim: "sub", Lookup: &hotsync.Lookup{Field: "Other__c", Value: "x"}},
+			},
+		},
+		{
+			name: "only the exact triple counts",
+			config: []hotsync.IdentityClaim{
+				{Claim: "a", Service: "Zuora", Issuer: "zuora", Type: "account"},
+				{Claim: "b", Service: "zuora", Issuer: "zuora ", Type: "account"},
+				{Claim: "c", Service: "zuora", Issuer: "zuora", Type: "contact"},
+				{Claim: "d"},
+			},
+			claims:  map[string]any{"a": "A1", "b": "A1", "c": "A1", "d": "A1"},
+			ignored: []claims.Ignored{ignored("a", claims.ReasonNotUsed), ignored("b", claims.ReasonNotUsed), ignored("c", claims.ReasonNotUsed), ignored("d", claims.ReasonNotUsed)},
+		},
+		{
+			name:    "missing, empty, malformed and good",
+			config:  []hotsync.IdentityClaim{account("missing"), account("empty"), account("bad")},
+			claims:  map[string]any{"empty": "[]", "bad": "[A1, null, a/b]"},
+			wanted:  []claims.Wanted{{Claim: "bad", Account: "A1"}},
+			ignored: []claims.Ignored{ignored("missing", claims.ReasonMissing), ignored("empty", claims.ReasonEmpty), ignored("bad", claims.ReasonMalformed), ignored("bad", claims.ReasonMalformed)},
+		},
+		{
+			name:    "an e-mail that the provider did not verify",
+			config:  []hotsync.IdentityClaim{lookup("email", field)},
+			claims:  map[string]any{"email": "ada@example.com", "email_verified": false},
+			ignored: []claims.Ignored{ignored("email", claims.ReasonUnverified)},
+		},
+		{
+			name:    "the same as a Cognito attribute",
+			config:  []hotsync.IdentityClaim{lookup("email", field)},
+			claims:  map[string]any{"email": "ada@example.com", "email_verified": "False"},
+			ignored: []claims.Ignored{ignored("email", claims.ReasonUnverified)},
+		},
+		{
+			name:   "a verified e-mail",
+			config: []hotsync.IdentityClaim{lookup("email", field)},
+			claims: map[string]any{"email": "ada@example.com", "email_verified": "true"},
+			wanted: []claims.Wanted{{Claim: "email", Lookup: &hotsync.Lookup{Field: field, Value: "ada@example.com"}}},
+		},
+		{
+			name:    "a lookup field that is none",
+			config:  []hotsync.IdentityClaim{lookup("sub", "Id != ''")},
+			claims:  map[string]any{"sub": "x"},
+			ignored: []claims.Ignored{ignored("sub", claims.ReasonLookupField)},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			settings := hotsync.Settings{Providers: []hotsync.Provider{{Name: "other", Issuer: "https://other.example.com"},
+				{Name: "example", Issuer: issuer, Claims: tc.config}}}
+			login := hotsync.Login{Identity: hotsync.Identity{Issuer: issuer, Subject: "s"}, Claims: tc.claims}
+			got := claims.Read(login, settings)
+			for i, x := range got.Ignored {
+				if x.Detail == "" {
+					t.Errorf("%+v has no detail", x)
+				}
+				got.Ignored[i].Detail = ""
+			}
+			want := claims.Result{Provider: "example", Wanted: tc.wanted, Ignored: tc.ignored}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("Read mismatch (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReadUnknownIssuer(t *testing.T) {
+	t.Parallel()
+
+	for _, other := range []string{"", issuer + "/", "https://LOGIN.example.com"} {
+		settings := hotsync.Settings{Providers: []hotsync.Provider{{Name: "example", Issuer: issuer, Claims: []hotsync.IdentityClaim{account("a")}}}}
+		got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: other}, Claims: map[string]any{"a": "A1"}}, settings)
+		if got.Provider != "" || len(got.Wanted) != 0 || len(got.Ignored) != 1 || got.Ignored[0].Reason != claims.ReasonIssuer {
+			t.Errorf("Read with issuer %q = %+v, want only that the issuer is unknown", other, got)
+		}
+	}
+}
+
+func TestReadLookupRefusals(t *testing.T) {
+	t.Parallel()
+
+	for name, value := range map[string]any{
+		"null":                 "null",
+		"NULL with blanks":     " NuLl\u00a0",
+		"nil":                  nil,
+		"empty":                "",
+		"blank":                " \u3000",
+		"bool":                 true,
+		"object":               map[string]any{},
+		"no value":             []any{},
+		"two values":           []any{"a", "b"},
+		"a list in a list":     []any{[]any{"a"}},
+		"null in a list":       []any{nil},
+		"control characters":   "a\x02\x03b",
+		"newline":              "a\n",
+		"C1 control character": "a\u0085b",
+		"invalid UTF-8":        "a\xff",
+		"256 bytes":            strings.Repeat("x", 256),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			settings := hotsync.Settings{Providers: []hotsync.Provider{{Name: "example", Issuer: issuer,
+				Claims: []hotsync.IdentityClaim{lookup("sub", "LimioExternalId__c")}}}}
+			got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: issuer}, Claims: map[string]any{"sub": value}}, settings)
+			if len(got.Wanted) != 0 || len(got.Ignored) != 1 || got.Ignored[0].Reason != claims.ReasonLookupValue {
+				t.Errorf("Read with %q = %+v, want it refused", value, got)
+			}
+		})
+	}
+}
