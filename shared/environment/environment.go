@@ -1,0 +1,89 @@
+// Package environment reads a function's environment variables and says in one
+// line what is missing or wrong, so that a badly deployed function stops at
+// init and not at the first login.
+package environment
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Reader reads variables and remembers what is wrong with them.
+type Reader struct {
+	get      func(string) string
+	problems []string
+}
+
+// New makes a Reader on a look-up such as os.Getenv.
+func New(get func(string) string) *Reader { return &Reader{get: get} }
+
+// Err names every variable that is missing or wrong and how to set it; nil when
+// there is none.
+func (r *Reader) Err() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(r.problems, "; "))
+}
+
+func (r *Reader) problem(format string, args ...any) {
+	r.problems = append(r.problems, fmt.Sprintf(format, args...))
+}
+
+// Getenv gives a variable as it is.
+func (r *Reader) Getenv(name string) string { return r.get(name) }
+
+// Text gives a variable that must not be empty; how says what to set it to.
+func (r *Reader) Text(name, how string) string {
+	v := strings.TrimSpace(r.get(name))
+	if v == "" {
+		r.problem("set %s to %s", name, how)
+	}
+	return v
+}
+
+// Number gives a whole number from low to high, or fallback when the variable
+// is empty.
+func (r *Reader) Number(name string, fallback, low, high int) int {
+	v := strings.TrimSpace(r.get(name))
+	if v == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < low || n > high {
+		r.problem("set %s to a number from %d to %d (it is %q)", name, low, high, v)
+		return fallback
+	}
+	return n
+}
+
+// URL gives an http or https address without path; plain http is for loopback
+// addresses only.
+func (r *Reader) URL(name, how string) string {
+	v := r.Text(name, how)
+	if v == "" {
+		return ""
+	}
+	u, err := url.Parse(v)
+	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" ||
+		u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		r.problem("set %s to %s (it is %q)", name, how, v)
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+func loopback(host string) bool { return host == "127.0.0.1" || host == "::1" || host == "localhost" }
+
+// Keep takes what another constructor says about its variables into Err.
+func Keep[T any](r *Reader) func(T, error) T {
+	return func(v T, err error) T {
+		if err != nil {
+			r.problem("%v", err)
+		}
+		return v
+	}
+}
