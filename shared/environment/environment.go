@@ -78,12 +78,9 @@ func (r *Reader) URL(name, how string) string {
 
 func loopback(host string) bool { return host == "127.0.0.1" || host == "::1" || host == "localhost" }
 
-// Keep takes what another constructor says about its variables into Err.
-func Keep[T any](r *Reader) func(T, error) T {
-	return func(v T, err error) T {
-		if err != nil {
-			r.problem("%v", err)
-		}
-		return v
+// Note takes what another constructor says about its variables into Err.
+func (r *Reader) Note(err error) {
+	if err != nil {
+		r.problem("%v", err)
 	}
 }

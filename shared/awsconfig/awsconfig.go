@@ -1,0 +1,35 @@
+// Package awsconfig loads the AWS configuration in the same way for every
+// function.
+package awsconfig
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/config"
+)
+
+// Load reads region, credentials and endpoints from the environment
+// (AWS_ENDPOINT_URL_DYNAMODB and AWS_ENDPOINT_URL_SQS point a function at local
+// engines). Calls are tried attempts times at most, each bounded by perCall.
+func Load(ctx context.Context, attempts int, perCall time.Duration) (aws.Config, error) {
+	// Connections are kept between invocations, as many as one batch of syncs uses.
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 64, MaxIdleConnsPerHost: 32, IdleConnTimeout: 90 * time.Second,
+		TLSHandshakeTimeout: perCall, ForceAttemptHTTP2: true}
+	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithHTTPClient(&http.Client{Transport: transport, Timeout: perCall}),
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, 2*time.Second })
+		}))
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, fmt.Errorf("set AWS_REGION to the region of the queue and the tables")
+	}
+	return cfg, nil
+}
