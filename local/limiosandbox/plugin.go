@@ -1,0 +1,142 @@
+package limiosandbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"hotsync/local/sandbox"
+)
+
+// ZuoraSubscription is what Limio's Zuora sync reads of a subscription. Dates
+// are YYYY-MM-DD, "" for none.
+type ZuoraSubscription struct {
+	Number        string
+	AccountID     string
+	AccountNumber string
+	AccountName   string
+	Status        string // as Zuora spells it
+	Start         string
+	TermStart     string
+	TermEnd       string
+	AutoRenew     bool
+}
+
+// syncSubscription is POST /plugins/zuora/sync/subscription/{id}: Limio reads
+// the subscription from Zuora, by number or id, and makes subscription, customer
+// and owner where they are absent. https://docs.limio.com/api-docs/zuora-sync
+func (s *Sandbox) syncSubscription(w http.ResponseWriter, r *http.Request) {
+	id, owner, err := s.syncFromZuora(r.Context(), r.PathValue("id"))
+	if err != nil {
+		refuse(w, http.StatusBadGateway, err.Error())
+		return
+	}
+	sandbox.Answer(w, http.StatusOK, map[string]any{"success": true, "id": id, "owner": owner})
+}
+
+// zuoraEvent is POST /events/zuora, Zuora's callout into Limio. Whatever its
+// type, the subscription is read again. The answer's body is not known.
+func (s *Sandbox) zuoraEvent(w http.ResponseWriter, r *http.Request) {
+	m, err := readMembers(w, r, []string{"subscriptionID", "type", "data"})
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	key, err := m.text("subscriptionID")
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	_, _, err = s.syncFromZuora(r.Context(), key)
+	if err != nil {
+		refuse(w, http.StatusBadGateway, err.Error())
+		return
+	}
+	sandbox.Answer(w, http.StatusOK, map[string]any{})
+}
+
+func (s *Sandbox) syncFromZuora(ctx context.Context, key string) (id, owner string, err error) {
+	if s.readZuora == nil {
+		return "", "", fmt.Errorf("no Zuora is connected")
+	}
+	z, err := s.readZuora(ctx, key)
+	if err != nil {
+		return "", "", err
+	}
+	now := s.stamp()
+	fresh := map[string]string{}
+	for _, prefix := range []string{"id-", "cus-", "identity-", "sub-"} {
+		fresh[prefix] = s.newID(prefix)
+	}
+
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	s.store.counts.PluginSyncs++
+	customer := s.store.customerOf(z.AccountID)
+	if customer == nil {
+		customer, err = s.store.addCustomer(z, fresh, now)
+		if err != nil {
+			return "", "", err
+		}
+	}
+	sub, err := s.store.putSubscription(z, customer, fresh["sub-"], now)
+	if err != nil {
+		return "", "", err
+	}
+	return sub.ID, sub.Owner, nil
+}
+
+// addCustomer makes owner, customer and account identity.
+func (st *store) addCustomer(z ZuoraSubscription, id map[string]string, now string) (*record, error) {
+	owner := envelope{RecordType: kindIdentity, ID: id["id-"], Name: z.AccountName, Type: typeOwner}
+	_, err := st.addOwn(owner, now, map[string]any{})
+	if err != nil {
+		return nil, err
+	}
+	customer, err := st.addOwn(envelope{RecordType: kindCustomer, ID: id["cus-"], Owner: owner.ID}, now,
+		map[string]any{"name": z.AccountName})
+	if err != nil {
+		return nil, err
+	}
+	_, err = st.addOwn(envelope{RecordType: kindIdentity, ID: id["identity-"], Type: "account", Service: "zuora", Owner: owner.ID, Customer: customer.ID}, now,
+		map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": z.AccountID, "accountNumber": z.AccountNumber})
+	return customer, err
+}
+
+// putSubscription makes the subscription of a number, or brings it up to date.
+// Its offers stay as they are: Limio cannot match one to a rate plan that was
+// made outside.
+func (st *store) putSubscription(z ZuoraSubscription, customer *record, id, now string) (*record, error) {
+	data := map[string]any{"attributes": map[string]any{"autoRenew": z.AutoRenew}}
+	for name, date := range map[string]string{"startDate": z.Start, "termStartDate": z.TermStart, "termEndDate": z.TermEnd} {
+		if date != "" {
+			data[name] = date
+		}
+	}
+	status := strings.ToLower(z.Status)
+	found := st.byNumber[subscriptionName{customer.ID, z.Number}]
+	if found != nil {
+		return found, st.merge(found, "", status, data, now)
+	}
+	return st.addOwn(envelope{RecordType: kindSubscription, ID: id, Name: z.Number, Reference: z.Number,
+		Owner: customer.Owner, Customer: customer.ID, Status: status, Start: z.Start}, now, data)
+}
+
+// addOwn stores an object that Limio itself makes.
+func (st *store) addOwn(e envelope, now string, data map[string]any) (*record, error) {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return nil, fmt.Errorf("encode data of %s: %w", e.ID, err)
+	}
+	e.Data, e.Created, e.Updated, e.Mode = raw, now, now, "production"
+	if e.Service == "" {
+		e.Service = "limio"
+	}
+	if e.Status == "" {
+		e.Status = "active"
+	}
+	st.counts.PluginCreates[e.RecordType]++
+	return st.add(e)
+}

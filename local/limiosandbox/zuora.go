@@ -1,0 +1,116 @@
+package limiosandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ZuoraOverHTTP reads subscriptions from the Zuora at baseURL as an OAuth
+// client of it: GET /v1/subscriptions/{key}. It is what Config.ReadZuora wants.
+func ZuoraOverHTTP(baseURL, clientID, clientSecret string) func(ctx context.Context, key string) (ZuoraSubscription, error) {
+	z := &zuoraReader{base: strings.TrimRight(baseURL, "/"), id: clientID, secret: clientSecret, http: &http.Client{Timeout: 10 * time.Second}}
+	return z.read
+}
+
+type zuoraReader struct {
+	base, id, secret string
+	http             *http.Client
+
+	mu    sync.Mutex
+	token string
+}
+
+var errZuoraUnauthorized = errors.New("zuora answered 401")
+
+// read asks with the token at hand, and once more with a new one after a 401.
+func (z *zuoraReader) read(ctx context.Context, key string) (ZuoraSubscription, error) {
+	for _, refused := range []bool{false, true} {
+		token, err := z.bearer(ctx, refused)
+		if err != nil {
+			return ZuoraSubscription{}, err
+		}
+		sub, err := z.subscription(ctx, key, token)
+		if !errors.Is(err, errZuoraUnauthorized) {
+			return sub, err
+		}
+	}
+	return ZuoraSubscription{}, errZuoraUnauthorized
+}
+
+func (z *zuoraReader) bearer(ctx context.Context, refused bool) (string, error) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.token != "" && !refused {
+		return z.token, nil
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {z.id}, "client_secret": {z.secret}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, z.base+"/oauth/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	err = z.do(req, &answer)
+	if err != nil {
+		return "", err
+	}
+	z.token = answer.AccessToken
+	return z.token, nil
+}
+
+func (z *zuoraReader) subscription(ctx context.Context, key, token string) (ZuoraSubscription, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, z.base+"/v1/subscriptions/"+url.PathEscape(key), nil)
+	if err != nil {
+		return ZuoraSubscription{}, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Zuora-Version", "2025-08-12") // errors then carry their true status
+	var s struct {
+		Number        string `json:"subscriptionNumber"`
+		AccountID     string `json:"accountId"`
+		AccountNumber string `json:"accountNumber"`
+		AccountName   string `json:"accountName"`
+		Status        string `json:"status"`
+		Start         string `json:"subscriptionStartDate"`
+		TermStart     string `json:"termStartDate"`
+		TermEnd       string `json:"termEndDate"`
+		AutoRenew     bool   `json:"autoRenew"`
+	}
+	err = z.do(req, &s)
+	if err != nil {
+		return ZuoraSubscription{}, err
+	}
+	if s.Number == "" || s.AccountID == "" {
+		return ZuoraSubscription{}, errors.New("zuora's answer names no subscription and account")
+	}
+	return ZuoraSubscription(s), nil
+}
+
+func (z *zuoraReader) do(req *http.Request, out any) error {
+	res, err := z.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	switch {
+	case res.StatusCode == http.StatusUnauthorized:
+		return errZuoraUnauthorized
+	case res.StatusCode != http.StatusOK:
+		return fmt.Errorf("zuora answered %d", res.StatusCode)
+	}
+	err = json.NewDecoder(io.LimitReader(res.Body, 8<<20)).Decode(out)
+	if err != nil {
+		return fmt.Errorf("zuora's answer: %w", err)
+	}
+	return nil
+}

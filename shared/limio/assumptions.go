@@ -1,0 +1,167 @@
+package limio
+
+// Limio publishes no way to create most objects, nor how it keeps the identity
+// of a Zuora account. What hotsync assumes instead is in this file, and each
+// assumption can be checked on a tenant as its comment says:
+//
+//  1. Creation. POST /objects/{service}/{path_type} creates objects of every
+//     kind, with an id chosen by the caller, as public code does for promo codes
+//     (promo_codes_v2). Check: create a customer with a made-up id and read it
+//     back. Refused with 404 or 405, it is limio_creation_refused; the setting
+//     creationStrategy "plugin" then does without it.
+//  2. The envelope. Next to the observed members id, name and data such a POST
+//     takes the other members Limio shows of its objects: owner, customer,
+//     service, status, type, reference, related, start, relationship_type.
+//     Check: the object that was read back has them.
+//  3. A repeated POST. For an id that exists Limio answers 409, or 400 saying
+//     so. Check: send the POST twice.
+//  4. The customer of an account. GET /objects/zuora/customers/{Zuora account
+//     id} finds the customer by its account identity (zuora, zuora, account):
+//     service zuora is documented, the meaning of the id there is not. Check:
+//     read it for an account whose customer is known. Where it answers 404 for
+//     all, every sync writes the whole account: the ids are the same each time,
+//     so nothing is duplicated.
+//  5. Status by PUT. The documented update takes name and data; hotsync also
+//     sends status, and only when it changes. Check: update the status of a
+//     test subscription. Refused, it is limio_request_refused.
+//  6. Path types. Those of customers, subscriptions, offers, payment methods,
+//     addresses and identities are documented; that they are the ones to create
+//     under follows from assumption 1.
+//
+// The shape of data for addresses, offers and identities is package
+// projection's.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
+)
+
+var (
+	createObject      = operation{http.MethodPost, "/objects/{service}/{path_type}"}
+	customerByAccount = operation{http.MethodGet, "/objects/zuora/customers/{account}"}
+)
+
+// pathType is the kind's name in a path.
+func pathType(kind projection.Kind) (string, error) {
+	switch kind {
+	case projection.Customer:
+		return "customers", nil
+	case projection.Subscription:
+		return "subscriptions", nil
+	case projection.SubscriptionOffer:
+		return "subscription_offers", nil
+	case projection.PaymentMethod:
+		return "payment_methods", nil
+	case projection.Address:
+		return "address", nil
+	case projection.Identity:
+		return "identities", nil
+	default:
+		return "", hotsync.Errorf(hotsync.CodeInternal, "Limio has no path for objects of kind %q.", kind)
+	}
+}
+
+// createBody is the assumed envelope of a POST.
+type createBody struct {
+	ID               string         `json:"id"`
+	Name             string         `json:"name"`
+	Owner            string         `json:"owner,omitempty"`
+	Customer         string         `json:"customer,omitempty"`
+	Service          string         `json:"service"`
+	Status           string         `json:"status,omitempty"`
+	Type             string         `json:"type,omitempty"`
+	Reference        string         `json:"reference,omitempty"`
+	Related          string         `json:"related,omitempty"`
+	Start            string         `json:"start,omitempty"`
+	RelationshipType string         `json:"relationship_type,omitempty"`
+	Data             map[string]any `json:"data"`
+}
+
+// Create makes an object under the id it has. When Limio already has it, it is
+// brought to the same content, so that a repeat after a lost answer neither
+// duplicates nor fails.
+func (c *Client) Create(ctx context.Context, o projection.Object) (err error) {
+	defer hotsync.In(&err, "limio.Create(%s, %q)", o.Kind, o.ID)
+	pathType, err := pathType(o.Kind)
+	if err != nil {
+		return err
+	}
+	service := serviceOr(o.Service)
+	err = c.call(ctx, createObject, []string{service, pathType}, createBodyOf(o, service), nil)
+	var r *refusal
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &r):
+		return err
+	case r.exists():
+		return c.Update(ctx, o.Kind, service, o.ID, o.Status, o.Data)
+	case r.status == http.StatusNotFound, r.status == http.StatusMethodNotAllowed:
+		return hotsync.Errorf(hotsync.CodeLimioCreation, "%d: Limio did not take a new %s.", r.status, o.Kind).Because(err)
+	default:
+		return err
+	}
+}
+
+func createBodyOf(o projection.Object, service string) createBody {
+	b := createBody{
+		ID: o.ID, Name: o.Name, Owner: o.Owner, Customer: o.Customer, Service: service, Status: o.Status,
+		Type: o.Type, Reference: o.Reference, Related: o.Related, Data: orEmpty(o.Data),
+	}
+	switch o.Kind {
+	case projection.Subscription:
+		b.Start, _ = o.Data["startDate"].(string)
+	case projection.SubscriptionOffer:
+		b.Start, _ = o.Data["start"].(string)
+	case projection.Address:
+		b.RelationshipType = o.Key // billing or delivery, see projection.KeyOf
+	}
+	return b
+}
+
+var alreadyExists = regexp.MustCompile(`(?i)\balready exist|\bexists already|\bduplicate`)
+
+// exists reports whether a POST was refused because the id is taken.
+func (r *refusal) exists() bool {
+	return r.status == http.StatusConflict || r.status == http.StatusBadRequest && alreadyExists.MatchString(r.text)
+}
+
+// updateBody is the body of a PUT, with the assumed status.
+func updateBody(status string, data map[string]any) map[string]any {
+	body := map[string]any{"data": orEmpty(data)}
+	if status != "" {
+		body["status"] = status
+	}
+	return body
+}
+
+// orEmpty keeps a required member from being null.
+func orEmpty(data map[string]any) map[string]any {
+	if data == nil {
+		return map[string]any{}
+	}
+	return data
+}
+
+// customerOfAccount finds the customer of a Zuora account.
+func (c *Client) customerOfAccount(ctx context.Context, accountID string) (_ projection.Object, found bool, err error) {
+	var answer object
+	err = c.call(ctx, customerByAccount, []string{accountID}, nil, &answer)
+	if isNotFound(err) {
+		return projection.Object{}, false, nil
+	}
+	if err != nil {
+		return projection.Object{}, false, err
+	}
+	if projection.Kind(answer.RecordType) != projection.Customer || !strings.HasPrefix(string(answer.ID), "cus-") {
+		return projection.Object{}, false, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer is no customer.")
+	}
+	o, err := answer.decode()
+	return o, err == nil, err
+}

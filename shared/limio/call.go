@@ -1,0 +1,248 @@
+package limio
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"hotsync/shared/hotsync"
+	"hotsync/shared/telemetry"
+)
+
+// maxErrorBody is how much of a refusal is read: enough for a message.
+const maxErrorBody = 16 << 10
+
+// maxRetryAfter bounds what Limio can ask us to wait.
+const maxRetryAfter = time.Hour
+
+// operation is an operation of the API: its method, and its path below /api
+// with {name} where an id goes.
+type operation struct{ method, template string }
+
+// path puts the ids into the template, in order, each as one path segment.
+func (o operation) path(ids []string) (string, error) {
+	var b strings.Builder
+	rest := o.template
+	for _, id := range ids {
+		if id == "" || id == "." || id == ".." {
+			return "", hotsync.Errorf(hotsync.CodeInternal, "An id is missing in a call to Limio.")
+		}
+		before, after, ok := strings.Cut(rest, "{")
+		if !ok {
+			return "", fmt.Errorf("too many ids for %s", o.template)
+		}
+		b.WriteString(before)
+		b.WriteString(url.PathEscape(id))
+		_, rest, _ = strings.Cut(after, "}")
+	}
+	if strings.Contains(rest, "{") {
+		return "", fmt.Errorf("too few ids for %s", o.template)
+	}
+	b.WriteString(rest)
+	return b.String(), nil
+}
+
+// call carries out an operation with a bearer token, and once more with a new
+// token when Limio answers 401. body, unless nil, is sent as JSON; the answer
+// is decoded into out, unless that is nil.
+func (c *Client) call(ctx context.Context, o operation, ids []string, body, out any) (err error) {
+	defer hotsync.In(&err, "%s %s", o.method, o.template)
+	path, err := o.path(ids)
+	if err != nil {
+		return err
+	}
+	r := request{method: o.method, template: o.template, url: c.base + "/api" + path, out: out}
+	if body != nil {
+		r.contentType = "application/json"
+		r.body, err = json.Marshal(body)
+		if err != nil {
+			return err
+		}
+	}
+	r.token, err = c.tokens.get(ctx, "")
+	if err != nil {
+		return err
+	}
+	err = c.send(ctx, r)
+	var refused *refusal
+	if !errors.As(err, &refused) || refused.status != http.StatusUnauthorized {
+		return err
+	}
+	r.token, err = c.tokens.get(ctx, r.token)
+	if err != nil {
+		return err
+	}
+	return c.send(ctx, r)
+}
+
+// request is one HTTP request.
+type request struct {
+	method, template, url string
+	token                 string // "" for the token endpoint
+	contentType           string
+	body                  []byte
+	out                   any
+}
+
+// send makes one HTTP request within the client's limits.
+func (c *Client) send(ctx context.Context, r request) (err error) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	callCtx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(callCtx, r.method, r.url, bytes.NewReader(r.body))
+	if err != nil {
+		return withoutURL(err)
+	}
+	req.Header.Set("Accept", "application/json")
+	if r.contentType != "" {
+		req.Header.Set("Content-Type", r.contentType)
+	}
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+
+	telemetry.CountCall(ctx)
+	began, status := c.now(), 0
+	defer func() {
+		c.log.DebugContext(ctx, "limio call", "method", r.method, "path", r.template,
+			"status", status, "ms", c.now().Sub(began).Milliseconds())
+	}()
+	res, err := c.http.Do(req)
+	if err != nil {
+		return c.unreachable(ctx, callCtx, err)
+	}
+	defer res.Body.Close()
+	status = res.StatusCode
+	if status < 200 || status > 299 {
+		return c.refused(res)
+	}
+	if r.out == nil {
+		// The status says that it was done. The rest is read so that the connection
+		// can be used again; what it says, and whether it arrives, does not matter.
+		_, _ = io.CopyN(io.Discard, res.Body, maxErrorBody)
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, c.maxBody+1))
+	if err != nil {
+		return c.unreachable(ctx, callCtx, err)
+	}
+	if int64(len(body)) > c.maxBody {
+		return hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer is larger than %d bytes.", c.maxBody)
+	}
+	err = json.Unmarshal(body, r.out)
+	if err != nil {
+		return answerInvalid(err)
+	}
+	return nil
+}
+
+// answerInvalid reports an answer that cannot be understood. The errors of
+// encoding/json can repeat a number of the answer, so only their kind and place
+// are kept.
+func answerInvalid(err error) error {
+	var (
+		known  *hotsync.Error
+		syntax *json.SyntaxError
+		kind   *json.UnmarshalTypeError
+	)
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &syntax):
+		err = fmt.Errorf("JSON syntax at byte %d", syntax.Offset)
+	case errors.As(err, &kind):
+		err = fmt.Errorf("JSON member %q at byte %d has the wrong type", kind.Field, kind.Offset)
+	default:
+		err = errors.New("not the expected JSON")
+	}
+	return hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer could not be read.").Because(err)
+}
+
+// unreachable reports a request without a whole answer. The caller's own end is
+// given as it is, so that a sync which ran out of time says so.
+func (c *Client) unreachable(ctx, callCtx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case callCtx.Err() != nil:
+		return hotsync.Errorf(hotsync.CodeLimioUnavailable, "Limio did not answer within %s.", c.timeout)
+	default:
+		return hotsync.Errorf(hotsync.CodeLimioUnavailable, "Limio could not be reached, or its answer broke off.").Because(withoutURL(err))
+	}
+}
+
+// withoutURL takes the address, which holds ids, out of an error of net/http.
+func withoutURL(err error) error {
+	var e *url.Error
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// refusal is the cause of an error made from an HTTP status outside 2xx.
+type refusal struct {
+	status int
+	text   string // what Limio said, masked
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("status %d", r.status) }
+
+// refused makes an error of an answer outside 2xx. Limio documents 400, 401,
+// 404 and 502 and no body; the others are treated by what HTTP says of them.
+func (c *Client) refused(res *http.Response) error {
+	// A body that breaks off still says something; the status is what counts.
+	body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	r := &refusal{status: res.StatusCode, text: maskedText(body)}
+	code, message := verdict(r.status)
+	if r.text != "" {
+		message += ": " + r.text
+	}
+	return hotsync.Errorf(code, "%d: %s", r.status, message).Because(r).After(retryAfter(res.Header.Get("Retry-After"), c.now()))
+}
+
+// verdict says what a status means for the sync.
+func verdict(status int) (hotsync.Code, string) {
+	switch {
+	case status >= 300 && status < 400:
+		return hotsync.CodeLimioHost, "Limio redirected the request; it was not followed"
+	case status == http.StatusUnauthorized:
+		return hotsync.CodeLimioUnauthorized, "Limio refused the token"
+	case status == http.StatusForbidden:
+		return hotsync.CodeLimioForbidden, "Limio does not allow the request"
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return hotsync.CodeLimioNotFound, "Limio does not know the object"
+	case status == http.StatusTooManyRequests:
+		return hotsync.CodeLimioRateLimited, "Limio asked to slow down"
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status >= 500:
+		return hotsync.CodeLimioUnavailable, "Limio could not carry out the request"
+	default:
+		return hotsync.CodeLimioRefused, "Limio refused the request"
+	}
+}
+
+// retryAfter reads the header of RFC 9110, section 10.2.3: seconds or a date.
+func retryAfter(value string, now time.Time) time.Duration {
+	seconds, err := strconv.Atoi(value)
+	if err == nil {
+		return min(max(0, time.Duration(min(seconds, 86400))*time.Second), maxRetryAfter)
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(0, at.Sub(now)), maxRetryAfter)
+}

@@ -1,0 +1,113 @@
+package limio
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
+)
+
+// related is the answer that lists objects. A missing list is an error and not
+// an empty one: what is not in it would be created again.
+type related struct {
+	Items *[]object `json:"items"`
+}
+
+// objects gives the objects of the kinds hotsync knows, each once: Limio also
+// lists orders, events, schedules and, for an object that hangs on several
+// subscriptions, a row for each.
+func (r related) objects() ([]projection.Object, error) {
+	if r.Items == nil {
+		return nil, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer has no list of items.")
+	}
+	out := make([]projection.Object, 0, len(*r.Items))
+	seen := make(map[string]bool, len(*r.Items))
+	for _, item := range *r.Items {
+		if !known(projection.Kind(item.RecordType)) || seen[string(item.ID)] {
+			continue
+		}
+		o, err := item.decode()
+		if err != nil {
+			return nil, err
+		}
+		seen[o.ID] = true
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+// object is the envelope that all of Limio's objects share.
+type object struct {
+	ID         text            `json:"id"`
+	RecordType text            `json:"record_type"`
+	Name       text            `json:"name"`
+	Status     text            `json:"status"`
+	Service    text            `json:"service"`
+	Type       text            `json:"type"`
+	Owner      text            `json:"owner"`
+	Customer   text            `json:"customer"`
+	Related    text            `json:"related"`
+	Reference  text            `json:"reference"`
+	Data       json.RawMessage `json:"data"`
+}
+
+// decode makes a value of an object of a known kind. It fails when the object
+// has no id, or data that is no object: taken for empty, it would be written
+// over.
+func (o object) decode() (projection.Object, error) {
+	out := projection.Object{
+		Kind:      projection.Kind(o.RecordType),
+		ID:        string(o.ID),
+		Service:   string(o.Service),
+		Type:      string(o.Type),
+		Name:      string(o.Name),
+		Reference: string(o.Reference),
+		Status:    string(o.Status),
+		Owner:     string(o.Owner),
+		Customer:  string(o.Customer),
+		Related:   string(o.Related),
+	}
+	if out.ID == "" {
+		return projection.Object{}, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer has a %s without id.", out.Kind)
+	}
+	if len(o.Data) > 0 {
+		dec := json.NewDecoder(bytes.NewReader(o.Data))
+		dec.UseNumber()
+		err := dec.Decode(&out.Data)
+		if err != nil {
+			return projection.Object{}, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer has a %s whose data is no object.", out.Kind)
+		}
+	}
+	out.Key = projection.KeyOf(out)
+	return out, nil
+}
+
+func known(kind projection.Kind) bool {
+	switch kind {
+	case projection.Identity, projection.Customer, projection.Subscription,
+		projection.SubscriptionOffer, projection.PaymentMethod, projection.Address:
+		return true
+	default:
+		return false
+	}
+}
+
+// text is a JSON string. Anything else counts as "": Limio's envelope is not
+// published, so that an odd member must not hide the whole account.
+type text string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *text) UnmarshalJSON(raw []byte) error {
+	*t = ""
+	if raw[0] != '"' {
+		return nil
+	}
+	var s string
+	err := json.Unmarshal(raw, &s)
+	if err != nil {
+		return err
+	}
+	*t = text(s)
+	return nil
+}
