@@ -1,0 +1,108 @@
+package zuora
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"hotsync/shared/billing"
+)
+
+// paymentMethod is what is read of a payment method in v1. What could be used
+// to pay, or names a person or a bank account, is not a member and so never
+// read. Zuora's examples and its schema differ in the name of the mask.
+type paymentMethod struct {
+	ID                   string  `json:"id"`
+	Type                 string  `json:"type"`
+	Status               string  `json:"status"`
+	CreditCardType       string  `json:"creditCardType"`
+	BankName             string  `json:"bankName"`
+	CardNumber           string  `json:"cardNumber"`
+	CreditCardMaskNumber string  `json:"creditCardMaskNumber"`
+	ExpirationMonth      integer `json:"expirationMonth"`
+	ExpirationYear       integer `json:"expirationYear"`
+}
+
+func (m *paymentMethod) plain() billing.PaymentMethod {
+	out := billing.PaymentMethod{ID: m.ID, Type: m.Type, Status: m.Status, Brand: m.CreditCardType,
+		Mask: mask(m.CardNumber), ExpirationMonth: int(m.ExpirationMonth), ExpirationYear: int(m.ExpirationYear)}
+	if out.Mask == "" {
+		out.Mask = mask(m.CreditCardMaskNumber)
+	}
+	if out.Brand == "" && m.Type == "ACH" {
+		out.Brand = m.BankName
+	}
+	return out
+}
+
+// objectPaymentMethod is the same of Object Query. Its active member says who
+// made the method, not its status.
+type objectPaymentMethod struct {
+	ID                        string  `json:"id"`
+	Type                      string  `json:"type"`
+	PaypalType                string  `json:"paypalType"`
+	PaymentMethodStatus       string  `json:"paymentMethodStatus"`
+	CreditCardType            string  `json:"creditCardType"`
+	ACHBankName               string  `json:"achBankName"`
+	CreditCardMaskNumber      string  `json:"creditCardMaskNumber"`
+	CreditCardExpirationMonth integer `json:"creditCardExpirationMonth"`
+	CreditCardExpirationYear  integer `json:"creditCardExpirationYear"`
+}
+
+func (m *objectPaymentMethod) plain() billing.PaymentMethod {
+	out := billing.PaymentMethod{ID: m.ID, Type: m.Type, Status: m.PaymentMethodStatus, Brand: m.CreditCardType,
+		Mask:            mask(m.CreditCardMaskNumber),
+		ExpirationMonth: int(m.CreditCardExpirationMonth), ExpirationYear: int(m.CreditCardExpirationYear)}
+	if out.Brand == "" && m.Type == "ACH" {
+		out.Brand = m.ACHBankName
+	}
+	return out
+}
+
+// mask keeps the last four digits of a card's number, whatever Zuora masked.
+func mask(number string) string {
+	number = strings.TrimSpace(number)
+	if len(number) < 4 {
+		return ""
+	}
+	last := number[len(number)-4:]
+	if strings.Trim(last, "0123456789") != "" {
+		return ""
+	}
+	return "************" + last
+}
+
+// readPaymentMethods reads the answer of v1: one array for each type, under the
+// type's name, and an open set of types.
+func readPaymentMethods(body io.Reader) ([]billing.PaymentMethod, error) {
+	var methods []billing.PaymentMethod
+	err := answer(body, true, func(d decoder, _ string) error {
+		return d.arrayIfAny(func(d decoder) error {
+			var m paymentMethod
+			err := d.value(&m)
+			if err == nil && m.ID == "" {
+				err = errors.New("a payment method has no id")
+			}
+			methods = appendMethod(methods, m.plain())
+			return err
+		})
+	})
+	return sortMethods(methods), err
+}
+
+// appendMethod leaves out a scrubbed method, which v1 does not list, and what
+// has no id.
+func appendMethod(methods []billing.PaymentMethod, m billing.PaymentMethod) []billing.PaymentMethod {
+	if m.Status == "Scrubbed" || m.ID == "" {
+		return methods
+	}
+	return append(methods, m)
+}
+
+// sortMethods sorts by id and keeps one of each: a card can be listed under two
+// types.
+func sortMethods(methods []billing.PaymentMethod) []billing.PaymentMethod {
+	slices.SortStableFunc(methods, func(a, b billing.PaymentMethod) int { return strings.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(methods, func(a, b billing.PaymentMethod) bool { return a.ID == b.ID })
+}
