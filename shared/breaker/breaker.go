@@ -1,0 +1,200 @@
+// Package breaker is a pause that all sync processes keep together when Zuora
+// asks for one (429) or is down. While it lasts, no call is made and messages
+// wait in SQS without using up their attempts; when its time is over, one call
+// of one process probes whether Zuora answers again, and the pause ends by
+// itself.
+//
+// It implements zuora.Gate. The pause is one item in DynamoDB, written only
+// when something changes and read at most once a second by each process, so in
+// good times it costs one small read a second.
+package breaker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"hotsync/shared/hotsync"
+)
+
+const (
+	// threshold is how many calls in a row must fail before all are paused: one
+	// lost connection is no outage.
+	threshold = 5
+	// An outage pause doubles from firstPause to longestPause; longestPause bounds
+	// how long after the end of an outage the first probe comes.
+	firstPause   = time.Second
+	longestPause = 8 * time.Second
+	// longestAsked bounds what a Retry-After can make everybody wait, so that a
+	// nonsensical header stops nothing for hours.
+	longestAsked = 10 * time.Minute
+	// probeTime is how long one process may probe before another one may.
+	probeTime = 20 * time.Second
+	// rereadAfter is how old a process's knowledge of the pause may be.
+	rereadAfter = time.Second
+	// storeTimeout bounds a read or write of the pause: a call to Zuora must not
+	// wait for DynamoDB.
+	storeTimeout = 2 * time.Second
+)
+
+// Pause is the state shared by all processes. The zero value is no pause.
+type Pause struct {
+	Until      time.Time // no call before
+	Step       int       // probes that failed so far
+	ProbeUntil time.Time // a process probes until then
+	Reason     hotsync.Code
+}
+
+// Store keeps the pause.
+type Store interface {
+	// Load gives the pause, the zero value when there is none.
+	Load(ctx context.Context) (Pause, error)
+	// Replace writes next if the pause still ends at old.Until and is probed until
+	// old.ProbeUntil; otherwise it changes nothing and reports false.
+	Replace(ctx context.Context, old, next Pause) (bool, error)
+}
+
+// Breaker is one process's part of the pause. It is safe for concurrent use.
+type Breaker struct {
+	store Store
+	now   func() time.Time
+	log   *slog.Logger
+
+	mu       sync.Mutex
+	known    Pause
+	knownAt  time.Time
+	failures int  // in a row
+	probing  bool // a call of this process is the probe
+}
+
+// New makes a Breaker.
+func New(store Store, now func() time.Time, log *slog.Logger) *Breaker {
+	return &Breaker{store: store, now: now, log: log}
+}
+
+// Allow lets a call through, or fails with CodeZuoraPaused and the time to wait.
+func (b *Breaker) Allow(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refresh(ctx)
+	now := b.now()
+	switch {
+	case b.known.Until.IsZero():
+		return nil
+	case now.Before(b.known.Until):
+		return b.paused(b.known.Until.Sub(now))
+	case b.probing || now.Before(b.known.ProbeUntil):
+		return b.paused(time.Second)
+	}
+	probe := b.known
+	probe.ProbeUntil = now.Add(probeTime)
+	if !b.replace(ctx, probe) {
+		return b.paused(time.Second)
+	}
+	b.probing = true
+	return nil
+}
+
+func (b *Breaker) paused(wait time.Duration) error {
+	return hotsync.Errorf(hotsync.CodeZuoraPaused, "Calls to Zuora are paused (%s).", b.known.Reason).After(wait)
+}
+
+// Report learns from how an allowed call ended; see zuora.Gate.
+func (b *Breaker) Report(ctx context.Context, status int, retryAfter time.Duration, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := hotsync.AsError(err)
+	switch {
+	case e != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
+		b.probing = false // says nothing about Zuora; another call may probe once the lease is over
+	case e != nil && e.Code == hotsync.CodeZuoraRateLimited:
+		b.pause(ctx, min(max(retryAfter, firstPause), longestAsked), e.Code)
+	case status == 0, status >= http.StatusInternalServerError:
+		b.failed(ctx, e)
+	default:
+		b.failures = 0
+		if b.probing {
+			b.probing = false
+			if b.replace(ctx, Pause{}) {
+				b.log.InfoContext(ctx, "zuora answers again, the pause is over")
+			}
+		}
+	}
+}
+
+func (b *Breaker) failed(ctx context.Context, e *hotsync.Error) {
+	b.failures++
+	if !b.probing && b.failures < threshold {
+		return
+	}
+	code := hotsync.CodeZuoraUnavailable
+	if e != nil {
+		code = e.Code
+	}
+	step := 0
+	if b.probing {
+		step = b.known.Step + 1
+	}
+	b.pause(ctx, min(firstPause<<min(step, 8), longestPause), code)
+}
+
+// pause begins or prolongs the pause, never shortens it.
+func (b *Breaker) pause(ctx context.Context, d time.Duration, code hotsync.Code) {
+	until := b.now().Add(d)
+	step := 0
+	if b.probing {
+		step = b.known.Step + 1
+	}
+	b.probing, b.failures = false, 0
+	if !until.After(b.known.Until) {
+		return
+	}
+	if b.replace(ctx, Pause{Until: until, Step: step, Reason: code}) {
+		b.log.WarnContext(ctx, "calls to zuora paused", "code", code, "ms", d.Milliseconds())
+	}
+}
+
+// replace changes the shared pause if nobody else did meanwhile. Without
+// DynamoDB each process keeps the pause for itself.
+func (b *Breaker) replace(ctx context.Context, next Pause) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	won, err := b.store.Replace(ctx, b.known, next)
+	if err != nil {
+		b.log.WarnContext(ctx, "pause not shared", "error", err)
+		won = true
+	}
+	if won {
+		b.known, b.knownAt = next, b.now()
+	} else {
+		b.knownAt = time.Time{} // somebody else changed it: read it at the next call
+	}
+	return won
+}
+
+func (b *Breaker) refresh(ctx context.Context) {
+	now := b.now()
+	if !b.knownAt.IsZero() && now.Sub(b.knownAt) < rereadAfter {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	p, err := b.store.Load(ctx)
+	if err != nil {
+		b.log.WarnContext(ctx, "pause not read", "error", err)
+		b.knownAt = now
+		return
+	}
+	b.known, b.knownAt = p, now
+}
+
+// Current gives the pause as this process knows it.
+func (b *Breaker) Current(ctx context.Context) Pause {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refresh(ctx)
+	return b.known
+}
