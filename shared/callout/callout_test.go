@@ -1,0 +1,137 @@
+package callout_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hotsync/shared/callout"
+	"hotsync/shared/hotsync"
+)
+
+const accountID = "8a12800000000000000000000000abcd"
+
+type recorder struct {
+	queued []hotsync.SyncRequest
+	events []hotsync.Event
+	down   bool
+}
+
+func (r *recorder) Requeue(_ context.Context, q hotsync.SyncRequest) error {
+	if r.down {
+		return hotsync.Errorf(hotsync.CodeQueueUnavailable, "down").Because(errors.New("refused"))
+	}
+	r.queued = append(r.queued, q)
+	return nil
+}
+
+func (r *recorder) PutQueued(_ context.Context, e hotsync.Event) error {
+	r.events = append(r.events, e)
+	return nil
+}
+
+func handler(rec *recorder, secret callout.Secret) http.Handler {
+	at := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	return callout.New(callout.Config{Queue: rec, Events: rec, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return at },
+		NewEventID: func(t time.Time) string { return hotsync.EventIDFor(t, "x") },
+		Secret:     func(context.Context) (callout.Secret, error) { return secret, nil }})
+}
+
+func sign(key, body string) []byte {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(body))
+	return mac.Sum(nil)
+}
+
+func TestReceive(t *testing.T) {
+	t.Parallel()
+
+	both := callout.Secret{HMACKey: "k", Username: "zuora", Password: "pw"}
+	good := `{"accountId":"` + accountID + `"}`
+	for _, tc := range []struct {
+		name        string
+		secret      callout.Secret
+		body        string
+		set         func(*http.Request)
+		down        bool
+		wantStatus  int
+		wantAccount string
+	}{
+		{name: "hmac hex", secret: both, body: good, set: func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("k", good))) }, wantStatus: 202, wantAccount: accountID},
+		{name: "hmac base64", secret: both, body: good, set: func(r *http.Request) {
+			r.Header.Set(callout.SignatureHeader, base64.StdEncoding.EncodeToString(sign("k", good)))
+		}, wantStatus: 202, wantAccount: accountID},
+		{name: "basic, account number", secret: both, body: `{"accountNumber":"A00000001"}`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 202, wantAccount: "A00000001"},
+		{name: "first request without credentials", secret: both, body: good, wantStatus: 401},
+		{name: "wrong key", secret: both, body: good, set: func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("other", good))) }, wantStatus: 401},
+		{name: "signature of another body", secret: both, body: good, set: func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("k", "{}"))) }, wantStatus: 401},
+		{name: "wrong password", secret: both, body: good, set: func(r *http.Request) { r.SetBasicAuth("zuora", "no") }, wantStatus: 401},
+		{name: "nothing configured proves nothing", body: good, set: func(r *http.Request) { r.SetBasicAuth("", "") }, wantStatus: 401},
+		{name: "empty key proves nothing", secret: callout.Secret{Username: "u", Password: "p"}, body: good, set: func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("", good))) }, wantStatus: 401},
+		{name: "no JSON", secret: both, body: `accountId=1`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
+		{name: "no account", secret: both, body: `{}`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
+		{name: "path characters", secret: both, body: `{"accountId":"../x"}`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
+		{name: "null", secret: both, body: `{"accountId":"null"}`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
+		{name: "huge", secret: both, body: strings.Repeat("x", 70<<10), set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
+		{name: "queue down", secret: both, body: good, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, down: true, wantStatus: 503},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			rec := &recorder{down: tc.down}
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/callouts/zuora", strings.NewReader(tc.body))
+			if tc.set != nil {
+				tc.set(r)
+			}
+			w := httptest.NewRecorder()
+			handler(rec, tc.secret).ServeHTTP(w, r)
+			if w.Code != tc.wantStatus {
+				t.Fatalf("status = %d, want %d: %s", w.Code, tc.wantStatus, w.Body)
+			}
+			if tc.wantStatus == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
+				t.Error("a 401 must ask for credentials, or Zuora never sends them")
+			}
+			var got []string
+			for _, q := range rec.queued {
+				got = append(got, q.Account)
+			}
+			var want []string
+			if tc.wantAccount != "" {
+				want = []string{tc.wantAccount}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("queued accounts mismatch (-want +got):\n%s", diff)
+			}
+			if len(rec.events) != len(want) {
+				t.Errorf("%d queued events, want %d", len(rec.events), len(want))
+			}
+		})
+	}
+}
+
+func TestRepetitionsShareALogin(t *testing.T) {
+	t.Parallel()
+
+	rec := &recorder{}
+	h := handler(rec, callout.Secret{Username: "u", Password: "p"})
+	for _, id := range []string{"n1", "n1", "n2"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/callouts/zuora", strings.NewReader(`{"accountId":"`+accountID+`"}`))
+		r.SetBasicAuth("u", "p")
+		r.Header.Set("Zuora-Notification-Id", id)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if len(rec.queued) != 3 || rec.queued[0].LoginID != rec.queued[1].LoginID || rec.queued[1].LoginID == rec.queued[2].LoginID {
+		t.Errorf("login ids = %q, %q, %q; want the same for one notification", rec.queued[0].LoginID, rec.queued[1].LoginID, rec.queued[2].LoginID)
+	}
+}
