@@ -1,0 +1,250 @@
+package eventstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"hotsync/shared/hotsync"
+)
+
+// maxLinked bounds the logins an account remembers. One that was forgotten is
+// linked again at its next sync, which changes nothing.
+const maxLinked = 50
+
+// AccountState is what is remembered of an account from one sync to the next.
+type AccountState struct {
+	AccountID string `json:"accountId"`
+	Number    string `json:"number,omitempty"`
+
+	LastReadStartedAt  time.Time `json:"lastReadStartedAt,omitzero"` // of the last sync that succeeded: requests before it are satisfied
+	LastEventID        string    `json:"lastEvent,omitempty"`
+	LastSucceededAt    time.Time `json:"lastSucceededAt,omitzero"`
+	LastSucceededEvent string    `json:"lastSucceededEvent,omitempty"`
+
+	CustomerID string `json:"customerId,omitempty"` // Limio's
+	// LinkedSubjects are the logins known to be linked to the account's owner in
+	// Limio, as IdentityHash, the latest last.
+	LinkedSubjects []string `json:"linkedSubjects,omitempty"`
+
+	// AliasHash and AliasesUntil say which names SaveAliases wrote, and until when
+	// they hold.
+	AliasHash    string    `json:"aliasHash,omitempty"`
+	AliasesUntil time.Time `json:"aliasesUntil,omitzero"`
+
+	// Revision guards a write: it counts the writes so far.
+	Revision int `json:"-"`
+}
+
+// IdentityHash stands for a login in an account's state.
+func IdentityHash(who hotsync.Identity) string {
+	sum := sha256.Sum256([]byte(who.Issuer + "\x00" + who.Subject))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Linked reports whether the login is known to be linked.
+func (a AccountState) Linked(who hotsync.Identity) bool {
+	return slices.Contains(a.LinkedSubjects, IdentityHash(who))
+}
+
+// WithLinked is the state with the login among the linked ones.
+func (a AccountState) WithLinked(who hotsync.Identity) AccountState {
+	if !a.Linked(who) {
+		linked := append(slices.Clone(a.LinkedSubjects), IdentityHash(who))
+		a.LinkedSubjects = linked[max(0, len(linked)-maxLinked):]
+	}
+	return a
+}
+
+func accountItemKey(id string) item { return key("account#"+bounded(id), "state") }
+
+// LoadAccount reads the state of an account consistently. One that is not known
+// has nothing but its id, and Revision 0.
+func (s *Store) LoadAccount(ctx context.Context, id string) (_ AccountState, err error) {
+	defer hotsync.In(&err, "eventstore.LoadAccount(%q)", id)
+	it, err := s.get(ctx, accountItemKey(id))
+	if err != nil || it == nil {
+		return AccountState{AccountID: id}, err
+	}
+	var state AccountState
+	err = json.Unmarshal([]byte(getStr(it, attrState)), &state)
+	if err != nil {
+		return AccountState{}, fmt.Errorf("decode: %w", err)
+	}
+	state.Revision = int(getNum(it, attrRevision))
+	return state, nil
+}
+
+// SaveAccount writes the state of an account over the revision it was loaded
+// at. It returns it with its new revision, or ErrConflict, and then nothing has
+// changed. A state that nobody writes for the retention period is forgotten.
+func (s *Store) SaveAccount(ctx context.Context, state AccountState) (_ AccountState, err error) {
+	defer hotsync.In(&err, "eventstore.SaveAccount(%q)", state.AccountID)
+	if state.AccountID == "" {
+		return AccountState{}, badRequest("An account's state needs its id.")
+	}
+	raw, err := json.Marshal(state)
+	if err != nil {
+		return AccountState{}, fmt.Errorf("encode: %w", err)
+	}
+	it := accountItemKey(state.AccountID)
+	it[attrState] = str(string(raw))
+	it[attrExpires] = num(s.now().Add(s.retention).Unix())
+	err = s.putRevision(ctx, it, state.Revision)
+	if err != nil {
+		return AccountState{}, err
+	}
+	state.Revision++
+	return state, nil
+}
+
+// The kinds of names: an account's number, and whatever else it or its people
+// can be searched by.
+const (
+	aliasNumber = "number"
+	aliasTerm   = "term"
+
+	targetAccount = "account#"
+	targetSubject = "subject#"
+
+	maxAliases = 500 // names of one account
+	maxNamed   = 25  // accounts and subjects that one name leads to
+)
+
+func aliasKey(kind, name string) string { return "alias#" + kind + "#" + name }
+
+// aliasMargin is how much longer than the events a name holds, so that it does
+// not have to be written again with each of them.
+func (s *Store) aliasMargin() time.Duration { return s.retention / 8 }
+
+// SaveAliases makes the account findable by its number and by terms:
+// subscription numbers and SearchHash values. It writes only when they are not
+// those that the state says were written, or when those are about to expire,
+// and returns the state to save. Names it no longer has expire by themselves.
+func (s *Store) SaveAliases(ctx context.Context, state AccountState, terms ...string) (_ AccountState, err error) {
+	defer hotsync.In(&err, "eventstore.SaveAliases(%q)", state.AccountID)
+	names := make([]string, 0, len(terms)+1)
+	for _, t := range terms {
+		if t = fold(t); t != "" {
+			names = append(names, aliasKey(aliasTerm, t))
+		}
+	}
+	if number := fold(state.Number); number != "" {
+		names = append(names, aliasKey(aliasNumber, number))
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	names = names[:min(len(names), maxAliases)]
+	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
+	hash := hex.EncodeToString(sum[:16])
+	until := s.now().Add(s.retention)
+	if state.AliasHash == hash && !state.AliasesUntil.Before(until) {
+		return state, nil
+	}
+	until = until.Add(s.aliasMargin())
+	puts := make([]types.WriteRequest, 0, len(names))
+	for _, name := range names {
+		it := key(name, targetAccount+bounded(state.AccountID))
+		it[attrExpires] = num(until.Unix())
+		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: it}})
+	}
+	err = s.batchWrite(ctx, puts)
+	if err != nil {
+		return AccountState{}, err
+	}
+	state.AliasHash, state.AliasesUntil = hash, until
+	return state, nil
+}
+
+// nameSubject makes the subject of an event findable by the login's e-mail. It
+// writes only when the name is not there yet or would end before the event.
+func (s *Store) nameSubject(ctx context.Context, e hotsync.Event) error {
+	if e.Request.EmailHash == "" || e.Subject == "" {
+		return nil
+	}
+	it := key(aliasKey(aliasTerm, fold(e.Request.EmailHash)), targetSubject+bounded(e.Subject))
+	until := s.expiry(e)
+	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: it})
+	if err != nil {
+		return failure(err)
+	}
+	if getNum(out.Item, attrExpires) >= until.Unix() {
+		return nil
+	}
+	it[attrExpires] = num(until.Add(s.aliasMargin()).Unix())
+	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: it})
+	return failure(err)
+}
+
+// named gives the partitions of the accounts and subjects that have a name.
+func (s *Store) named(ctx context.Context, kind, name string) ([]partition, error) {
+	if name == "" {
+		return nil, nil
+	}
+	out, err := s.client.Query(ctx, &dynamodb.QueryInput{TableName: &s.table, Limit: aws.Int32(maxNamed),
+		KeyConditionExpression: aws.String("pk = :pk"), FilterExpression: aws.String("expiresAt > :now"),
+		ExpressionAttributeValues: item{":pk": str(aliasKey(kind, name)), ":now": num(s.now().Unix())}})
+	if err != nil {
+		return nil, failure(err)
+	}
+	var found []partition
+	for _, it := range out.Items {
+		target := getStr(it, attrSK)
+		if id, ok := strings.CutPrefix(target, targetAccount); ok {
+			found = append(found, partition{index: indexAccount, attr: attrAccount, key: id})
+		}
+		if sub, ok := strings.CutPrefix(target, targetSubject); ok {
+			found = append(found, partition{index: indexSubject, attr: attrSubject, key: sub})
+		}
+	}
+	return found, nil
+}
+
+// batchWrite writes items in any order. DynamoDB takes 25 a call and hands back
+// those it had no capacity for.
+func (s *Store) batchWrite(ctx context.Context, writes []types.WriteRequest) error {
+	for tries := 0; len(writes) > 0; {
+		now := writes[:min(len(writes), 25)]
+		writes = writes[len(now):]
+		out, err := s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.table: now}})
+		if err != nil {
+			return failure(err)
+		}
+		left := out.UnprocessedItems[s.table]
+		if len(left) > 0 {
+			tries++
+			err = pause(ctx, tries)
+			if err != nil {
+				return err
+			}
+		}
+		writes = append(slices.Clip(writes), left...)
+	}
+	return nil
+}
+
+// pause waits before what DynamoDB left undone is sent again, longer each time,
+// and gives up after the fifth.
+func pause(ctx context.Context, tries int) error {
+	if tries > 5 {
+		return hotsync.Errorf(hotsync.CodeStoreUnavailable, "DynamoDB had no capacity left.")
+	}
+	wait := time.NewTimer(rand.N(50 * time.Millisecond << tries))
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-wait.C:
+		return nil
+	}
+}

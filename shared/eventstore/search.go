@@ -1,0 +1,283 @@
+package eventstore
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"hotsync/shared/hotsync"
+)
+
+// Bounds of the work for one call, so that its cost does not grow with the
+// table however little a filter lets through.
+const (
+	pageBudget  = 3_000  // events read for a page, with queryCost for every query
+	countBudget = 30_000 // events read for a count
+	queryCost   = 20
+	parallel    = 8   // queries at once
+	maxBatch    = 400 // events a query reads
+)
+
+// Page is a part of what a search finds.
+type Page struct {
+	Events []hotsync.Event
+	Cursor string // of the next page; "" at the end
+}
+
+// Search finds events, newest first. A page may be short, even empty, and still
+// have a cursor, when much had to be read to find little. Pages never overlap
+// and events that come in meanwhile do not shift them. A query or cursor that
+// makes no sense is a bad_request. An event just written may be missing for a
+// moment, since DynamoDB's indexes follow the table.
+func (s *Store) Search(ctx context.Context, q Query) (_ Page, err error) {
+	defer hotsync.In(&err, "eventstore.Search")
+	q, err = q.valid()
+	if err != nil {
+		return Page{}, err
+	}
+	before, err := decodeCursor(q, q.Cursor)
+	if err != nil {
+		return Page{}, err
+	}
+	if before == "" {
+		before = hotsync.FirstEventID(s.now().Add(skew))
+	}
+	p, err := s.plan(ctx, q, before)
+	if err != nil {
+		return Page{}, err
+	}
+	page := Page{}
+	var next string
+	page.Events, next, err = s.read(ctx, p, q.Limit)
+	if err == nil && next != "" {
+		page.Cursor, err = encodeCursor(q, next)
+	}
+	if err == nil && q.Full {
+		page.Events, err = s.whole(ctx, page.Events)
+	}
+	if err != nil {
+		return Page{}, err
+	}
+	return page, nil
+}
+
+// read collects the newest events of a plan, and the id before which the rest
+// begins, or "" when that was all.
+func (s *Store) read(ctx context.Context, p plan, limit int) (events []hotsync.Event, next string, err error) {
+	budget := pageBudget
+	begun := false
+	for w := range p.windows() {
+		if begun && budget <= 0 {
+			return events, w.hi, nil
+		}
+		begun = true
+		m := s.merge(w, p.filter, limit-len(events), &budget)
+		for {
+			e, ok, err := m.next(ctx)
+			if err != nil {
+				return nil, "", err
+			}
+			if !ok {
+				break
+			}
+			if len(events) == limit { // one more than wanted: there is a next page
+				return events, events[limit-1].ID, nil
+			}
+			events = append(events, e)
+		}
+		if m.rest != "" {
+			return events, m.rest, nil
+		}
+	}
+	return events, "", nil
+}
+
+// merge reads the partitions of a window together, newest id first, each event
+// once though several partitions may hold it.
+func (s *Store) merge(w window, f filter, want int, budget *int) *merge {
+	batch := want + want/2
+	batch = max(batch/len(w.partitions), 12)
+	if f.selective() {
+		batch = max(batch, maxBatch/2)
+	}
+	m := &merge{store: s, filter: f, budget: budget}
+	for _, p := range w.partitions {
+		if p.id != "" && (p.id < w.lo || p.id >= w.hi) {
+			continue
+		}
+		m.streams = append(m.streams, &stream{partition: p, lo: w.lo, hi: w.hi, batch: min(batch, maxBatch)})
+	}
+	return m
+}
+
+type merge struct {
+	store   *Store
+	filter  filter
+	streams []*stream
+	budget  *int
+	begun   bool
+	rest    string // where reading stopped because the budget was used up, or ""
+}
+
+// stream is one partition with what was read of it.
+type stream struct {
+	partition
+	lo, hi string // what is still unread
+	batch  int
+	events []hotsync.Event
+	done   bool
+}
+
+// next gives the next older event; ok is false at the end of the window, or
+// where the budget ended, which is then in rest.
+func (m *merge) next(ctx context.Context) (_ hotsync.Event, ok bool, err error) {
+	if m.rest == "" {
+		err = m.fill(ctx)
+		if err != nil {
+			return hotsync.Event{}, false, err
+		}
+	}
+	var newest hotsync.Event
+	for _, st := range m.streams {
+		if len(st.events) == 0 {
+			continue
+		}
+		head := st.events[0]
+		// While an index follows the table, an event can be in two partitions.
+		if head.ID > newest.ID || head.ID == newest.ID && head.Revision > newest.Revision {
+			newest = head
+		}
+	}
+	if newest.ID == "" || newest.ID < m.rest {
+		return hotsync.Event{}, false, nil
+	}
+	for _, st := range m.streams {
+		if len(st.events) > 0 && st.events[0].ID == newest.ID {
+			st.events = st.events[1:]
+		}
+	}
+	return newest, true, nil
+}
+
+// fill reads on in every partition whose events are used up, unless the budget
+// is: then it notes up to where everything has been read. The first time it
+// always reads, so that every page gets on.
+func (m *merge) fill(ctx context.Context) error {
+	for {
+		var hungry []*stream
+		for _, st := range m.streams {
+			if len(st.events) == 0 && !st.done {
+				hungry = append(hungry, st)
+			}
+		}
+		if len(hungry) == 0 {
+			return nil
+		}
+		if m.begun && *m.budget <= 0 {
+			for _, st := range hungry {
+				m.rest = max(m.rest, st.hi)
+			}
+			return nil
+		}
+		m.begun = true
+		var spent atomic.Int64
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(parallel)
+		for _, st := range hungry {
+			g.Go(func() error {
+				n, err := m.store.readOn(ctx, st, m.filter)
+				spent.Add(int64(n) + queryCost)
+				return err
+			})
+		}
+		err := g.Wait()
+		if err != nil {
+			return err
+		}
+		*m.budget -= int(spent.Load())
+	}
+}
+
+// readOn reads the next events of a stream and says how many it looked at.
+func (s *Store) readOn(ctx context.Context, st *stream, f filter) (int, error) {
+	in := s.query(st.partition, st.lo, st.hi, f)
+	in.Limit = aws.Int32(int32(st.batch))
+	out, err := s.client.Query(ctx, in)
+	if err != nil {
+		return 0, failure(err)
+	}
+	for _, it := range out.Items {
+		e, err := decodeRow(it)
+		if err != nil {
+			return 0, err
+		}
+		st.events = append(st.events, e)
+	}
+	if last := getStr(out.LastEvaluatedKey, attrID); last != "" && last > st.lo {
+		st.hi = last
+	} else {
+		st.done = true
+	}
+	st.batch = min(2*st.batch, maxBatch)
+	return int(out.ScannedCount), nil
+}
+
+// whole reads the detail of events, keeping their order; what has expired or
+// gone meanwhile is left out.
+func (s *Store) whole(ctx context.Context, rows []hotsync.Event) ([]hotsync.Event, error) {
+	keys := make([]item, len(rows))
+	for i, e := range rows {
+		keys[i] = eventKey(e.ID)
+	}
+	items, err := s.batchGet(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]hotsync.Event, len(items))
+	for _, it := range items {
+		if s.expired(it) {
+			continue
+		}
+		e, err := decodeWhole(it)
+		if err != nil {
+			return nil, err
+		}
+		found[e.ID] = e
+	}
+	out := make([]hotsync.Event, 0, len(rows))
+	for _, row := range rows {
+		if e, ok := found[row.ID]; ok {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// batchGet reads items in any order. DynamoDB answers at most 100 keys and 16 MB
+// a call and hands back the keys it left out.
+func (s *Store) batchGet(ctx context.Context, keys []item) (items []item, err error) {
+	for tries := 0; len(keys) > 0; {
+		now := keys[:min(len(keys), 100)]
+		keys = keys[len(now):]
+		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{s.table: {Keys: now}}})
+		if err != nil {
+			return nil, failure(err)
+		}
+		items = append(items, out.Responses[s.table]...)
+		left := out.UnprocessedKeys[s.table].Keys
+		if len(left) == len(now) {
+			tries++
+			err = pause(ctx, tries)
+			if err != nil {
+				return nil, err
+			}
+		}
+		keys = append(slices.Clip(keys), left...)
+	}
+	return items, nil
+}
