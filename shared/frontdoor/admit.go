@@ -1,0 +1,188 @@
+package frontdoor
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"hotsync/shared/claims"
+	"hotsync/shared/hotsync"
+)
+
+// queued is a request that the queue has taken, as POST /login names it.
+type queued struct {
+	Event    string       `json:"event"`
+	Provider string       `json:"provider,omitempty"`
+	Claim    string       `json:"claim"`
+	Account  string       `json:"account,omitempty"`
+	Lookup   *queuedField `json:"lookup,omitempty"`
+}
+
+// queuedField is a lookup without its value.
+type queuedField struct {
+	Field string `json:"field"`
+}
+
+// admission is what became of a login.
+type admission struct {
+	Login   string           `json:"login"`
+	Queued  []queued         `json:"queued"`
+	Ignored []claims.Ignored `json:"ignored"`
+	Reason  string           `json:"reason,omitempty"` // why nothing was looked at
+}
+
+// admit queues what a login asks to sync. eventID makes the event id of a
+// target, which is an account or a lookup. The error has a code; it says that
+// something was to be queued and nothing was.
+func (h *Handler) admit(ctx context.Context, login hotsync.Login, settings hotsync.Settings, eventID func(target string) string) (_ admission, err error) {
+	defer hotsync.In(&err, "frontdoor.admit(%q)", login.ID)
+
+	start := h.Now()
+	out := admission{Login: login.ID, Queued: []queued{}, Ignored: []claims.Ignored{}}
+	if !settings.HotSync {
+		out.Reason = hotsync.ReasonDisabled
+		h.summary(ctx, start, login, "", out, nil)
+		return out, nil
+	}
+	result := claims.Read(login, settings)
+	out.Ignored = append(out.Ignored, result.Ignored...)
+	requests := h.requests(ctx, login, result, eventID)
+	if len(requests) > 0 {
+		err = h.enqueue(ctx, requests, &out)
+	}
+	h.summary(ctx, start, login, result.Provider, out, err)
+	return out, err
+}
+
+func (h *Handler) requests(ctx context.Context, login hotsync.Login, result claims.Result, eventID func(string) string) []hotsync.SyncRequest {
+	if len(result.Wanted) == 0 {
+		return nil
+	}
+	emailHash := ""
+	if login.Email != "" {
+		emailHash = hotsync.SearchHash(h.searchKey(ctx), login.Email)
+	}
+	requests := make([]hotsync.SyncRequest, 0, len(result.Wanted))
+	for _, w := range result.Wanted {
+		r := hotsync.SyncRequest{LoginID: login.ID, Trigger: login.Trigger, Provider: result.Provider, Identity: login.Identity,
+			EmailHash: emailHash, Claim: w.Claim, Account: w.Account, Lookup: w.Lookup, RequestedAt: login.At}
+		if w.Lookup != nil {
+			r.EventID = eventID("lookup\x00" + w.Lookup.Field + "\x00" + w.Lookup.Value)
+		} else {
+			r.EventID = eventID("account\x00" + w.Account)
+		}
+		if hotsync.IsAccountID(w.Account) {
+			r.AccountID = w.Account
+		}
+		requests = append(requests, r)
+	}
+	return requests
+}
+
+// searchKey waits for the key a short time only: a login is worth more than its
+// being found by e-mail.
+func (h *Handler) searchKey(ctx context.Context) []byte {
+	ctx, cancel := context.WithTimeout(ctx, searchKeyWait)
+	defer cancel()
+	got := make(chan []byte, 1)
+	go func() {
+		defer h.caught(ctx)
+		got <- h.SearchKey(ctx)
+	}()
+	select {
+	case key := <-got:
+		return key
+	case <-ctx.Done():
+		h.Log.WarnContext(ctx, "search key not available", "code", hotsync.CodeSecretMissing)
+		return nil
+	}
+}
+
+// enqueue sends the requests and says in out what the queue has taken. The
+// events of named accounts are written at the same time, so that a login takes
+// no longer than the send. Nothing waits for them for long: the sync writes its
+// event anyway.
+func (h *Handler) enqueue(ctx context.Context, requests []hotsync.SyncRequest, out *admission) error {
+	writing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	written := h.recordQueued(writing, requests)
+	errs := h.send(ctx, requests)
+	stored := written.wait(recordWait)
+	cancel()
+
+	var failed []int
+	var first error
+	for i, r := range requests {
+		if errs[i] == nil {
+			out.Queued = append(out.Queued, queuedFrom(r))
+			continue
+		}
+		if first == nil {
+			first = errs[i]
+		}
+		failed = append(failed, i)
+		out.Ignored = append(out.Ignored, claims.Ignored{Claim: r.Claim, Reason: string(hotsync.CodeQueueUnavailable), Detail: notTaken(r)})
+		h.Log.ErrorContext(ctx, "request not queued", "code", hotsync.CodeQueueUnavailable, "event_id", r.EventID, "account", r.Account, "error", errs[i])
+	}
+	if first == nil {
+		return nil
+	}
+	h.recordFailed(ctx, requests, failed, stored)
+	if len(out.Queued) > 0 {
+		return nil
+	}
+	return hotsync.Errorf(hotsync.CodeQueueUnavailable, "Nothing could be queued.").Because(first)
+}
+
+func queuedFrom(r hotsync.SyncRequest) queued {
+	q := queued{Event: r.EventID, Provider: r.Provider, Claim: r.Claim, Account: r.Account}
+	if r.Lookup != nil {
+		q.Lookup = &queuedField{Field: r.Lookup.Field}
+	}
+	return q
+}
+
+func notTaken(r hotsync.SyncRequest) string {
+	if r.Lookup != nil {
+		return "The queue did not take the lookup in " + r.Lookup.Field + "."
+	}
+	return "The queue did not take the account " + r.Account + "."
+}
+
+// send gives an error for each request, nil for those that the queue has taken.
+// It leaves enough of the deadline to record the others.
+func (h *Handler) send(ctx context.Context, requests []hotsync.SyncRequest) (errs []error) {
+	defer func() {
+		for len(errs) < len(requests) { // after a panic, or from a queue that says too little
+			errs = append(errs, hotsync.Errorf(hotsync.CodeInternal, "The queue did not say whether it took the request."))
+		}
+	}()
+	defer h.caught(ctx)
+	deadline, ok := ctx.Deadline()
+	if ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-recordReserve))
+		defer cancel()
+	}
+	return h.Queue.Send(ctx, requests)
+}
+
+// summary logs one line for a login. Reasons name claims and why they were not
+// used, never what they hold.
+func (h *Handler) summary(ctx context.Context, start time.Time, login hotsync.Login, provider string, a admission, err error) {
+	reasons := make([]string, 0, len(a.Ignored)+1)
+	for _, x := range a.Ignored {
+		reasons = append(reasons, strings.TrimPrefix(x.Claim+" "+x.Reason, " "))
+	}
+	if a.Reason != "" {
+		reasons = append(reasons, a.Reason)
+	}
+	attrs := []any{"login_id", login.ID, "trigger", login.Trigger, "provider", provider, "queued", len(a.Queued), "ignored", len(a.Ignored),
+		"reasons", reasons, "ms", h.Now().Sub(start).Milliseconds()}
+	if err != nil {
+		e := hotsync.AsError(err)
+		h.Log.ErrorContext(ctx, "login", append(attrs, "code", e.Code, "error", err)...)
+		return
+	}
+	h.Log.InfoContext(ctx, "login", attrs...)
+}

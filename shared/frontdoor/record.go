@@ -1,0 +1,105 @@
+package frontdoor
+
+import (
+	"context"
+	"time"
+
+	"hotsync/shared/hotsync"
+)
+
+// writers is how many events of one login are written at once. Few: on a small
+// Lambda every new connection takes CPU time from the send.
+const writers = 4
+
+// writes are event writes under way.
+type writes struct {
+	total int
+	done  chan int // index of a write that has ended; -1 when it failed
+}
+
+// wait waits for the writes to end, at most for limit, and gives the indices of
+// those that succeeded.
+func (w writes) wait(limit time.Duration) map[int]bool {
+	stored := map[int]bool{}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for range w.total {
+		select {
+		case i := <-w.done:
+			stored[i] = true
+		case <-timer.C:
+			return stored
+		}
+	}
+	return stored
+}
+
+// write writes for every index in turn, several at once.
+func (h *Handler) write(ctx context.Context, indices []int, write func(ctx context.Context, i int) error) writes {
+	w := writes{total: len(indices), done: make(chan int, len(indices))}
+	todo := make(chan int, len(indices))
+	for _, i := range indices {
+		todo <- i
+	}
+	close(todo)
+	one := func(i int) {
+		result := -1
+		defer func() { w.done <- result }()
+		defer h.caught(ctx)
+		err := write(ctx, i)
+		if err != nil {
+			h.Log.WarnContext(ctx, "event not written", "code", hotsync.AsError(err).Code, "error", err)
+			return
+		}
+		result = i
+	}
+	for range min(writers, len(indices)) {
+		go func() {
+			for i := range todo {
+				one(i)
+			}
+		}()
+	}
+	return w
+}
+
+// recordQueued begins to write the events of the requests that name an account,
+// so that a backlog can be seen. A lookup has no event before it found one.
+func (h *Handler) recordQueued(ctx context.Context, requests []hotsync.SyncRequest) writes {
+	var named []int
+	for i, r := range requests {
+		if r.Lookup == nil {
+			named = append(named, i)
+		}
+	}
+	return h.write(ctx, named, func(ctx context.Context, i int) error {
+		return h.Events.PutQueued(ctx, hotsync.NewEvent(requests[i]))
+	})
+}
+
+// recordFailed makes failed events of requests that the queue did not take, so
+// that they can be seen and retried. stored says whose queued event exists.
+//
+// SQS may have taken a request whose answer got lost. Its sync then finds the
+// failed event and leaves it at that, until somebody retries or signs in again.
+func (h *Handler) recordFailed(ctx context.Context, requests []hotsync.SyncRequest, failed []int, stored map[int]bool) {
+	problem := hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not take the request.").Problem()
+	writing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h.write(writing, failed, func(ctx context.Context, i int) error {
+		e := hotsync.NewEvent(requests[i])
+		e.Status, e.Reason, e.Error, e.FinishedAt = hotsync.StatusFailed, string(problem.Code), problem, h.Now()
+		if stored[i] {
+			e.Revision = 1
+		}
+		_, err := h.Events.Put(ctx, e)
+		switch {
+		case err == nil:
+			return h.Events.Tally(ctx, e)
+		case hotsync.AsError(err).Code == hotsync.CodeConflict:
+			return nil // its sync runs already, or it was recorded by the same trigger called before
+		default:
+			return err
+		}
+	}).wait(recordWait)
+}

@@ -1,0 +1,77 @@
+package frontdoor
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"hotsync/shared/hotsync"
+)
+
+// triggers are the trigger sources that mean a login. A first federated sign-in
+// fires PostConfirmation and not PostAuthentication, so both count. The others
+// do not: PreTokenGeneration also fires on every refresh, and
+// PostConfirmation_ConfirmForgotPassword is no login.
+var triggers = map[string]hotsync.Trigger{
+	"PostAuthentication_Authentication": hotsync.TriggerPostAuthentication,
+	"PostConfirmation_ConfirmSignUp":    hotsync.TriggerPostConfirmation,
+}
+
+// sameLogin is how long a trigger called again counts as the same login. Cognito
+// calls a trigger up to three times when it gets no answer, and a sign-up may
+// fire both triggers. Two calls on either side of a boundary make two events,
+// of which the second finds nothing to do.
+const sameLogin = 10 * time.Second
+
+// trigger acts on a Cognito event. It has no answer, so all it can do about a
+// failure is to log it.
+func (h *Handler) trigger(ctx context.Context, raw []byte) {
+	var event struct {
+		TriggerSource string `json:"triggerSource"`
+		Region        string `json:"region"`
+		UserPoolID    string `json:"userPoolId"`
+		Request       struct {
+			UserAttributes map[string]any `json:"userAttributes"`
+		} `json:"request"`
+	}
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.UseNumber()
+	err := dec.Decode(&event)
+	if err != nil {
+		h.Log.ErrorContext(ctx, "trigger not understood", "code", hotsync.CodeBadRequest)
+		return
+	}
+	kind, ok := triggers[event.TriggerSource]
+	if !ok {
+		h.Log.DebugContext(ctx, "trigger not acted on", "source", event.TriggerSource)
+		return
+	}
+	attributes := event.Request.UserAttributes
+	subject, _ := attributes["sub"].(string)
+	if event.Region == "" || event.UserPoolID == "" || subject == "" {
+		h.Log.ErrorContext(ctx, "trigger without region, user pool or sub", "code", hotsync.CodeBadRequest, "trigger", kind)
+		return
+	}
+	settings, err := h.Settings.Load(ctx)
+	if err != nil {
+		h.Log.ErrorContext(ctx, "login without settings", "code", hotsync.AsError(err).Code, "trigger", kind, "error", err)
+		return
+	}
+	now := h.Now()
+	bucket := now.Truncate(sameLogin)
+	login := hotsync.Login{Trigger: kind, Identity: hotsync.Identity{Issuer: hotsync.UserPoolIssuer(event.Region, event.UserPoolID), Subject: subject},
+		Claims: attributes, At: now}
+	login.Email, _ = attributes["email"].(string)
+	login.ID = loginID("trigger", login.Identity.Issuer, login.Identity.Subject, bucket.UTC().Format(time.RFC3339))
+	_, _ = h.admit(ctx, login, settings, func(target string) string { // logged there
+		return hotsync.EventIDFor(bucket, login.ID, target)
+	})
+}
+
+func loginID(names ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
+	return "login-" + hex.EncodeToString(sum[:16])
+}
