@@ -13,20 +13,32 @@ const (
 	Address           Kind = "address"
 )
 
+// The types of identity that Limio itself defines.
+const (
+	TypeOwner    = "@limio/id"          // on top: owns customer, subscriptions and all else
+	TypeExternal = "@limio/external-id" // a login at an identity provider; belongs to an owner
+)
+
+// The statuses that hotsync writes besides those of subscriptions.
+const (
+	StatusActive   = "active"
+	StatusInactive = "inactive"
+)
+
 // Object is a Limio object: one that should exist (made by Project) or one that
 // does (read by package limio).
 type Object struct {
 	Kind Kind
 	// Key is what names the object within its account whatever its id: the
-	// subscription number, the payment-method id, … See Key functions in key.go.
-	// It is "" for an object of Limio's own that hotsync knows nothing about.
+	// subscription number, the payment-method id, … as KeyOf finds it. It is ""
+	// for an object of Limio's own that hotsync knows nothing about.
 	Key string
 	// ID is Limio's id, prefix and 32 hex digits. A wanted object has the id
 	// hotsync would create it with (see ID); convergence replaces it by the id
 	// of the object found under the same Key.
 	ID        string
 	Service   string // owning system: limio, zuora or salesforce
-	Type      string // of an identity: @limio/id, @limio/external-id, account or contact
+	Type      string // of an identity: @limio/id, @limio/external-id, account or contact; of a payment method: zuora
 	Name      string
 	Reference string
 	Status    string

@@ -1,0 +1,68 @@
+package projection
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"hotsync/shared/billing"
+)
+
+// canonical is a copy of the account in which everything that Zuora lists in
+// random order has one order, and every key occurs once. The original, which
+// belongs to the caller, stays as it is.
+func canonical(a billing.Account) billing.Account {
+	a.PaymentMethods = slices.SortedFunc(slices.Values(a.PaymentMethods), func(x, y billing.PaymentMethod) int {
+		return cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(x.Status, y.Status), cmp.Compare(x.Type, y.Type))
+	})
+	a.PaymentMethods = slices.CompactFunc(a.PaymentMethods, func(x, y billing.PaymentMethod) bool { return x.ID == y.ID })
+
+	// Of one number the latest version counts; Expired marks a superseded one.
+	a.Subscriptions = slices.SortedFunc(slices.Values(a.Subscriptions), func(x, y billing.Subscription) int {
+		return cmp.Or(cmp.Compare(x.Number, y.Number), compareBool(is(x.Status, "expired"), is(y.Status, "expired")),
+			cmp.Compare(y.Version, x.Version), cmp.Compare(x.ID, y.ID))
+	})
+	a.Subscriptions = slices.CompactFunc(a.Subscriptions, func(x, y billing.Subscription) bool { return x.Number == y.Number })
+	for i, s := range a.Subscriptions {
+		a.Subscriptions[i].RatePlans = canonicalPlans(s.RatePlans)
+	}
+	return a
+}
+
+func canonicalPlans(plans []billing.RatePlan) []billing.RatePlan {
+	plans = slices.Clone(plans)
+	for i, plan := range plans {
+		charges := slices.SortedFunc(slices.Values(plan.Charges), func(x, y billing.Charge) int {
+			return cmp.Or(cmp.Compare(x.Number, y.Number), cmp.Compare(x.Name, y.Name), cmp.Compare(x.Model, y.Model))
+		})
+		for j, c := range charges {
+			charges[j].Segments = slices.SortedFunc(slices.Values(c.Segments), func(x, y billing.Segment) int {
+				return cmp.Or(cmp.Compare(x.From, y.From), cmp.Compare(x.Until, y.Until))
+			})
+		}
+		plans[i].Charges = charges
+	}
+	slices.SortFunc(plans, func(x, y billing.RatePlan) int {
+		return cmp.Or(cmp.Compare(planKey(x), planKey(y)), cmp.Compare(x.ID, y.ID))
+	})
+	return plans
+}
+
+func compareBool(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case y:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// is compares one of Zuora's words regardless of case, blanks and underscores:
+// v1 says "Pending Activation", ZOQL "PendingActivation".
+func is(word, want string) bool { return plain(word) == want }
+
+func plain(word string) string {
+	return strings.ToLower(strings.NewReplacer(" ", "", "_", "", "-", "").Replace(word))
+}

@@ -1,0 +1,53 @@
+package projection
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"hotsync/shared/hotsync"
+)
+
+// prefixes are those of Limio's own ids.
+var prefixes = map[Kind]string{
+	Identity:          "identity",
+	Customer:          "cus",
+	Subscription:      "sub",
+	SubscriptionOffer: "subscription_offer",
+	PaymentMethod:     "pm",
+	Address:           "address",
+}
+
+// ID is the id under which hotsync creates the object of an account that has
+// that key: Limio's prefix and 32 hex digits of a hash. It is the same at every
+// sync, so that creating an object twice cannot make two; and an object whose id
+// is the one of its key was made by hotsync.
+func ID(tenant string, kind Kind, accountID, key string) string {
+	prefix := prefixes[kind]
+	if kind == Identity && key == keyOwner {
+		prefix = "id"
+	}
+	return prefix + "-" + hash(tenant, string(kind), accountID, key)
+}
+
+// ownerID is the id of the owner identity. It depends on the login, so that a
+// person with several Zuora accounts has one owner. Without a login (a callout,
+// a backfill) the account has an owner of its own; a login that comes later is
+// linked to it.
+func ownerID(tenant, accountID string, login hotsync.Identity) string {
+	if !signedIn(login) {
+		return ID(tenant, Identity, accountID, keyOwner)
+	}
+	return "id-" + hash(tenant, "owner", login.Issuer, login.Subject)
+}
+
+// relationshipID is the id of the tie between an address of the account and a
+// subscription.
+func relationshipID(tenant, accountID, relationshipType, number string) string {
+	return "rel-" + hash(tenant, "relationship", accountID, relationshipType, number)
+}
+
+func hash(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:16])
+}

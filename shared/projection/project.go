@@ -1,0 +1,127 @@
+// Package projection says which Limio objects a Zuora account should have.
+//
+// Project is a pure function: no clock, no input or output, no order of its
+// inputs matters. There is a file for each kind of Limio object, which holds
+// every rule of that kind; price.go, country.go, identity.go and id.go hold what
+// several share. To change a rule, change it there and run the tests with
+// -update: the golden accounts under testdata show what the change does.
+//
+// Data follows three conventions, on which package convergence relies:
+//
+//   - a member that is left out is none of hotsync's business and stays as it is;
+//   - an explicit nil says that Limio must not have the member;
+//   - text that Zuora has empty is "".
+package projection
+
+import (
+	"fmt"
+	"slices"
+
+	"hotsync/shared/billing"
+	"hotsync/shared/hotsync"
+)
+
+// Options is what a projection depends on besides the account and the login.
+type Options struct {
+	Today        string               // YYYY-MM-DD in the Zuora tenant's time zone: decides which price is current
+	Tenant       string               // the Limio tenant: ids differ between tenants
+	SalesforceID hotsync.SalesforceID // what a CRM ID names; "" is an account
+	CreateOffers bool                 // see catalogue.go
+	CreateAddOns bool                 // see catalogue.go
+}
+
+// Result is what Limio should have of an account.
+type Result struct {
+	Tenant    string // as in Options
+	Today     string // as in Options
+	AccountID string // Zuora's id of the account
+
+	// Objects are in an order in which they could be created: what an object
+	// refers to in its envelope comes before it. Every id they mention is the id
+	// of one of them.
+	Objects []Object
+	// Unclear are the numbers of subscriptions that Zuora has and that have no
+	// place in Limio (drafts, statuses unknown to hotsync). They are not in
+	// Objects, but they are not gone either: what Limio may have of them stays.
+	Unclear []string
+	// Warnings are sentences for the event. They hold account data such as
+	// numbers, never anything personal.
+	Warnings []string
+}
+
+// Project says what Limio should have of account for login, who may be nobody.
+// It neither changes account nor keeps any of it.
+func Project(account billing.Account, login hotsync.Identity, opt Options) Result {
+	p := &projector{account: canonical(account), opt: opt, offerKeys: map[string]bool{}}
+	if p.opt.SalesforceID == "" {
+		p.opt.SalesforceID = hotsync.SalesforceAccount
+	}
+	p.owner = ownerID(opt.Tenant, account.ID, login)
+	p.customer = p.id(Customer, keyCustomer)
+
+	p.add(p.ownerIdentity(), p.customerObject())
+	p.add(p.accountIdentities()...)
+	p.add(p.paymentMethods()...)
+	subscriptions := p.subscriptions()
+	for _, s := range subscriptions {
+		p.add(s.object)
+	}
+	for _, s := range subscriptions {
+		p.add(p.offers(s)...)
+	}
+	p.add(p.addresses(subscriptions)...)
+	p.add(p.loginIdentity(login)...)
+
+	return Result{Tenant: opt.Tenant, Today: opt.Today, AccountID: account.ID, Objects: p.objects, Unclear: p.unclear, Warnings: p.warnings}
+}
+
+// projector is one run of Project.
+type projector struct {
+	account   billing.Account // a copy in canonical order
+	opt       Options
+	owner     string          // id of the owner identity
+	customer  string          // id of the customer
+	offerKeys map[string]bool // taken
+	objects   []Object
+	unclear   []string
+	warnings  []string
+}
+
+// add puts objects into the result and fills in what they all have alike.
+func (p *projector) add(objects ...Object) {
+	for _, o := range objects {
+		if o.Service == "" {
+			o.Service = serviceLimio
+		}
+		if o.Status == "" {
+			o.Status = StatusActive
+		}
+		p.objects = append(p.objects, o)
+	}
+}
+
+// hanging is an object that belongs to the owner and the customer.
+func (p *projector) hanging(kind Kind, key string) Object {
+	return Object{Kind: kind, Key: key, ID: p.id(kind, key), Owner: p.owner, Customer: p.customer}
+}
+
+func (p *projector) id(kind Kind, key string) string {
+	return ID(p.opt.Tenant, kind, p.account.ID, key)
+}
+
+// warn says something once.
+func (p *projector) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if !slices.Contains(p.warnings, text) {
+		p.warnings = append(p.warnings, text)
+	}
+}
+
+// orNil is text, or nil where Zuora has none: for dates and codes, where "" would
+// be no value.
+func orNil(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
