@@ -127,6 +127,10 @@ func (s *Sandbox) create(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if !s.store.creatable(pt) {
+		refuse(w, http.StatusNotFound, "no such path")
+		return
+	}
 	m, err := readMembers(w, r, createMembers)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
@@ -150,11 +154,15 @@ func (s *Sandbox) create(w http.ResponseWriter, r *http.Request) {
 	sendRaw(w, answer)
 }
 
+// creatable reports whether there is a POST for objects of that path type.
+func (st *store) creatable(pt pathType) bool {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	return pt.prefixes != nil && (pt.observed || st.assume.CreateObjects)
+}
+
 // create gives the object, or a status and why it was refused.
 func (st *store) create(pt pathType, e envelope) (int, []byte) {
-	if pt.prefixes == nil || !pt.observed && !st.assume.CreateObjects {
-		return http.StatusNotFound, []byte("no such path")
-	}
 	if !pt.observed {
 		st.counts.Assumed.CreateObjects++
 	}

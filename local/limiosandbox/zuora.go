@@ -32,7 +32,8 @@ var errZuoraUnauthorized = errors.New("zuora answered 401")
 
 // read asks with the token at hand, and once more with a new one after a 401.
 func (z *zuoraReader) read(ctx context.Context, key string) (ZuoraSubscription, error) {
-	for _, refused := range []bool{false, true} {
+	refused := ""
+	for range 2 {
 		token, err := z.bearer(ctx, refused)
 		if err != nil {
 			return ZuoraSubscription{}, err
@@ -41,14 +42,16 @@ func (z *zuoraReader) read(ctx context.Context, key string) (ZuoraSubscription, 
 		if !errors.Is(err, errZuoraUnauthorized) {
 			return sub, err
 		}
+		refused = token
 	}
 	return ZuoraSubscription{}, errZuoraUnauthorized
 }
 
-func (z *zuoraReader) bearer(ctx context.Context, refused bool) (string, error) {
+// bearer gives a token other than the refused one.
+func (z *zuoraReader) bearer(ctx context.Context, refused string) (string, error) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if z.token != "" && !refused {
+	if z.token != "" && z.token != refused {
 		return z.token, nil
 	}
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {z.id}, "client_secret": {z.secret}}

@@ -17,11 +17,11 @@ import (
 	"hotsync/shared/telemetry"
 )
 
-// maxErrorBody is how much of a refusal is read: enough for a message.
-const maxErrorBody = 16 << 10
-
-// maxRetryAfter bounds what Limio can ask us to wait.
-const maxRetryAfter = time.Hour
+const (
+	maxErrorBody  = 8 << 10   // how much of a refusal is read: enough for a message
+	maxDrain      = 64 << 10  // how much of an unread answer is worth a connection
+	maxRetryAfter = time.Hour // what Limio can ask us to wait
+)
 
 // operation is an operation of the API: its method, and its path below /api
 // with {name} where an id goes.
@@ -132,7 +132,7 @@ func (c *Client) send(ctx context.Context, r request) (err error) {
 	if r.out == nil {
 		// The status says that it was done. The rest is read so that the connection
 		// can be used again; what it says, and whether it arrives, does not matter.
-		_, _ = io.CopyN(io.Discard, res.Body, maxErrorBody)
+		_, _ = io.CopyN(io.Discard, res.Body, maxDrain)
 		return nil
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, c.maxBody+1))

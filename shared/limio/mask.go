@@ -8,8 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxText is how much of an answer's text is shown, in bytes.
-const maxText = 300
+const (
+	// maxText is how much of an answer's text is shown, in bytes.
+	maxText = 300
+	// maxMasked is how much of it is looked at: masking takes time that grows with
+	// the square of a text without blanks.
+	maxMasked = 2 << 10
+)
 
 const masked = "***"
 
@@ -23,9 +28,10 @@ var masks = []struct {
 	{regexp.MustCompile(`[^\s"'<>(),;:]+@[^\s"'<>(),;]+`), masked},                  // e-mail
 	{regexp.MustCompile("\"[^\"]*\"?|`[^`]*`?|“[^”]*”?|‘[^’]*’?|«[^»]*»?"), masked}, // quoted values
 	{regexp.MustCompile(`(^|[^\pL\d])'(?:[^']|'[\pL\d])*(?:'|$)`), "${1}" + masked}, // … but not from an apostrophe on
+	{regexp.MustCompile(`[\w+/=.-]{32,}`), masked},                                  // tokens
+	{regexp.MustCompile(`[0-9A-Fa-f]{8,}`), masked},                                 // ids, keys
 	{regexp.MustCompile(`\+?\d[\d ().-]{4,}\d`), masked},                            // telephone and card numbers
-	{regexp.MustCompile(`[0-9A-Fa-f]{8,}|\d{4,}`), masked},                          // ids, keys
-	{regexp.MustCompile(`[\w+/=.-]{24,}`), masked},                                  // tokens
+	{regexp.MustCompile(`\d{4,}`), masked},                                          // what is left of numbers
 }
 
 var markup = regexp.MustCompile(`(?s)<(script|style)\b.*?</(script|style)>|<[^>]*>?`)
@@ -33,18 +39,27 @@ var markup = regexp.MustCompile(`(?s)<(script|style)\b.*?</(script|style)>|<[^>]
 // maskedText is what an error body of unknown shape says, without what may be
 // personal: the message members of JSON, or the text itself.
 func maskedText(body []byte) string {
-	text := message(body)
-	text = markup.ReplaceAllString(text, " ")
+	text := markup.ReplaceAllString(message(body), " ")
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
 			return ' '
 		}
 		return r
 	}, text)
+	text = wholeWords(text, maxMasked)
 	for _, m := range masks {
 		text = m.pattern.ReplaceAllString(text, m.with)
 	}
 	return cut(strings.Join(strings.Fields(text), " "), maxText)
+}
+
+// wholeWords shortens text to at most limit bytes, not within a word: the half
+// of an e-mail address does not look like one.
+func wholeWords(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return text[:strings.LastIndexByte(text[:limit], ' ')+1]
 }
 
 // messageMembers are the members in which APIs put what went wrong.

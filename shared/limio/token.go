@@ -88,7 +88,9 @@ func (c *Client) fetchToken(ctx context.Context, refresh bool) (token, error) {
 // https://developers.limio.com/api-docs/authentication-overview/full-api
 func (c *Client) requestToken(ctx context.Context, refresh bool) (_ token, err error) {
 	defer hotsync.In(&err, "limio.token")
-	id, secret, err := c.credentials(ctx, refresh)
+	readCtx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	id, secret, err := c.credentials(readCtx, refresh)
 	if err != nil {
 		return token{}, err
 	}
