@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-FUNCTIONS := login sync deadletter console
+FUNCTIONS := login sync deadletter console callout
 GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w"
 
 .PHONY: help run test build lint fmt bench fuzz tools
@@ -49,3 +49,4 @@ $(eval $(call sam_build,Login,login))
 $(eval $(call sam_build,Sync,sync))
 $(eval $(call sam_build,DeadLetter,deadletter))
 $(eval $(call sam_build,Console,console))
+$(eval $(call sam_build,Callout,callout))

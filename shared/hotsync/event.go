@@ -129,9 +129,6 @@ type Event struct {
 	// AttemptCount and WarningCount are the lengths of their lists likewise.
 	AttemptCount int `json:"-"`
 	WarningCount int `json:"-"`
-	// SearchTerms are further names the event's account can be found by:
-	// subscription numbers and SearchHash values. Written, never read back.
-	SearchTerms []string `json:"-"`
 }
 
 // MarshalJSON gives lists as [] and never as null, so that readers need not

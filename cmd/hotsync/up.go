@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"hotsync/local/persona"
+	"hotsync/local/stack"
+)
+
+// up runs the local system until it is interrupted.
+func up(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	f := flags("up", "", stderr)
+	verbose := f.Bool("v", false, "show the functions' log lines")
+	err := parse(f, args, 0)
+	if err != nil {
+		return err
+	}
+	root, err := checkout()
+	if err != nil {
+		return err
+	}
+	opt := stack.Options{Ports: stack.FixedPorts, Dir: filepath.Join(root, ".hotsync"), Personas: true,
+		Progress: func(format string, a ...any) { fmt.Fprintf(stderr, "hotsync: "+format+"\n", a...) }}
+	if *verbose {
+		opt.Logs = stderr
+	}
+	s, err := stack.Start(ctx, root, opt)
+	if err != nil {
+		return err
+	}
+	banner(stdout, s)
+	<-ctx.Done()
+	fmt.Fprintln(stderr, "hotsync: stopping")
+	return s.Close()
+}
+
+func banner(w io.Writer, s *stack.Stack) {
+	fmt.Fprintf(w, `
+  HTTP API, console   %s
+  Lambda invoke API   %s
+  Zuora sandbox       %s
+  Limio sandbox       %s/_sandbox/state
+  identity provider   %s
+  logs                %s
+
+Sign somebody in from another terminal:
+
+`, s.URL, s.InvokeURL, s.ZuoraURL, s.LimioURL, s.IDPURL, filepath.Join(s.Dir, "logs"))
+	for _, p := range persona.All(time.Now()) {
+		if p.Issuer != persona.Staff {
+			fmt.Fprintf(w, "  go run ./cmd/hotsync login %-11s %s\n", p.Name, p.Story)
+		}
+	}
+	fmt.Fprint(w, "\nStaff of the console: viewer, operator, admin. Ctrl-C ends it all.\n")
+}
+
+// checkout finds the folder of go.mod and template.yaml, upwards from here.
+func checkout() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		_, err := os.Stat(filepath.Join(dir, "template.yaml"))
+		if err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("run this inside the hotsync checkout (no template.yaml here or above)")
+		}
+		dir = parent
+	}
+}

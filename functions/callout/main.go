@@ -1,0 +1,31 @@
+// Command callout is the Lambda function that takes Zuora's callouts.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"hotsync/shared/callout"
+	"hotsync/shared/httpapi"
+	"hotsync/shared/wiring"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx := context.Background()
+	p := wiring.New(ctx, os.Getenv, os.Stdout)
+	handler := callout.New(callout.Config{Secret: p.CalloutSecret(), Queue: p.Queue("QUEUE_URL"), Events: p.Events(),
+		NewEventID: wiring.NewEventID, Now: time.Now, Log: p.Log})
+	err := p.Err()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	lambda.Start(httpapi.Adapt(handler))
+	return 0
+}

@@ -1,0 +1,34 @@
+// Command deadletter is the Lambda function that turns what the queue gave up
+// on into failed events, so that nothing is silently lost.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"hotsync/shared/syncer"
+	"hotsync/shared/wiring"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx := context.Background()
+	p := wiring.New(ctx, os.Getenv, os.Stdout)
+	queue := p.Queue("DEAD_LETTER_QUEUE_URL")
+	letters := &syncer.DeadLetters{Events: p.Events(), Now: time.Now, Log: p.Log}
+	err := p.Err()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+		return queue.HandleBatch(ctx, batch, letters.Handle), nil
+	})
+	return 0
+}

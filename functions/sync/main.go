@@ -1,0 +1,32 @@
+// Command sync is the Lambda function that consumes the queue: it reads each
+// account from Zuora, writes what differs to Limio and records the event.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"hotsync/shared/wiring"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx := context.Background()
+	p := wiring.New(ctx, os.Getenv, os.Stdout)
+	queue := p.Queue("QUEUE_URL")
+	syncer := p.Syncer(p.Events(), queue, p.Zuora(), p.Settings())
+	err := p.Err()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+		return queue.HandleBatch(ctx, batch, syncer.Handle), nil
+	})
+	return 0
+}

@@ -1,0 +1,223 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hotsync/shared/billing"
+	"hotsync/shared/convergence"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
+	"hotsync/shared/telemetry"
+	"hotsync/shared/zuora"
+)
+
+// writers is how many Limio writes of one sync may be under way at once.
+const writers = 8
+
+// attempt is one try of the sync proper, under the account's turn.
+func (j *job) attempt(ctx context.Context) error {
+	now := j.Now()
+	j.event.Status, j.event.Reason, j.event.Error, j.event.NextAttemptAt = hotsync.StatusRunning, "", nil, time.Time{}
+	j.event.Attempts = append(j.event.Attempts, hotsync.Attempt{N: len(j.event.Attempts) + 1, StartedAt: now})
+	if j.event.StartedAt.IsZero() {
+		j.event.StartedAt = now
+	}
+	j.event.Steps, j.event.Warnings = nil, nil
+	err := j.save(ctx)
+	if err != nil {
+		return err
+	}
+
+	account, have, err := j.readBoth(ctx)
+	if err != nil {
+		return err
+	}
+	j.event.Account = hotsync.AccountRef{ID: account.ID, Number: account.Number}
+	err = j.checkClaim(account)
+	if err != nil {
+		return err
+	}
+	changes, have, err := j.plan(ctx, account, have)
+	if err != nil {
+		return err
+	}
+	_, err = step(ctx, j, "apply", func(ctx context.Context) (struct{}, string, error) {
+		done, err := convergence.Apply(ctx, j.Limio, changes, convergence.Options{Concurrency: writers})
+		// Changes add up over attempts: what an earlier attempt wrote was written.
+		j.event.Changes = append(j.event.Changes, convergence.Masked(done)...)
+		return struct{}{}, fmt.Sprintf("%d of %d changes", len(done), len(changes)), err
+	})
+	if err != nil {
+		return err
+	}
+	return j.succeed(ctx, account, customerID(changes, have), now)
+}
+
+// customerID is Limio's id of the account's customer, found or just created.
+func customerID(changes []convergence.Change, have []projection.Object) string {
+	for _, o := range have {
+		if o.Kind == projection.Customer {
+			return o.ID
+		}
+	}
+	for _, c := range changes {
+		if c.Object.Kind == projection.Customer {
+			return c.Object.ID
+		}
+	}
+	return ""
+}
+
+// readBoth reads Zuora and Limio at the same time.
+func (j *job) readBoth(ctx context.Context) (billing.Account, []projection.Object, error) {
+	var account billing.Account
+	var have []projection.Object
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		account, err = step(gctx, j, "read zuora", func(ctx context.Context) (billing.Account, string, error) {
+			a, err := j.Zuora.Read(zuora.WithTrackID(ctx, j.event.ID), j.request.AccountID, j.readOptions())
+			return a, fmt.Sprintf("%d subscriptions, %d payment methods", len(a.Subscriptions), len(a.PaymentMethods)), err
+		})
+		return err
+	})
+	g.Go(func() (err error) {
+		have, err = j.readLimio(gctx, "read limio")
+		return err
+	})
+	err := g.Wait()
+	if err != nil {
+		return billing.Account{}, nil, err
+	}
+	if account.ID != j.request.AccountID {
+		return billing.Account{}, nil, hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora answered with another account than the one asked for.")
+	}
+	return account, have, nil
+}
+
+func (j *job) readOptions() zuora.ReadOptions {
+	opt := zuora.ReadOptions{Plan: j.settings.ZuoraPlan}
+	if j.request.Lookup != nil {
+		opt.CustomFields = []string{j.request.Lookup.Field}
+	}
+	return opt
+}
+
+func (j *job) readLimio(ctx context.Context, name string) ([]projection.Object, error) {
+	return step(ctx, j, name, func(ctx context.Context) ([]projection.Object, string, error) {
+		have, err := j.Limio.Account(ctx, j.request.AccountID)
+		return have, fmt.Sprintf("%d objects", len(have)), err
+	})
+}
+
+// checkClaim refuses to write an account that was found by lookup and no longer
+// names this login: the field may have changed since, and a Cognito attribute
+// keeps a claim that the identity provider has long dropped.
+func (j *job) checkClaim(account billing.Account) error {
+	l := j.request.Lookup
+	if l == nil || !j.settings.GuardStaleLookups || account.CustomFields[l.Field] == l.Value {
+		return nil
+	}
+	j.event.Error = hotsync.Errorf(hotsync.CodeStaleClaim, "The account's %s no longer has the value that this login was found by.", l.Field).Problem()
+	return ended{hotsync.StatusSkipped, hotsync.ReasonStaleClaim}
+}
+
+// plan says what has to change in Limio. With the plugin strategy it first lets
+// Limio create the subscriptions it lacks, which is why it may read Limio again;
+// it returns the objects that the changes were found against.
+func (j *job) plan(ctx context.Context, account billing.Account, have []projection.Object) ([]convergence.Change, []projection.Object, error) {
+	result, err := step(ctx, j, "project", func(context.Context) (projection.Result, string, error) {
+		opt, err := j.projectionOptions()
+		if err != nil {
+			return projection.Result{}, "", err
+		}
+		r := projection.Project(account, j.request.Identity, opt)
+		return r, fmt.Sprintf("%d objects", len(r.Objects)), nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	j.event.Warnings = append(j.event.Warnings, result.Warnings...)
+	if j.settings.CreationStrategy == hotsync.CreatePlugin {
+		have, err = j.createByPlugin(ctx, result.Objects, have)
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	changes, err := step(ctx, j, "diff", func(context.Context) ([]convergence.Change, string, error) {
+		d := convergence.Diff(result, have)
+		j.event.Warnings = append(j.event.Warnings, d.Warnings...)
+		return d.Changes, fmt.Sprintf("%d changes", len(d.Changes)), nil
+	})
+	return changes, have, err
+}
+
+func (j *job) projectionOptions() (projection.Options, error) {
+	zone, err := time.LoadLocation(j.settings.TimeZone)
+	if err != nil {
+		return projection.Options{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "timeZone %q is not known.", j.settings.TimeZone).Because(err)
+	}
+	return projection.Options{Today: j.Now().In(zone).Format(time.DateOnly), Tenant: j.Tenant, SalesforceID: j.settings.SalesforceID,
+		CreateOffers: j.settings.CreateOffers, CreateAddOns: j.settings.CreateAddOns}, nil
+}
+
+// createByPlugin lets Limio create the wanted subscriptions that it lacks, and
+// with the first of them the customer.
+func (j *job) createByPlugin(ctx context.Context, want, have []projection.Object) ([]projection.Object, error) {
+	known := map[string]bool{}
+	for _, o := range have {
+		if o.Kind == projection.Subscription {
+			known[o.Key] = true
+		}
+	}
+	var missing []string
+	for _, o := range want {
+		if o.Kind == projection.Subscription && !known[o.Key] {
+			missing = append(missing, o.Key)
+		}
+	}
+	if len(missing) == 0 {
+		if len(have) == 0 {
+			return nil, hotsync.Errorf(hotsync.CodeLimioCreation, "The plugin strategy creates a customer with its first subscription, and this account has none.")
+		}
+		return have, nil
+	}
+	_, err := step(ctx, j, "create by plugin", func(ctx context.Context) (struct{}, string, error) {
+		// The first alone: it makes the customer, which the others then join.
+		_, _, err := j.Limio.SyncSubscription(ctx, missing[0])
+		if err != nil {
+			return struct{}{}, "", err
+		}
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(writers)
+		for _, number := range missing[1:] {
+			g.Go(func() error {
+				_, _, err := j.Limio.SyncSubscription(gctx, number)
+				return err
+			})
+		}
+		return struct{}{}, fmt.Sprintf("%d subscriptions", len(missing)), g.Wait()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return j.readLimio(ctx, "read limio again")
+}
+
+// step times a part of the sync and counts its calls.
+func step[T any](ctx context.Context, j *job, name string, run func(context.Context) (T, string, error)) (T, error) {
+	started := j.Now()
+	ctx, calls := telemetry.WithCallCount(ctx)
+	out, detail, err := run(ctx)
+	if err != nil {
+		detail = string(hotsync.AsError(err).Code)
+	}
+	j.stepsMu.Lock()
+	defer j.stepsMu.Unlock()
+	j.event.Steps = append(j.event.Steps, hotsync.Step{Name: name, StartedAt: started, MS: j.Now().Sub(started).Milliseconds(),
+		Calls: int(calls.Load()), Detail: detail})
+	return out, err
+}

@@ -1,0 +1,181 @@
+// Package wiring makes the parts of a function from its environment, the same
+// way for every function that has them. What is missing or wrong is collected
+// and told in one line by Err.
+//
+// functions/login does without it: the login path carries only what it needs.
+package wiring
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"hotsync/shared/awsconfig"
+	"hotsync/shared/breaker"
+	"hotsync/shared/callout"
+	"hotsync/shared/environment"
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/limio"
+	"hotsync/shared/secret"
+	"hotsync/shared/secret/secretsmanager"
+	"hotsync/shared/settingstore"
+	"hotsync/shared/syncer"
+	"hotsync/shared/syncqueue"
+	"hotsync/shared/telemetry"
+	"hotsync/shared/zuora"
+)
+
+// How often an AWS call is tried, and how long one try may take.
+const (
+	awsAttempts = 3
+	awsPerCall  = 3 * time.Second
+)
+
+// Parts makes the parts of one function.
+type Parts struct {
+	Env *environment.Reader
+	Log *slog.Logger
+
+	aws     aws.Config
+	secrets func() secret.Manager
+	search  *secret.Source
+}
+
+// New reads what every function needs.
+func New(ctx context.Context, getenv func(string) string, logs io.Writer) *Parts {
+	p := &Parts{Env: environment.New(getenv), Log: telemetry.NewLogger(logs, getenv("LOG_LEVEL"))}
+	var err error
+	p.aws, err = awsconfig.Load(ctx, awsAttempts, awsPerCall)
+	p.Env.Note(err)
+	p.secrets = sync.OnceValue(func() secret.Manager { return secretsmanager.New(p.aws) })
+	p.search = p.secret("SEARCH_KEY")
+	return p
+}
+
+func (p *Parts) secret(name string) *secret.Source {
+	s, err := secret.New(name, p.Env.Getenv, p.secrets)
+	p.Env.Note(err)
+	return s
+}
+
+// Secret gives the text of a secret that the function needs.
+func (p *Parts) Secret(name string) *secret.Source { return p.secret(name) }
+
+// SearchKey gives the key of hotsync.SearchHash; without it events are not found
+// by e-mail, and nothing else suffers.
+func (p *Parts) SearchKey(ctx context.Context) []byte {
+	key, err := p.searchKey(ctx)
+	if err != nil {
+		p.Log.WarnContext(ctx, "search key not read", "error", err)
+	}
+	return key
+}
+
+func (p *Parts) searchKey(ctx context.Context) ([]byte, error) {
+	text, err := p.search.Text(ctx, false)
+	return []byte(text), err
+}
+
+// DynamoDB gives the client.
+func (p *Parts) DynamoDB() *dynamodb.Client { return dynamodb.NewFromConfig(p.aws) }
+
+// Events gives the event store.
+func (p *Parts) Events() *eventstore.Store {
+	days := p.Env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
+	return eventstore.New(p.DynamoDB(), eventstore.Config{Table: p.Env.Text("EVENTS_TABLE", "the name of the events table"),
+		Retention: time.Duration(days) * 24 * time.Hour, SearchKey: p.searchKey, Now: time.Now})
+}
+
+// SettingStore gives the settings with their history.
+func (p *Parts) SettingStore() *settingstore.Store {
+	return settingstore.New(p.DynamoDB(), settingstore.Config{Table: p.Env.Text("SETTINGS_TABLE", "the name of the settings table"), Now: time.Now})
+}
+
+// Settings gives the settings in force, read at most every 30 seconds.
+func (p *Parts) Settings() *settingstore.Cached {
+	return p.SettingStore().Cached(30*time.Second, p.Log)
+}
+
+// Queue gives the queue whose address is in that variable.
+func (p *Parts) Queue(variable string) *syncqueue.Queue {
+	return syncqueue.New(sqs.NewFromConfig(p.aws), p.Env.Text(variable, "the address of the SQS queue"))
+}
+
+// Breaker gives the pause that all processes share.
+func (p *Parts) Breaker() *breaker.Breaker {
+	return breaker.New(breaker.Table{Client: p.DynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE")}, time.Now, p.Log)
+}
+
+// Zuora gives the client of the Zuora tenant.
+func (p *Parts) Zuora() *zuora.Client {
+	credentials := p.secret("ZUORA")
+	c, err := zuora.New(zuora.Config{BaseURL: p.Env.URL("ZUORA_BASE_URL", "the REST host of the Zuora data centre, such as https://rest.eu.zuora.com"),
+		Credentials: credentials.Client, Gate: p.Breaker(), Now: time.Now, Log: p.Log,
+		Limits: zuora.Limits{Default: p.Env.Number("ZUORA_CONCURRENCY", zuora.DefaultConcurrency, 1, 200),
+			ObjectQuery: p.Env.Number("ZUORA_OBJECT_QUERY_CONCURRENCY", zuora.ObjectConcurrency, 1, 200)}})
+	if p.Env.Err() == nil {
+		p.Env.Note(err)
+	}
+	return c
+}
+
+// Limio gives the client of the Limio tenant, and the tenant's name.
+func (p *Parts) Limio() (*limio.Client, string) {
+	base := p.Env.URL("LIMIO_BASE_URL", "the address of the Limio tenant, such as https://acme.prod.limio.com")
+	c, err := limio.New(limio.Config{BaseURL: base, Credentials: p.secret("LIMIO").Client, Now: time.Now, Log: p.Log,
+		InFlight: p.Env.Number("LIMIO_CONCURRENCY", 40, 1, 500)})
+	if p.Env.Err() != nil {
+		return c, ""
+	}
+	p.Env.Note(err)
+	u, err := url.Parse(base)
+	p.Env.Note(err)
+	return c, u.Host
+}
+
+// Syncer gives the syncer over those parts.
+func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
+	l, tenant := p.Limio()
+	return syncer.New(syncer.Config{Zuora: z, Limio: l, Events: events, Settings: settings, Queue: queue, Tenant: tenant,
+		MaxAttempts: p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000), SearchKey: p.SearchKey, Now: time.Now, Jitter: mathrand.Float64, Log: p.Log})
+}
+
+// CalloutSecret gives what callouts prove themselves with.
+func (p *Parts) CalloutSecret() func(context.Context) (callout.Secret, error) {
+	source := p.secret("CALLOUT")
+	return func(ctx context.Context) (callout.Secret, error) {
+		text, err := source.Text(ctx, false)
+		if err != nil {
+			return callout.Secret{}, err
+		}
+		var s callout.Secret
+		if json.Unmarshal([]byte(text), &s) != nil { // the cause would quote the secret
+			return callout.Secret{}, hotsync.Errorf(hotsync.CodeSecretMissing, `The secret CALLOUT must be {"hmacKey": "…"} or {"username": "…", "password": "…"}.`)
+		}
+		return s, nil
+	}
+}
+
+// NewEventID makes an event id.
+func NewEventID(at time.Time) string { return hotsync.NewEventID(at, rand.Read) }
+
+// Err says in one line what is missing or wrong.
+func (p *Parts) Err() error {
+	err := p.Env.Err()
+	if err != nil {
+		return fmt.Errorf("the function cannot start: %w", err)
+	}
+	return nil
+}
