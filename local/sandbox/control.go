@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,12 +129,25 @@ func (b *Behaviour) view() view {
 // subscriptions takes about 3 MB.
 const maxBody = 64 << 20
 
+// ReadBody reads the body of r, up to 64 MB.
+func ReadBody(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	if err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	return body, nil
+}
+
 // ReadJSON decodes the body of r into v. It refuses members that v does not
 // have, anything after the value, and more than 64 MB.
 func ReadJSON(r *http.Request, v any) error {
-	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody))
+	body, err := ReadBody(r)
+	if err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
-	err := dec.Decode(v)
+	err = dec.Decode(v)
 	if err != nil {
 		return fmt.Errorf("body: %w", err)
 	}

@@ -1,0 +1,83 @@
+// Package persona is the cast of the local system: people who sign in, and the
+// Zuora accounts that are theirs. Each tells one story, by data.
+//
+// The package is data only. The Zuora sandbox holds its accounts, the identity
+// provider signs its claims, and the command line knows its names.
+package persona
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// The identity providers of the local system, by the last part of their issuer.
+const (
+	Direct = "direct" // claim zuora_account_ids names the accounts
+	Lookup = "lookup" // claim sub is looked up in LimioExternalId__c
+	Staff  = "staff"  // people of the console, with a role in the claim groups
+)
+
+// LookupField is the custom field of a Zuora account that holds the subject of
+// its login, for issuer Lookup.
+const LookupField = "LimioExternalId__c"
+
+// Persona is somebody who signs in.
+type Persona struct {
+	Name     string // by which the command line and the sign-in page know them
+	Story    string // one sentence
+	Issuer   string // Direct, Lookup or Staff
+	Claims   map[string]any
+	Accounts []Account // in the order of the claim
+}
+
+// Account is a Zuora account in the shapes of Zuora's v1 API. Its JSON form is
+// the body of the Zuora sandbox's PUT /_sandbox/accounts/{id}.
+type Account struct {
+	ID     string `json:"-"` // 32 hex digits
+	Number string `json:"-"` // A00000101
+
+	Account        json.RawMessage   `json:"account"`                  // GET /v1/accounts/{key}
+	PaymentMethods json.RawMessage   `json:"paymentMethods,omitempty"` // GET /v1/accounts/{key}/payment-methods
+	Subscriptions  []json.RawMessage `json:"subscriptions,omitempty"`  // of GET /v1/subscriptions/accounts/{key}
+}
+
+// All gives the cast. Its dates lie around today (only the date counts), so
+// that what has ended, goes on and is to come stays so.
+func All(today time.Time) []Persona {
+	c := calendar{today}
+	return []Persona{
+		single(c), several(c), lookup(c), nobody(), ambiguous(c), salesforce(c),
+		sixty(c), mixed(c), wallet(c), bare(c),
+		staff("viewer", "Vera Quist", "Sees events in the console and may change nothing."),
+		staff("operator", "Oscar Brandt", "Retries syncs in the console."),
+		staff("admin", "Alma Reyes", "Changes the settings in the console."),
+	}
+}
+
+// Find gives the persona of that name, with dates around today.
+func Find(name string, today time.Time) (Persona, bool) {
+	for _, p := range All(today) {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Persona{}, false
+}
+
+// claims are those every ID token of a person has.
+func claims(sub string, p person) map[string]any {
+	return map[string]any{"sub": sub, "email": p.email, "email_verified": true, "name": p.first + " " + p.last}
+}
+
+// naming adds the claim of issuer Direct.
+func naming(claims map[string]any, accounts ...string) map[string]any {
+	claims["zuora_account_ids"] = accounts
+	return claims
+}
+
+func staff(role, name, story string) Persona {
+	return Persona{Name: role, Story: story, Issuer: Staff, Claims: map[string]any{
+		"sub": "staff|" + role, "email": role + "@staff.example.com", "email_verified": true,
+		"name": name, "groups": []string{role},
+	}}
+}
