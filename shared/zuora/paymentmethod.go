@@ -1,6 +1,7 @@
 package zuora
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"slices"
@@ -18,6 +19,7 @@ type paymentMethod struct {
 	Status               string  `json:"status"`
 	CreditCardType       string  `json:"creditCardType"`
 	BankName             string  `json:"bankName"`
+	BankTransferType     string  `json:"bankTransferType"`
 	CardNumber           string  `json:"cardNumber"`
 	CreditCardMaskNumber string  `json:"creditCardMaskNumber"`
 	ExpirationMonth      integer `json:"expirationMonth"`
@@ -25,7 +27,7 @@ type paymentMethod struct {
 }
 
 func (m *paymentMethod) plain() billing.PaymentMethod {
-	out := billing.PaymentMethod{ID: m.ID, Type: m.Type, Status: m.Status, Brand: m.CreditCardType,
+	out := billing.PaymentMethod{ID: m.ID, Type: methodType(m.Type, m.BankTransferType), Status: m.Status, Brand: m.CreditCardType,
 		Mask: mask(m.CardNumber), ExpirationMonth: int(m.ExpirationMonth), ExpirationYear: int(m.ExpirationYear)}
 	if out.Mask == "" {
 		out.Mask = mask(m.CreditCardMaskNumber)
@@ -42,6 +44,7 @@ type objectPaymentMethod struct {
 	ID                        string  `json:"id"`
 	Type                      string  `json:"type"`
 	PaypalType                string  `json:"paypalType"`
+	BankTransferType          string  `json:"bankTransferType"`
 	PaymentMethodStatus       string  `json:"paymentMethodStatus"`
 	CreditCardType            string  `json:"creditCardType"`
 	ACHBankName               string  `json:"achBankName"`
@@ -51,13 +54,37 @@ type objectPaymentMethod struct {
 }
 
 func (m *objectPaymentMethod) plain() billing.PaymentMethod {
-	out := billing.PaymentMethod{ID: m.ID, Type: m.Type, Status: m.PaymentMethodStatus, Brand: m.CreditCardType,
-		Mask:            mask(m.CreditCardMaskNumber),
+	out := billing.PaymentMethod{ID: m.ID, Type: methodType(m.Type, cmp.Or(m.PaypalType, m.BankTransferType)),
+		Status: m.PaymentMethodStatus, Brand: m.CreditCardType, Mask: mask(m.CreditCardMaskNumber),
 		ExpirationMonth: int(m.CreditCardExpirationMonth), ExpirationYear: int(m.CreditCardExpirationYear)}
 	if out.Brand == "" && m.Type == "ACH" {
 		out.Brand = m.ACHBankName
 	}
 	return out
+}
+
+// methodType gives the type as v1 names it. Object Query has the types of the
+// older API, which tell PayPal's kinds and the schemes of bank transfers apart
+// by another member. Sources:
+// https://docs.zuora.com/en/zuora-platform/integration/apis/soap-api/soap-api-object-reference/paymentmethod/field-descriptions
+// https://developer.zuora.com/api-references/api/operation/POST_PaymentMethods
+func methodType(typ, kind string) string {
+	if typ == "PayPal" || typ == "BankTransfer" {
+		return cmp.Or(methodTypes[kind], typ)
+	}
+	return typ
+}
+
+var methodTypes = map[string]string{
+	"ExpressCheckout":  "PayPalEC",
+	"AdaptivePayments": "PayPalAdaptive",
+	"SEPA":             "SEPA",
+	"Autogiro":         "Autogiro",
+	"Betalingsservice": "Betalingsservice",
+	"DirectDebitUK":    "Bacs",
+	"DirectEntryAU":    "Becs",
+	"DirectDebitNZ":    "Becsnz",
+	"PAD":              "PAD",
 }
 
 // mask keeps the last four digits of a card's number, whatever Zuora masked.
@@ -77,12 +104,15 @@ func mask(number string) string {
 // type's name, and an open set of types.
 func readPaymentMethods(body io.Reader) ([]billing.PaymentMethod, error) {
 	var methods []billing.PaymentMethod
-	err := answer(body, true, func(d decoder, _ string) error {
+	err := answer(body, true, func(d decoder, name string) error {
 		return d.arrayIfAny(func(d decoder) error {
 			var m paymentMethod
 			err := d.value(&m)
 			if err == nil && m.ID == "" {
 				err = errors.New("a payment method has no id")
+			}
+			if name == "debitcard" && m.Type == "CreditCard" {
+				m.Type = "DebitCard" // the array knows better
 			}
 			methods = appendMethod(methods, m.plain())
 			return err
