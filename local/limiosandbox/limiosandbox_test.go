@@ -58,7 +58,7 @@ func setup(t *testing.T) *testBundle {
 // login gets a token with the sandbox's own credentials.
 func (b *testBundle) login() string {
 	b.t.Helper()
-	status, answer := b.form(url.Values{"grant_type": {"client_credentials"}, "client_id": {"limio"}, "client_secret": {"limio-secret"}}, nil)
+	status, answer := b.form(url.Values{"grant_type": {"client_credentials"}, "client_id": {limiosandbox.DefaultClientID}, "client_secret": {limiosandbox.DefaultClientSecret}}, nil)
 	if status != http.StatusOK {
 		b.t.Fatalf("token = %d %v", status, answer)
 	}
@@ -163,7 +163,7 @@ func TestToken(t *testing.T) {
 
 	b := setup(t)
 	grant := url.Values{"grant_type": {"client_credentials"}}
-	good := url.Values{"grant_type": {"client_credentials"}, "client_id": {"limio"}, "client_secret": {"limio-secret"}}
+	good := url.Values{"grant_type": {"client_credentials"}, "client_id": {limiosandbox.DefaultClientID}, "client_secret": {limiosandbox.DefaultClientSecret}}
 	for _, tc := range []struct {
 		name   string
 		form   url.Values
@@ -172,14 +172,14 @@ func TestToken(t *testing.T) {
 		error  any
 	}{
 		{name: "form", form: good, status: 200},
-		{name: "basic", form: grant, basic: "limio-secret", status: 200},
+		{name: "basic", form: grant, basic: limiosandbox.DefaultClientSecret, status: 200},
 		{name: "wrong basic", form: good, basic: "x", status: 401, error: "invalid_client"},
 		{name: "nobody", form: grant, status: 401, error: "invalid_client"},
-		{name: "no grant", form: url.Values{"client_id": {"limio"}}, status: 400, error: "unsupported_grant_type"},
+		{name: "no grant", form: url.Values{"client_id": {limiosandbox.DefaultClientID}}, status: 400, error: "unsupported_grant_type"},
 	} {
 		status, answer := b.form(tc.form, func(r *http.Request) {
 			if tc.basic != "" {
-				r.SetBasicAuth("limio", tc.basic)
+				r.SetBasicAuth(limiosandbox.DefaultClientID, tc.basic)
 			}
 		})
 		if status != tc.status || answer["error"] != tc.error {
@@ -203,7 +203,7 @@ func TestToken(t *testing.T) {
 	b.token = "made up"
 	check("unknown token", 401)
 	b.token = b.login()
-	b.sandbox.Rotate("limio", "another")
+	b.sandbox.Rotate(limiosandbox.DefaultClientID, "another")
 	check("token of a rotated client", 401)
 }
 

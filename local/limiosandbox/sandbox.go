@@ -24,16 +24,23 @@ import (
 	"hotsync/local/sandbox"
 )
 
+// The OAuth client of a sandbox that is not told another.
+const (
+	DefaultClientID     = "limio-sandbox-client"
+	DefaultClientSecret = "limio-sandbox-secret"
+)
+
 // Config says how the sandbox is reached and what it can see. The zero value
-// takes client "limio" with secret "limio-secret" and cannot read Zuora.
+// is usable, but cannot read Zuora.
 type Config struct {
-	ClientID, ClientSecret string
-	Now                    func() time.Time          // nil: time.Now
-	Random                 func([]byte) (int, error) // must not fail; nil: crypto/rand.Read
-	TokenLife              time.Duration             // 0: an hour, as documented
-	CursorLife             time.Duration             // of queryMore; 0: a minute
+	ClientID     string                    // DefaultClientID when empty
+	ClientSecret string                    // DefaultClientSecret when empty
+	Now          func() time.Time          // time.Now when nil
+	Random       func([]byte) (int, error) // crypto/rand.Read when nil; must not fail
+	TokenLife    time.Duration             // an hour, as documented, when 0
+	CursorLife   time.Duration             // of queryMore; a minute when 0
 	// ReadZuora is how Limio's own Zuora sync reads a subscription, by number or
-	// id; nil: it answers 502.
+	// id. When nil, that sync answers 502.
 	ReadZuora func(ctx context.Context, key string) (ZuoraSubscription, error)
 }
 
@@ -65,7 +72,7 @@ func New(cfg Config) *Sandbox {
 	}
 	s.behaviour = sandbox.New(s.now)
 	s.auth.life = cmp.Or(cfg.TokenLife, time.Hour)
-	s.Rotate(cmp.Or(cfg.ClientID, "limio"), cmp.Or(cfg.ClientSecret, "limio-secret"))
+	s.Rotate(cmp.Or(cfg.ClientID, DefaultClientID), cmp.Or(cfg.ClientSecret, DefaultClientSecret))
 	s.store.reset()
 	s.handler = s.behaviour.Wrap(s.routes())
 	return s

@@ -17,10 +17,11 @@ package limio
 //     so. Check: send the POST twice.
 //  4. The customer of an account. GET /objects/zuora/customers/{Zuora account
 //     id} finds the customer by its account identity (zuora, zuora, account):
-//     service zuora is documented, the meaning of the id there is not. Check:
-//     read it for an account whose customer is known. Where it answers 404 for
-//     all, every sync writes the whole account: the ids are the same each time,
-//     so nothing is duplicated.
+//     service zuora is documented, the meaning of the id there is not, nor that
+//     404 says that there is none. Check: read it for an account whose customer
+//     is known, and for a made-up one. Where it answers 404 for all, every sync
+//     writes the whole account: the ids are the same each time, so nothing that
+//     hotsync made is duplicated.
 //  5. Status by PUT. The documented update takes name and data; hotsync also
 //     sends status, and only when it changes. Check: update the status of a
 //     test subscription. Refused, it is limio_request_refused.

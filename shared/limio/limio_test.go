@@ -359,8 +359,10 @@ func TestReconstruction(t *testing.T) {
 	t.Parallel()
 
 	for name, test := range map[string]func(*testing.T, *testBundle){
-		"objects": primitives,
-		"plugin":  plugin,
+		"objects":          primitives,
+		"plugin":           plugin,
+		"converge objects": convergeObjects,
+		"converge plugin":  convergePlugin,
 		"check": func(t *testing.T, b *testBundle) {
 			err := b.client.Check(t.Context())
 			if err != nil {
