@@ -234,7 +234,7 @@ func (s *Store) CountMatching(ctx context.Context, q Query, limit int) (_ Total,
 		return Total{}, err
 	}
 	var found, budget atomic.Int64
-	budget.Store(countBudget)
+	budget.Store(s.countBudget)
 	stop := func() bool { return found.Load() >= int64(limit) || budget.Load() <= 0 }
 	more := false
 	for w := range p.windows() {

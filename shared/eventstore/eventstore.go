@@ -87,11 +87,15 @@ type Store struct {
 	unmatched time.Duration
 	searchKey func(context.Context) ([]byte, error)
 	now       func() time.Time
+
+	pageBudget  int
+	countBudget int64
 }
 
 // New makes the store over an existing table.
 func New(client Client, cfg Config) *Store {
-	s := &Store{client: client, table: cfg.Table, retention: cfg.Retention, unmatched: cfg.UnmatchedRetention, searchKey: cfg.SearchKey, now: cfg.Now}
+	s := &Store{client: client, table: cfg.Table, retention: cfg.Retention, unmatched: cfg.UnmatchedRetention, searchKey: cfg.SearchKey, now: cfg.Now,
+		pageBudget: pageBudget, countBudget: countBudget}
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
 	}

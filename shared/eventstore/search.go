@@ -69,7 +69,7 @@ func (s *Store) Search(ctx context.Context, q Query) (_ Page, err error) {
 // read collects the newest events of a plan, and the id before which the rest
 // begins, or "" when that was all.
 func (s *Store) read(ctx context.Context, p plan, limit int) (events []hotsync.Event, next string, err error) {
-	budget := pageBudget
+	budget := s.pageBudget
 	begun := false
 	for w := range p.windows() {
 		if begun && budget <= 0 {
