@@ -37,14 +37,14 @@ func (o operation) path(ids []string) (string, error) {
 		}
 		before, after, ok := strings.Cut(rest, "{")
 		if !ok {
-			return "", fmt.Errorf("too many ids for %s", o.template)
+			return "", hotsync.Errorf(hotsync.CodeInternal, "Too many ids for %s.", o.template)
 		}
 		b.WriteString(before)
 		b.WriteString(url.PathEscape(id))
 		_, rest, _ = strings.Cut(after, "}")
 	}
 	if strings.Contains(rest, "{") {
-		return "", fmt.Errorf("too few ids for %s", o.template)
+		return "", hotsync.Errorf(hotsync.CodeInternal, "Too few ids for %s.", o.template)
 	}
 	b.WriteString(rest)
 	return b.String(), nil
@@ -64,7 +64,7 @@ func (c *Client) call(ctx context.Context, o operation, ids []string, body, out 
 		r.contentType = "application/json"
 		r.body, err = json.Marshal(body)
 		if err != nil {
-			return err
+			return hotsync.Errorf(hotsync.CodeInternal, "The object for Limio has no JSON form.").Because(err)
 		}
 	}
 	r.token, err = c.tokens.get(ctx, "")
@@ -98,13 +98,13 @@ func (c *Client) send(ctx context.Context, r request) (err error) {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
-		return ctx.Err()
+		return ended(ctx)
 	}
 	callCtx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(callCtx, r.method, r.url, bytes.NewReader(r.body))
 	if err != nil {
-		return withoutURL(err)
+		return hotsync.Errorf(hotsync.CodeInternal, "The request to Limio could not be made.").Because(withoutURL(err))
 	}
 	req.Header.Set("Accept", "application/json")
 	if r.contentType != "" {
@@ -171,12 +171,16 @@ func answerInvalid(err error) error {
 	return hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer could not be read.").Because(err)
 }
 
-// unreachable reports a request without a whole answer. The caller's own end is
-// given as it is, so that a sync which ran out of time says so.
+// ended reports that the caller ran out of time, which is not Limio's fault.
+func ended(ctx context.Context) error {
+	return hotsync.Errorf(hotsync.CodeTimeout, "The sync ran out of time during a call to Limio.").Because(ctx.Err())
+}
+
+// unreachable reports a request without a whole answer.
 func (c *Client) unreachable(ctx, callCtx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return ended(ctx)
 	case callCtx.Err() != nil:
 		return hotsync.Errorf(hotsync.CodeLimioUnavailable, "Limio did not answer within %s.", c.timeout)
 	default:

@@ -6,8 +6,9 @@
 // everything that rests on an assumption is in assumptions.go, and only there.
 //
 // The client never retries, except once after a 401 with a new token: trying
-// again is the queue's business. Every failure is a hotsync.Error; neither it
-// nor a log line holds a token, a body or anything personal.
+// again is the queue's business. Every failure is a hotsync.Error, unless the
+// credentials could not be read, whose error is given as it is. No error and no
+// log line holds a token, a body or anything personal.
 package limio
 
 import (

@@ -681,7 +681,8 @@ func TestToken(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		err := b.client.Check(ctx)
-		if !errors.Is(err, context.Canceled) || hotsync.AsError(err).Code != hotsync.CodeTimeout {
+		wantCode(t, err, hotsync.CodeTimeout)
+		if !errors.Is(err, context.Canceled) {
 			t.Errorf("error = %v, want the caller's own end", err)
 		}
 	})
@@ -821,7 +822,8 @@ func TestCallersDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := b.client.Account(ctx, account)
-	if !errors.Is(err, context.DeadlineExceeded) || hotsync.AsError(err).Code != hotsync.CodeTimeout {
+	wantCode(t, err, hotsync.CodeTimeout)
+	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error = %v, want the caller's deadline", err)
 	}
 }

@@ -59,7 +59,7 @@ func (s *tokenSource) get(ctx context.Context, refused string) (string, error) {
 	case <-f.done:
 		return f.token.value, f.err
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return "", ended(ctx)
 	}
 }
 
