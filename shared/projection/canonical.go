@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"hotsync/shared/billing"
 )
@@ -64,5 +65,11 @@ func compareBool(x, y bool) int {
 func is(word, want string) bool { return plain(word) == want }
 
 func plain(word string) string {
-	return strings.ToLower(strings.NewReplacer(" ", "", "_", "", "-", "").Replace(word))
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case ' ', '_', '-':
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, word)
 }

@@ -1,6 +1,9 @@
 package projection
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 const (
 	keyOwner    = "owner"
@@ -70,7 +73,7 @@ func identityKey(o Object) string {
 	if value == "" {
 		return ""
 	}
-	return serviceIdentityKey(o.Service, o.Type, value)
+	return serviceIdentityKey(cmp.Or(text(o.Data, "service"), o.Service), cmp.Or(text(o.Data, "type"), o.Type), value)
 }
 
 func serviceIdentityKey(service, typ, value string) string {

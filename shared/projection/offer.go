@@ -18,6 +18,7 @@ func (p *projector) offers(s subscription) []Object {
 	base := 0
 	for _, plan := range s.zuora.RatePlans {
 		if isRemoved(plan) {
+			p.gone = append(p.gone, Ref{SubscriptionOffer, accountKey(s.zuora, plan)})
 			continue
 		}
 		subtype := subtypeDiscount
@@ -93,13 +94,19 @@ func planNames(plan billing.RatePlan) string {
 	return plan.ProductSKU + "/" + plan.ProductName + "/" + plan.Name
 }
 
-// offerKey is the plan's key, made unique within the account: names may occur on
-// several subscriptions, and twice on one.
-func (p *projector) offerKey(s billing.Subscription, plan billing.RatePlan) string {
+// accountKey is the plan's key within the account: names may occur on several
+// subscriptions.
+func accountKey(s billing.Subscription, plan billing.RatePlan) string {
 	key := planKey(plan)
 	if key == planNames(plan) {
-		key = s.Number + "/" + key
+		return s.Number + "/" + key
 	}
+	return key
+}
+
+// offerKey makes the key unique: names may occur twice on one subscription.
+func (p *projector) offerKey(s billing.Subscription, plan billing.RatePlan) string {
+	key := accountKey(s, plan)
 	unique := key
 	for n := 2; p.offerKeys[unique]; n++ {
 		unique = key + "#" + strconv.Itoa(n)

@@ -9,13 +9,14 @@ import (
 	"hotsync/shared/billing"
 )
 
-// paymentMethods are the active ones. A closed one is not wanted, so that
-// convergence sets the one hotsync made inactive.
+// paymentMethods are the active ones.
 func (p *projector) paymentMethods() []Object {
 	var out []Object
 	for _, m := range p.account.PaymentMethods {
 		if isUsable(m) {
 			out = append(out, p.paymentMethod(m))
+		} else if m.ID != "" {
+			p.gone = append(p.gone, Ref{PaymentMethod, m.ID})
 		}
 	}
 	return out

@@ -40,6 +40,9 @@ type Result struct {
 	// refers to in its envelope comes before it. Every id they mention is the id
 	// of one of them.
 	Objects []Object
+	// Gone is what Zuora says is over: closed payment methods and removed rate
+	// plans. Whoever made the objects of that kind and key in Limio, they end.
+	Gone []Ref
 	// Unclear are the numbers of subscriptions that Zuora has and that have no
 	// place in Limio (drafts, statuses unknown to hotsync). They are not in
 	// Objects, but they are not gone either: what Limio may have of them stays.
@@ -47,6 +50,12 @@ type Result struct {
 	// Warnings are sentences for the event. They hold account data such as
 	// numbers, never anything personal.
 	Warnings []string
+}
+
+// Ref names an object of the account.
+type Ref struct {
+	Kind Kind
+	Key  string
 }
 
 // Project says what Limio should have of account for login, who may be nobody.
@@ -72,7 +81,7 @@ func Project(account billing.Account, login hotsync.Identity, opt Options) Resul
 	p.add(p.addresses(subscriptions)...)
 	p.add(p.loginIdentity(login)...)
 
-	return Result{Tenant: opt.Tenant, Today: opt.Today, AccountID: account.ID, Objects: p.objects, Unclear: p.unclear, Warnings: p.warnings}
+	return Result{Tenant: opt.Tenant, Today: opt.Today, AccountID: account.ID, Objects: p.objects, Gone: p.gone, Unclear: p.unclear, Warnings: p.warnings}
 }
 
 // projector is one run of Project.
@@ -83,6 +92,7 @@ type projector struct {
 	customer  string          // id of the customer
 	offerKeys map[string]bool // taken
 	objects   []Object
+	gone      []Ref
 	unclear   []string
 	warnings  []string
 }

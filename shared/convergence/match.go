@@ -1,0 +1,180 @@
+package convergence
+
+import (
+	"cmp"
+	"slices"
+
+	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
+)
+
+// ownObjects gives what belongs to the account of all that Limio showed, each
+// object once and with its key. Limio's lists of what is related to a customer
+// are not documented: should they hold objects of the owner's other customers,
+// those are none of this sync's business.
+func (d *differ) ownObjects(have []projection.Object) []projection.Object {
+	have = slices.Clone(have)
+	for i, o := range have {
+		have[i].Key = cmp.Or(o.Key, projection.KeyOf(o))
+	}
+	customer := d.customer(have)
+	var out []projection.Object
+	seen := map[string]bool{"": true}
+	for _, o := range have {
+		foreign := o.Customer != "" && o.Customer != customer.ID && o.Customer != customer.Owner ||
+			o.Kind == projection.Customer && o.ID != customer.ID
+		if seen[o.ID] || foreign {
+			continue
+		}
+		seen[o.ID] = true
+		out = append(out, o)
+	}
+	return out
+}
+
+// customer is the account's customer among what Limio showed: the one that the
+// account's identity names, else the one hotsync makes, else the first.
+func (d *differ) customer(have []projection.Object) projection.Object {
+	made, named := "", ""
+	for _, w := range d.want.Objects {
+		switch {
+		case w.Kind == projection.Customer:
+			made = w.ID
+		case w.Kind == projection.Identity && w.Service == hotsync.ServiceZuora:
+			i := slices.IndexFunc(have, func(o projection.Object) bool { return o.Kind == w.Kind && o.Key == w.Key })
+			if i >= 0 {
+				named = have[i].Customer
+			}
+		}
+	}
+	out, found := projection.Object{ID: made}, false
+	for _, o := range have {
+		switch {
+		case o.Kind != projection.Customer:
+		case o.ID == named:
+			return o
+		case !found, o.ID == made:
+			out, found = o, true
+		}
+	}
+	return out
+}
+
+// match finds for each wanted object the one that Limio has.
+func (d *differ) match() {
+	taken := map[string]bool{}
+	for _, w := range d.want.Objects {
+		if isLogin(w) {
+			continue // Limio makes its id; see link
+		}
+		found, ok := d.find(w, taken)
+		if ok {
+			d.found[w.ID], d.ids[w.ID], taken[found.ID] = found, found.ID, true
+			continue
+		}
+		d.ids[w.ID] = w.ID
+		d.creates[w.ID] = true
+	}
+	for _, w := range d.want.Objects {
+		if owner := d.owner(); isOwner(w) && owner != "" {
+			d.ids[w.ID] = owner
+			delete(d.creates, w.ID)
+		}
+	}
+}
+
+// owner is the owner that the account has in Limio, "" when it has none: the
+// customer's, else that of anything else of the account.
+func (d *differ) owner() string {
+	out := ""
+	for _, o := range d.have {
+		switch {
+		case o.Owner == "" || isLogin(o):
+		case o.Kind == projection.Customer:
+			return o.Owner
+		case out == "" || o.Owner < out:
+			out = o.Owner
+		}
+	}
+	return out
+}
+
+func (d *differ) find(w projection.Object, taken map[string]bool) (projection.Object, bool) {
+	best, ok := projection.Object{}, false
+	for _, o := range d.have {
+		if o.Kind != w.Kind || taken[o.ID] || o.ID != w.ID && o.Key != w.Key {
+			continue
+		}
+		if !ok || better(o, best, w) {
+			best, ok = o, true
+		}
+	}
+	if !ok && w.Kind == projection.SubscriptionOffer {
+		return d.findByName(w, taken)
+	}
+	return best, ok
+}
+
+func better(o, than, w projection.Object) bool {
+	active := func(o projection.Object) int {
+		if sameStatus(projection.StatusActive, o.Status) {
+			return 0
+		}
+		return 1
+	}
+	switch {
+	case o.ID == w.ID || than.ID == w.ID:
+		return o.ID == w.ID
+	default:
+		return cmp.Or(cmp.Compare(active(o), active(than)), cmp.Compare(o.ID, than.ID)) < 0
+	}
+}
+
+// findByName finds an offer that Limio made itself when it synced the
+// subscription: Limio ties an offer to a rate plan by name. It must be the only
+// one of that name on both sides.
+func (d *differ) findByName(w projection.Object, taken map[string]bool) (projection.Object, bool) {
+	for _, other := range d.want.Objects {
+		if other.Kind == w.Kind && other.ID != w.ID && other.Related == w.Related && other.Data["name"] == w.Data["name"] {
+			return projection.Object{}, false
+		}
+	}
+	found, n := projection.Object{}, 0
+	for _, o := range d.have {
+		if o.Kind == w.Kind && o.Key == "" && !taken[o.ID] && o.Related == d.ids[w.Related] && o.Data["name"] == w.Data["name"] {
+			found = o
+			n++
+		}
+	}
+	return found, n == 1
+}
+
+// rewritten is the wanted object with the ids that Limio has, as a copy.
+func (d *differ) rewritten(w projection.Object) projection.Object {
+	w.ID, w.Owner, w.Customer, w.Related = d.id(w.ID), d.id(w.Owner), d.id(w.Customer), d.id(w.Related)
+	w.Data, _ = d.rewrittenValue(w.Data).(map[string]any)
+	return w
+}
+
+func (d *differ) id(id string) string { return cmp.Or(d.ids[id], id) }
+
+func (d *differ) rewrittenValue(value any) any {
+	switch v := value.(type) {
+	case string:
+		return d.id(v)
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, member := range v {
+			out[k] = d.rewrittenValue(member)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, element := range v {
+			out[i] = d.rewrittenValue(element)
+		}
+		return out
+	default:
+		return value
+	}
+}

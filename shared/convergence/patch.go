@@ -1,0 +1,142 @@
+package convergence
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/shopspring/decimal"
+
+	"hotsync/shared/hotsync"
+)
+
+// patch is the part of want that have lacks, in the structure that Limio merges,
+// and the same as a list of members. It is nil when nothing is lacking. A list
+// is one value and is written whole.
+func patch(want, have map[string]any) (map[string]any, []hotsync.FieldChange) {
+	var out map[string]any
+	var fields []hotsync.FieldChange
+	set := func(name string, value any) {
+		if out == nil {
+			out = map[string]any{}
+		}
+		out[name] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		nested, ok := want[name].(map[string]any)
+		if !ok {
+			if !equal(want[name], have[name]) {
+				set(name, want[name])
+				fields = append(fields, hotsync.FieldChange{Field: name, Before: have[name], After: want[name]})
+			}
+			continue
+		}
+		existing, _ := have[name].(map[string]any)
+		part, changed := patch(nested, existing)
+		if len(part) == 0 {
+			continue
+		}
+		set(name, part)
+		for _, f := range changed {
+			f.Field = name + "." + f.Field
+			fields = append(fields, f)
+		}
+	}
+	return out, fields
+}
+
+// equal compares JSON values: numbers by value (17.5 is 17.50); nil, an absent
+// member and an empty list are the same.
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case nil:
+		list, ok := b.([]any)
+		return b == nil || ok && len(list) == 0
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		return ok && includes(a, b) && includes(b, a)
+	case []any:
+		list, ok := b.([]any)
+		return (ok || b == nil) && slices.EqualFunc(a, list, equal)
+	}
+	x, ok := numeric(a)
+	if !ok {
+		_, isMap := b.(map[string]any)
+		_, isList := b.([]any)
+		return !isMap && !isList && a == b
+	}
+	y, ok := numeric(b)
+	return ok && x.Equal(y) || a == b
+}
+
+func includes(a, b map[string]any) bool {
+	for name, value := range a {
+		if !equal(value, b[name]) {
+			return false
+		}
+	}
+	return true
+}
+
+// numeric is a number as a decimal. One with an exponent beyond reason is no
+// number: to compare it would take as many digits.
+func numeric(value any) (decimal.Decimal, bool) {
+	var d decimal.Decimal
+	var err error
+	switch v := value.(type) {
+	case json.Number:
+		d, err = decimal.NewFromString(v.String())
+	case float64, int:
+		d, err = decimal.NewFromString(fmt.Sprint(v))
+	default:
+		return d, false
+	}
+	return d, err == nil && d.Exponent() > -400 && d.Exponent() < 400
+}
+
+// mergeRelationships is the list of relationships an address should have, given
+// the one it has: lists are written whole, so that entries of subscriptions that
+// are none of ours, entries' own ids and members that hotsync does not know have
+// to be carried over.
+func mergeRelationships(want, have any) any {
+	wanted, _ := want.([]any)
+	existing, _ := have.([]any)
+	out := slices.Clone(existing)
+	for _, w := range wanted {
+		w, ok := w.(map[string]any)
+		if !ok {
+			continue
+		}
+		i := slices.IndexFunc(out, func(h any) bool { return member(h, "relationship_id") == w["relationship_id"] })
+		if i < 0 {
+			i = slices.IndexFunc(out, func(h any) bool { return isCurrent(h) && ties(h, w) })
+		}
+		if i < 0 {
+			out = append(out, w)
+			continue
+		}
+		merged := maps.Clone(out[i].(map[string]any))
+		for name, value := range w {
+			if name != "relationship_id" {
+				merged[name] = value
+			}
+		}
+		out[i] = merged
+	}
+	return out
+}
+
+func ties(h any, w map[string]any) bool {
+	return member(h, "subscription") == w["subscription"] && member(h, "relationship_type") == w["relationship_type"]
+}
+
+func isCurrent(h any) bool {
+	status, _ := member(h, "status").(string)
+	return sameStatus("active", status)
+}
+
+func member(h any, name string) any {
+	m, _ := h.(map[string]any)
+	return m[name]
+}
