@@ -155,7 +155,8 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	wantCode(t, "Resolve", err, hotsync.CodeZuoraHost)
 }
 
-// TestHugeAnswers sends 50 MB in several disguises and measures what that costs.
+// TestHugeAnswers sends 50 MB in several disguises and measures what that costs,
+// for which it must be alone.
 func TestHugeAnswers(t *testing.T) {
 	const size = 50 << 20
 	flood := func(w io.Writer, head, chunk string) {

@@ -51,8 +51,8 @@ type Config struct {
 	// Credentials gives the OAuth client. refresh says that what it gave before was
 	// refused, so that a rotated secret is to be read again.
 	Credentials func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
-	Transport   http.RoundTripper // never asked to follow a redirect
-	Gate        Gate
+	Transport   http.RoundTripper // nil: one of its own
+	Gate        Gate              // nil: always open
 	Limits      Limits
 	Timeout     time.Duration // of one HTTP request with its answer
 	MaxBody     int64         // bytes of one answer, uncompressed

@@ -97,9 +97,10 @@ func (c *Client) Find(ctx context.Context, field, value string, plan hotsync.Zuo
 }
 
 // checkLookup refuses what would change the meaning of a query. "null" asks
-// Object Query for the accounts without the field, which are strangers'; control
-// characters are operators of its own; and Zuora's text fields hold no character
-// of four bytes.
+// Object Query for the accounts without the field, which are strangers'; two
+// quotes and control characters are operators of its own; and Zuora's text
+// fields hold no character of four bytes. Source:
+// https://developer.zuora.com/docs/guides/query-guide
 func checkLookup(field, value string) error {
 	if !hotsync.IsLookupField(field) {
 		return hotsync.Errorf(hotsync.CodeLookupField, "%q is no API name of a custom field.", field)
@@ -108,7 +109,7 @@ func checkLookup(field, value string) error {
 	switch trimmed := strings.TrimSpace(value); {
 	case trimmed == "":
 		reason = "is empty"
-	case strings.EqualFold(trimmed, "null"):
+	case strings.EqualFold(trimmed, "null"), trimmed == "''", trimmed == `""`:
 		reason = "is null"
 	case len(value) > maxLookupValue:
 		reason = "is too long"

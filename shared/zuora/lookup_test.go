@@ -206,6 +206,7 @@ func TestFindRefusesValues(t *testing.T) {
 		{field: lookupField, value: "null", want: hotsync.CodeLookupValue},
 		{field: lookupField, value: "NULL", want: hotsync.CodeLookupValue},
 		{field: lookupField, value: " Null ", want: hotsync.CodeLookupValue},
+		{field: lookupField, value: "''", want: hotsync.CodeLookupValue},
 		{field: lookupField, value: "\x02\x03", want: hotsync.CodeLookupValue},
 		{field: lookupField, value: "a\nb", want: hotsync.CodeLookupValue},
 		{field: lookupField, value: "a\x00", want: hotsync.CodeLookupValue},

@@ -63,16 +63,21 @@ func (m *objectPaymentMethod) plain() billing.PaymentMethod {
 	return out
 }
 
-// methodType gives the type as v1 names it. Object Query has the types of the
-// older API, which tell PayPal's kinds and the schemes of bank transfers apart
-// by another member. Sources:
+// methodType gives the type as v1 names it. Object Query may have the types of
+// the older API, which tell PayPal's kinds and the schemes of bank transfers
+// apart by another member, and know a DebitCard that v1 calls a CreditCard.
+// Sources:
 // https://docs.zuora.com/en/zuora-platform/integration/apis/soap-api/soap-api-object-reference/paymentmethod/field-descriptions
 // https://developer.zuora.com/api-references/api/operation/POST_PaymentMethods
 func methodType(typ, kind string) string {
-	if typ == "PayPal" || typ == "BankTransfer" {
+	switch typ {
+	case "DebitCard":
+		return "CreditCard"
+	case "PayPal", "BankTransfer":
 		return cmp.Or(methodTypes[kind], typ)
+	default:
+		return typ
 	}
-	return typ
 }
 
 var methodTypes = map[string]string{
@@ -104,15 +109,12 @@ func mask(number string) string {
 // type's name, and an open set of types.
 func readPaymentMethods(body io.Reader) ([]billing.PaymentMethod, error) {
 	var methods []billing.PaymentMethod
-	err := answer(body, true, func(d decoder, name string) error {
+	err := answer(body, true, func(d decoder, _ string) error {
 		return d.arrayIfAny(func(d decoder) error {
 			var m paymentMethod
 			err := d.value(&m)
 			if err == nil && m.ID == "" {
 				err = errors.New("a payment method has no id")
-			}
-			if name == "debitcard" && m.Type == "CreditCard" {
-				m.Type = "DebitCard" // the array knows better
 			}
 			methods = appendMethod(methods, m.plain())
 			return err

@@ -94,7 +94,7 @@ func wantAccount() billing.Account {
 			{ID: "pm-1", Type: "PayPalEC", Status: "Active"},
 			{ID: "pm-2", Type: "CreditCard", Status: "Closed", Brand: "Visa", Mask: "************4242", ExpirationMonth: 12, ExpirationYear: 2030},
 			{ID: "pm-3", Type: "ACH", Status: "Active", Brand: "Example Bank"},
-			{ID: "pm-5", Type: "DebitCard", Status: "Active", Brand: "Visa", Mask: "************3220", ExpirationMonth: 1, ExpirationYear: 2031},
+			{ID: "pm-5", Type: "CreditCard", Status: "Active", Brand: "Visa", Mask: "************3220", ExpirationMonth: 1, ExpirationYear: 2031},
 			{ID: "pm-6", Type: "Bacs", Status: "Active"},
 		},
 		Subscriptions: []billing.Subscription{

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/shopspring/decimal"
-
 	"hotsync/shared/billing"
 	"hotsync/shared/hotsync"
 )
@@ -224,11 +222,9 @@ func (s *segment) plain() billing.Segment {
 		out.Tiers = append(out.Tiers, billing.Tier{StartingUnit: t.StartingUnit.Decimal, EndingUnit: t.EndingUnit.NullDecimal,
 			Price: t.Price.Decimal, FlatFee: strings.EqualFold(strings.ReplaceAll(t.PriceFormat, " ", ""), "FlatFee")})
 	}
-	slices.SortStableFunc(out.Tiers, func(a, b billing.Tier) int { return compare(a.StartingUnit, b.StartingUnit) })
+	slices.SortStableFunc(out.Tiers, func(a, b billing.Tier) int { return a.StartingUnit.Cmp(b.StartingUnit) })
 	return out
 }
-
-func compare(a, b decimal.Decimal) int { return a.Cmp(b) }
 
 type tier struct {
 	StartingUnit amount `json:"startingUnit"`
