@@ -98,9 +98,6 @@ func New(cfg Config) (_ *Client, err error) {
 	c := &Client{base: base, credentials: cfg.Credentials, transport: cfg.Transport, gate: cfg.Gate,
 		timeout: orDefault(cfg.Timeout, DefaultTimeout), maxBody: orDefault(cfg.MaxBody, DefaultMaxBody),
 		maxPages: orDefault(cfg.MaxPages, DefaultMaxPages), now: cfg.Now, log: cfg.Log}
-	if c.transport == nil {
-		c.transport = newTransport()
-	}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -110,6 +107,9 @@ func New(cfg Config) (_ *Client, err error) {
 	c.defaults = newPool("Default", orDefault(cfg.Limits.Default, DefaultConcurrency), c.now)
 	c.objectQuery = newPool("Object Query", orDefault(cfg.Limits.ObjectQuery, ObjectConcurrency), c.now)
 	c.rateRemaining.Store(unknown)
+	if c.transport == nil {
+		c.transport = newTransport(c.defaults.max + c.objectQuery.max)
+	}
 	return c, nil
 }
 
@@ -122,14 +122,14 @@ func orDefault[T int | int64 | time.Duration](value, fallback T) T {
 
 // newTransport is http.DefaultTransport for one host and many calls at once. A
 // frozen Lambda wakes up with connections that are long dead: pings find out.
-func newTransport() *http.Transport {
+func newTransport(idle int) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    5 * time.Second,
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 2 * time.Second},
-		MaxIdleConnsPerHost:    DefaultConcurrency + ObjectConcurrency,
+		MaxIdleConnsPerHost:    idle,
 		IdleConnTimeout:        60 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
