@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/shopspring/decimal"
 )
 
 // doc is a JSON object.
@@ -51,6 +53,7 @@ type account struct {
 	contacts       map[string]doc // billToContact, soldToContact, shipToContact
 	methods        map[string][]doc
 	methodCount    int
+	mrr            decimal.Decimal // of all subscriptions
 	subscriptions  []doc
 }
 
@@ -139,9 +142,9 @@ func (a *account) build() Account {
 	zero := json.Number("0")
 	body := doc{
 		"success": true, "basicInfo": a.basic, "billingAndPayment": a.billing,
-		"metrics": doc{"balance": zero, "totalInvoiceBalance": zero, "creditBalance": zero, "contractedMrr": zero},
+		"metrics": doc{"balance": zero, "totalInvoiceBalance": zero, "creditBalance": zero, "contractedMrr": num(a.mrr)},
 		"metricsData": []doc{{"currency": a.billing["currency"], "balance": zero, "totalInvoiceBalance": zero,
-			"contractedMrr": zero}},
+			"contractedMrr": num(a.mrr)}},
 		"taxInfo": nil, "einvoiceProfile": nil,
 	}
 	for _, role := range []string{"billToContact", "soldToContact", "shipToContact"} {

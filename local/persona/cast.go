@@ -141,12 +141,12 @@ func mixed(c calendar) Persona {
 	a.subscribe(amended(-8, 12, 3),
 		removed("Digital Basic", digital, -3, flatFee("Monthly", month, "8.00")),
 		changed("Digital Plus", digital, flatFee("Monthly", month, "13.00").
-			then(c.day(4), "15.00")))
+			then(c.day(2), "15.00")))
 	a.subscribe(termed(-11, 12), add("Family seats", corporate, perUnit("Seats", month, "4.25", "3", "Seat")))
 
 	return Persona{Name: "mixed", Issuer: Direct,
 		Story: "Has one of everything: cancelled, suspended, draft, pending, future and evergreen subscriptions, " +
-			"discounts, tiers, a removed plan, and a price that changes in four months.",
+			"discounts, tiers, a removed plan, and a price that rises in two months.",
 		Claims:   naming(claims("direct|sofia", sofia), a.id),
 		Accounts: []Account{a.build()}}
 }

@@ -149,6 +149,10 @@ func (a *account) subscribe(t terms, plans ...plan) {
 		rendered = append(rendered, r)
 		mrr = mrr.Add(planMRR)
 	}
+	if t.status == "Cancelled" {
+		mrr = decimal.Zero
+	}
+	a.mrr = a.mrr.Add(mrr)
 	s["contractedMrr"], s["totalContractedValue"] = num(mrr), num(mrr.Mul(decimal.NewFromInt(int64(t.term))))
 	s["ratePlans"] = rendered
 	a.subscriptions = append(a.subscriptions, s)

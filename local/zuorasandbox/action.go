@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -111,14 +112,13 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, http.StatusOK, s.cursors.answer(records, len(records), batch))
 }
 
-// zoqlCandidates narrows the accounts by the first condition for one value of a
-// custom field.
+// zoqlCandidates narrows the accounts by a condition for one value of a custom
+// field.
 func (s *Server) zoqlCandidates(q zoql) []*entry {
 	if len(q.where) == 1 {
 		for _, c := range q.where[0] {
-			text, ok := c.value.(string)
-			if ok && c.op == "=" && isCustom(c.field) {
-				return s.store.withValue(c.field, text)
+			if c.op == "=" && c.value != nil && isCustom(c.field) {
+				return s.store.withValue(c.field, fmt.Sprint(c.value))
 			}
 		}
 	}

@@ -299,10 +299,10 @@ func (s *Server) queryAccounts(w http.ResponseWriter, r *http.Request) {
 	s.answerList(w, r, q, data, next)
 }
 
-// candidates narrows the accounts by a filter for one value of a text field.
+// candidates narrows the accounts by a filter for one value.
 func (s *Server) candidates(q objectQuery) []*entry {
 	for _, f := range q.filters {
-		if f.op == "EQ" && len(f.values) == 1 && (isCustom(f.field) || f.field == "id" || f.field == "accountNumber") {
+		if f.op == "EQ" && len(f.values) == 1 && lookedUp(f.field) {
 			return s.store.withValue(f.field, f.values[0])
 		}
 	}

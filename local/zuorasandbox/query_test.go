@@ -91,6 +91,13 @@ func TestAccountFilters(t *testing.T) {
 	if got.status != 200 || got.ids() != "04" || got.at("data.0.region__c") != "North" {
 		t.Errorf("by a field that is indexed now = %d %s", got.status, got.body)
 	}
+	b.control("PUT", "fields", `{"Legacy__c":{"indexed":true}}`)
+	putMany(b, map[string]string{"06": `"name":"Flo","Legacy__c":1.50`})
+	for _, value := range []string{"1.5", "1.50"} {
+		if got := b.get("/object-query/accounts?filter%5B%5D=Legacy__c.EQ:" + value); got.ids() != "06" {
+			t.Errorf("by the number %s = %s", value, got.body)
+		}
+	}
 	if got := b.get("/object-query/accounts?filter%5B%5D=LimioExternalId__c.EQ%3Ax"); got.status != 400 {
 		t.Errorf("by a field that is not indexed any more = %d", got.status)
 	}

@@ -292,7 +292,7 @@ func TestErrorsByVersion(t *testing.T) {
 func TestToken(t *testing.T) {
 	t.Parallel()
 
-	b := setup(t, zuorasandbox.Config{ClientID: "", TenantTimeZone: time.UTC})
+	b := setup(t, zuorasandbox.Config{})
 	got := b.get("/v1/describe/Account")
 	if got.status != 200 {
 		t.Fatalf("with a token = %d", got.status)

@@ -6,6 +6,16 @@
 // Object Query and ZOQL answer is derived from it. Where the real behaviour is
 // not known, the sandbox does what is worse for a client, and a comment
 // beginning "Assumed:" says so.
+//
+// Under /_sandbox/, besides behaviour and requests of package sandbox:
+//
+//	GET              accounts       who is there
+//	GET PUT DELETE   accounts/{id}  {"account", "paymentMethods", "subscriptions"} as v1 has them
+//	GET PUT          fields         which custom fields of the account are there, and which are indexed
+//	GET PUT          limits         concurrency, objectQueryConcurrency, perMinute, tokensPerMinute; peaks and refusals
+//	GET PUT          options        nextPage: absolute, relative or foreign
+//	POST             expire-tokens
+//	POST             reset
 package zuorasandbox
 
 import (

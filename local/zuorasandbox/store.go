@@ -60,7 +60,7 @@ type store struct {
 	byID     map[string]*entry
 	byNumber map[string]*entry
 	bySub    map[string]*entry          // by subscription id and number
-	byValue  map[string]map[string]bool // ids of accounts by lower-cased "field\x00value"
+	byValue  map[string]map[string]bool // ids of accounts by valueKey
 	sorted   []*entry                   // by id; nil when it must be made again
 	fields   map[string]fieldSetting    // custom fields of the account
 }
@@ -109,11 +109,10 @@ func (st *store) put(e *entry) error {
 		}
 	}
 	for name, value := range e.view {
-		text, ok := value.(string)
-		if !ok {
+		if !lookedUp(name) {
 			continue
 		}
-		key := valueKey(name, text)
+		key := valueKey(name, value)
 		if st.byValue[key] == nil {
 			st.byValue[key] = map[string]bool{}
 		}
@@ -137,11 +136,7 @@ func (st *store) remove(e *entry) {
 		}
 	}
 	for name, value := range e.view {
-		text, ok := value.(string)
-		if !ok {
-			continue
-		}
-		key := valueKey(name, text)
+		key := valueKey(name, value)
 		delete(st.byValue[key], e.id)
 		if len(st.byValue[key]) == 0 {
 			delete(st.byValue, key)
@@ -149,8 +144,17 @@ func (st *store) remove(e *entry) {
 	}
 }
 
-func valueKey(field, value string) string {
-	return strings.ToLower(field) + "\x00" + strings.ToLower(value)
+// lookedUp tells whether accounts are found by the field without a scan.
+func lookedUp(field string) bool { return isCustom(field) || field == "id" || field == "accountNumber" }
+
+// valueKey is the same for values that a filter takes for equal: in any case,
+// and 1.50 with 1.5.
+func valueKey(field string, value any) string {
+	text := strings.ToLower(fmt.Sprint(value))
+	if n, ok := plainNumber(text); ok {
+		text = n.RatString()
+	}
+	return strings.ToLower(field) + "\x00" + text
 }
 
 func (st *store) delete(id string) error {
@@ -199,7 +203,8 @@ func (st *store) all() []*entry {
 	return st.sorted
 }
 
-// withValue gives the accounts whose text field equals value in any case, by id.
+// withValue gives the accounts whose field may equal value, by id. Only for
+// fields that are looked up.
 func (st *store) withValue(field, value string) []*entry {
 	st.mu.RLock()
 	defer st.mu.RUnlock()

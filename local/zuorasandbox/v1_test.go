@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -136,6 +137,24 @@ func TestChargeDetail(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s%s (-want +got):\n%s", path, tc.query, diff)
 			}
+		}
+	}
+}
+
+func TestTodayIsTheTenants(t *testing.T) {
+	t.Parallel()
+
+	for zone, want := range map[*time.Location]string{time.UTC: "2026-03-15", time.FixedZone("east", 16*3600): "2026-03-16"} {
+		b := setup(t, zuorasandbox.Config{TenantTimeZone: zone})
+		b.put(strings.ReplaceAll(segmented, "2026-03-16", want))
+		charges := 0
+		for _, p := range b.get("/v1/subscriptions/A-S1?charge-detail=current-segment").list("ratePlans") {
+			if at(p, "ratePlanName") == "tomorrow" {
+				charges = len(at(p, "ratePlanCharges").([]any))
+			}
+		}
+		if charges != 1 {
+			t.Errorf("at 09:00 UTC in zone %s a charge that starts on %s is not there", zone, want)
 		}
 	}
 }
