@@ -345,3 +345,53 @@ func TestMasked(t *testing.T) {
 		t.Errorf("Masked mismatch (-want +got):\n%s", diff)
 	}
 }
+
+// TestDiffSeveral: of several objects of one key the one that hotsync made
+// counts, then an active one, then the first by id. The others stay.
+func TestDiffSeveral(t *testing.T) {
+	t.Parallel()
+
+	method := func(id, status string) projection.Object {
+		return projection.Object{Kind: projection.PaymentMethod, ID: id, Status: status, Data: map[string]any{"zuora": map[string]any{"refId": "8a34"}}}
+	}
+	want := project(single(), ada)
+	own := want.Objects[4].ID
+	withoutMethod := slices.DeleteFunc(found(single(), ada), func(o projection.Object) bool { return o.Kind == projection.PaymentMethod })
+	for _, tc := range []struct {
+		name string
+		have []projection.Object
+		want string
+	}{
+		{"hotsync's own", []projection.Object{method("pm-1", "active"), method(own, "inactive"), method("pm-2", "active")}, own},
+		{"an active one", []projection.Object{method("pm-1", "inactive"), method("pm-2", "active"), method("pm-0", "Inactive")}, "pm-2"},
+		{"the first", []projection.Object{method("pm-2", ""), method("pm-1", "active"), method("pm-3", "active")}, "pm-1"},
+	} {
+		got := convergence.Diff(want, append(slices.Clone(withoutMethod), tc.have...))
+		var touched []string
+		for _, c := range got.Changes {
+			if c.Object.Kind == projection.PaymentMethod {
+				touched = append(touched, c.Object.ID)
+			}
+		}
+		if diff := cmp.Diff([]string{tc.want}, touched); diff != "" {
+			t.Errorf("%s: touched (-want +got):\n%s", tc.name, diff)
+		}
+	}
+}
+
+// Whatever Limio has where hotsync wants a value, comparing it neither panics nor
+// takes the memory that a number of a million digits needs.
+func TestDiffOddValues(t *testing.T) {
+	t.Parallel()
+
+	for _, odd := range []any{json.Number("1e999999999"), json.Number("nonsense"), 1.5, map[string]any{"a": 1}, []any{1}, true} {
+		have := found(single(), ada, only(projection.Subscription, func(o *projection.Object) {
+			o.Data["quantity"], o.Data["startDate"], o.Data["termEndDate"], o.Data["price"] = odd, odd, odd, odd
+		}))
+		got := convergence.Diff(project(single(), ada), have)
+		want := []string{"update subscription price.amount=0 price.currency=GBP quantity=1 startDate=2026-01-01 termEndDate=<nil>"}
+		if diff := cmp.Diff(want, lines(got)); diff != "" {
+			t.Errorf("%v: Diff mismatch (-want +got):\n%s", odd, diff)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -267,6 +268,42 @@ func TestDefaultPaymentMethod(t *testing.T) {
 		p := &projector{account: billing.Account{DefaultPaymentMethodID: tc.id, PaymentMethods: methods}}
 		if got := p.defaultPaymentMethod(); got != tc.want || len(p.warnings) != tc.warnings {
 			t.Errorf("%s: defaultPaymentMethod = %v, warnings %q, want %v", tc.name, got, p.warnings, tc.want)
+		}
+	}
+}
+
+func TestDiscountPrice(t *testing.T) {
+	t.Parallel()
+
+	seg := func(amount, percentage string) []billing.Segment {
+		out := billing.Segment{From: "2026-01-01"}
+		if amount != "" {
+			out.DiscountAmount = decimal.NewNullDecimal(dec(t, amount))
+		}
+		if percentage != "" {
+			out.DiscountPercentage = decimal.NewNullDecimal(dec(t, percentage))
+		}
+		return []billing.Segment{out}
+	}
+	for _, tc := range []struct {
+		name     string
+		charges  []billing.Charge
+		want     map[string]any
+		warnings int
+	}{
+		{"fixed", []billing.Charge{{Model: "DiscountFixedAmount", Currency: "EUR", Segments: seg("2.50", "")}},
+			map[string]any{"currency": "EUR", "amount": json.Number("-2.5"), "percentage": nil}, 0},
+		{"several, one negative already", []billing.Charge{{Model: "DiscountFixedAmount", Segments: seg("1", "")}, {Model: "DiscountFixedAmount", Segments: seg("-2", "")}},
+			map[string]any{"currency": "GBP", "amount": json.Number("-3"), "percentage": nil}, 0},
+		{"percentage", []billing.Charge{{Model: "DiscountPercentage", Segments: seg("", "12.50")}, {Model: "DiscountPercentage", Segments: seg("", "99")}},
+			map[string]any{"currency": "GBP", "amount": nil, "percentage": json.Number("12.5")}, 0},
+		{"unreadable", []billing.Charge{{Model: "DiscountPercentage", Segments: seg("", "")}},
+			map[string]any{"currency": "GBP", "amount": nil, "percentage": nil}, 1},
+	} {
+		p := &projector{opt: Options{Today: "2026-11-22"}}
+		got := p.discountPrice(billing.Subscription{Currency: "GBP"}, billing.RatePlan{Charges: tc.charges})
+		if diff := cmp.Diff(tc.want, got); diff != "" || len(p.warnings) != tc.warnings {
+			t.Errorf("%s: warnings %q, mismatch (-want +got):\n%s", tc.name, p.warnings, diff)
 		}
 	}
 }
