@@ -22,10 +22,17 @@ func (s *Syncer) backoff(attempt int, retryAfter time.Duration) time.Duration {
 	return syncqueue.Backoff(attempt, backoffBase, backoffCap, retryAfter, s.Jitter)
 }
 
-// waits tells the codes after which a sync waits without using up an attempt:
-// nothing was wrong with it, Zuora asked everybody to wait.
-func waits(c hotsync.Code) bool {
-	return c == hotsync.CodeZuoraPaused || c == hotsync.CodeZuoraRateLimited
+// waits tells the failures after which a sync waits without using up an
+// attempt: nothing was wrong with it, Zuora asked to wait.
+func waits(e *hotsync.Error) bool {
+	switch e.Code {
+	case hotsync.CodeZuoraPaused, hotsync.CodeZuoraRateLimited:
+		return true
+	case hotsync.CodeZuoraBusy: // a locked record is busy too, but names no time
+		return e.RetryAfter > 0
+	default:
+		return false
+	}
 }
 
 // conclude turns the end of the work into the event's status and the message's
@@ -44,7 +51,7 @@ func (j *job) conclude(ctx context.Context, err error) (syncqueue.Outcome, error
 	}
 
 	e := hotsync.AsError(err)
-	if waits(e.Code) {
+	if waits(e) {
 		j.forgetAttempt()
 		return j.again(ctx, e, hotsync.ReasonPaused)
 	}

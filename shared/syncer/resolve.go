@@ -28,6 +28,9 @@ func (j *job) resolve(ctx context.Context) error {
 		return refs, fmt.Sprintf("%d accounts with this %s", len(refs), field), err
 	})
 	switch {
+	case err != nil && hotsync.AsError(err).Code == hotsync.CodeLookupAmbiguous: // more than Zuora lists in one answer
+		j.event.Error = hotsync.AsError(err).Problem()
+		return ended{hotsync.StatusSkipped, hotsync.ReasonAmbiguous}
 	case err != nil:
 		return err
 	case len(refs) == 1:

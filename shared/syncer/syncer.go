@@ -135,7 +135,7 @@ func (j *job) handle(ctx context.Context) (_ syncqueue.Outcome, err error) {
 	default:
 		return syncqueue.Outcome{}, err
 	}
-	if j.event.Status.Final() {
+	if j.event.Status.Final() && !neverQueued(j.event) {
 		return syncqueue.Done(), nil // delivered again after it was recorded
 	}
 	j.event.Request = j.request
@@ -147,6 +147,12 @@ func (j *job) handle(ctx context.Context) (_ syncqueue.Outcome, err error) {
 	defer cancel()
 	err = j.work(work)
 	return j.conclude(ctx, err)
+}
+
+// neverQueued tells the event of a request that SQS was thought to have refused:
+// it was taken after all, only its answer got lost.
+func neverQueued(e hotsync.Event) bool {
+	return e.Error != nil && e.Error.Code == hotsync.CodeQueueUnavailable && len(e.Attempts) == 0
 }
 
 // withMargin leaves time before the function's deadline to record what happened.

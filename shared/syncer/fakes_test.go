@@ -1,0 +1,274 @@
+package syncer_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"hotsync/shared/billing"
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
+	"hotsync/shared/syncer"
+	"hotsync/shared/syncqueue"
+	"hotsync/shared/zuora"
+)
+
+// The fakes stand for the world in virtual time, where sockets cannot be used.
+// The same flows run against the sandboxes and engines in local/stack.
+
+const (
+	accountID = "8a12800000000000000000000000abcd"
+	otherID   = "8a12800000000000000000000000beef"
+)
+
+// tenant is a Zuora tenant in memory.
+type tenant struct {
+	accounts map[string]billing.Account // by id
+	fail     []error                    // one for each of the next reads; nil lets it through
+	reads    int
+	mu       sync.Mutex
+}
+
+func (z *tenant) next() error {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.reads++
+	if len(z.fail) == 0 {
+		return nil
+	}
+	err := z.fail[0]
+	z.fail = z.fail[1:]
+	return err
+}
+
+func (z *tenant) Read(_ context.Context, id string, _ zuora.ReadOptions) (billing.Account, error) {
+	err := z.next()
+	if err != nil {
+		return billing.Account{}, err
+	}
+	a, ok := z.accounts[id]
+	if !ok {
+		return billing.Account{}, hotsync.Errorf(hotsync.CodeZuoraNotFound, "no account")
+	}
+	return a, nil
+}
+
+func (z *tenant) Resolve(_ context.Context, number string) (hotsync.AccountRef, error) {
+	err := z.next()
+	if err != nil {
+		return hotsync.AccountRef{}, err
+	}
+	for _, a := range z.accounts {
+		if a.Number == number {
+			return hotsync.AccountRef{ID: a.ID, Number: a.Number}, nil
+		}
+	}
+	return hotsync.AccountRef{}, hotsync.Errorf(hotsync.CodeZuoraNotFound, "no account")
+}
+
+func (z *tenant) Find(_ context.Context, field, value string, _ hotsync.ZuoraPlan) ([]hotsync.AccountRef, error) {
+	err := z.next()
+	if err != nil {
+		return nil, err
+	}
+	var out []hotsync.AccountRef
+	for _, a := range z.accounts {
+		if a.CustomFields[field] == value {
+			out = append(out, hotsync.AccountRef{ID: a.ID, Number: a.Number})
+		}
+	}
+	slices.SortFunc(out, func(a, b hotsync.AccountRef) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
+	return out, nil
+}
+
+// mirror is a Limio in memory that creates by POST.
+type mirror struct {
+	mu      sync.Mutex
+	objects []projection.Object
+	fail    []error
+	writes  int
+}
+
+func (l *mirror) write() error {
+	l.writes++
+	if len(l.fail) == 0 {
+		return nil
+	}
+	err := l.fail[0]
+	l.fail = l.fail[1:]
+	return err
+}
+
+func (l *mirror) Account(context.Context, string) ([]projection.Object, error) {
+	return slices.Clone(l.objects), nil
+}
+
+func (l *mirror) Create(_ context.Context, o projection.Object) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.write()
+	if err == nil {
+		l.objects = append(l.objects, o)
+	}
+	return err
+}
+
+func (l *mirror) Update(_ context.Context, _ projection.Kind, _, id, status string, data map[string]any) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.write()
+	for i := range l.objects {
+		if l.objects[i].ID == id && err == nil {
+			merge(l.objects[i].Data, data)
+			if status != "" {
+				l.objects[i].Status = status
+			}
+		}
+	}
+	return err
+}
+
+// merge is Limio's deep merge.
+func merge(into, patch map[string]any) {
+	for k, v := range patch {
+		nested, isMap := v.(map[string]any)
+		old, wasMap := into[k].(map[string]any)
+		if isMap && wasMap {
+			merge(old, nested)
+		} else {
+			into[k] = v
+		}
+	}
+}
+
+func (l *mirror) LinkExternalIdentity(_ context.Context, owner string, who hotsync.Identity) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.write()
+	if err == nil {
+		o := projection.Object{ID: "id-" + who.Subject, Kind: projection.Identity, Type: projection.TypeExternal, Owner: owner, Status: "active", Data: map[string]any{"iss": who.Issuer, "sub": who.Subject}}
+		o.Key = projection.KeyOf(o)
+		l.objects = append(l.objects, o)
+	}
+	return err
+}
+
+func (l *mirror) SyncSubscription(context.Context, string) (string, string, error) {
+	return "", "", hotsync.Errorf(hotsync.CodeLimioCreation, "no plugin")
+}
+
+// ledger is an event store in memory.
+type ledger struct {
+	mu      sync.Mutex
+	events  map[string]hotsync.Event
+	states  map[string]eventstore.AccountState
+	terms   map[string][]string
+	tallied []string
+	down    bool
+}
+
+func (s *ledger) Get(_ context.Context, id string) (hotsync.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return hotsync.Event{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "down")
+	}
+	e, ok := s.events[id]
+	if !ok {
+		return hotsync.Event{}, eventstore.ErrNotFound
+	}
+	return e, nil
+}
+
+func (s *ledger) Put(_ context.Context, e hotsync.Event) (hotsync.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return hotsync.Event{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "down")
+	}
+	if s.events[e.ID].Revision != e.Revision {
+		return hotsync.Event{}, eventstore.ErrConflict
+	}
+	e.Revision++
+	s.events[e.ID] = e
+	return e, nil
+}
+
+func (s *ledger) Tally(_ context.Context, e hotsync.Event) error {
+	s.tallied = append(s.tallied, e.ID)
+	return nil
+}
+
+func (s *ledger) LoadAccount(_ context.Context, id string) (eventstore.AccountState, error) {
+	return s.states[id], nil
+}
+
+func (s *ledger) SaveAccount(_ context.Context, a eventstore.AccountState) (eventstore.AccountState, error) {
+	s.states[a.AccountID] = a
+	return a, nil
+}
+
+func (s *ledger) SaveAliases(_ context.Context, a eventstore.AccountState, terms ...string) (eventstore.AccountState, error) {
+	s.terms[a.AccountID] = terms
+	return a, nil
+}
+
+// outbox is a queue that keeps what was sent on.
+type outbox struct{ sent []hotsync.SyncRequest }
+
+func (q *outbox) Requeue(_ context.Context, r hotsync.SyncRequest) error {
+	q.sent = append(q.sent, r)
+	return nil
+}
+
+type fixed hotsync.Settings
+
+func (f *fixed) Load(context.Context) (hotsync.Settings, error) { return hotsync.Settings(*f), nil }
+
+type testBundle struct {
+	zuora    *tenant
+	limio    *mirror
+	events   *ledger
+	queue    *outbox
+	settings *fixed
+	syncer   *syncer.Syncer
+	sequence int
+}
+
+func setup(t *testing.T) *testBundle {
+	t.Helper()
+	settings := hotsync.DefaultSettings()
+	settings.HotSync = true
+	b := &testBundle{
+		zuora: &tenant{accounts: map[string]billing.Account{
+			accountID: {ID: accountID, Number: "A00000001", Name: "Ada Reader", Status: "Active", CustomFields: map[string]string{"LimioExternalId__c": "auth0|ada"},
+				BillTo: &billing.Contact{ID: "c1", FirstName: "Ada", LastName: "Reader", WorkEmail: "ada@example.com", Country: "United Kingdom"}},
+			otherID: {ID: otherID, Number: "A00000002", Name: "Bob", Status: "Active", CustomFields: map[string]string{"LimioExternalId__c": "auth0|bob"}},
+		}},
+		limio:    &mirror{},
+		events:   &ledger{events: map[string]hotsync.Event{}, states: map[string]eventstore.AccountState{}, terms: map[string][]string{}},
+		queue:    &outbox{},
+		settings: (*fixed)(&settings),
+	}
+	b.syncer = syncer.New(syncer.Config{Zuora: b.zuora, Limio: b.limio, Events: b.events, Settings: b.settings, Queue: b.queue, Tenant: "acme",
+		MaxAttempts: 3, SearchKey: func(context.Context) []byte { return []byte("k") }, Now: time.Now, Jitter: func() float64 { return 0.5 },
+		Log: slog.New(slog.DiscardHandler)})
+	return b
+}
+
+// request is a new login of ada for the account.
+func (b *testBundle) request() hotsync.SyncRequest {
+	b.sequence++
+	return hotsync.SyncRequest{EventID: hotsync.EventIDFor(time.Now(), string(rune('a'+b.sequence))), LoginID: "l", Trigger: hotsync.TriggerLogin,
+		Identity: hotsync.Identity{Issuer: "https://idp.example.com", Subject: "auth0|ada"}, Claim: "zuora", Account: accountID, RequestedAt: time.Now()}
+}
+
+func (b *testBundle) handle(t *testing.T, r hotsync.SyncRequest, receive int) (syncqueue.Outcome, hotsync.Event) {
+	t.Helper()
+	out := b.syncer.Handle(t.Context(), syncqueue.Message{Request: r, ReceiveCount: receive, SentAt: r.RequestedAt, ID: "m"})
+	return out, b.events.events[r.EventID]
+}

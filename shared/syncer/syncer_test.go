@@ -1,0 +1,364 @@
+package syncer_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hotsync/shared/billing"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/syncer"
+	"hotsync/shared/syncqueue"
+)
+
+var (
+	zuoraDown = hotsync.Errorf(hotsync.CodeZuoraUnavailable, "down")
+	limioDown = hotsync.Errorf(hotsync.CodeLimioUnavailable, "down")
+)
+
+func wantStatus(t *testing.T, e hotsync.Event, status hotsync.Status, reason string) {
+	t.Helper()
+	if e.Status != status || e.Reason != reason {
+		t.Errorf("event is %s (%s), want %s (%s); error %+v", e.Status, e.Reason, status, reason, e.Error)
+	}
+}
+
+func wantOutcome(t *testing.T, got, want syncqueue.Outcome) {
+	t.Helper()
+	if got != want {
+		t.Errorf("outcome = %+v, want %+v", got, want)
+	}
+}
+
+func TestFirstSyncWritesAndTheNextFindsNothingToDo(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		out, e := b.handle(t, b.request(), 1)
+		wantOutcome(t, out, syncqueue.Done())
+		wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
+		if len(e.Changes) == 0 || len(e.Attempts) != 1 || e.Account.Number != "A00000001" {
+			t.Errorf("event has %d changes, %d attempts, account %+v", len(e.Changes), len(e.Attempts), e.Account)
+		}
+		for _, c := range e.Changes {
+			for _, f := range c.Fields {
+				if f.After == "ada@example.com" || f.After == "Ada Reader" {
+					t.Errorf("%s.%s is recorded in the clear", c.Object, f.Field)
+				}
+			}
+		}
+		time.Sleep(time.Second)
+		writes := b.limio.writes
+		_, e = b.handle(t, b.request(), 1)
+		wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonUnchanged)
+		if b.limio.writes != writes {
+			t.Errorf("a repeated login wrote %d times: %+v", b.limio.writes-writes, e.Changes)
+		}
+		want := []string{"", hotsync.SearchHash([]byte("k"), "ada@example.com"), ""}
+		if diff := cmp.Diff(want, b.events.terms[accountID]); diff != "" {
+			t.Errorf("search terms mismatch (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestRequestsOlderThanTheLastReadAreCoalesced(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		old, stranger := b.request(), b.request()
+		stranger.Identity.Subject = "auth0|spouse"
+		time.Sleep(time.Second)
+		first := b.request()
+		_, _ = b.handle(t, first, 1)
+		reads := b.zuora.reads
+
+		_, e := b.handle(t, old, 1)
+		wantStatus(t, e, hotsync.StatusSkipped, hotsync.ReasonCoalesced)
+		if e.CoveredBy != first.EventID || b.zuora.reads != reads {
+			t.Errorf("covered by %q after %d further reads, want %q and none", e.CoveredBy, b.zuora.reads-reads, first.EventID)
+		}
+		_, e = b.handle(t, stranger, 1)
+		wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged) // somebody else's login is to be linked
+		_, e = b.handle(t, first, 2)                                     // delivered again
+		wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
+		if b.zuora.reads != reads+1 {
+			t.Errorf("%d further reads, want only the stranger's", b.zuora.reads-reads)
+		}
+	})
+}
+
+func TestTransientFailuresAreTriedAgainAndThenFail(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		b.zuora.fail = []error{zuoraDown, zuoraDown, zuoraDown}
+		r := b.request()
+		for n, want := range []time.Duration{2 * time.Second, 4 * time.Second} { // half of 2s·2^n, by the fixed jitter
+			out, e := b.handle(t, r, n+1)
+			wantOutcome(t, out, syncqueue.Again(want))
+			wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeZuoraUnavailable))
+			if got := time.Until(e.NextAttemptAt); got != want {
+				t.Errorf("next attempt in %s, want %s", got, want)
+			}
+			time.Sleep(want)
+		}
+		out, e := b.handle(t, r, 3)
+		wantOutcome(t, out, syncqueue.Done())
+		wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeZuoraUnavailable))
+		if len(e.Attempts) != 3 || e.Error == nil || e.Error.Hint == "" {
+			t.Errorf("%d attempts, error %+v; want 3 and one with a hint", len(e.Attempts), e.Error)
+		}
+	})
+}
+
+func TestAttemptsAddUpTheirChanges(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b, undisturbed := setup(t), setup(t)
+		_, whole := undisturbed.handle(t, undisturbed.request(), 1)
+		b.limio.fail = []error{nil, nil, limioDown}
+		r := b.request()
+		_, e := b.handle(t, r, 1)
+		wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeLimioUnavailable))
+		time.Sleep(time.Minute)
+		_, e = b.handle(t, r, 2)
+		wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
+		if len(e.Changes) != len(whole.Changes) || len(b.limio.objects) != len(undisturbed.limio.objects) {
+			t.Errorf("%d changes and %d objects, want the %d and %d of an undisturbed sync", len(e.Changes), len(b.limio.objects), len(whole.Changes), len(undisturbed.limio.objects))
+		}
+	})
+}
+
+func TestPermanentFailuresAreNotTriedAgain(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name string
+		err  error
+		code hotsync.Code
+	}{
+		{"refused credentials", hotsync.Errorf(hotsync.CodeZuoraUnauthorized, "no"), hotsync.CodeZuoraUnauthorized},
+		{"unknown error", errors.New("boom"), hotsync.CodeInternal},
+		{"account gone", hotsync.Errorf(hotsync.CodeZuoraNotFound, "gone"), hotsync.CodeZuoraNotFound},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			b := setup(t)
+			b.zuora.fail = []error{tc.err}
+			out, e := b.handle(t, b.request(), 1)
+			wantOutcome(t, out, syncqueue.Done())
+			wantStatus(t, e, hotsync.StatusFailed, string(tc.code))
+			if len(b.events.tallied) != 1 {
+				t.Errorf("counted %d times, want once", len(b.events.tallied))
+			}
+		})
+	}
+}
+
+func TestWaitingCostsNoAttempt(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		paused := hotsync.Errorf(hotsync.CodeZuoraPaused, "paused").After(time.Minute)
+		r := b.request()
+		for receive := range 10 {
+			b.zuora.fail = []error{paused}
+			out, e := b.handle(t, r, receive%3+1)
+			wantStatus(t, e, hotsync.StatusRetrying, hotsync.ReasonPaused)
+			if len(e.Attempts) != 0 {
+				t.Fatalf("%d attempts were used up by waiting", len(e.Attempts))
+			}
+			if receive%3+1 < 3 {
+				if out == syncqueue.Done() {
+					t.Fatal("the message is gone although it has receives left")
+				}
+				time.Sleep(5 * time.Minute)
+				continue
+			}
+			// The last receive: a fresh copy takes its place and waits out the rest.
+			wantOutcome(t, out, syncqueue.Done())
+			r = b.queue.sent[len(b.queue.sent)-1]
+			out, _ = b.handle(t, r, 1)
+			if out == syncqueue.Done() {
+				t.Fatal("the copy did not wait")
+			}
+			time.Sleep(5 * time.Minute)
+		}
+		b.zuora.fail = nil
+		_, e := b.handle(t, r, 1)
+		wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
+	})
+}
+
+func TestAccountNumbersAndLookupsAreSentOn(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name       string
+		change     func(*testBundle, *hotsync.SyncRequest)
+		wantSent   []string // account ids
+		wantStatus hotsync.Status
+		wantReason string
+	}{
+		{"number", func(_ *testBundle, r *hotsync.SyncRequest) { r.Account = "A00000002" }, []string{otherID}, hotsync.StatusQueued, ""},
+		{"unknown number", func(_ *testBundle, r *hotsync.SyncRequest) { r.Account = "A9" }, nil, hotsync.StatusFailed, string(hotsync.CodeZuoraNotFound)},
+		{"lookup, one", func(_ *testBundle, r *hotsync.SyncRequest) {
+			r.Account, r.Lookup = "", &hotsync.Lookup{Field: "LimioExternalId__c", Value: "auth0|ada"}
+		}, []string{accountID}, hotsync.StatusQueued, ""},
+		{"lookup, none", func(_ *testBundle, r *hotsync.SyncRequest) {
+			r.Account, r.Lookup = "", &hotsync.Lookup{Field: "LimioExternalId__c", Value: "auth0|nobody"}
+		}, nil, "", ""},
+		{"lookup, none, recorded", func(b *testBundle, r *hotsync.SyncRequest) {
+			b.settings.RecordUnmatched = true
+			r.Account, r.Lookup = "", &hotsync.Lookup{Field: "LimioExternalId__c", Value: "auth0|nobody"}
+		}, nil, hotsync.StatusSkipped, hotsync.ReasonNoMatch},
+		{"lookup, several", func(b *testBundle, r *hotsync.SyncRequest) {
+			a := b.zuora.accounts[otherID]
+			a.CustomFields = map[string]string{"LimioExternalId__c": "auth0|ada"}
+			b.zuora.accounts[otherID] = a
+			r.Account, r.Lookup = "", &hotsync.Lookup{Field: "LimioExternalId__c", Value: "auth0|ada"}
+		}, nil, hotsync.StatusSkipped, hotsync.ReasonAmbiguous},
+		{"switched off", func(b *testBundle, _ *hotsync.SyncRequest) { b.settings.HotSync = false }, nil, hotsync.StatusSkipped, hotsync.ReasonDisabled},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			b := setup(t)
+			r := b.request()
+			tc.change(b, &r)
+			out, e := b.handle(t, r, 1)
+			wantOutcome(t, out, syncqueue.Done())
+			wantStatus(t, e, tc.wantStatus, tc.wantReason)
+			var sent []string
+			for _, s := range b.queue.sent {
+				sent = append(sent, s.AccountID)
+			}
+			if diff := cmp.Diff(tc.wantSent, sent); diff != "" {
+				t.Errorf("sent on mismatch (-want +got):\n%s", diff)
+			}
+			if b.limio.writes != 0 {
+				t.Errorf("%d writes before the account's turn", b.limio.writes)
+			}
+			if tc.wantReason == hotsync.ReasonAmbiguous && len(e.Candidates) != 2 {
+				t.Errorf("candidates = %q, want both accounts", e.Candidates)
+			}
+		})
+	}
+}
+
+func TestStaleLookupIsNotWritten(t *testing.T) {
+	t.Parallel()
+
+	for _, guard := range []bool{true, false} {
+		b := setup(t)
+		b.settings.GuardStaleLookups = guard
+		r := b.request()
+		r.AccountID, r.Account, r.Lookup = accountID, "", &hotsync.Lookup{Field: "LimioExternalId__c", Value: "auth0|moved"}
+		_, e := b.handle(t, r, 1)
+		if guard {
+			wantStatus(t, e, hotsync.StatusSkipped, hotsync.ReasonStaleClaim)
+		} else {
+			wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
+		}
+		if guard != (b.limio.writes == 0) {
+			t.Errorf("guard %t: %d writes", guard, b.limio.writes)
+		}
+	}
+}
+
+func TestUnreachableStoreGivesTheMessageBack(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	b.events.down = true
+	out, _ := b.handle(t, b.request(), 1)
+	if out == syncqueue.Done() {
+		t.Error("a message was acknowledged although nothing could be recorded")
+	}
+	if b.limio.writes != 0 {
+		t.Errorf("%d writes that nobody could record", b.limio.writes)
+	}
+}
+
+func TestTakenAfterAllIsSynced(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	r := b.request()
+	e := hotsync.NewEvent(r)
+	e.Status, e.Error = hotsync.StatusFailed, hotsync.Errorf(hotsync.CodeQueueUnavailable, "no answer").Problem()
+	_, err := b.events.Put(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got := b.handle(t, r, 1)
+	wantStatus(t, got, hotsync.StatusSucceeded, hotsync.ReasonChanged)
+}
+
+func TestForeignAnswerIsNotWritten(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	b.zuora.accounts[accountID] = billing.Account{ID: otherID, Name: "Bob"}
+	_, e := b.handle(t, b.request(), 1)
+	if e.Error == nil || e.Error.Code != hotsync.CodeZuoraAnswer || b.limio.writes != 0 {
+		t.Errorf("error %+v after %d writes, want zuora_answer_invalid and none", e.Error, b.limio.writes)
+	}
+}
+
+func TestMalformedMessageBecomesOneFailedEvent(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	m := syncqueue.Message{ID: "m1", SentAt: time.UnixMilli(1_790_000_000_000), DecodeErr: hotsync.Errorf(hotsync.CodeMessageMalformed, "no JSON")}
+	for range 2 {
+		wantOutcome(t, b.syncer.Handle(t.Context(), m), syncqueue.Done())
+	}
+	if len(b.events.events) != 1 || len(b.events.tallied) != 1 {
+		t.Fatalf("%d events, counted %d times; want 1 and once", len(b.events.events), len(b.events.tallied))
+	}
+	for _, e := range b.events.events {
+		wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeMessageMalformed))
+	}
+}
+
+func TestDeadLetterBecomesFailedAndKeepsItsRequest(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	letters := &syncer.DeadLetters{Events: b.events, Now: time.Now, Log: b.syncer.Log}
+	r := b.request()
+	for range 2 {
+		wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}), syncqueue.Done())
+	}
+	e := b.events.events[r.EventID]
+	wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeGaveUp))
+	if diff := cmp.Diff(r, e.Request); diff != "" {
+		t.Errorf("request mismatch (-want +got):\n%s", diff)
+	}
+	if len(b.events.tallied) != 1 {
+		t.Errorf("counted %d times, want once", len(b.events.tallied))
+	}
+}
+
+func TestDryRunWritesNothing(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	d, err := b.syncer.DryRun(t.Context(), hotsync.SyncRequest{Account: "A00000001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Changes) == 0 || b.limio.writes != 0 || len(b.events.events) != 0 {
+		t.Errorf("%d changes shown, %d writes, %d events; want some, none, none", len(d.Changes), b.limio.writes, len(b.events.events))
+	}
+}

@@ -1,0 +1,247 @@
+// Package syncqueue is the SQS FIFO queue between the front doors and the sync:
+// it sends requests, runs a received batch group by group, and reports partial
+// failures as a FIFO queue needs them.
+//
+// The message group of a request is its Zuora account id, so SQS itself lets
+// one sync at a time run for an account. A request that has no account id yet
+// (an account number, a lookup) has a group of its own, is resolved there, and
+// is sent on under the account id.
+package syncqueue
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"hotsync/shared/hotsync"
+)
+
+// MaxMessage bounds a message, in bytes. A request is far smaller: claims are
+// cut before they come here.
+const MaxMessage = 64 << 10
+
+// batchSize is how many messages SQS takes in one call.
+const batchSize = 10
+
+// version is the form of the message body. A consumer refuses what it does not
+// know, so that a message of a later deployment fails visibly.
+const version = 1
+
+// Client is what the queue needs of *sqs.Client.
+type Client interface {
+	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
+	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
+	ChangeMessageVisibility(context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error)
+	GetQueueAttributes(context.Context, *sqs.GetQueueAttributesInput, ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error)
+}
+
+// Queue is one SQS FIFO queue. It is safe for concurrent use.
+type Queue struct {
+	client Client
+	url    string
+}
+
+// New gives the queue at that address.
+func New(client Client, url string) *Queue { return &Queue{client, url} }
+
+// Send sends requests and gives an error for each, in their order: nil says
+// that SQS has taken it. One that fails does not keep the others from being
+// sent.
+func (q *Queue) Send(ctx context.Context, requests []hotsync.SyncRequest) []error {
+	errs := make([]error, len(requests))
+	if len(requests) == 1 {
+		errs[0] = q.Requeue(ctx, requests[0])
+		return errs
+	}
+	for from := 0; from < len(requests); from += batchSize {
+		to := min(from+batchSize, len(requests))
+		q.sendBatch(ctx, requests[from:to], errs[from:to])
+	}
+	return errs
+}
+
+// Requeue sends one request.
+func (q *Queue) Requeue(ctx context.Context, r hotsync.SyncRequest) (err error) {
+	defer hotsync.In(&err, "syncqueue.Requeue")
+	body, err := Encode(r)
+	if err != nil {
+		return err
+	}
+	_, err = q.client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &q.url, MessageBody: &body,
+		MessageGroupId: aws.String(group(r)), MessageDeduplicationId: aws.String(deduplication(r))})
+	if err != nil {
+		return notTaken(err)
+	}
+	return nil
+}
+
+func notTaken(cause error) error {
+	return hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not take the request.").Because(cause)
+}
+
+func (q *Queue) sendBatch(ctx context.Context, requests []hotsync.SyncRequest, errs []error) {
+	var entries []types.SendMessageBatchRequestEntry
+	for i, r := range requests {
+		body, err := Encode(r)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		entries = append(entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: &body,
+			MessageGroupId: aws.String(group(r)), MessageDeduplicationId: aws.String(deduplication(r))})
+		errs[i] = notTaken(errors.New("no answer for this entry"))
+	}
+	if len(entries) == 0 {
+		return
+	}
+	out, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: entries})
+	if err != nil {
+		for _, e := range entries {
+			setEntry(errs, e.Id, notTaken(err))
+		}
+		return
+	}
+	for _, s := range out.Successful {
+		setEntry(errs, s.Id, nil)
+	}
+	for _, f := range out.Failed {
+		setEntry(errs, f.Id, notTaken(errors.New(aws.ToString(f.Code))))
+	}
+}
+
+func setEntry(errs []error, id *string, err error) {
+	i, convErr := strconv.Atoi(aws.ToString(id))
+	if convErr == nil && i >= 0 && i < len(errs) {
+		errs[i] = err
+	}
+}
+
+// Depth is how many messages a queue holds. SQS counts approximately.
+type Depth struct {
+	Visible  int `json:"visible"`  // waiting
+	InFlight int `json:"inFlight"` // being handled, or waiting for another try
+	Delayed  int `json:"delayed"`
+}
+
+// Depth asks SQS how many messages there are.
+func (q *Queue) Depth(ctx context.Context) (_ Depth, err error) {
+	defer hotsync.In(&err, "syncqueue.Depth")
+	out, err := q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: []types.QueueAttributeName{
+		types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+		types.QueueAttributeNameApproximateNumberOfMessagesDelayed}})
+	if err != nil {
+		return Depth{}, hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not answer.").Because(err)
+	}
+	count := func(name types.QueueAttributeName) int {
+		n, err := strconv.Atoi(out.Attributes[string(name)])
+		if err != nil {
+			return 0
+		}
+		return n
+	}
+	return Depth{Visible: count(types.QueueAttributeNameApproximateNumberOfMessages),
+		InFlight: count(types.QueueAttributeNameApproximateNumberOfMessagesNotVisible),
+		Delayed:  count(types.QueueAttributeNameApproximateNumberOfMessagesDelayed)}, nil
+}
+
+// target names what a request is about.
+func target(r hotsync.SyncRequest) string {
+	switch {
+	case r.AccountID != "":
+		return r.AccountID
+	case r.Lookup != nil:
+		return "lookup-" + digest(r.Lookup.Field, r.Lookup.Value)
+	case hotsync.IsAccountID(r.Account):
+		return r.Account
+	default:
+		return "number-" + digest(r.Account)
+	}
+}
+
+// group is the message group: all of one group are handled one at a time, in
+// order.
+func group(r hotsync.SyncRequest) string { return target(r) }
+
+// deduplication is the id under which SQS takes a message once within five
+// minutes, even after it was deleted. It is made of the login and what is to be
+// synced, so that a trigger that Cognito calls again queues once. The target is
+// part of it although the group is too: an engine may keep the ids of all groups
+// together. A retry, and whatever else is no login, is always fresh.
+func deduplication(r hotsync.SyncRequest) string {
+	login := r.LoginID
+	if login == "" || r.RetryOf != "" || r.Actor != "" {
+		login = r.EventID
+	}
+	resolved := r.AccountID != "" && r.AccountID != r.Account
+	return digest(login, target(r), strconv.FormatBool(resolved), strconv.Itoa(r.Requeued))
+}
+
+func digest(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// envelope is the body of a message.
+type envelope struct {
+	Version int `json:"v"`
+	hotsync.SyncRequest
+}
+
+// Encode makes the body of a message.
+func Encode(r hotsync.SyncRequest) (string, error) {
+	body, err := json.Marshal(envelope{version, r})
+	if err != nil {
+		return "", hotsync.Errorf(hotsync.CodeInternal, "Internal error.").Because(err)
+	}
+	if len(body) > MaxMessage {
+		return "", hotsync.Errorf(hotsync.CodeBadRequest, "The request is over %d bytes.", MaxMessage)
+	}
+	return string(body), nil
+}
+
+// Decode reads the body of a message. Whatever is not a request of ours, down
+// to an unknown member, is CodeMessageMalformed; the error does not quote it.
+func Decode(body string) (hotsync.SyncRequest, error) {
+	malformed := func(format string, args ...any) (hotsync.SyncRequest, error) {
+		return hotsync.SyncRequest{}, hotsync.Errorf(hotsync.CodeMessageMalformed, format, args...)
+	}
+	if len(body) > MaxMessage {
+		return malformed("The message is over %d bytes.", MaxMessage)
+	}
+	var e envelope
+	dec := json.NewDecoder(bytes.NewReader([]byte(body)))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&e)
+	if err != nil {
+		return malformed("The message is not the JSON of a sync request.")
+	}
+	_, err = dec.Token()
+	r := e.SyncRequest
+	switch {
+	case !errors.Is(err, io.EOF):
+		return malformed("Something follows the sync request in the message.")
+	case e.Version != version:
+		return malformed("The message has form %d; this function knows form %d.", e.Version, version)
+	case !hotsync.IsEventID(r.EventID):
+		return malformed("The message has no event id.")
+	case r.RequestedAt.IsZero():
+		return malformed("The message does not say when the sync was asked for.")
+	case r.AccountID != "" && !hotsync.IsAccountID(r.AccountID):
+		return malformed("accountId is no Zuora account id.")
+	case r.Lookup != nil && (!hotsync.IsLookupField(r.Lookup.Field) || r.Lookup.Value == ""):
+		return malformed("The lookup names no custom field, or no value.")
+	case r.Account == "" && r.AccountID == "" && r.Lookup == nil:
+		return malformed("The message names no account.")
+	}
+	return r, nil
+}
