@@ -116,7 +116,7 @@ func Start(ctx context.Context, root string, opt Options) (_ *Stack, err error) 
 		// Not pctx: it ends with Wait, the engines must not.
 		s.Engines, err = engines.Start(ctx, engines.Options{Dir: logs, Root: root})
 		if err == nil {
-			s.closers = append(s.closers, s.Engines.Stop)
+			s.closers = append(s.closers, func() error { s.Engines.Stop(); return nil })
 		}
 		return err
 	})
@@ -155,7 +155,7 @@ func (s *Stack) startSandboxes(opt Options) (err error) {
 }
 
 func (s *Stack) createResources(ctx context.Context, root string, opt Options) (err error) {
-	parameters := map[string]string{"ZuoraBaseUrl": s.ZuoraURL, "LimioBaseUrl": s.LimioURL, "ZuoraSecretId": "", "LimioSecretId": "", "CalloutSecretId": "local",
+	parameters := map[string]string{"ZuoraBaseUrl": s.ZuoraURL, "LimioBaseUrl": s.LimioURL, "ZuoraSecretId": "", "LimioSecretId": "", "CalloutSecretId": "arn:aws:secretsmanager:us-east-1:000000000000:secret:callout-local0",
 		"ConsoleIssuer": s.IDPURL + "/" + idp.Staff, "ConsoleClientId": idp.ClientID}
 	for name, value := range opt.Parameters {
 		parameters[name] = value
@@ -201,7 +201,7 @@ func (s *Stack) startFunctions(opt Options, binaries map[string]string, logs str
 		defer cancel()
 		return s.Host.Close(ctx)
 	})
-	s.URL, err = s.serve(opt.Ports.HTTP, "HTTP API", func(string) http.Handler { return s.Host.Gateway() })
+	s.URL, err = s.serve(opt.Ports.HTTP, "HTTP API", func(string) http.Handler { return s.Host.HTTPAPI() })
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func project(t *testing.T, stack, sqsEndpoint string) *template.Template {
 		StackName: stack, SQSEndpoint: sqsEndpoint,
 		Parameters: map[string]string{
 			"ZuoraBaseUrl": "http://127.0.0.1:8091", "LimioBaseUrl": "http://127.0.0.1:8092",
-			"ConsoleIssuer": "http://127.0.0.1:8093/staff", "ConsoleClientId": "hotsync-local",
+			"ZuoraSecretId": "", "LimioSecretId": "", "ConsoleIssuer": "http://127.0.0.1:8093/staff", "ConsoleClientId": "hotsync-local",
 		},
 	})
 	if err != nil {
