@@ -79,23 +79,32 @@ func (h *Handler) requests(ctx context.Context, login hotsync.Login, result clai
 	return requests
 }
 
-// searchKey waits for the key a short time only: a login is worth more than its
-// being found by e-mail.
+// searchKey waits for the key a short time only, and does not ask again for a
+// while when it cannot be had: a login is worth more than its being found by
+// e-mail.
 func (h *Handler) searchKey(ctx context.Context) []byte {
+	if h.Now().UnixNano() < h.noKeyUntil.Load() {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, searchKeyWait)
 	defer cancel()
 	got := make(chan []byte, 1)
 	go func() {
+		var key []byte
+		defer func() { got <- key }()
 		defer h.caught(ctx)
-		got <- h.SearchKey(ctx)
+		key = h.SearchKey(ctx)
 	}()
+	var key []byte
 	select {
-	case key := <-got:
-		return key
+	case key = <-got:
 	case <-ctx.Done():
-		h.Log.WarnContext(ctx, "search key not available", "code", hotsync.CodeSecretMissing)
-		return nil
 	}
+	if len(key) == 0 {
+		h.noKeyUntil.Store(h.Now().Add(searchKeyPause).UnixNano())
+		h.Log.WarnContext(ctx, "search key not available", "code", hotsync.CodeSecretMissing)
+	}
+	return key
 }
 
 // enqueue sends the requests and says in out what the queue has taken. The

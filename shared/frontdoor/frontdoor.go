@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"hotsync/shared/hotsync"
@@ -28,6 +29,7 @@ const (
 	recordReserve   = 350 * time.Millisecond // of a deadline, kept for recording what became of the send
 	recordWait      = 300 * time.Millisecond // for events still being written when the send is done
 	searchKeyWait   = 250 * time.Millisecond // without the key an event cannot be found by e-mail, which is all
+	searchKeyPause  = time.Minute
 )
 
 // Tokens verifies ID tokens, as package idtoken does.
@@ -72,10 +74,13 @@ type Config struct {
 
 // Handler handles logins. It is safe for concurrent use and has the method set
 // of lambda.Handler, so that what it answers reaches Lambda unchanged.
-type Handler struct{ Config }
+type Handler struct {
+	Config
+	noKeyUntil atomic.Int64 // Unix nanoseconds until which SearchKey is not asked again
+}
 
 // New makes a Handler.
-func New(c Config) *Handler { return &Handler{c} }
+func New(c Config) *Handler { return &Handler{Config: c} }
 
 // Invoke answers a Cognito trigger with the event as it came and an event of
 // API Gateway with an HTTP answer. It never returns an error, which would fail

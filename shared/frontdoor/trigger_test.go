@@ -229,7 +229,7 @@ func TestLoginSafety(t *testing.T) {
 			b.searchKey = func(context.Context) []byte { time.Sleep(slow); return nil }
 		}, 250 * time.Millisecond, []hotsync.Status{"queued", "queued"}, `"queued":2`},
 		"search key panics": {func(b *testBundle) { b.searchKey = func(context.Context) []byte { panic("canary") } },
-			250 * time.Millisecond, []hotsync.Status{"queued", "queued"}, `"queued":2`},
+			0, []hotsync.Status{"queued", "queued"}, `"queued":2`},
 		"clock far behind": {func(b *testBundle) { b.now = func() time.Time { return time.Unix(0, 0) } }, 0, []hotsync.Status{"queued", "queued"}, `"queued":2`},
 		"clock far ahead":  {func(b *testBundle) { b.now = func() time.Time { return at.AddDate(100, 0, 0) } }, 0, []hotsync.Status{"queued", "queued"}, `"queued":2`},
 	} {
@@ -279,6 +279,29 @@ func TestQueueFailureIsRecorded(t *testing.T) {
 			e.Request.Lookup == nil || e.Request.Lookup.Value != "x" || e.FinishedAt.IsZero() {
 			t.Errorf("event %+v", e)
 		}
+	}
+}
+
+// TestSearchKeyPause: a key that cannot be had delays one login a minute.
+func TestSearchKeyPause(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle()
+	asked := 0
+	b.searchKey = func(context.Context) []byte { asked++; return nil }
+	now := at
+	b.now = func() time.Time { return now }
+	h := b.handler()
+	for range 10 {
+		_, err := h.Invoke(t.Context(), []byte(trigger("PostAuthentication_Authentication", "A1")))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = now.Add(time.Minute)
+	_, err := h.Invoke(t.Context(), []byte(trigger("PostAuthentication_Authentication", "A1")))
+	if err != nil || asked != 2 {
+		t.Errorf("the key was asked for %d times (%v), want twice", asked, err)
 	}
 }
 

@@ -1,0 +1,91 @@
+package awsenv_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"hotsync/shared/awsenv"
+)
+
+// TestConfig makes real clients of it, and sees where they call and as whom.
+func TestConfig(t *testing.T) {
+	t.Parallel()
+
+	var calls atomic.Int64
+	var header http.Header
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		header = r.Header.Clone()
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	t.Cleanup(server.Close)
+
+	for name, service := range map[string]string{"one service": "AWS_ENDPOINT_URL_SQS", "every service": "AWS_ENDPOINT_URL"} {
+		env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "session",
+			service: server.URL}
+		cfg, err := awsenv.Config(func(name string) string { return env[name] }, 2, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls.Store(0)
+		_, err = sqs.NewFromConfig(cfg).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(server.URL + "/000000000000/q"), MessageBody: aws.String("x")})
+		if err == nil || calls.Load() != 2 {
+			t.Errorf("%s: SendMessage = %v after %d calls, want a failure after 2", name, err, calls.Load())
+		}
+		if !strings.Contains(header.Get("Authorization"), "Credential=AKIDEXAMPLE/") || !strings.Contains(header.Get("Authorization"), "/eu-west-1/sqs/") ||
+			header.Get("X-Amz-Security-Token") != "session" {
+			t.Errorf("%s: signed as %q, token %q", name, header.Get("Authorization"), header.Get("X-Amz-Security-Token"))
+		}
+	}
+}
+
+// TestRealEndpoint: without a variable a service is called at AWS.
+func TestRealEndpoint(t *testing.T) {
+	t.Parallel()
+
+	env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1"}
+	cfg, err := awsenv.Config(func(name string) string { return env[name] }, 1, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := ""
+	cfg.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+		host = r.URL.Host
+		return nil, context.Canceled
+	})
+	_, err = dynamodb.NewFromConfig(cfg).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("t"), Key: map[string]types.AttributeValue{}})
+	if err == nil || host != "dynamodb.eu-west-1.amazonaws.com" {
+		t.Errorf("GetItem = %v at %q", err, host)
+	}
+}
+
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
+
+func TestConfigMissing(t *testing.T) {
+	t.Parallel()
+
+	full := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+	for missing := range full {
+		_, err := awsenv.Config(func(name string) string {
+			if name == missing {
+				return ""
+			}
+			return full[name]
+		}, 1, time.Second)
+		if err == nil || !strings.Contains(err.Error(), missing) {
+			t.Errorf("without %s: error %v, want it named", missing, err)
+		}
+	}
+}
