@@ -90,12 +90,13 @@ type Store struct {
 
 	pageBudget  int
 	countBudget int64
+	maxBatch    int
 }
 
 // New makes the store over an existing table.
 func New(client Client, cfg Config) *Store {
 	s := &Store{client: client, table: cfg.Table, retention: cfg.Retention, unmatched: cfg.UnmatchedRetention, searchKey: cfg.SearchKey, now: cfg.Now,
-		pageBudget: pageBudget, countBudget: countBudget}
+		pageBudget: pageBudget, countBudget: countBudget, maxBatch: maxBatch}
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
 	}

@@ -1,4 +1,7 @@
 package eventstore
 
-// SetBudgets makes searches and counts stop early, as they do in a large table.
-func (s *Store) SetBudgets(page int, count int64) { s.pageBudget, s.countBudget = page, count }
+// SetBounds makes searches read less at once and stop earlier, as they do in a
+// large table.
+func (s *Store) SetBounds(page int, count int64, batch int) {
+	s.pageBudget, s.countBudget, s.maxBatch = page, count, batch
+}

@@ -105,12 +105,13 @@ func (s *Store) merge(w window, f filter, want int, budget *int) *merge {
 	if f.selective() {
 		batch = max(batch, maxBatch/2)
 	}
+	batch = min(batch, s.maxBatch)
 	m := &merge{store: s, filter: f, budget: budget}
 	for _, p := range w.partitions {
 		if p.id != "" && (p.id < w.lo || p.id >= w.hi) {
 			continue
 		}
-		m.streams = append(m.streams, &stream{partition: p, lo: w.lo, hi: w.hi, batch: min(batch, maxBatch)})
+		m.streams = append(m.streams, &stream{partition: p, lo: w.lo, hi: w.hi, batch: batch})
 	}
 	return m
 }
@@ -136,11 +137,9 @@ type stream struct {
 // next gives the next older event; ok is false at the end of the window, or
 // where the budget ended, which is then in rest.
 func (m *merge) next(ctx context.Context) (_ hotsync.Event, ok bool, err error) {
-	if m.rest == "" {
-		err = m.fill(ctx)
-		if err != nil {
-			return hotsync.Event{}, false, err
-		}
+	err = m.fill(ctx)
+	if err != nil {
+		return hotsync.Event{}, false, err
 	}
 	var newest hotsync.Event
 	for _, st := range m.streams {
@@ -223,7 +222,7 @@ func (s *Store) readOn(ctx context.Context, st *stream, f filter) (int, error) {
 	} else {
 		st.done = true
 	}
-	st.batch = min(2*st.batch, maxBatch)
+	st.batch = min(2*st.batch, s.maxBatch)
 	return int(out.ScannedCount), nil
 }
 

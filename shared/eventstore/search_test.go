@@ -200,7 +200,7 @@ func TestSearchFindsExactlyWhatIsMeant(t *testing.T) {
 	w := newWorld(t, random, 350)
 	found := 0
 	for range 250 {
-		w.SetBudgets([]int{3_000, 200, 1}[random.IntN(3)], 1_000_000)
+		w.SetBounds([]int{3_000, 200, 1}[random.IntN(3)], 1_000_000, []int{400, 30, 3}[random.IntN(3)])
 		q := w.randomQuery(random)
 		want := w.want(q)
 		found += len(want)
@@ -336,7 +336,7 @@ func TestSearchWorkIsBounded(t *testing.T) {
 	}
 	events[899].Provider = "rare"
 	b.putAll(t, events)
-	b.SetBudgets(300, 300)
+	b.SetBounds(300, 300, 400)
 	q := eventstore.Query{Account: accountID("busy"), Provider: "rare"}
 	page, err := b.Search(t.Context(), q)
 	if err != nil {
