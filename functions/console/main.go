@@ -1,0 +1,50 @@
+// Command console is the Lambda function behind the HTTP API: the events console
+// and its JSON API.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"hotsync/shared/console"
+	"hotsync/shared/httpapi"
+	"hotsync/shared/idtoken"
+	"hotsync/shared/wiring"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx := context.Background()
+	p := wiring.New(ctx, os.Getenv, os.Stdout)
+	session := p.Secret("SESSION_KEY")
+	handler := console.New(console.Config{
+		Events:   p.Events(),
+		Queue:    p.Queue("QUEUE_URL"),
+		Settings: p.SettingStore(),
+		Tokens:   idtoken.New(idtoken.Config{}),
+		Staff: console.Staff{Issuer: p.Env.Text("CONSOLE_ISSUER", "the issuer that staff sign in with"),
+			ClientID:    p.Env.Text("CONSOLE_CLIENT_ID", "the client id of the console at that issuer"),
+			GroupsClaim: p.Env.Text("CONSOLE_GROUPS_CLAIM", "the claim that lists a member of staff's groups")},
+		SessionKey: func(ctx context.Context) ([]byte, error) {
+			text, err := session.Text(ctx, false)
+			return []byte(text), err
+		},
+		PublicURL:  p.Env.Getenv("CONSOLE_URL"),
+		NewEventID: wiring.NewEventID,
+		Now:        time.Now,
+		Log:        p.Log,
+		Gallery:    p.Env.Getenv("CONSOLE_GALLERY") == "true",
+	})
+	err := p.Err()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	lambda.Start(httpapi.Adapt(handler))
+	return 0
+}
