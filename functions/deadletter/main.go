@@ -11,7 +11,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"hotsync/shared/hotsync"
 	"hotsync/shared/syncer"
+	"hotsync/shared/telemetry"
 	"hotsync/shared/wiring"
 )
 
@@ -21,13 +23,17 @@ func run() int {
 	ctx := context.Background()
 	p := wiring.New(ctx, os.Getenv, os.Stdout)
 	queue := p.Queue("DEAD_LETTER_QUEUE_URL")
-	letters := &syncer.DeadLetters{Events: p.Events(), Now: time.Now, Log: p.Log}
+	letters := &syncer.DeadLetters{Events: p.Events(), Now: time.Now, Log: p.Log, Observe: func(e hotsync.Event) {
+		p.Metrics.Add(telemetry.DeadLetters, 1)
+		p.Metrics.Sync(e)
+	}}
 	err := p.Err()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+		defer p.Metrics.Flush()
 		return queue.HandleBatch(ctx, batch, letters.Handle), nil
 	})
 	return 0

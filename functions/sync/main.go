@@ -26,6 +26,7 @@ func run() int {
 		return 1
 	}
 	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+		defer p.Metrics.Flush()
 		return queue.HandleBatch(ctx, batch, syncer.Handle), nil
 	})
 	return 0

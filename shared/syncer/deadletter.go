@@ -13,14 +13,15 @@ import (
 // request kept, so that it can be retried. A message comes here when its sync
 // died without a word (crash, time-out) as often as the queue allows.
 type DeadLetters struct {
-	Events Events
-	Now    func() time.Time
-	Log    *slog.Logger
+	Events  Events
+	Now     func() time.Time
+	Log     *slog.Logger
+	Observe func(hotsync.Event) // called once per letter that made a failed event; nil for nobody
 }
 
 // Handle records one dead letter.
 func (d *DeadLetters) Handle(ctx context.Context, m syncqueue.Message) syncqueue.Outcome {
-	s := &Syncer{Config{Events: d.Events, Now: d.Now, Log: d.Log}}
+	s := &Syncer{Config{Events: d.Events, Now: d.Now, Log: d.Log, Observe: d.Observe}}
 	if m.DecodeErr != nil {
 		return s.recordMalformed(ctx, m)
 	}

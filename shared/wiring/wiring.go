@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net/http"
 	"net/url"
 	"sync"
 	"time"
@@ -45,8 +46,9 @@ const (
 
 // Parts makes the parts of one function.
 type Parts struct {
-	Env *environment.Reader
-	Log *slog.Logger
+	Env     *environment.Reader
+	Log     *slog.Logger
+	Metrics *telemetry.Metrics // to be flushed at the end of every invocation
 
 	aws     aws.Config
 	secrets func() secret.Manager
@@ -55,7 +57,8 @@ type Parts struct {
 
 // New reads what every function needs.
 func New(ctx context.Context, getenv func(string) string, logs io.Writer) *Parts {
-	p := &Parts{Env: environment.New(getenv), Log: telemetry.NewLogger(logs, getenv("LOG_LEVEL"))}
+	p := &Parts{Env: environment.New(getenv), Log: telemetry.NewLogger(logs, getenv("LOG_LEVEL")),
+		Metrics: telemetry.NewMetrics(logs, getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now)}
 	var err error
 	p.aws, err = awsconfig.Load(ctx, awsAttempts, awsPerCall)
 	p.Env.Note(err)
@@ -122,13 +125,27 @@ func (p *Parts) Breaker() *breaker.Breaker {
 func (p *Parts) Zuora() *zuora.Client {
 	credentials := p.secret("ZUORA")
 	c, err := zuora.New(zuora.Config{BaseURL: p.Env.URL("ZUORA_BASE_URL", "the REST host of the Zuora data centre, such as https://rest.eu.zuora.com"),
-		Credentials: credentials.Client, Gate: p.Breaker(), Now: time.Now, Log: p.Log,
+		Credentials: credentials.Client, Gate: metered{p.Breaker(), p.Metrics}, Now: time.Now, Log: p.Log,
 		Limits: zuora.Limits{Default: p.Env.Number("ZUORA_CONCURRENCY", zuora.DefaultConcurrency, 1, 200),
 			ObjectQuery: p.Env.Number("ZUORA_OBJECT_QUERY_CONCURRENCY", zuora.ObjectConcurrency, 1, 200)}})
 	if p.Env.Err() == nil {
 		p.Env.Note(err)
 	}
 	return c
+}
+
+// metered counts the calls that pass a gate.
+type metered struct {
+	zuora.Gate
+	metrics *telemetry.Metrics
+}
+
+func (m metered) Report(ctx context.Context, status int, retryAfter time.Duration, err error) {
+	m.metrics.Add(telemetry.ZuoraCalls, 1)
+	if status == http.StatusTooManyRequests {
+		m.metrics.Add(telemetry.ZuoraRateLimited, 1)
+	}
+	m.Gate.Report(ctx, status, retryAfter, err)
 }
 
 // Limio gives the client of the Limio tenant, and the tenant's name.
@@ -149,7 +166,7 @@ func (p *Parts) Limio() (*limio.Client, string) {
 func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
 	l, tenant := p.Limio()
 	return syncer.New(syncer.Config{Zuora: z, Limio: l, Events: events, Settings: settings, Queue: queue, Tenant: tenant,
-		MaxAttempts: p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000), SearchKey: p.SearchKey, Now: time.Now, Jitter: mathrand.Float64, Log: p.Log})
+		MaxAttempts: p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000), SearchKey: p.SearchKey, Now: time.Now, Jitter: mathrand.Float64, Log: p.Log, Observe: p.Metrics.Sync})
 }
 
 // CalloutSecret gives what callouts prove themselves with.

@@ -1,0 +1,183 @@
+package telemetry
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"hotsync/shared/hotsync"
+)
+
+// Metric names a number that CloudWatch keeps.
+type Metric string
+
+// The metrics. docs/configuration.md says what each means; alarms and dashboard
+// in template.yaml name them.
+const (
+	Logins               Metric = "Logins"               // sign-ins that a front door acted on
+	Queued               Metric = "Queued"               // requests that SQS took from them
+	NotQueued            Metric = "NotQueued"            // requests that it did not take, and logins given up
+	LoginMilliseconds    Metric = "LoginMilliseconds"    // what a login spent here
+	Synced               Metric = "Synced"               // syncs that succeeded
+	Failed               Metric = "Failed"               // syncs that failed for good; also Failed_<code>
+	Retried              Metric = "Retried"              // tries that failed and are repeated
+	Coalesced            Metric = "Coalesced"            // requests that a later sync already covers
+	Skipped              Metric = "Skipped"              // requests that ended without a sync for another reason
+	LoginToSyncedSeconds Metric = "LoginToSyncedSeconds" // from the login to its recorded success
+	ZuoraCalls           Metric = "ZuoraCalls"           // HTTP requests to Zuora
+	ZuoraRateLimited     Metric = "ZuoraRateLimited"     // of them answered with 429
+	ZuoraPaused          Metric = "ZuoraPaused"          // tries put off since calls to Zuora are paused
+	LimioFailures        Metric = "LimioFailures"        // tries that ended with an error of Limio
+	DeadLetters          Metric = "DeadLetters"          // messages that the queue gave up on
+)
+
+// failedFor is the metric that counts failures of one code. A dimension would
+// do the same, but every metric has the dimension Function alone.
+func failedFor(code hotsync.Code) Metric { return Failed + "_" + Metric(code) }
+
+// units of the metrics that are no counts. Their values are kept one by one,
+// for percentiles; counts are added up.
+var units = map[Metric]string{LoginMilliseconds: "Milliseconds", LoginToSyncedSeconds: "Seconds"}
+
+// Namespace and Dimension are where CloudWatch finds the metrics.
+const (
+	Namespace = "Hotsync"
+	Dimension = "Function"
+)
+
+// maxValues is how many values of a metric one line may hold, by the format.
+const maxValues = 100
+
+// Metrics collects numbers until Flush writes them. It is safe for concurrent
+// use. A nil Metrics collects nothing, so that callers need not ask.
+type Metrics struct {
+	w        io.Writer
+	function string
+	now      func() time.Time
+
+	mu     sync.Mutex
+	values map[Metric][]float64
+}
+
+// NewMetrics makes a collector for a function, named as in AWS. Lines are
+// written to w, which in Lambda is the standard output.
+func NewMetrics(w io.Writer, function string, now func() time.Time) *Metrics {
+	return &Metrics{w: w, function: function, now: now, values: map[Metric][]float64{}}
+}
+
+// Add adds to a count, or another value to what is not a count.
+func (m *Metrics) Add(metric Metric, value float64) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	have := m.values[metric]
+	if _, each := units[metric]; !each && len(have) > 0 {
+		have[0] += value
+		return
+	}
+	m.values[metric] = append(have, value)
+	if len(m.values[metric]) == maxValues {
+		m.write()
+	}
+}
+
+// Sync counts what became of a message: it is for syncer.Config.Observe.
+func (m *Metrics) Sync(e hotsync.Event) {
+	switch {
+	case e.Status == hotsync.StatusSucceeded:
+		m.Add(Synced, 1)
+		switch e.Trigger {
+		case hotsync.TriggerLogin, hotsync.TriggerPostAuthentication, hotsync.TriggerPostConfirmation:
+			m.Add(LoginToSyncedSeconds, e.FinishedAt.Sub(e.RequestedAt).Seconds())
+		}
+	case e.Status == hotsync.StatusFailed:
+		m.Add(Failed, 1)
+		m.Add(failedFor(hotsync.Code(e.Reason)), 1)
+	case e.Status == hotsync.StatusSkipped && e.Reason == hotsync.ReasonCoalesced:
+		m.Add(Coalesced, 1)
+	case e.Status == hotsync.StatusSkipped:
+		m.Add(Skipped, 1)
+	case e.Status == hotsync.StatusRetrying && e.Reason == hotsync.ReasonPaused:
+		m.Add(ZuoraPaused, 1)
+	case e.Status == hotsync.StatusRetrying:
+		m.Add(Retried, 1)
+	}
+	if e.Error != nil && strings.HasPrefix(string(e.Error.Code), "limio_") {
+		m.Add(LimioFailures, 1)
+	}
+}
+
+// Flush writes what was collected as one line, nothing when there is nothing.
+// It belongs at the end of an invocation: Lambda may freeze the process then.
+func (m *Metrics) Flush() {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.write()
+}
+
+func (m *Metrics) write() {
+	line := Encode(m.now(), m.function, m.values)
+	clear(m.values)
+	if line == nil {
+		return
+	}
+	_, err := m.w.Write(line)
+	if err != nil {
+		slog.Warn("metrics not written", "error", err)
+	}
+}
+
+// Encode gives a line in CloudWatch's embedded metric format, with its line
+// end; nil when there are no values.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+func Encode(at time.Time, function string, values map[Metric][]float64) []byte {
+	type definition struct {
+		Name Metric
+		Unit string
+	}
+	type directive struct {
+		Namespace  string
+		Dimensions [][]string
+		Metrics    []definition
+	}
+	type metadata struct {
+		Timestamp         int64
+		CloudWatchMetrics []directive
+	}
+	d := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}}}
+	line := map[string]any{Dimension: function}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		v := values[name]
+		unit, each := units[name]
+		switch {
+		case len(v) == 0:
+			continue
+		case each:
+			line[string(name)] = v
+		default:
+			unit, line[string(name)] = "Count", v[0]
+		}
+		d.Metrics = append(d.Metrics, definition{name, unit})
+	}
+	if len(d.Metrics) == 0 {
+		return nil
+	}
+	line["_aws"] = metadata{at.UnixMilli(), []directive{d}}
+	var b bytes.Buffer
+	err := json.NewEncoder(&b).Encode(line)
+	if err != nil {
+		return nil // a value is NaN or infinite: no number to tell
+	}
+	return b.Bytes()
+}
