@@ -60,3 +60,17 @@ func (e endpoints) GetServiceBaseEndpoint(_ context.Context, service string) (st
 	}
 	return "", false, nil
 }
+
+// Connect opens a connection to the host of address, which the first call to it
+// then finds ready: most of what that call would take is the TLS handshake.
+func Connect(ctx context.Context, cfg aws.Config, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, address, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := cfg.HTTPClient.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close() // whatever the status: the connection is open
+}

@@ -2,6 +2,7 @@ package awsenv_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -87,5 +88,33 @@ func TestConfigMissing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), missing) {
 			t.Errorf("without %s: error %v, want it named", missing, err)
 		}
+	}
+}
+
+// TestConnect: the call after Connect uses its connection.
+func TestConnect(t *testing.T) {
+	t.Parallel()
+
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": server.URL}
+	cfg, err := awsenv.Config(func(name string) string { return env[name] }, 1, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = awsenv.Connect(t.Context(), cfg, server.URL+"/000000000000/q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = sqs.NewFromConfig(cfg).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(server.URL + "/000000000000/q"), MessageBody: aws.String("x")})
+	if err == nil || connections.Load() != 1 {
+		t.Errorf("SendMessage = %v over connection %d, want the first refused", err, connections.Load())
 	}
 }

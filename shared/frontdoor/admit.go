@@ -3,10 +3,10 @@ package frontdoor
 import (
 	"context"
 	"strings"
-	"time"
 
 	"hotsync/shared/claims"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/telemetry"
 )
 
 // queued is a request that the queue has taken, as POST /login names it.
@@ -37,11 +37,10 @@ type admission struct {
 func (h *Handler) admit(ctx context.Context, login hotsync.Login, settings hotsync.Settings, eventID func(target string) string) (_ admission, err error) {
 	defer hotsync.In(&err, "frontdoor.admit(%q)", login.ID)
 
-	start := h.Now()
 	out := admission{Login: login.ID, Queued: []queued{}, Ignored: []claims.Ignored{}}
 	if !settings.HotSync {
 		out.Reason = hotsync.ReasonDisabled
-		h.summary(ctx, start, login, "", out, nil)
+		h.summary(ctx, login, "", out, nil)
 		return out, nil
 	}
 	result := claims.Read(login, settings)
@@ -50,7 +49,10 @@ func (h *Handler) admit(ctx context.Context, login hotsync.Login, settings hotsy
 	if len(requests) > 0 {
 		err = h.enqueue(ctx, requests, &out)
 	}
-	h.summary(ctx, start, login, result.Provider, out, err)
+	h.summary(ctx, login, result.Provider, out, err)
+	h.Metrics.Add(telemetry.Logins, 1)
+	h.Metrics.Add(telemetry.Queued, float64(len(out.Queued)))
+	h.Metrics.Add(telemetry.LoginMilliseconds, float64(h.Now().Sub(login.At).Milliseconds()))
 	return out, err
 }
 
@@ -136,6 +138,7 @@ func (h *Handler) enqueue(ctx context.Context, requests []hotsync.SyncRequest, o
 	if first == nil {
 		return nil
 	}
+	h.Metrics.Add(telemetry.NotQueued, float64(len(failed)))
 	h.recordFailed(ctx, requests, failed, stored)
 	if len(out.Queued) > 0 {
 		return nil
@@ -178,7 +181,7 @@ func (h *Handler) send(ctx context.Context, requests []hotsync.SyncRequest) (err
 
 // summary logs one line for a login. Reasons name claims and why they were not
 // used, never what they hold.
-func (h *Handler) summary(ctx context.Context, start time.Time, login hotsync.Login, provider string, a admission, err error) {
+func (h *Handler) summary(ctx context.Context, login hotsync.Login, provider string, a admission, err error) {
 	reasons := make([]string, 0, len(a.Ignored)+1)
 	for _, x := range a.Ignored {
 		reasons = append(reasons, strings.TrimPrefix(x.Claim+" "+x.Reason, " "))
@@ -187,7 +190,7 @@ func (h *Handler) summary(ctx context.Context, start time.Time, login hotsync.Lo
 		reasons = append(reasons, a.Reason)
 	}
 	attrs := []any{"login_id", login.ID, "trigger", login.Trigger, "provider", provider, "queued", len(a.Queued), "ignored", len(a.Ignored),
-		"reasons", reasons, "ms", h.Now().Sub(start).Milliseconds()}
+		"reasons", reasons, "ms", h.Now().Sub(login.At).Milliseconds()}
 	if err != nil {
 		e := hotsync.AsError(err)
 		h.Log.ErrorContext(ctx, "login", append(attrs, "code", e.Code, "error", err)...)

@@ -19,6 +19,7 @@ import (
 
 	"hotsync/shared/hotsync"
 	"hotsync/shared/idtoken"
+	"hotsync/shared/telemetry"
 )
 
 // The time a login may take here. Lambda freezes the process once it has
@@ -26,6 +27,7 @@ import (
 const (
 	triggerDeadline = 1500 * time.Millisecond
 	loginDeadline   = 4 * time.Second        // POST /login: an identity provider's keys may have to be read
+	settingsWait    = 700 * time.Millisecond // of a trigger: a slow table must leave time to send by the settings known before
 	recordReserve   = 350 * time.Millisecond // of a deadline, kept for recording what became of the send
 	recordWait      = 300 * time.Millisecond // for events still being written when the send is done
 	searchKeyWait   = 250 * time.Millisecond // without the key an event cannot be found by e-mail, which is all
@@ -60,7 +62,7 @@ type Events interface {
 	Tally(ctx context.Context, e hotsync.Event) error
 }
 
-// Config is what a Handler is made of. Every member is needed.
+// Config is what a Handler is made of. Every member but Metrics is needed.
 type Config struct {
 	Tokens    Tokens
 	Settings  Settings
@@ -70,6 +72,7 @@ type Config struct {
 	Random    func([]byte) (n int, err error) // crypto/rand.Read
 	Now       func() time.Time
 	Log       *slog.Logger
+	Metrics   *telemetry.Metrics // nil to count nothing
 }
 
 // Handler handles logins. It is safe for concurrent use and has the method set
@@ -86,6 +89,7 @@ func New(c Config) *Handler { return &Handler{Config: c} }
 // API Gateway with an HTTP answer. It never returns an error, which would fail
 // a login; what is neither kind of event is given back too.
 func (h *Handler) Invoke(ctx context.Context, raw []byte) ([]byte, error) {
+	defer h.Metrics.Flush()
 	var kind struct {
 		TriggerSource  json.RawMessage `json:"triggerSource"`
 		RequestContext json.RawMessage `json:"requestContext"`
@@ -103,6 +107,18 @@ func (h *Handler) Invoke(ctx context.Context, raw []byte) ([]byte, error) {
 	}
 }
 
+// Warm reads settings and search key, so that the first login need not wait for
+// a connection. It is for the init of a Lambda; what fails is tried again at the
+// first login.
+func (h *Handler) Warm(ctx context.Context) {
+	defer h.caught(ctx)
+	_, err := h.Settings.Load(ctx)
+	if err != nil {
+		h.Log.WarnContext(ctx, "settings not read at init", "code", hotsync.AsError(err).Code, "error", err)
+	}
+	h.SearchKey(ctx)
+}
+
 // within runs f until it ends or the time is up; it does not wait for an f that
 // goes on. The error is nil when f ended without a panic.
 func (h *Handler) within(ctx context.Context, limit time.Duration, f func(context.Context)) *hotsync.Error {
@@ -118,8 +134,12 @@ func (h *Handler) within(ctx context.Context, limit time.Duration, f func(contex
 	}()
 	select {
 	case failure := <-done:
+		if failure != nil {
+			h.Metrics.Add(telemetry.NotQueued, 1)
+		}
 		return failure
 	case <-ctx.Done():
+		h.Metrics.Add(telemetry.NotQueued, 1)
 		h.Log.ErrorContext(ctx, "login given up", "code", hotsync.CodeTimeout, "limit_ms", limit.Milliseconds())
 		return hotsync.Errorf(hotsync.CodeTimeout, "The login took too long to queue.")
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"hotsync/shared/frontdoor"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/idtoken"
+	"hotsync/shared/telemetry"
 )
 
 const (
@@ -61,6 +61,7 @@ type testBundle struct {
 	events map[string]hotsync.Event
 	tally  int
 	log    bytes.Buffer
+	counts bytes.Buffer
 }
 
 func newBundle() *testBundle {
@@ -159,7 +160,8 @@ func (b *testBundle) handler() *frontdoor.Handler {
 		SearchKey: func(ctx context.Context) []byte { return b.searchKey(ctx) },
 		Random:    func(p []byte) (int, error) { n++; p[0] = n; return len(p), nil },
 		Now:       func() time.Time { return b.now() },
-		Log:       slog.New(slog.NewJSONHandler(io.MultiWriter(b), &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		Log:       slog.New(slog.NewJSONHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Metrics:   telemetry.NewMetrics(&b.counts, "login", func() time.Time { return at })})
 }
 
 func (b *testBundle) invoke(t *testing.T, raw string) string {

@@ -10,6 +10,7 @@ import (
 
 	"hotsync/shared/hotsync"
 	"hotsync/shared/idtoken"
+	"hotsync/shared/telemetry"
 )
 
 // request is an event of API Gateway: of an HTTP API (payload format 2.0) or of
@@ -149,8 +150,10 @@ func (h *Handler) login(ctx context.Context, raw []byte) answer {
 }
 
 func (h *Handler) admitRequest(ctx context.Context, r *request) (admission, error) {
+	now := h.Now()
 	settings, err := h.Settings.Load(ctx)
 	if err != nil {
+		h.Metrics.Add(telemetry.NotQueued, 1)
 		h.refused(ctx, err)
 		return admission{}, err
 	}
@@ -160,7 +163,7 @@ func (h *Handler) admitRequest(ctx context.Context, r *request) (admission, erro
 		return admission{}, err
 	}
 	login := hotsync.Login{Trigger: hotsync.TriggerLogin, Identity: hotsync.Identity{Issuer: token.Issuer, Subject: token.Subject},
-		Audience: token.Audience, Email: token.Email, Claims: token.Claims, At: h.Now()}
+		Audience: token.Audience, Email: token.Email, Claims: token.Claims, At: now}
 	login.ID = loginID("request", r.RequestContext.RequestID)
 	if r.RequestContext.RequestID == "" {
 		login.ID = loginID("event", hotsync.NewEventID(login.At, h.Random))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hotsync/shared/hotsync"
+	"hotsync/shared/telemetry"
 )
 
 // triggers are the trigger sources that mean a login. A first federated sign-in
@@ -55,12 +56,13 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 		h.Log.ErrorContext(ctx, "trigger without region, user pool or sub", "code", hotsync.CodeBadRequest, "trigger", kind)
 		return
 	}
-	settings, err := h.Settings.Load(ctx)
+	now := h.Now()
+	settings, err := h.settings(ctx)
 	if err != nil {
+		h.Metrics.Add(telemetry.NotQueued, 1)
 		h.Log.ErrorContext(ctx, "login without settings", "code", hotsync.AsError(err).Code, "trigger", kind, "error", err)
 		return
 	}
-	now := h.Now()
 	bucket := now.Truncate(sameLogin)
 	login := hotsync.Login{Trigger: kind, Identity: hotsync.Identity{Issuer: hotsync.UserPoolIssuer(event.Region, event.UserPoolID), Subject: subject},
 		Claims: attributes, At: now}
@@ -69,6 +71,12 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 	_, _ = h.admit(ctx, login, settings, func(target string) string { // logged there
 		return hotsync.EventIDFor(bucket, login.ID, target)
 	})
+}
+
+func (h *Handler) settings(ctx context.Context) (hotsync.Settings, error) {
+	ctx, cancel := context.WithTimeout(ctx, settingsWait)
+	defer cancel()
+	return h.Settings.Load(ctx)
 }
 
 func loginID(names ...string) string {

@@ -215,7 +215,10 @@ func TestLoginSafety(t *testing.T) {
 		}, 0, nil, "settings_missing"},
 		"settings slow": {func(b *testBundle) {
 			b.load = func(ctx context.Context) (hotsync.Settings, error) { return settings(), patient(ctx) }
-		}, 1500 * time.Millisecond, nil, `"code":"timeout"`},
+		}, 700 * time.Millisecond, nil, `"code":"timeout"`},
+		"settings slow, the last ones known": {func(b *testBundle) {
+			b.load = func(ctx context.Context) (hotsync.Settings, error) { _ = patient(ctx); return settings(), nil }
+		}, 700 * time.Millisecond, []hotsync.Status{"queued", "queued"}, `"queued":2`},
 		"settings stuck": {func(b *testBundle) {
 			b.load = func(context.Context) (hotsync.Settings, error) { time.Sleep(slow); return hotsync.Settings{}, errDown }
 		}, 1500 * time.Millisecond, nil, `"code":"timeout"`},
@@ -302,6 +305,64 @@ func TestSearchKeyPause(t *testing.T) {
 	_, err := h.Invoke(t.Context(), []byte(trigger("PostAuthentication_Authentication", "A1")))
 	if err != nil || asked != 2 {
 		t.Errorf("the key was asked for %d times (%v), want twice", asked, err)
+	}
+}
+
+// TestMetrics: what is counted of a login, on one line at its end.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+
+	for name, tc := range map[string]struct {
+		breaks func(b *testBundle)
+		want   map[string]float64
+	}{
+		"queued": {func(*testBundle) {}, map[string]float64{"Logins": 1, "Queued": 2}},
+		"partly": {func(b *testBundle) {
+			b.send = func(context.Context, []hotsync.SyncRequest) []error { return []error{nil, errDown} }
+		}, map[string]float64{"Logins": 1, "Queued": 1, "NotQueued": 1}},
+		"no settings": {func(b *testBundle) {
+			b.load = func(context.Context) (hotsync.Settings, error) { return hotsync.Settings{}, errDown }
+		}, map[string]float64{"NotQueued": 1}},
+		"panic": {func(b *testBundle) { b.load = func(context.Context) (hotsync.Settings, error) { panic("canary") } }, map[string]float64{"NotQueued": 1}},
+		"switched off": {func(b *testBundle) {
+			b.load = func(context.Context) (hotsync.Settings, error) { return hotsync.DefaultSettings(), nil }
+		}, map[string]float64{}},
+	} {
+		b := newBundle()
+		tc.breaks(b)
+		b.invoke(t, trigger("PostAuthentication_Authentication", "[A1, A2]"))
+		got := map[string]float64{}
+		if b.counts.Len() > 0 {
+			var line map[string]any
+			err := json.Unmarshal(b.counts.Bytes(), &line)
+			if err != nil {
+				t.Fatalf("%s: %v in %s", name, err, b.counts.String())
+			}
+			for _, m := range []string{"Logins", "Queued", "NotQueued"} {
+				if v, ok := line[m].(float64); ok && v != 0 {
+					got[m] = v
+				}
+			}
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s: counts mismatch (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestWarm(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle()
+	var did []string
+	b.load = func(context.Context) (hotsync.Settings, error) {
+		did = append(did, "settings")
+		return hotsync.Settings{}, errDown
+	}
+	b.searchKey = func(context.Context) []byte { did = append(did, "key"); panic("canary") }
+	b.handler().Warm(t.Context())
+	if diff := cmp.Diff([]string{"settings", "key"}, did); diff != "" || secretsIn(b.logged()) != "" {
+		t.Errorf("Warm (-want +got):\n%s\nlog %s", diff, b.logged())
 	}
 }
 
