@@ -172,7 +172,7 @@ func (s *Stack) createResources(ctx context.Context, root string, opt Options) (
 	}
 	for _, t := range s.Template.Tables {
 		if t.LogicalID == "SettingsTable" {
-			s.Settings = settingstore.New(s.Engines.DynamoDB(), settingstore.Config{Table: t.Name, Now: time.Now})
+			s.Settings = settingstore.New(s.Engines.DynamoDB(), t.Name, time.Now)
 		}
 	}
 	settings := LocalSettings(s.IDPURL)

@@ -9,46 +9,126 @@ import (
 	"hotsync/shared/hotsync"
 )
 
-// retryAfter is how soon settings that could not be read are tried again.
-const retryAfter = 2 * time.Second
+const (
+	// DefaultTTL is how long settings are used without asking for newer ones.
+	DefaultTTL = 30 * time.Second
+	// retryAfter is how soon a refresh that failed is tried again.
+	retryAfter = 5 * time.Second
+	// patience is how long somebody who could go on with the last settings waits
+	// for newer ones. A login has 1.5 s for everything.
+	patience = 250 * time.Millisecond
+	// loadLimit ends a refresh that hangs.
+	loadLimit = 3 * time.Second
+)
 
-// Cached gives settings that are at most some time old. When they cannot be
-// read, or are not valid, the last good ones stay in force: a login must not
-// depend on the settings table being up.
+// Loader reads the settings in force.
+type Loader interface {
+	Load(context.Context) (hotsync.Settings, error)
+}
+
+// CachedConfig says how a cache behaves. The zero value is usable.
+type CachedConfig struct {
+	TTL    time.Duration    // DefaultTTL when zero
+	Now    func() time.Time // time.Now when nil
+	Logger *slog.Logger     // slog.Default() when nil
+}
+
+// Cached keeps the settings for a while, and the last ones that could be read
+// for as long as newer ones cannot. It is safe for concurrent use, and asks for
+// the settings once at a time however many wait for them.
 type Cached struct {
-	store *Store
-	ttl   time.Duration
-	log   *slog.Logger
+	loader Loader
+	ttl    time.Duration
+	now    func() time.Time
+	log    *slog.Logger
 
-	mu    sync.Mutex
-	known hotsync.Settings
-	good  bool
-	next  time.Time // when to read again
+	mu       sync.Mutex
+	settings hotsync.Settings
+	read     time.Time // when settings were read; zero before the first time
+	due      time.Time // when they are to be read again
+	loading  *loading  // nil when nobody asks
 }
 
-// Cached makes a cache over the store.
-func (s *Store) Cached(ttl time.Duration, log *slog.Logger) *Cached {
-	return &Cached{store: s, ttl: ttl, log: log}
+// loading is one refresh. err is set before done is closed.
+type loading struct {
+	done chan struct{}
+	err  error
 }
 
-// Load gives the settings in force. It fails only when they were never read.
-func (c *Cached) Load(ctx context.Context) (hotsync.Settings, error) {
-	c.mu.Lock() // held while reading: one of many callers reads for all
-	defer c.mu.Unlock()
-	now := c.store.now()
-	if c.good && now.Before(c.next) {
-		return c.known, nil
+// NewCached makes an empty cache.
+func NewCached(loader Loader, cfg CachedConfig) *Cached {
+	c := &Cached{loader: loader, ttl: cfg.TTL, now: cfg.Now, log: cfg.Logger}
+	if c.ttl <= 0 {
+		c.ttl = DefaultTTL
 	}
-	settings, err := c.store.Load(ctx)
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.log == nil {
+		c.log = slog.Default()
+	}
+	return c
+}
+
+// Load gives the settings, which may be as old as the time to live, or older
+// while newer ones cannot be read or are invalid: that is logged. It returns an
+// error only when no settings were ever read. Callers share the settings and
+// must not change them.
+func (c *Cached) Load(ctx context.Context) (hotsync.Settings, error) {
+	c.mu.Lock()
+	if !c.read.IsZero() && c.now().Before(c.due) {
+		defer c.mu.Unlock()
+		return c.settings, nil
+	}
+	if c.loading == nil {
+		c.loading = &loading{done: make(chan struct{})}
+		go c.refresh(context.WithoutCancel(ctx), c.loading)
+	}
+	l, stale, known := c.loading, c.settings, !c.read.IsZero()
+	c.mu.Unlock()
+
+	var late <-chan time.Time
+	if known {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case <-l.done:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.read.IsZero() {
+			return hotsync.Settings{}, l.err
+		}
+		return c.settings, nil
+	case <-late:
+		return stale, nil
+	case <-ctx.Done():
+		if known {
+			return stale, nil
+		}
+		return hotsync.Settings{}, ctx.Err()
+	}
+}
+
+// refresh reads the settings once, for everybody who waits.
+func (c *Cached) refresh(ctx context.Context, l *loading) {
+	ctx, cancel := context.WithTimeout(ctx, loadLimit)
+	defer cancel()
+	settings, err := c.loader.Load(ctx)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
 	switch {
 	case err == nil:
-		c.known, c.good, c.next = settings, true, now.Add(c.ttl)
-		return settings, nil
-	case c.good:
-		c.log.WarnContext(ctx, "settings not read, the last ones stay in force", "version", c.known.Version, "error", err)
-		c.next = now.Add(retryAfter)
-		return c.known, nil
-	default:
-		return hotsync.Settings{}, err
+		c.settings, c.read, c.due = settings, now, now.Add(c.ttl)
+	case !c.read.IsZero():
+		c.due = now.Add(min(retryAfter, c.ttl))
+		c.log.WarnContext(ctx, "settings could not be read; the last ones stay in use",
+			"version", c.settings.Version, "age_s", int(now.Sub(c.read).Seconds()), "code", hotsync.AsError(err).Code, "error", err)
 	}
+	l.err = err
+	c.loading = nil
+	close(l.done)
 }

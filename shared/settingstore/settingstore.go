@@ -1,25 +1,45 @@
-// Package settingstore keeps the settings in DynamoDB, with every version they
-// ever had: who changed them and when.
+// Package settingstore keeps the settings in a DynamoDB table of their own,
+// with every version there ever was, and caches them for the functions.
 //
-// The table has the string keys pk and sk. The item settings/current is the
-// version in force, settings/v#0000000012 its copy in the history. There are no
-// transactions: current decides.
+// The table has the string keys pk and sk. All items have pk "settings"; the
+// settings in force have sk "current", and a version that was replaced has sk
+// "v#" and its number in ten digits. A version is copied to its own item before
+// it is replaced, so that none is ever lost, wherever a writer dies.
 package settingstore
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"hotsync/shared/hotsync"
 )
+
+// The failures that callers decide on.
+var (
+	ErrConflict = &hotsync.Error{Code: hotsync.CodeConflict, Message: "The settings were changed meanwhile."}
+	ErrNotFound = &hotsync.Error{Code: hotsync.CodeNotFound, Message: "There is no such version of the settings."}
+)
+
+// How many versions History gives at once.
+const (
+	DefaultLimit = 20
+	MaxLimit     = 100
+)
+
+// maxSize keeps the settings well within an item's 400 KB.
+const maxSize = 300 << 10
 
 // Client is what the store needs of *dynamodb.Client.
 type Client interface {
@@ -28,195 +48,358 @@ type Client interface {
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 }
 
-// Config says where the store is. Both members are needed.
-type Config struct {
-	Table string
-	Now   func() time.Time
-}
-
-// Store keeps settings. It is safe for concurrent use.
+// Store is the settings store. It is safe for concurrent use.
 type Store struct {
 	client Client
 	table  string
 	now    func() time.Time
 }
 
-// New makes the store over an existing table.
-func New(client Client, cfg Config) *Store { return &Store{client, cfg.Table, cfg.Now} }
+// New makes the store over an existing table. A nil now is time.Now.
+func New(client Client, table string, now func() time.Time) *Store {
+	if now == nil {
+		now = time.Now
+	}
+	return &Store{client: client, table: table, now: now}
+}
 
 const (
-	partition   = "settings"
-	current     = "current"
-	attrVersion = "version"
-	attrBody    = "settings"
+	partition = "settings"
+	current   = "current"
+	archived  = "v#"
+
+	attrPK       = "pk"
+	attrSK       = "sk"
+	attrVersion  = "version"
+	attrSettings = "settings"
+	attrAt       = "updatedAt"
+	attrBy       = "updatedBy"
+	attrWriter   = "writer"
 )
 
-func key(sk string) map[string]types.AttributeValue {
-	return map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: partition}, "sk": &types.AttributeValueMemberS{Value: sk}}
+type item = map[string]types.AttributeValue
+
+func str(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
+
+func num(n int) types.AttributeValue { return &types.AttributeValueMemberN{Value: strconv.Itoa(n)} }
+
+func getStr(it item, name string) string {
+	v, ok := it[name].(*types.AttributeValueMemberS)
+	if !ok {
+		return ""
+	}
+	return v.Value
 }
 
-func versionKey(version int) string { return fmt.Sprintf("v#%010d", version) }
+// version is 0 for an item that is absent or that somebody damaged.
+func version(it item) int {
+	v, ok := it[attrVersion].(*types.AttributeValueMemberN)
+	if !ok {
+		return 0
+	}
+	n, err := strconv.Atoi(v.Value)
+	if err != nil {
+		return 0
+	}
+	return n
+}
 
-// Load reads the settings in force. Before anybody saved any they are
-// DefaultSettings, version 0. Settings that cannot be read, or that are not
-// valid, are CodeSettingsInvalid.
+func archiveKey(version int) string { return fmt.Sprintf("%s%010d", archived, version) }
+
+// Load reads the settings in force, consistently. Before anybody saved any they
+// are the default ones, of version 0. Stored settings that cannot be read, or
+// that are not valid, are a settings_invalid error that says why.
 func (s *Store) Load(ctx context.Context) (_ hotsync.Settings, err error) {
 	defer hotsync.In(&err, "settingstore.Load")
-	return s.get(ctx, current)
-}
-
-// Version reads an earlier version, or fails with CodeNotFound.
-func (s *Store) Version(ctx context.Context, version int) (_ hotsync.Settings, err error) {
-	defer hotsync.In(&err, "settingstore.Version(%d)", version)
-	settings, err := s.get(ctx, versionKey(version))
-	if err == nil && settings.Version == 0 {
-		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeNotFound, "The settings have no version %d.", version)
-	}
-	return settings, err
-}
-
-func (s *Store) get(ctx context.Context, sk string) (hotsync.Settings, error) {
-	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: key(sk), ConsistentRead: aws.Bool(true)})
+	it, err := s.get(ctx, current)
 	if err != nil {
-		return hotsync.Settings{}, unavailable(err)
+		return hotsync.Settings{}, err
 	}
-	if out.Item == nil {
+	if it == nil {
 		return hotsync.DefaultSettings(), nil
 	}
-	return decode(out.Item)
-}
-
-func decode(item map[string]types.AttributeValue) (hotsync.Settings, error) {
-	// A member that an older version did not have keeps its default.
-	settings := hotsync.DefaultSettings()
-	body, ok := item[attrBody].(*types.AttributeValueMemberS)
-	if !ok {
-		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "The stored settings have no body.")
-	}
-	err := json.Unmarshal([]byte(body.Value), &settings)
+	settings, err := decode(it)
 	if err != nil {
-		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "The stored settings cannot be read.").Because(err)
+		return hotsync.Settings{}, err
 	}
 	return settings, valid(settings)
 }
 
-// valid collects what keeps settings from being used.
-func valid(s hotsync.Settings) error {
+// Save puts settings into force. Their Version is the one they were made from:
+// when that is no longer in force, Save returns ErrConflict. Settings that are
+// not valid are refused with settings_invalid. by is who saves. It returns the
+// settings with their new version. Settings in force that cannot be read can be
+// replaced too.
+func (s *Store) Save(ctx context.Context, settings hotsync.Settings, by string) (_ hotsync.Settings, err error) {
+	defer hotsync.In(&err, "settingstore.Save")
+	it, err := s.get(ctx, current)
+	if err != nil {
+		return hotsync.Settings{}, err
+	}
+	if settings.Version != version(it) {
+		return hotsync.Settings{}, ErrConflict
+	}
+	return s.replace(ctx, it, settings, by)
+}
+
+// Restore puts the settings of an earlier version into force again, as a new
+// version. It returns ErrNotFound when there is no such version, and ErrConflict
+// when somebody else saves at the same time.
+func (s *Store) Restore(ctx context.Context, earlier int, by string) (_ hotsync.Settings, err error) {
+	defer hotsync.In(&err, "settingstore.Restore(%d)", earlier)
+	it, err := s.get(ctx, current)
+	if err != nil {
+		return hotsync.Settings{}, err
+	}
+	entry, err := s.Version(ctx, earlier)
+	if err != nil {
+		return hotsync.Settings{}, err
+	}
+	if entry.Err != nil {
+		return hotsync.Settings{}, entry.Err
+	}
+	return s.replace(ctx, it, entry.Settings, by)
+}
+
+// replace writes settings over the item that is in force.
+func (s *Store) replace(ctx context.Context, before item, settings hotsync.Settings, by string) (hotsync.Settings, error) {
+	if strings.TrimSpace(by) == "" {
+		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeBadRequest, "Say who changes the settings.")
+	}
+	err := valid(settings)
+	if err != nil {
+		return hotsync.Settings{}, err
+	}
+	last := version(before)
+	if last == 0 {
+		// Nothing in force, or it was damaged: its numbers must not be used again.
+		last, err = s.newestArchived(ctx)
+		if err != nil {
+			return hotsync.Settings{}, err
+		}
+	}
+	if before != nil {
+		err = s.archive(ctx, before)
+		if err != nil {
+			return hotsync.Settings{}, err
+		}
+	}
+	settings.Version, settings.UpdatedAt, settings.UpdatedBy = last+1, s.now().UTC().Truncate(time.Millisecond), by
+	if settings.Providers == nil {
+		settings.Providers = []hotsync.Provider{}
+	}
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		return hotsync.Settings{}, fmt.Errorf("encode: %w", err)
+	}
+	if len(raw) > maxSize {
+		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "The settings are too large: %d KB of at most %d.", len(raw)>>10, maxSize>>10)
+	}
+	err = s.put(ctx, item{attrPK: str(partition), attrSK: str(current), attrVersion: num(settings.Version), attrSettings: str(string(raw)),
+		attrAt: str(settings.UpdatedAt.Format(time.RFC3339Nano)), attrBy: str(by), attrWriter: str(rand.Text())}, version(before))
+	if err != nil {
+		return hotsync.Settings{}, err
+	}
+	return settings, nil
+}
+
+// put writes the item in force over a version; 0 is one that is absent or has
+// no version.
+func (s *Store) put(ctx context.Context, it item, over int) error {
+	in := &dynamodb.PutItemInput{TableName: &s.table, Item: it}
+	if over == 0 {
+		in.ConditionExpression = aws.String("attribute_not_exists(pk) OR NOT attribute_type(version, :number)")
+		in.ExpressionAttributeValues = item{":number": str("N")}
+	} else {
+		in.ConditionExpression = aws.String("version = :over")
+		in.ExpressionAttributeValues = item{":over": num(over)}
+	}
+	_, err := s.client.PutItem(ctx, in)
+	var refused *types.ConditionalCheckFailedException
+	if !errors.As(err, &refused) {
+		return failure(err)
+	}
+	// Refused by our own first copy, when its answer was lost and the SDK sent it
+	// again? The writer's mark tells.
+	there, err := s.get(ctx, current)
+	if err != nil {
+		return err
+	}
+	if getStr(there, attrWriter) != getStr(it, attrWriter) {
+		return ErrConflict
+	}
+	return nil
+}
+
+// archive copies the item in force to its own version. It may be there already.
+func (s *Store) archive(ctx context.Context, it item) error {
+	it = maps.Clone(it)
+	it[attrSK] = str(archiveKey(version(it)))
+	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: it, ConditionExpression: aws.String("attribute_not_exists(pk)")})
+	var there *types.ConditionalCheckFailedException
+	if errors.As(err, &there) {
+		return nil
+	}
+	return failure(err)
+}
+
+func (s *Store) newestArchived(ctx context.Context) (int, error) {
+	items, err := s.archivedBelow(ctx, archiveKey(1<<31), 1)
+	if err != nil || len(items) == 0 {
+		return 0, err
+	}
+	return archivedVersion(items[0]), nil
+}
+
+// archivedVersion is the version by the key, which holds also for an item whose
+// version is damaged.
+func archivedVersion(it item) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(getStr(it, attrSK), archived))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// archivedBelow reads archived items with a key up to that one, newest first.
+func (s *Store) archivedBelow(ctx context.Context, upTo string, limit int) ([]item, error) {
+	out, err := s.client.Query(ctx, &dynamodb.QueryInput{TableName: &s.table, ConsistentRead: aws.Bool(true),
+		KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :first AND :last"), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(limit)),
+		ExpressionAttributeValues: item{":pk": str(partition), ":first": str(archiveKey(0)), ":last": str(upTo)}})
+	if err != nil {
+		return nil, failure(err)
+	}
+	return out.Items, nil
+}
+
+// Entry is one version of the settings.
+type Entry struct {
+	Version  int
+	At       time.Time // when it came into force, in UTC
+	By       string    // who saved it
+	Settings hotsync.Settings
+	Err      error // why Settings could not be read; then they are empty
+}
+
+// Version reads one version of the settings, or returns ErrNotFound.
+func (s *Store) Version(ctx context.Context, n int) (_ Entry, err error) {
+	defer hotsync.In(&err, "settingstore.Version(%d)", n)
+	for _, sk := range []string{archiveKey(n), current} {
+		it, err := s.get(ctx, sk)
+		if err != nil {
+			return Entry{}, err
+		}
+		if it != nil && (sk != current || version(it) == n) {
+			return entry(it), nil
+		}
+	}
+	return Entry{}, ErrNotFound
+}
+
+// History gives the versions of the settings, newest first and the one in force
+// among them, and the cursor of the next page, "" at the end. limit 0 is
+// DefaultLimit. A wrong limit or cursor is a bad_request.
+func (s *Store) History(ctx context.Context, limit int, cursor string) (_ []Entry, next string, err error) {
+	defer hotsync.In(&err, "settingstore.History")
+	if limit == 0 {
+		limit = DefaultLimit
+	}
+	if limit < 1 || limit > MaxLimit {
+		return nil, "", hotsync.Errorf(hotsync.CodeBadRequest, "The limit must be between 1 and %d.", MaxLimit)
+	}
+	var entries []Entry
+	before := 1 << 31
+	if cursor != "" {
+		before, err = strconv.Atoi(cursor)
+		if err != nil || before < 1 || strconv.Itoa(before) != cursor {
+			return nil, "", hotsync.Errorf(hotsync.CodeBadRequest, "The cursor is not one of this history. Begin again at the first page.")
+		}
+	} else {
+		it, err := s.get(ctx, current)
+		if err != nil {
+			return nil, "", err
+		}
+		if it != nil {
+			entries = append(entries, entry(it))
+			if v := version(it); v > 0 {
+				before = v // a copy of it may be there already
+			}
+		}
+	}
+	items, err := s.archivedBelow(ctx, archiveKey(before-1), limit-len(entries)+1)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, it := range items {
+		if len(entries) == limit {
+			return entries, strconv.Itoa(archivedVersion(it) + 1), nil
+		}
+		entries = append(entries, entry(it))
+	}
+	return entries, "", nil
+}
+
+func entry(it item) Entry {
+	e := Entry{Version: version(it), By: getStr(it, attrBy)}
+	if strings.HasPrefix(getStr(it, attrSK), archived) {
+		e.Version = archivedVersion(it)
+	}
+	e.Settings, e.Err = decode(it)
+	at, err := time.Parse(time.RFC3339Nano, getStr(it, attrAt))
+	if err == nil {
+		e.At = at
+	}
+	return e
+}
+
+// decode reads the settings of an item. What a version before did not know yet
+// has its default.
+func decode(it item) (hotsync.Settings, error) {
+	settings := hotsync.DefaultSettings()
+	err := json.Unmarshal([]byte(getStr(it, attrSettings)), &settings)
+	if err != nil {
+		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "Version %d of the settings cannot be read: it is damaged.", version(it)).Because(err)
+	}
+	if settings.Version != version(it) {
+		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "The stored settings say version %d and are kept as version %d: they are damaged.", settings.Version, version(it))
+	}
+	return settings, nil
+}
+
+// valid turns the errors that Validate finds into one.
+func valid(settings hotsync.Settings) error {
 	var wrong []string
-	for _, f := range s.Validate() {
+	for _, f := range settings.Validate() {
 		if !f.Warning {
 			wrong = append(wrong, f.Path+": "+f.Message)
 		}
 	}
-	if len(wrong) > 0 {
-		return hotsync.Errorf(hotsync.CodeSettingsInvalid, "%s", strings.Join(wrong, " "))
+	if len(wrong) == 0 {
+		return nil
 	}
-	return nil
+	return hotsync.Errorf(hotsync.CodeSettingsInvalid, "The settings are not valid. %s", strings.Join(wrong, " "))
 }
 
-func unavailable(cause error) error {
-	return hotsync.Errorf(hotsync.CodeStoreUnavailable, "The settings could not be reached.").Because(cause)
+func (s *Store) get(ctx context.Context, sk string) (item, error) {
+	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: item{attrPK: str(partition), attrSK: str(sk)}, ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, failure(err)
+	}
+	return out.Item, nil
 }
 
-// Save puts settings in force as the version after settings.Version, which must
-// be the one in force: somebody else's change since is CodeConflict. What
-// Validate finds wrong is CodeSettingsInvalid. It returns what was saved.
-func (s *Store) Save(ctx context.Context, settings hotsync.Settings, who string) (_ hotsync.Settings, err error) {
-	defer hotsync.In(&err, "settingstore.Save")
-	err = valid(settings)
-	if err != nil {
-		return hotsync.Settings{}, err
-	}
-	before := settings.Version
-	settings.Version, settings.UpdatedAt, settings.UpdatedBy = before+1, s.now().UTC(), who
-	item, err := encode(settings)
-	if err != nil {
-		return hotsync.Settings{}, err
-	}
-	in := &dynamodb.PutItemInput{TableName: &s.table, Item: with(item, current), ConditionExpression: aws.String("attribute_not_exists(pk)")}
-	if before > 0 {
-		in.ConditionExpression = aws.String("#version = :before")
-		in.ExpressionAttributeNames = map[string]string{"#version": attrVersion}
-		in.ExpressionAttributeValues = map[string]types.AttributeValue{":before": number(before)}
-	}
-	_, err = s.client.PutItem(ctx, in)
-	var lost *types.ConditionalCheckFailedException
+// failure gives an error of the SDK its code. What DynamoDB calls invalid is a
+// mistake in this package, not an outage.
+func failure(err error) error {
+	var api smithy.APIError
 	switch {
-	case errors.As(err, &lost):
-		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeConflict, "Somebody else changed the settings meanwhile.")
-	case err != nil:
-		return hotsync.Settings{}, unavailable(err)
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.As(err, &api) && api.ErrorCode() == "ValidationException":
+		return hotsync.Errorf(hotsync.CodeInternal, "Internal error.").Because(err)
+	default:
+		return hotsync.Errorf(hotsync.CodeStoreUnavailable, "DynamoDB did not answer.").Because(err)
 	}
-	return settings, s.remember(ctx, settings, item)
-}
-
-// remember writes the history entry of a version. If it fails the settings are
-// in force all the same; the error says that their history has a gap.
-func (s *Store) remember(ctx context.Context, settings hotsync.Settings, item map[string]types.AttributeValue) error {
-	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: with(item, versionKey(settings.Version))})
-	if err != nil {
-		return unavailable(err)
-	}
-	return nil
-}
-
-func encode(settings hotsync.Settings) (map[string]types.AttributeValue, error) {
-	body, err := json.Marshal(settings)
-	if err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	return map[string]types.AttributeValue{attrVersion: number(settings.Version), attrBody: &types.AttributeValueMemberS{Value: string(body)}}, nil
-}
-
-func with(item map[string]types.AttributeValue, sk string) map[string]types.AttributeValue {
-	out := key(sk)
-	for k, v := range item {
-		out[k] = v
-	}
-	return out
-}
-
-func number(n int) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: fmt.Sprint(n)}
-}
-
-// History gives up to limit versions, the latest first, older than before (0:
-// from the latest on).
-func (s *Store) History(ctx context.Context, limit, before int) (_ []hotsync.Settings, err error) {
-	defer hotsync.In(&err, "settingstore.History")
-	high := versionKey(9_999_999_999)
-	if before > 0 {
-		high = versionKey(before - 1)
-	}
-	out, err := s.client.Query(ctx, &dynamodb.QueryInput{TableName: &s.table, Limit: aws.Int32(int32(limit)), ScanIndexForward: aws.Bool(false),
-		ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :p AND sk BETWEEN :low AND :high"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":p": &types.AttributeValueMemberS{Value: partition},
-			":low": &types.AttributeValueMemberS{Value: versionKey(0)}, ":high": &types.AttributeValueMemberS{Value: high}}})
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	var versions []hotsync.Settings
-	for _, item := range out.Items {
-		settings, err := decode(item)
-		if err != nil && settings.Version == 0 {
-			return nil, err
-		}
-		versions = append(versions, settings)
-	}
-	return versions, nil
-}
-
-// Restore puts an earlier version in force again, as a new version.
-func (s *Store) Restore(ctx context.Context, version int, who string) (_ hotsync.Settings, err error) {
-	defer hotsync.In(&err, "settingstore.Restore(%d)", version)
-	old, err := s.Version(ctx, version)
-	if err != nil {
-		return hotsync.Settings{}, err
-	}
-	now, err := s.Load(ctx)
-	if err != nil && hotsync.AsError(err).Code != hotsync.CodeSettingsInvalid {
-		return hotsync.Settings{}, err
-	}
-	old.Version = now.Version
-	return s.Save(ctx, old, who)
 }

@@ -103,12 +103,12 @@ func (p *Parts) Events() *eventstore.Store {
 
 // SettingStore gives the settings with their history.
 func (p *Parts) SettingStore() *settingstore.Store {
-	return settingstore.New(p.DynamoDB(), settingstore.Config{Table: p.Env.Text("SETTINGS_TABLE", "the name of the settings table"), Now: time.Now})
+	return settingstore.New(p.DynamoDB(), p.Env.Text("SETTINGS_TABLE", "the name of the settings table"), time.Now)
 }
 
 // Settings gives the settings in force, read at most every 30 seconds.
 func (p *Parts) Settings() *settingstore.Cached {
-	return p.SettingStore().Cached(30*time.Second, p.Log)
+	return settingstore.NewCached(p.SettingStore(), settingstore.CachedConfig{Logger: p.Log})
 }
 
 // Queue gives the queue whose address is in that variable.
