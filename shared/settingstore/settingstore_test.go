@@ -358,7 +358,7 @@ func TestDamagedSettings(t *testing.T) {
 
 			b := open(t)
 			v1 := b.save(t, wholeSettings(), "ada")
-			v2 := b.save(t, v1, "bob")
+			b.save(t, v1, "bob")
 			b.spoil(t, tc.item)
 			_, err := b.Load(t.Context())
 			if code(err) != hotsync.CodeSettingsInvalid {
@@ -368,7 +368,6 @@ func TestDamagedSettings(t *testing.T) {
 			if !errors.Is(err, settingstore.ErrConflict) {
 				t.Errorf("Save from version 1: error %v, want ErrConflict", err)
 			}
-			_ = v2
 			restored, err := b.Restore(t.Context(), 1, "cleo")
 			if err != nil {
 				t.Fatal(err)
