@@ -1,0 +1,143 @@
+// Package console is where support and engineers see every sync, find one,
+// understand it and retry it: pages, and the JSON API they stand on.
+//
+// It is an ordinary http.Handler; functions/console puts it behind API Gateway.
+// Every page is one Go file and one template of the same name, works without
+// JavaScript, and is made better by two scripts that the binary serves itself:
+// htmx (static/htmx.LICENSE) and static/console.js.
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/idtoken"
+	"hotsync/shared/syncqueue"
+)
+
+// Events is what the console asks of the event store. Errors are *hotsync.Error.
+type Events interface {
+	Search(ctx context.Context, q eventstore.Query) (eventstore.Page, error)
+	Get(ctx context.Context, id string) (hotsync.Event, error)
+	PutQueued(ctx context.Context, e hotsync.Event) error
+	CountMatching(ctx context.Context, q eventstore.Query, limit int) (eventstore.Total, error)
+	Count(ctx context.Context, from, to time.Time) ([]eventstore.Slot, error)
+	OldestUnfinished(ctx context.Context) (oldest hotsync.Event, ok bool, err error)
+	LoadAccount(ctx context.Context, id string) (eventstore.AccountState, error)
+}
+
+// Queue takes sync requests and tells how many wait.
+type Queue interface {
+	Requeue(ctx context.Context, r hotsync.SyncRequest) error
+	Depth(ctx context.Context) (syncqueue.Depth, error)
+}
+
+// Depths tells how many messages a queue holds.
+type Depths interface {
+	Depth(ctx context.Context) (syncqueue.Depth, error)
+}
+
+// Tokens verifies ID tokens.
+type Tokens interface {
+	Verify(ctx context.Context, raw string, accept idtoken.Accept) (idtoken.Token, error)
+}
+
+// Settings gives the settings in force.
+type Settings interface {
+	Load(ctx context.Context) (hotsync.Settings, error)
+}
+
+// Staff says whose ID tokens open the console, and which claim gives the role.
+type Staff struct {
+	Issuer      string
+	ClientID    string
+	GroupsClaim string
+	Scopes      []string // asked for at sign-in; openid and profile when empty
+	// ClientSecret gives the secret of a confidential client. Nil for a public
+	// one, which PKCE protects alone.
+	ClientSecret func(context.Context) (string, error)
+}
+
+// Config is what a console is made of. All members are needed but those that
+// say otherwise.
+type Config struct {
+	Events     Events
+	Queue      Queue
+	Dead       Depths // of the dead-letter queue
+	Settings   Settings
+	Tokens     Tokens
+	Staff      Staff
+	SessionKey func(context.Context) ([]byte, error) // secret, at least 32 bytes; seals session cookies
+	HTTP       *http.Client                          // reads the staff issuer; nil for one with short time limits
+	PublicURL  string                                // scheme and host as browsers see the console; "" takes the request's
+	NewEventID func(time.Time) string
+	Now        func() time.Time
+	Log        *slog.Logger
+	Audit      Audit // keeps acts; nil leaves them to the log
+	Gallery    bool  // serves /gallery, which shows every state with made-up data; for the local stack only
+}
+
+type console struct {
+	Config
+	assets   assets
+	pages    pages
+	sealer   sealer
+	provider *provider
+}
+
+// New gives the console's handler. It panics when a template is broken, which
+// the tests of this package rule out.
+func New(cfg Config) http.Handler {
+	c := &console{Config: cfg, assets: loadAssets(), sealer: sealer{cfg.SessionKey}}
+	c.pages = loadPages(c.assets)
+	c.provider = newProvider(cfg.Staff, cfg.HTTP, cfg.Now)
+
+	mux := http.NewServeMux()
+	c.routeAPI(mux)
+	c.routeSignIn(mux)
+	c.routePages(mux)
+	mux.Handle("GET /static/{hash}/{name}", c.assets)
+
+	return c.secured(compressed(mux))
+}
+
+// routePages names every page with the role it needs.
+func (c *console) routePages(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", c.page(Viewer, c.overview))
+	mux.HandleFunc("GET /events", c.page(Viewer, c.eventsPage))
+	mux.HandleFunc("GET /events/news", c.page(Viewer, c.eventsNews))
+	mux.HandleFunc("GET /events/{id}", c.page(Viewer, c.eventPage))
+	mux.HandleFunc("POST /events/{id}/retry", c.page(Operator, c.retryFromPage))
+	mux.HandleFunc("POST /events/{id}/reveal", c.page(Operator, c.reveal))
+	mux.HandleFunc("/", c.page(Viewer, func(http.ResponseWriter, *http.Request, member) error {
+		return hotsync.Errorf(hotsync.CodeNotFound, "There is no such page.")
+	}))
+}
+
+// answer writes v as JSON.
+func (c *console) answer(ctx context.Context, w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	err := json.NewEncoder(w).Encode(v)
+	if err != nil {
+		c.Log.WarnContext(ctx, "answer not written", "error", err)
+	}
+}
+
+// refuse writes an error as the API shows it; its cause goes to the log.
+func (c *console) refuse(ctx context.Context, w http.ResponseWriter, err error) {
+	e := hotsync.AsError(err)
+	status := e.Code.HTTPStatus()
+	if status >= http.StatusInternalServerError {
+		c.Log.ErrorContext(ctx, "console request failed", "error", err)
+	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="hotsync"`)
+	}
+	c.answer(ctx, w, status, map[string]any{"error": e.Problem()})
+}

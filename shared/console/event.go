@@ -1,0 +1,335 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hotsync/shared/hotsync"
+)
+
+type eventView struct {
+	Event    hotsync.Event
+	Now      time.Time
+	CanRetry bool
+	Revealed bool
+	Who      string // who signed in, masked unless revealed
+	Lookup   string // the lookup's value likewise
+	Steps    []stepBar
+	Tries    []tryBar
+	Groups   []changeGroup
+	Related  []related
+	LastGood *hotsync.Event // the last successful sync before this one
+	Differs  []difference   // from LastGood
+	Later    *hotsync.Event // a newer sync of the account, if there is one
+	Links    []link
+	Request  hotsync.SyncRequest
+	Missing  string // what could not be read, in words
+	Live     bool
+}
+
+type link struct{ Text, Href string }
+
+// stepBar is a step with its place on the line of time, in parts of 1000.
+type stepBar struct {
+	hotsync.Step
+	X, Width float64
+	After    time.Duration // from the begin of the attempt
+}
+
+// tryBar is an attempt with its place on the line from the request to the end.
+type tryBar struct {
+	hotsync.Attempt
+	X, Width float64
+	Took     time.Duration
+	Waited   time.Duration // before it
+	Open     bool          // still under way
+}
+
+// changeGroup is the changes of one kind of Limio object.
+type changeGroup struct {
+	Object  string
+	Changes []hotsync.Change
+}
+
+type related struct {
+	Why   string
+	Event hotsync.Event
+}
+
+func (c *console) eventPage(w http.ResponseWriter, r *http.Request, m member) error {
+	return c.showEvent(w, r, m, false)
+}
+
+// reveal shows an event with the personal data that it otherwise masks. It is
+// an act of its own, so that looking at many people's data can be noticed.
+func (c *console) reveal(w http.ResponseWriter, r *http.Request, m member) error {
+	return c.showEvent(w, r, m, true)
+}
+
+func (c *console) showEvent(w http.ResponseWriter, r *http.Request, m member, revealed bool) error {
+	e, err := c.event(r)
+	if err != nil {
+		return err
+	}
+	if revealed {
+		c.record(r.Context(), m, act{Action: "reveal", Event: e.ID, Account: e.Account.ID})
+	}
+	now := c.Now()
+	page := eventView{Event: e, Now: now, CanRetry: m.Operator() && retriable(e), Revealed: revealed, Request: e.Request,
+		Who: e.Subject, Steps: stepBars(e, now), Tries: tryBars(e, now), Groups: groupChanges(e.Changes), Live: !e.Status.Final()}
+	if e.Request.Lookup != nil {
+		page.Lookup = e.Request.Lookup.Value
+	}
+	if !revealed {
+		page.Event, page.Request = masked(e)
+		page.Who, page.Lookup = mask(page.Who), mask(page.Lookup)
+	}
+	c.fillRelated(r.Context(), &page, e)
+	page.Links = c.links(r.Context(), e)
+	part := "layout"
+	if isLive(r) {
+		part = "event"
+	}
+	return c.renderAs(w, r, m, http.StatusOK, "event", part, view{Title: "Sync of " + accountName(e), Nav: "events", Body: page})
+}
+
+// masked is an event and its request as they are shown to everybody.
+func masked(e hotsync.Event) (hotsync.Event, hotsync.SyncRequest) {
+	request := e.Request
+	e.Subject, request.Identity.Subject = mask(e.Subject), mask(request.Identity.Subject)
+	if request.Lookup != nil {
+		request.Lookup = &hotsync.Lookup{Field: request.Lookup.Field, Value: mask(request.Lookup.Value)}
+	}
+	if request.EmailHash != "" {
+		request.EmailHash = clip(request.EmailHash, 9)
+	}
+	return e, request
+}
+
+// accountName is what an event's account is called.
+func accountName(e hotsync.Event) string {
+	switch {
+	case e.Account.Number != "":
+		return e.Account.Number
+	case e.Account.ID != "":
+		return e.Account.ID
+	default:
+		return "a login without an account"
+	}
+}
+
+// accountPath is the address of an event's account page, "" without an account.
+func accountPath(e hotsync.Event) string {
+	key := e.Account.ID
+	if key == "" {
+		key = e.Account.Number
+	}
+	if key == "" {
+		return ""
+	}
+	return "/accounts/" + url.PathEscape(key)
+}
+
+// fillRelated reads the events around this one. Each that cannot be read leaves
+// a note, not an error.
+func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Event) {
+	var covered, retried, good, later *hotsync.Event
+	var siblings []hotsync.Event
+	var g errgroup.Group
+	one := func(id string, into **hotsync.Event) {
+		if id == "" {
+			return
+		}
+		g.Go(func() error {
+			found, err := c.Events.Get(ctx, id)
+			if err == nil {
+				found.ChangeCount, found.AttemptCount, found.WarningCount = len(found.Changes), len(found.Attempts), len(found.Warnings)
+				*into = &found
+			}
+			return ignoreGone(err)
+		})
+	}
+	one(e.CoveredBy, &covered)
+	one(e.RetryOf, &retried)
+	if key := e.Account.ID; key != "" {
+		g.Go(func() (err error) {
+			good, err = c.newest(ctx, filter{Account: key, Statuses: []hotsync.Status{hotsync.StatusSucceeded}, To: e.RequestedAt}, true, e.ID)
+			return err
+		})
+		g.Go(func() (err error) {
+			later, err = c.newest(ctx, filter{Account: key, From: e.RequestedAt}, false, e.ID)
+			return err
+		})
+	}
+	if e.LoginID != "" && e.Subject != "" {
+		g.Go(func() error {
+			around := filter{Subject: e.Subject, From: e.RequestedAt.Add(-time.Minute), To: e.RequestedAt.Add(time.Minute)}
+			found, err := c.search(ctx, around, 0, "", false)
+			siblings = found.Events
+			return err
+		})
+	}
+	err := g.Wait()
+	if err != nil {
+		c.Log.WarnContext(ctx, "related events not read", "event_id", e.ID, "error", err)
+		page.Missing = "Related events could not be read at the moment."
+	}
+	page.LastGood, page.Later = good, later
+	if good != nil {
+		page.Differs = differences(*good, e)
+	}
+	add := func(why string, x *hotsync.Event) {
+		if x != nil {
+			page.Related = append(page.Related, related{why, *x})
+		}
+	}
+	add("Covered by", covered)
+	add("Retry of", retried)
+	for _, s := range siblings {
+		if s.ID != e.ID && s.LoginID == e.LoginID && s.ID != e.RetryOf {
+			add("Same login", &s)
+		}
+	}
+	add("Newest of the account", later)
+	add("Last success before", good)
+}
+
+func ignoreGone(err error) error {
+	if err != nil && hotsync.AsError(err).Code == hotsync.CodeNotFound {
+		return nil
+	}
+	return err
+}
+
+// newest finds the newest event of a filter other than one; nil when there is none.
+func (c *console) newest(ctx context.Context, f filter, full bool, other string) (*hotsync.Event, error) {
+	page, err := c.search(ctx, f, 2, "", full)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range page.Events {
+		if e.ID != other {
+			if full {
+				e.ChangeCount, e.AttemptCount, e.WarningCount = len(e.Changes), len(e.Attempts), len(e.Warnings)
+			}
+			return &e, nil
+		}
+	}
+	return nil, nil
+}
+
+// links lead to the account in Zuora and the customer in Limio, by the
+// patterns of the settings.
+func (c *console) links(ctx context.Context, e hotsync.Event) []link {
+	var out []link
+	if e.Account.ID == "" {
+		return nil
+	}
+	s, err := c.Settings.Load(ctx)
+	if err != nil {
+		c.Log.WarnContext(ctx, "link patterns not read", "error", err)
+		return nil
+	}
+	if href := fillPattern(s.ZuoraAccountURL, e.Account.ID); href != "" {
+		out = append(out, link{"Account in Zuora", href})
+	}
+	if s.LimioCustomerURL == "" {
+		return out
+	}
+	state, err := c.Events.LoadAccount(ctx, e.Account.ID)
+	if err != nil {
+		c.Log.WarnContext(ctx, "account state not read", "error", err)
+		return out
+	}
+	if href := fillPattern(s.LimioCustomerURL, state.CustomerID); href != "" {
+		out = append(out, link{"Customer in Limio", href})
+	}
+	return out
+}
+
+// fillPattern puts an id into an address of the settings, which must be one
+// that a browser may be sent to.
+func fillPattern(pattern, id string) string {
+	if pattern == "" || id == "" || !webAddress(strings.ReplaceAll(pattern, "{id}", "id")) {
+		return ""
+	}
+	return strings.ReplaceAll(pattern, "{id}", url.PathEscape(id))
+}
+
+// barUnits is the width of the line of time in a picture.
+const barUnits = 1000
+
+// place puts a span onto the line from begin on that is whole long. What is too
+// short to be seen is made visible.
+func place(begin time.Time, whole time.Duration, at time.Time, span time.Duration) (x, width float64) {
+	if whole <= 0 {
+		return 0, barUnits
+	}
+	const thinnest = 4
+	x = barUnits * float64(at.Sub(begin)) / float64(whole)
+	width = barUnits * float64(span) / float64(whole)
+	x = min(max(x, 0), barUnits-thinnest)
+	return x, min(max(width, thinnest), barUnits-x)
+}
+
+func stepBars(e hotsync.Event, _ time.Time) []stepBar {
+	if len(e.Steps) == 0 {
+		return nil
+	}
+	begin, end := e.Steps[0].StartedAt, e.Steps[0].StartedAt
+	for _, s := range e.Steps {
+		if s.StartedAt.Before(begin) {
+			begin = s.StartedAt
+		}
+		if stop := s.StartedAt.Add(time.Duration(s.MS) * time.Millisecond); stop.After(end) {
+			end = stop
+		}
+	}
+	out := make([]stepBar, 0, len(e.Steps))
+	for _, s := range e.Steps {
+		b := stepBar{Step: s, After: s.StartedAt.Sub(begin)}
+		b.X, b.Width = place(begin, end.Sub(begin), s.StartedAt, time.Duration(s.MS)*time.Millisecond)
+		out = append(out, b)
+	}
+	return out
+}
+
+func tryBars(e hotsync.Event, now time.Time) []tryBar {
+	end := e.FinishedAt
+	if end.IsZero() {
+		end = now
+	}
+	before := e.RequestedAt
+	var out []tryBar
+	for _, a := range e.Attempts {
+		stop, open := a.FinishedAt, a.FinishedAt.IsZero()
+		if open {
+			stop = end
+		}
+		b := tryBar{Attempt: a, Took: stop.Sub(a.StartedAt), Waited: a.StartedAt.Sub(before), Open: open}
+		b.X, b.Width = place(e.RequestedAt, end.Sub(e.RequestedAt), a.StartedAt, b.Took)
+		out = append(out, b)
+		before = stop
+	}
+	return out
+}
+
+func groupChanges(changes []hotsync.Change) []changeGroup {
+	var out []changeGroup
+	at := map[string]int{}
+	for _, ch := range changes {
+		i, ok := at[ch.Object]
+		if !ok {
+			i = len(out)
+			at[ch.Object] = i
+			out = append(out, changeGroup{Object: ch.Object})
+		}
+		out[i].Changes = append(out[i].Changes, ch)
+	}
+	return out
+}

@@ -1,0 +1,250 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+)
+
+// chip is a status one can filter by, with how many events it has.
+type chip struct {
+	Status hotsync.Status
+	On     bool
+	Href   string
+	Total  eventstore.Total
+	Known  bool // Total is
+}
+
+type eventsView struct {
+	Filter    filter
+	Problem   *hotsync.Problem // why there is no list, or not a whole one
+	Events    []eventRow
+	Chips     []chip
+	Providers []string
+	Triggers  []hotsync.Trigger
+	Presets   []preset
+	Next      string // address of the next page
+	First     string // address of the first page, when this is another
+	Cut       bool   // the page is short though there is more
+	Live      string // address of what came in since, "" when the page is not live
+	Newest    string
+	Export    string // query of exports
+	Bulk      string // address of the bulk retry of this filter, "" when there is nothing to retry
+}
+
+// eventRow is a row of a list.
+type eventRow struct {
+	hotsync.Event
+	Now      time.Time
+	CanRetry bool
+	OOB      bool // replaces the row of the same id
+}
+
+type preset struct {
+	Label, Href string
+	On          bool
+}
+
+// chipLimit is how far the chips count: more is "999+".
+const chipLimit = 999
+
+func (c *console) eventsPage(w http.ResponseWriter, r *http.Request, m member) error {
+	asked := r.URL.Query()
+	f, err := parseFilter(parseBox(asked), c.Now())
+	if err == nil && r.Header.Get("HX-Request") == "" {
+		// One address for one list: what was typed into the box, and what a form
+		// sends empty, is put in its place.
+		v := f.values()
+		if cursor := get(asked, "cursor"); cursor != "" {
+			v.Set("cursor", cursor)
+		}
+		if !sameValues(v, asked) {
+			http.Redirect(w, r, withQuery("/events", v), http.StatusSeeOther)
+			return nil
+		}
+	}
+	page := eventsView{Filter: f, Triggers: triggers, Export: f.Encode()}
+	status := http.StatusOK
+	if err == nil {
+		err = c.fillEvents(r.Context(), &page, get(asked, "cursor"), m)
+	}
+	if err != nil {
+		e := hotsync.AsError(err)
+		status, page.Problem = e.Code.HTTPStatus(), e.Problem()
+		if status >= http.StatusInternalServerError {
+			c.Log.ErrorContext(r.Context(), "events page incomplete", "error", err)
+		}
+	}
+	page.Providers = c.providerNames(r.Context(), f.Provider)
+	page.Presets = presets(f, c.Now())
+	part := "layout"
+	if isLive(r) {
+		part = "list"
+	}
+	return c.renderAs(w, r, m, status, "events", part, view{Title: "Events", Nav: "events", Body: page})
+}
+
+func sameValues(a, b map[string][]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for name, values := range a {
+		if !slices.Equal(values, b[name]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *console) fillEvents(ctx context.Context, page *eventsView, cursor string, m member) error {
+	f := page.Filter
+	found, err := c.search(ctx, f, 0, cursor, false)
+	if err != nil {
+		return err
+	}
+	page.Events = rows(found.Events, c.Now(), m)
+	if found.Cursor != "" {
+		v := f.values()
+		v.Set("cursor", found.Cursor)
+		page.Next = withQuery("/events", v)
+		page.Cut = len(found.Events) < eventstore.DefaultLimit
+	}
+	if cursor != "" {
+		page.First = f.Path()
+	} else if f.To.IsZero() || f.To.After(c.Now()) {
+		page.Live = f.Path()
+	}
+	if len(found.Events) > 0 {
+		page.Newest = found.Events[0].ID
+	}
+	page.Chips = c.chips(ctx, f)
+	if m.Operator() && (len(f.Statuses) == 0 || f.Has(hotsync.StatusFailed) || f.Has(hotsync.StatusSkipped)) {
+		page.Bulk = "/retry?" + f.Encode()
+	}
+	return nil
+}
+
+func rows(events []hotsync.Event, now time.Time, m member) []eventRow {
+	out := make([]eventRow, 0, len(events))
+	for _, e := range events {
+		out = append(out, eventRow{Event: e, Now: now, CanRetry: m.Operator() && retriable(e)})
+	}
+	return out
+}
+
+// chips counts what each status would show beside the rest of the filter. One
+// that cannot be counted is shown without a number.
+func (c *console) chips(ctx context.Context, f filter) []chip {
+	out := make([]chip, len(hotsync.Statuses))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, s := range hotsync.Statuses {
+		g.Go(func() error {
+			one := f
+			one.Statuses = []hotsync.Status{s}
+			total, err := c.countMatching(ctx, one, chipLimit)
+			if err != nil {
+				c.Log.WarnContext(ctx, "status not counted", "status", s, "error", err)
+			}
+			out[i] = chip{Status: s, On: f.Has(s), Href: f.toggled(s).Path(), Total: total, Known: err == nil}
+			return nil
+		})
+	}
+	_ = g.Wait() // none fails
+	return out
+}
+
+// providerNames are the providers one can filter by: those of the settings, and
+// the one that is filtered by, whatever it is.
+func (c *console) providerNames(ctx context.Context, also string) []string {
+	var out []string
+	s, err := c.Settings.Load(ctx)
+	if err != nil {
+		c.Log.WarnContext(ctx, "providers not read", "error", err)
+	}
+	for _, p := range s.Providers {
+		out = append(out, p.Name)
+	}
+	if also != "" && !slices.Contains(out, also) {
+		out = append(out, also)
+	}
+	return out
+}
+
+// presets are ranges of time at one click, as absolute times, so that the
+// address shows the same to whoever gets it.
+func presets(f filter, now time.Time) []preset {
+	var out []preset
+	for _, p := range [...]struct {
+		label string
+		back  time.Duration
+	}{{"Last hour", time.Hour}, {"24 hours", 24 * time.Hour}, {"7 days", 7 * 24 * time.Hour}} {
+		since := f
+		since.From, since.to, since.To = now.Add(-p.back).UTC().Truncate(time.Minute), "", time.Time{}
+		since.from = since.From.Format(time.RFC3339)
+		out = append(out, preset{p.label, since.Path(), f.from == since.from && f.to == ""})
+	}
+	any := f
+	any.from, any.to, any.From, any.To = "", "", time.Time{}, time.Time{}
+	return append(out, preset{"Any time", any.Path(), f.from == "" && f.to == ""})
+}
+
+type newsView struct {
+	Since   string
+	New     int
+	More    bool
+	Href    string
+	Rows    []eventRow
+	Failure bool
+}
+
+// watched is how many rows of a list are kept up to date.
+const watched = 50
+
+// eventsNews tells a list on screen what has happened since: how many events
+// came in, and the rows that still moved. It never moves a row.
+func (c *console) eventsNews(w http.ResponseWriter, r *http.Request, m member) error {
+	v := r.URL.Query()
+	f, err := parseFilter(v, c.Now())
+	if err != nil {
+		return err
+	}
+	news := newsView{Since: get(v, "since"), Href: f.Path()}
+	if news.Since != "" && !hotsync.IsEventID(news.Since) {
+		return hotsync.Errorf(hotsync.CodeBadRequest, "since must be an event id.")
+	}
+	recent := f
+	if at := hotsync.EventTime(news.Since); at.After(f.From) {
+		recent.From = at
+	}
+	page, err := c.search(r.Context(), recent, 0, "", false)
+	if err != nil {
+		return err
+	}
+	for _, e := range page.Events {
+		if e.ID > news.Since {
+			news.New++
+		}
+	}
+	news.More = page.Cursor != ""
+	for i, id := range strings.Split(get(v, "watch"), ",") {
+		if i == watched || !hotsync.IsEventID(id) {
+			break
+		}
+		e, err := c.Events.Get(r.Context(), id)
+		if err != nil {
+			continue // expired, or for the next time
+		}
+		e.ChangeCount, e.AttemptCount, e.WarningCount = len(e.Changes), len(e.Attempts), len(e.Warnings)
+		row := rows([]hotsync.Event{e}, c.Now(), m)[0]
+		row.OOB = true
+		news.Rows = append(news.Rows, row)
+	}
+	return c.renderAs(w, r, m, http.StatusOK, "events", "news", view{Body: news})
+}

@@ -1,0 +1,333 @@
+package console_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"hotsync/shared/console"
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/idtoken"
+	"hotsync/shared/syncqueue"
+)
+
+// start is when the tests happen.
+var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// memory is an event store in memory. Errors set in fail are given back by the
+// method of that name.
+type memory struct {
+	mu       sync.Mutex
+	events   map[string]hotsync.Event
+	accounts map[string]eventstore.AccountState
+	slots    []eventstore.Slot
+	terms    map[string][]string // what else finds an event, by its id
+	fail     map[string]error
+	searches []eventstore.Query
+}
+
+func newMemory(events ...hotsync.Event) *memory {
+	m := &memory{events: map[string]hotsync.Event{}, accounts: map[string]eventstore.AccountState{}, fail: map[string]error{}, terms: map[string][]string{}}
+	for _, e := range events {
+		m.events[e.ID] = e
+	}
+	return m
+}
+
+func (m *memory) matching(q eventstore.Query) []hotsync.Event {
+	var out []hotsync.Event
+	for _, e := range m.events {
+		account := func(s string) bool {
+			return strings.EqualFold(e.Account.ID, s) || strings.EqualFold(e.Account.Number, s)
+		}
+		if (q.Account == "" || account(q.Account)) && (q.Subject == "" || e.Subject == q.Subject) &&
+			(len(q.Statuses) == 0 || slices.Contains(q.Statuses, e.Status)) && (q.Provider == "" || q.Provider == e.Provider) &&
+			(q.Trigger == "" || q.Trigger == e.Trigger) && !e.RequestedAt.Before(q.From) && (q.To.IsZero() || e.RequestedAt.Before(q.To)) &&
+			(q.Q == "" || e.ID == q.Q || account(q.Q) || e.Subject == q.Q || slices.Contains(m.terms[e.ID], q.Q)) {
+			e.ChangeCount, e.AttemptCount, e.WarningCount = len(e.Changes), len(e.Attempts), len(e.Warnings)
+			if !q.Full {
+				e.Changes, e.Attempts, e.Warnings, e.Steps, e.Candidates, e.Request = nil, nil, nil, nil, nil, hotsync.SyncRequest{}
+			}
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b hotsync.Event) int { return cmp.Compare(b.ID, a.ID) })
+	return out
+}
+
+func (m *memory) Search(_ context.Context, q eventstore.Query) (eventstore.Page, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.searches = append(m.searches, q)
+	if err := m.fail["Search"]; err != nil {
+		return eventstore.Page{}, err
+	}
+	if q.Cursor != "" && !hotsync.IsEventID(q.Cursor) {
+		return eventstore.Page{}, hotsync.Errorf(hotsync.CodeBadRequest, "The cursor is not one that this list gave.")
+	}
+	all := m.matching(q)
+	if q.Cursor != "" {
+		all = slices.DeleteFunc(all, func(e hotsync.Event) bool { return e.ID >= q.Cursor })
+	}
+	limit := cmp.Or(q.Limit, eventstore.DefaultLimit)
+	if len(all) <= limit {
+		return eventstore.Page{Events: all}, nil
+	}
+	return eventstore.Page{Events: all[:limit], Cursor: all[limit-1].ID}, nil
+}
+
+func (m *memory) Get(_ context.Context, id string) (hotsync.Event, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fail["Get"]; err != nil {
+		return hotsync.Event{}, err
+	}
+	e, ok := m.events[id]
+	if !ok {
+		return hotsync.Event{}, eventstore.ErrNotFound
+	}
+	return e, nil
+}
+
+func (m *memory) PutQueued(_ context.Context, e hotsync.Event) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fail["PutQueued"]; err != nil {
+		return err
+	}
+	if _, ok := m.events[e.ID]; !ok {
+		m.events[e.ID] = e
+	}
+	return nil
+}
+
+func (m *memory) CountMatching(_ context.Context, q eventstore.Query, limit int) (eventstore.Total, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fail["CountMatching"]; err != nil {
+		return eventstore.Total{}, err
+	}
+	n := len(m.matching(q))
+	return eventstore.Total{N: min(n, limit), AtLeast: n > limit}, nil
+}
+
+func (m *memory) Count(_ context.Context, from, to time.Time) ([]eventstore.Slot, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fail["Count"]; err != nil {
+		return nil, err
+	}
+	var out []eventstore.Slot
+	for _, s := range m.slots {
+		if !s.At.Before(from) && s.At.Before(to) {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func (m *memory) OldestUnfinished(context.Context) (hotsync.Event, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fail["OldestUnfinished"]; err != nil {
+		return hotsync.Event{}, false, err
+	}
+	all := m.matching(eventstore.Query{Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying}})
+	if len(all) == 0 {
+		return hotsync.Event{}, false, nil
+	}
+	return all[len(all)-1], true, nil
+}
+
+func (m *memory) LoadAccount(_ context.Context, id string) (eventstore.AccountState, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fail["LoadAccount"]; err != nil {
+		return eventstore.AccountState{}, err
+	}
+	s, ok := m.accounts[id]
+	if !ok {
+		return eventstore.AccountState{AccountID: id}, nil
+	}
+	return s, nil
+}
+
+type queue struct {
+	mu   sync.Mutex
+	sent []hotsync.SyncRequest
+	fail error
+}
+
+func (q *queue) Requeue(_ context.Context, r hotsync.SyncRequest) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.fail != nil {
+		return q.fail
+	}
+	q.sent = append(q.sent, r)
+	return nil
+}
+
+func (q *queue) Depth(context.Context) (syncqueue.Depth, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return syncqueue.Depth{Visible: 3, InFlight: 1}, q.fail
+}
+
+type settings struct {
+	value hotsync.Settings
+	fail  error
+}
+
+func (s *settings) Load(context.Context) (hotsync.Settings, error) { return s.value, s.fail }
+
+// claimTokens takes base64 JSON claims for an ID token: what makes a real one
+// good is tested in package idtoken.
+type claimTokens struct{}
+
+func (claimTokens) Verify(_ context.Context, raw string, accept idtoken.Accept) (idtoken.Token, error) {
+	plain, err := base64.RawURLEncoding.DecodeString(raw)
+	if err != nil {
+		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token is malformed.")
+	}
+	claims := map[string]any{}
+	err = json.Unmarshal(plain, &claims)
+	if err != nil {
+		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token is malformed.")
+	}
+	iss, _ := claims["iss"].(string)
+	if _, ok := accept(iss); !ok {
+		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "Not a known issuer.")
+	}
+	sub, _ := claims["sub"].(string)
+	return idtoken.Token{Issuer: iss, Subject: sub, Claims: claims}, nil
+}
+
+func tokenOf(claims map[string]any) string {
+	raw, err := json.Marshal(claims)
+	if err != nil {
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// staffProvider is an OpenID provider that signs in whoever it is told to.
+type staffProvider struct {
+	*httptest.Server
+	mu     sync.Mutex
+	claims map[string]any // of the next sign-in
+	nonces map[string]string
+	asked  []url.Values // token requests
+}
+
+func newStaffProvider(t *testing.T) *staffProvider {
+	t.Helper()
+	p := &staffProvider{nonces: map[string]string{}, claims: map[string]any{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(t, w, map[string]string{"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize",
+			"token_endpoint": p.URL + "/token", "end_session_endpoint": p.URL + "/logout"})
+	})
+	mux.HandleFunc("GET /authorize", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		p.mu.Lock()
+		p.nonces["code-1"] = q.Get("nonce")
+		p.mu.Unlock()
+		http.Redirect(w, r, q.Get("redirect_uri")+"?code=code-1&state="+url.QueryEscape(q.Get("state")), http.StatusFound)
+	})
+	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.asked = append(p.asked, r.PostForm)
+		claims := map[string]any{"iss": p.URL, "sub": "staff-1", "name": "Vera Viewer", "groups": []any{"viewer"}, "nonce": p.nonces[r.PostForm.Get("code")]}
+		for k, v := range p.claims {
+			claims[k] = v
+		}
+		writeJSON(t, w, map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": tokenOf(claims)})
+	})
+	mux.HandleFunc("GET /logout", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Query().Get("post_logout_redirect_uri"), http.StatusFound)
+	})
+	p.Server = httptest.NewServer(mux)
+	t.Cleanup(p.Close)
+	return p
+}
+
+func writeJSON(t *testing.T, w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	err := json.NewEncoder(w).Encode(v)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+type acts struct {
+	mu   sync.Mutex
+	list []console.Act
+}
+
+func (a *acts) Record(_ context.Context, act console.Act) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.list = append(a.list, act)
+	return nil
+}
+
+// bundle is a console on fakes, reached over HTTP by a browser-like client.
+type bundle struct {
+	t        *testing.T
+	events   *memory
+	queue    *queue
+	settings *settings
+	acts     *acts
+	provider *staffProvider
+	server   *httptest.Server
+	mu       sync.Mutex
+	now      time.Time
+}
+
+func setup(t *testing.T, events ...hotsync.Event) *bundle {
+	t.Helper()
+	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, acts: &acts{}, provider: newStaffProvider(t), now: start,
+		settings: &settings{value: hotsync.Settings{HotSync: true, Providers: []hotsync.Provider{{Name: "direct"}, {Name: "lookup"}},
+			ZuoraAccountURL: "https://zuora.example.com/accounts/{id}", LimioCustomerURL: "https://limio.example.com/customers/{id}"}}}
+	b.server = httptest.NewServer(console.New(b.config()))
+	t.Cleanup(b.server.Close)
+	return b
+}
+
+func (b *bundle) config() console.Config {
+	n := 0
+	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Tokens: claimTokens{}, Audit: b.acts, Gallery: true,
+		Staff:      console.Staff{Issuer: b.provider.URL, ClientID: "hotsync-local", GroupsClaim: "groups"},
+		SessionKey: func(context.Context) ([]byte, error) { return []byte(strings.Repeat("k", 32)), nil },
+		NewEventID: func(at time.Time) string {
+			n++
+			return hotsync.NewEventID(at.Add(time.Duration(n)*time.Millisecond), func(p []byte) (int, error) { p[0] = byte(n); return len(p), nil })
+		},
+		Now: b.clock, Log: slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+}
+
+func (b *bundle) clock() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now
+}
+
+func (b *bundle) pass(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now = b.now.Add(d)
+}

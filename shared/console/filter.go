@@ -1,0 +1,241 @@
+package console
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+)
+
+// filter says which events a list shows. It is the query of the list's address,
+// so that an address shared shows the same list.
+type filter struct {
+	Text     string // any identifier
+	Account  string
+	Subject  string
+	Reason   string // exactly
+	Provider string
+	Trigger  hotsync.Trigger
+	Statuses []hotsync.Status
+	From, To time.Time
+
+	from, to string // as they were written
+}
+
+// filterKeys are the typed filters of the search box.
+var filterKeys = []string{"status", "account", "subject", "reason", "provider", "trigger", "from", "to"}
+
+var triggers = []hotsync.Trigger{hotsync.TriggerLogin, hotsync.TriggerPostAuthentication, hotsync.TriggerPostConfirmation,
+	hotsync.TriggerCallout, hotsync.TriggerAPI, hotsync.TriggerConsole}
+
+// parseFilter reads the filter of an address. Times are RFC 3339, days, or, as
+// lower bound, how long ago (24h, 7d); a day as upper bound counts whole. It
+// gives what it could read beside an error, which is a bad_request.
+func parseFilter(v url.Values, now time.Time) (filter, error) {
+	f := filter{Text: get(v, "q"), Account: get(v, "account"), Subject: get(v, "subject"), Reason: get(v, "reason"), Provider: get(v, "provider"),
+		Trigger: hotsync.Trigger(get(v, "trigger")), from: get(v, "from"), to: get(v, "to")}
+	for _, s := range v["status"] {
+		for name := range strings.SplitSeq(s, ",") {
+			status := hotsync.Status(strings.TrimSpace(name))
+			switch {
+			case status == "" || slices.Contains(f.Statuses, status):
+			case !slices.Contains(hotsync.Statuses, status):
+				return f, hotsync.Errorf(hotsync.CodeBadRequest, "status %q is not one of %v.", clip(name, 40), hotsync.Statuses)
+			default:
+				f.Statuses = append(f.Statuses, status)
+			}
+		}
+	}
+	if f.Trigger != "" && !slices.Contains(triggers, f.Trigger) {
+		return f, hotsync.Errorf(hotsync.CodeBadRequest, "trigger %q is not one of %v.", clip(string(f.Trigger), 40), triggers)
+	}
+	var err error
+	f.From, err = parseTime("from", f.from, 0, now)
+	if err != nil {
+		return f, err
+	}
+	f.To, err = parseTime("to", f.to, 24*time.Hour, now)
+	if err != nil {
+		return f, err
+	}
+	if !f.From.IsZero() && !f.To.IsZero() && f.To.Before(f.From) {
+		return f, hotsync.Errorf(hotsync.CodeBadRequest, "from must not be later than to.")
+	}
+	return f, nil
+}
+
+func get(v url.Values, name string) string { return strings.TrimSpace(v.Get(name)) }
+
+func parseTime(name, s string, dayEnd time.Duration, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return t.UTC(), nil
+	}
+	if t, err := time.Parse(time.DateOnly, s); err == nil {
+		return t.Add(dayEnd), nil
+	}
+	if d, ok := parseAge(s); ok {
+		return now.Add(-d).UTC().Truncate(time.Second), nil
+	}
+	return time.Time{}, hotsync.Errorf(hotsync.CodeBadRequest, "%s must be a time such as 2026-11-22T09:00:00Z, a day such as 2026-11-22, or an age such as 24h or 7d.", name)
+}
+
+// parseAge reads 30m, 24h or 7d.
+func parseAge(s string) (time.Duration, bool) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.Atoi(days)
+		return time.Duration(n) * 24 * time.Hour, err == nil && n > 0 && n < 4000
+	}
+	d, err := time.ParseDuration(s)
+	return d, err == nil && d > 0
+}
+
+// parseBox takes the typed filters out of what was written into the search box
+// and puts them among the other values; the rest stays the text to search for.
+func parseBox(v url.Values) url.Values {
+	out := url.Values{}
+	for name, values := range v {
+		out[name] = slices.Clone(values)
+	}
+	var text []string
+	for _, word := range splitBox(v.Get("q")) {
+		key, val, ok := strings.Cut(word, ":")
+		key = strings.ToLower(key)
+		switch {
+		case !ok || val == "" || !slices.Contains(filterKeys, key):
+			text = append(text, word)
+		case key == "status":
+			out.Add("status", val)
+		default:
+			out.Set(key, val)
+		}
+	}
+	out.Set("q", strings.Join(text, " "))
+	return out
+}
+
+// splitBox splits at blanks outside of double quotes, and drops the quotes.
+func splitBox(s string) []string {
+	var out []string
+	var word strings.Builder
+	quoted, any := false, false
+	for _, r := range s {
+		switch {
+		case r == '"':
+			quoted, any = !quoted, true
+		case !quoted && (r == ' ' || r == '\t' || r == '\n' || r == '\r'):
+			if any {
+				out = append(out, word.String())
+			}
+			word.Reset()
+			any = false
+		default:
+			word.WriteRune(r)
+			any = true
+		}
+	}
+	if any {
+		out = append(out, word.String())
+	}
+	return out
+}
+
+// Box is what the search box shows: the text, and the filters that have no
+// control of their own.
+func (f filter) Box() string {
+	var out []string
+	if f.Text != "" {
+		out = append(out, f.Text)
+	}
+	for _, x := range [...]struct{ key, val string }{{"account", f.Account}, {"subject", f.Subject}, {"reason", f.Reason}} {
+		switch {
+		case x.val == "":
+		case strings.ContainsAny(x.val, " \t"):
+			out = append(out, x.key+`:"`+x.val+`"`)
+		default:
+			out = append(out, x.key+":"+x.val)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// values is the filter as an address has it, in one form: statuses in the order
+// of a sync's life, ages as times.
+func (f filter) values() url.Values {
+	v := url.Values{}
+	set := func(name, val string) {
+		if val != "" {
+			v.Set(name, val)
+		}
+	}
+	set("q", f.Text)
+	set("account", f.Account)
+	set("subject", f.Subject)
+	set("reason", f.Reason)
+	set("provider", f.Provider)
+	set("trigger", string(f.Trigger))
+	set("from", canonicalTime(f.from, f.From))
+	set("to", canonicalTime(f.to, f.To))
+	var statuses []string
+	for _, s := range hotsync.Statuses {
+		if slices.Contains(f.Statuses, s) {
+			statuses = append(statuses, string(s))
+		}
+	}
+	set("status", strings.Join(statuses, ","))
+	return v
+}
+
+func canonicalTime(written string, t time.Time) string {
+	if _, age := parseAge(written); age && !t.IsZero() {
+		return t.Format(time.RFC3339)
+	}
+	return written
+}
+
+// Encode is the filter as a query.
+func (f filter) Encode() string { return f.values().Encode() }
+
+// Path is the address of the list with this filter.
+func (f filter) Path() string { return withQuery("/events", f.values()) }
+
+func withQuery(path string, v url.Values) string {
+	if len(v) == 0 {
+		return path
+	}
+	return path + "?" + v.Encode()
+}
+
+// IsZero reports whether the filter lets everything through.
+func (f filter) IsZero() bool { return len(f.values()) == 0 }
+
+// FromText and ToText are the bounds as their controls show them.
+func (f filter) FromText() string { return canonicalTime(f.from, f.From) }
+
+// ToText is the upper bound as its control shows it.
+func (f filter) ToText() string { return canonicalTime(f.to, f.To) }
+
+// Has reports whether the filter asks for the status.
+func (f filter) Has(s hotsync.Status) bool { return slices.Contains(f.Statuses, s) }
+
+// toggled is the filter with a status added or taken away.
+func (f filter) toggled(s hotsync.Status) filter {
+	if f.Has(s) {
+		f.Statuses = slices.DeleteFunc(slices.Clone(f.Statuses), func(x hotsync.Status) bool { return x == s })
+		return f
+	}
+	f.Statuses = append(slices.Clone(f.Statuses), s)
+	return f
+}
+
+// query is what the event store is asked for; a reason it does not know.
+func (f filter) query() eventstore.Query {
+	return eventstore.Query{Account: f.Account, Subject: f.Subject, Q: f.Text, Provider: f.Provider, Trigger: f.Trigger,
+		Statuses: f.Statuses, From: f.From, To: f.To}
+}

@@ -1,0 +1,297 @@
+package console
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"hotsync/shared/hotsync"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// pages are the templates: the layout and the parts in templates/parts,
+// together with one page each.
+type pages map[string]*template.Template
+
+func loadPages(a assets) pages {
+	base := template.Must(template.New("layout").Funcs(functions(a)).ParseFS(templateFiles, "templates/layout.html", "templates/parts/*.html"))
+	files, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		panic(err) // the pattern is right
+	}
+	out := pages{}
+	for _, f := range files {
+		name := strings.TrimSuffix(path.Base(f), ".html")
+		if name != "layout" {
+			out[name] = template.Must(template.Must(base.Clone()).ParseFS(templateFiles, f))
+		}
+	}
+	return out
+}
+
+// view is what the layout shows, around what the page itself shows.
+type view struct {
+	Title   string // of the document and, unless the page says otherwise, its h1
+	Nav     string // the entry of the navigation the page belongs to
+	Body    any
+	Member  member
+	Theme   string
+	Gallery bool
+	Now     time.Time
+	Self    string // path and query of the page
+}
+
+// page serves a page to who has the role, and leads who is not signed in to the
+// sign-in and back.
+func (c *console) page(need Role, serve func(http.ResponseWriter, *http.Request, member) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s, ok, err := c.signedIn(r)
+		if err != nil {
+			c.fail(w, r, member{}, err)
+			return
+		}
+		if !ok {
+			c.askToSignIn(w, r)
+			return
+		}
+		c.touch(w, r, s)
+		m := s.member()
+		if m.role < need {
+			c.fail(w, r, m, hotsync.Errorf(hotsync.CodeForbidden, "This needs the role %s; you are %s.", need, m.role))
+			return
+		}
+		err = serve(w, r, m)
+		if err != nil {
+			c.fail(w, r, m, err)
+		}
+	}
+}
+
+func (c *console) askToSignIn(w http.ResponseWriter, r *http.Request) {
+	to := r.URL.RequestURI()
+	if r.Method != http.MethodGet {
+		to = refererPath(r)
+	}
+	address := "/signin?to=" + url.QueryEscape(to)
+	if r.Header.Get("HX-Request") != "" {
+		w.Header().Set("HX-Redirect", "/signin?to="+url.QueryEscape(refererPath(r)))
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	http.Redirect(w, r, address, http.StatusSeeOther)
+}
+
+// refererPath is the console's page that a request came from, "/" if none.
+func refererPath(r *http.Request) string {
+	u, err := url.Parse(r.Referer())
+	if err != nil || u.Host != r.Host {
+		return "/"
+	}
+	return ownPath(u.RequestURI())
+}
+
+// render writes a page. It is made whole before the first byte is sent, so that
+// a mistake in a template cannot send half of one.
+func (c *console) render(w http.ResponseWriter, r *http.Request, m member, name string, v view) error {
+	return c.renderAs(w, r, m, http.StatusOK, name, "layout", v)
+}
+
+func (c *console) renderAs(w http.ResponseWriter, r *http.Request, m member, status int, name, part string, v view) (err error) {
+	defer hotsync.In(&err, "console.render(%s, %s)", name, part)
+	v.Member, v.Theme, v.Gallery, v.Now, v.Self = m, theme(r), c.Gallery, c.Now().UTC(), r.URL.RequestURI()
+	var out bytes.Buffer
+	err = c.pages[name].ExecuteTemplate(&out, part, v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, err = w.Write(out.Bytes())
+	if err != nil {
+		c.Log.WarnContext(r.Context(), "page not written", "error", err)
+	}
+	return nil
+}
+
+func theme(r *http.Request) string {
+	cookie, err := r.Cookie("theme")
+	if err != nil || cookie.Value != "light" && cookie.Value != "dark" {
+		return "auto"
+	}
+	return cookie.Value
+}
+
+type problemView struct {
+	hotsync.Problem
+	Status int
+}
+
+// fail writes the page of an error: a sentence, and what to do. Its cause goes
+// to the log.
+func (c *console) fail(w http.ResponseWriter, r *http.Request, m member, err error) {
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		c.refuse(r.Context(), w, err)
+		return
+	}
+	e := hotsync.AsError(err)
+	status := e.Code.HTTPStatus()
+	if status >= http.StatusInternalServerError {
+		c.Log.ErrorContext(r.Context(), "console page failed", "path", r.URL.Path, "error", err)
+	}
+	v := view{Title: problemTitle(status), Body: problemView{*e.Problem(), status}}
+	err = c.renderAs(w, r, m, status, "problem", "layout", v)
+	if err != nil {
+		c.Log.ErrorContext(r.Context(), "error page failed", "error", err)
+		http.Error(w, e.Message, status)
+	}
+}
+
+func problemTitle(status int) string {
+	switch {
+	case status == http.StatusNotFound:
+		return "Not found"
+	case status == http.StatusForbidden:
+		return "Not allowed"
+	case status == http.StatusConflict:
+		return "Not possible now"
+	case status == http.StatusServiceUnavailable, status == http.StatusBadGateway, status == http.StatusGatewayTimeout:
+		return "Something does not answer"
+	case status >= http.StatusInternalServerError:
+		return "Internal error"
+	default:
+		return "That did not work"
+	}
+}
+
+// functions are what templates may call.
+func functions(a assets) template.FuncMap {
+	return template.FuncMap{
+		"asset":       a.url,
+		"clock":       func(t time.Time) template.HTML { return timeTag(t, "abs") },
+		"ago":         func(t time.Time) template.HTML { return timeTag(t, "rel") },
+		"millis":      millis,
+		"duration":    duration,
+		"count":       count,
+		"plural":      plural,
+		"json":        prettyJSON,
+		"value":       value,
+		"short":       shortID,
+		"mask":        mask,
+		"explain":     explain,
+		"todo":        todo,
+		"headline":    headline,
+		"label":       label,
+		"join":        strings.Join,
+		"took":        took,
+		"account":     accountName,
+		"accountPath": accountPath,
+		"sub":         func(a, b int) int { return a - b },
+		"pair":        func(a, b any) [2]any { return [2]any{a, b} },
+	}
+}
+
+// timeTag shows a time in UTC, which is true whenever it is read; the script
+// turns it into local or relative time and keeps that true.
+func timeTag(t time.Time, form string) template.HTML {
+	if t.IsZero() {
+		return ""
+	}
+	t = t.UTC()
+	//nolint:gosec // digits and fixed text only
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-t="%s">%s</time>`, t.Format("2006-01-02T15:04:05.000Z07:00"), form, t.Format("2 Jan 2006 15:04:05 UTC")))
+}
+
+func millis(ms int64) string { return duration(time.Duration(ms) * time.Millisecond) }
+
+// duration is a length of time as people say it, with two to three digits.
+func duration(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 ms"
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%d days", int(d.Hours())/24)
+	}
+}
+
+// count writes a number with its thousands apart.
+func count(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
+}
+
+// plural gives a number with its noun.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + many
+}
+
+func prettyJSON(v any) (string, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false) // the template escapes
+	enc.SetIndent("", "  ")
+	err := enc.Encode(v)
+	return strings.TrimRight(out.String(), "\n"), err
+}
+
+// value shows one JSON value of a change; absent is not the same as "".
+func value(v any) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "—", nil
+	case string:
+		if v == "" {
+			return `""`, nil
+		}
+		return v, nil
+	default:
+		return prettyJSON(v)
+	}
+}
+
+// shortID is enough of an event id to tell it from its neighbours.
+func shortID(id string) string {
+	if len(id) <= 12 {
+		return id
+	}
+	return "…" + id[len(id)-8:]
+}
+
+// mask shows just enough of a subject to recognise it.
+func mask(s string) string {
+	r := []rune(s)
+	switch {
+	case len(r) == 0:
+		return ""
+	case len(r) <= 4:
+		return "••••"
+	case len(r) <= 10:
+		return string(r[:2]) + "••••"
+	default:
+		return string(r[:4]) + "••••" + string(r[len(r)-2:])
+	}
+}

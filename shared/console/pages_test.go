@@ -1,0 +1,399 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hotsync/shared/console/internal/sample"
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+)
+
+// samples are the made-up events of every state, by the name of the state.
+func samples() (events []hotsync.Event, byName map[string]hotsync.Event) {
+	byName = map[string]hotsync.Event{}
+	for _, c := range sample.Events(start) {
+		events = append(events, c.Event)
+		byName[c.Name] = c.Event
+	}
+	return events, byName
+}
+
+var down = hotsync.Errorf(hotsync.CodeStoreUnavailable, "DynamoDB did not answer.")
+
+// wantNoHTML fails the test when the hostile sample came through as markup.
+func (a answer) wantNoHTML(t *testing.T) {
+	t.Helper()
+	if a.Count("main script, main img, [onerror]") > 0 {
+		t.Errorf("%s: text of an event became markup", a.url)
+	}
+}
+
+func TestEventsList(t *testing.T) {
+	t.Parallel()
+
+	events, _ := samples()
+	b := setup(t, events...)
+	c := b.signIn("viewer")
+	a := c.get("/events")
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	a.wantNoHTML(t)
+	if got := a.Count("#events tbody tr"); got != len(events) {
+		t.Errorf("the list has %d rows, want %d", got, len(events))
+	}
+	for selector, want := range map[string]string{
+		`tr[data-status="succeeded"] .why`: "4 changes written to Limio. 2 warnings.",
+		`tr[data-status="queued"] .why`:    "Waits for its turn.",
+	} {
+		if got := a.Texts(selector)[0]; got != want {
+			t.Errorf("%s = %q, want %q", selector, got, want)
+		}
+	}
+	a = c.get("/events?reason=ambiguous")
+	if got := a.Text("#events td.c-why"); got != "2 Zuora accounts share this value of LimioExternalId__c, so none was synced. Clear the field on all accounts but one, then retry." {
+		t.Errorf("explain column = %q", got)
+	}
+	if got := c.get("/events").Count("#events form"); got != 0 {
+		t.Errorf("a viewer sees %d forms to retry, want none", got)
+	}
+	if strings.Contains(a.body, "64c1d0aa91e24b5f7d1e22b9") {
+		t.Error("the list shows a subject unmasked")
+	}
+	if got := b.signIn("operator").get("/events?status=failed").Count("#events form[action$=retry]"); got != 4 {
+		t.Errorf("an operator sees %d forms to retry, want 4", got)
+	}
+}
+
+func TestEventsFilterIsInTheAddress(t *testing.T) {
+	t.Parallel()
+
+	events, _ := samples()
+	b := setup(t, events...)
+	c := b.signIn("viewer")
+	for _, tc := range []struct{ ask, want string }{
+		{"/events?q=status%3Afailed+account%3AA-1+from%3A2026-11-01", "/events?account=A-1&from=2026-11-01&status=failed"},
+		{"/events?q=&status=&from=&to=&provider=&trigger=", "/events"},
+		{"/events?status=skipped&status=failed", "/events?status=failed%2Cskipped"},
+		{"/events?q=provider%3A%22a+b%22+x", "/events?provider=a+b&q=x"},
+		{"/events?q=urn%3Ax%3Ay", "/events?q=urn%3Ax%3Ay"},
+		{"/events?from=24h", "/events?from=2026-11-21T12%3A00%3A00Z"},
+		{"/events?from=7d&to=2026-11-22", "/events?from=2026-11-15T12%3A00%3A00Z&to=2026-11-22"},
+		{"/events?utm=1&q=A00000042", "/events?q=A00000042"},
+	} {
+		a := c.get(tc.ask)
+		if got := a.url.RequestURI(); got != tc.want {
+			t.Errorf("%s leads to %s, want %s", tc.ask, got, tc.want)
+		}
+		a.Sound()
+	}
+	a := c.get("/events?account=A-1&reason=no_match&q=two+words")
+	if got := a.Attrs("#q", "value"); !cmp.Equal(got, []string{"two words account:A-1 reason:no_match"}) {
+		t.Errorf("the box shows %q", got)
+	}
+	a = c.get("/events?status=failed&from=2026-11-01")
+	for _, href := range a.Attrs(".chip", "href") {
+		if mustURL(t, href).Query().Get("from") != "2026-11-01" {
+			t.Errorf("the chip %s loses the filter", href)
+		}
+	}
+}
+
+func TestEventsBadInput(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	c := b.signIn("viewer")
+	for path, says := range map[string]string{
+		"/events?status=broken":                         "is not one of",
+		"/events?from=yesterday":                        "from must be a time",
+		"/events?to=2026-13-01":                         "to must be a time",
+		"/events?from=2026-11-02&to=2026-10-01":         "from must not be later than to",
+		"/events?cursor=nonsense":                       "cursor",
+		"/events?trigger=x":                             "trigger",
+		"/events?q=from%3A" + url.QueryEscape("<b>"):    "from must be a time",
+		"/events?status=" + url.QueryEscape("<script>"): "is not one of",
+	} {
+		a := c.get(path)
+		a.wantStatus(t, http.StatusBadRequest)
+		a.Sound()
+		if got := a.Text("[role=alert]"); !strings.Contains(got, says) {
+			t.Errorf("%s says %q, want %q", path, got, says)
+		}
+		if a.Count("form.filter") != 1 {
+			t.Errorf("%s loses the form", path)
+		}
+		a.wantNoHTML(t)
+	}
+	for path, status := range map[string]int{
+		"/events/nonsense": 404, "/events/event-0193a0000000700080000000deadbeef": 404, "/nothing": 404, "/?span=year": 400,
+		"/events/" + url.PathEscape("<script>"): 404, "/events/news?since=x": 400,
+	} {
+		a := c.get(path)
+		a.wantStatus(t, status)
+		a.Sound()
+		a.wantNoHTML(t)
+		if a.Text("main .why") == "" {
+			t.Errorf("%s says nothing", path)
+		}
+	}
+}
+
+func TestEventsStates(t *testing.T) {
+	t.Parallel()
+
+	events, _ := samples()
+	t.Run("empty", func(t *testing.T) {
+		t.Parallel()
+
+		if got := setup(t).signIn("viewer").get("/events").Text(".empty h2"); got != "No sync yet" {
+			t.Errorf("an empty store shows %q", got)
+		}
+	})
+	t.Run("no result", func(t *testing.T) {
+		t.Parallel()
+
+		a := setup(t, events...).signIn("viewer").get("/events?q=nobody%40example.com")
+		if got := a.Text(".empty h2"); got != "Nothing matches" {
+			t.Errorf("a search in vain shows %q", got)
+		}
+	})
+	t.Run("store down", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t, events...)
+		c := b.signIn("viewer")
+		b.events.fail["Search"] = down
+		a := c.get("/events?status=failed")
+		a.wantStatus(t, http.StatusServiceUnavailable)
+		a.Sound()
+		if got := a.Text("[role=alert] b"); got != "DynamoDB did not answer." || a.Count("form.filter") != 1 {
+			t.Errorf("the page says %q", got)
+		}
+	})
+	t.Run("counts down", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t, events...)
+		c := b.signIn("viewer")
+		b.events.fail["CountMatching"], b.settings.fail = down, down
+		a := c.get("/events")
+		a.wantStatus(t, http.StatusOK)
+		if a.Count("#events tbody tr") != len(events) || a.Texts(".chip b")[0] != "?" {
+			t.Error("without counts the list is not shown")
+		}
+	})
+	t.Run("paging", func(t *testing.T) {
+		t.Parallel()
+
+		var many []hotsync.Event
+		for i := range 120 {
+			at := start.Add(-time.Duration(i) * time.Minute)
+			many = append(many, hotsync.Event{ID: hotsync.EventIDFor(at, "x"), Status: hotsync.StatusSucceeded, RequestedAt: at})
+		}
+		c := setup(t, many...).signIn("viewer")
+		a, seen := c.get("/events?status=succeeded"), map[string]bool{}
+		for range 3 {
+			for _, id := range a.Attrs("#events tbody tr", "id") {
+				if seen[id] {
+					t.Errorf("%s is on two pages", id)
+				}
+				seen[id] = true
+			}
+			next := a.Attrs("a[rel=next]", "href")
+			if len(next) == 0 {
+				break
+			}
+			if !strings.Contains(next[0], "status=succeeded") {
+				t.Errorf("the next page %s loses the filter", next[0])
+			}
+			a = c.get(next[0])
+		}
+		if len(seen) != 120 {
+			t.Errorf("paging shows %d events, want 120", len(seen))
+		}
+		if a.Count("[data-live]") != 0 {
+			t.Error("an older page is live")
+		}
+	})
+}
+
+func TestNewsNeverMovesRows(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	b := setup(t, events...)
+	c := b.signIn("viewer")
+	a := c.get("/events/news?since="+by["running"].ID+"&watch="+by["running"].ID, "HX-Request", "true", "X-Live", "1")
+	a.wantStatus(t, http.StatusOK)
+	if got := a.Text("a.news-more"); got != "1 newer — show" {
+		t.Errorf("news say %q", got)
+	}
+	if !strings.Contains(a.body, `<tr id="`+by["running"].ID+`"`) || !strings.Contains(a.body, "hx-swap-oob") {
+		t.Error("the row that moves is not among the news")
+	}
+}
+
+func TestEventPageOfEveryState(t *testing.T) {
+	t.Parallel()
+
+	events, _ := samples()
+	b := setup(t, events...)
+	c := b.signIn("operator")
+	for _, s := range sample.Events(start) {
+		a := c.get("/events/" + s.Event.ID)
+		a.wantStatus(t, http.StatusOK)
+		a.Sound()
+		a.wantNoHTML(t)
+		if a.Text(".outcome-head b") == "" || a.Text(".outcome .why") == "" {
+			t.Errorf("%s: the page does not say what happened", s.Name)
+		}
+		if s.Event.Error != nil && a.Text(".outcome .todo") == "" {
+			t.Errorf("%s: the page does not say what to do", s.Name)
+		}
+		if got := a.Count("[data-poll]"); got == 1 == s.Event.Status.Final() {
+			t.Errorf("%s: live parts = %d", s.Name, got)
+		}
+		if strings.Contains(a.body, "64c1d0aa91e24b5f7d1e22b9") {
+			t.Errorf("%s: the page shows the subject unmasked", s.Name)
+		}
+	}
+}
+
+func TestEventPageExplainsAFailure(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	older := by["succeeded, unchanged"]
+	older.ID, older.RequestedAt = hotsync.EventIDFor(start.Add(-time.Hour), "older"), start.Add(-time.Hour)
+	b := setup(t, append(events, older)...)
+	b.events.accounts[sample.Account.ID] = eventstore.AccountState{AccountID: sample.Account.ID, CustomerID: "cus-1"}
+	a := b.signIn("operator").get("/events/" + by["failed, Limio refused"].ID)
+	if got := a.Attrs("main .head-act a", "href"); !cmp.Equal(got, []string{"/accounts/" + sample.Account.ID,
+		"https://zuora.example.com/accounts/" + sample.Account.ID, "https://limio.example.com/customers/cus-1"}) {
+		t.Errorf("links = %q", got)
+	}
+	if got := a.Text(".outcome > p:last-child"); !strings.Contains(got, "newer sync") {
+		t.Errorf("the page says %q, want that there is a newer sync", got)
+	}
+	want := []string{"Outcome", "Step read zuora", "Step apply", "Warning"}
+	if diff := cmp.Diff(want, a.Texts(".diff tbody th")); diff != "" {
+		t.Errorf("differences mismatch (-want +got):\n%s", diff)
+	}
+	if got := a.Texts(".related .rel"); !cmp.Equal(got, []string{"Newest of the account", "Last success before"}) {
+		t.Errorf("related = %q", got)
+	}
+	c := b.signIn("operator")
+	b.events.fail["Search"] = down
+	a = c.get("/events/" + by["failed, Limio refused"].ID)
+	a.wantStatus(t, http.StatusOK)
+	if got := a.Text("[role=alert]"); !strings.Contains(got, "Related events could not be read") {
+		t.Errorf("without searches the page says %q", got)
+	}
+}
+
+func TestRetryFromPage(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	b := setup(t, events...)
+	failed := by["failed, Limio refused"]
+	a := b.signIn("viewer").post("/events/"+failed.ID+"/retry", nil)
+	a.wantStatus(t, http.StatusForbidden)
+	if len(b.queue.sent) != 0 {
+		t.Fatal("a viewer retried")
+	}
+	c := b.signIn("operator")
+	a = c.post("/events/"+failed.ID+"/retry", nil)
+	a.wantStatus(t, http.StatusOK)
+	if len(b.queue.sent) != 1 {
+		t.Fatalf("%d requests queued, want 1", len(b.queue.sent))
+	}
+	sent := b.queue.sent[0]
+	want := failed.Request
+	want.EventID, want.RequestedAt, want.RetryOf, want.Actor, want.Trigger = sent.EventID, start, failed.ID, "Member operator", hotsync.TriggerConsole
+	if diff := cmp.Diff(want, sent); diff != "" {
+		t.Errorf("request mismatch (-want +got):\n%s", diff)
+	}
+	if a.url.Path != "/events/"+sent.EventID || a.Text(".outcome-head b") != "Waiting for its turn" {
+		t.Errorf("after the retry at %s, want the new event", a.url)
+	}
+	if got := b.acts.list; len(got) != 1 || got[0].Action != "retry" || got[0].Actor != "staff-operator" || got[0].Event != failed.ID {
+		t.Errorf("recorded %+v, want the retry", got)
+	}
+	a = c.post("/events/"+by["running"].ID+"/retry", nil)
+	a.wantStatus(t, http.StatusConflict)
+	a.Sound()
+	a = c.post("/events/"+by["failed, malformed message"].ID+"/retry", nil)
+	a.wantStatus(t, http.StatusConflict)
+}
+
+func TestRevealIsRecorded(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	b := setup(t, events...)
+	e := by["skipped, several accounts match"]
+	b.signIn("viewer").post("/events/"+e.ID+"/reveal", nil).wantStatus(t, http.StatusForbidden)
+	a := b.signIn("operator").post("/events/"+e.ID+"/reveal", nil)
+	a.wantStatus(t, http.StatusOK)
+	if !strings.Contains(a.Text(".facts"), e.Subject) {
+		t.Error("the subject is not shown")
+	}
+	if len(b.acts.list) != 1 || b.acts.list[0].Action != "reveal" {
+		t.Errorf("recorded %+v, want the reveal", b.acts.list)
+	}
+}
+
+func TestOverview(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	b := setup(t, events...)
+	b.events.slots = []eventstore.Slot{
+		{At: start.Add(-3 * time.Hour), Counts: eventstore.Counts{Outcomes: map[eventstore.Outcome]int{{Status: "succeeded", Reason: "changed"}: 95, {Status: "failed", Reason: "zuora_busy"}: 2}, Latency: eventstore.Latency{2 * time.Second: 95}}},
+		{At: start.Add(-20 * time.Minute), Counts: eventstore.Counts{Outcomes: map[eventstore.Outcome]int{{Status: "failed", Reason: "limio_request_refused"}: 3, {Status: "skipped", Reason: "ambiguous"}: 1, {Status: "skipped", Reason: "coalesced"}: 9}}},
+	}
+	c := b.signIn("viewer")
+	a := c.get("/")
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	a.wantNoHTML(t)
+	if got := a.Texts(".tiles:not(.small) .figure"); !cmp.Equal(got, []string{"95.0 %", "95", "5", "10", "1.5 s"}) {
+		t.Errorf("figures = %q", got)
+	}
+	if got := a.Texts(".reasons tbody td a"); !cmp.Equal(got, []string{"Limio refused an object", "Zuora is busy", "several accounts match"}) {
+		t.Errorf("reasons = %q", got)
+	}
+	for _, href := range a.Attrs(".reasons a", "href") {
+		if a := c.get(href); a.status != http.StatusOK || a.url.Query().Get("reason") == "" {
+			t.Errorf("%s ends at %s", href, a.url)
+		}
+	}
+	if got := a.Attrs(`.small a[href^="/events/event-"]`, "href"); !cmp.Equal(got, []string{"/events/" + by["retrying, paused by Zuora"].ID}) {
+		t.Errorf("the oldest waiting is %q", got)
+	}
+	if got := a.Count(".chart rect"); got != 4 {
+		t.Errorf("the chart has %d bars, want 4", got)
+	}
+	for _, span := range []string{"hour", "week"} {
+		a := c.get("/?span=" + span)
+		a.wantStatus(t, http.StatusOK)
+		a.Sound()
+	}
+	for _, name := range []string{"Search", "CountMatching", "Count", "OldestUnfinished"} {
+		b.events.fail[name] = down
+	}
+	b.settings.fail, b.queue.fail = down, down
+	a = c.get("/")
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	if got := a.Text("[role=alert]"); !strings.Contains(got, "the counts") || !strings.Contains(got, "the queue") {
+		t.Errorf("with everything down the page says %q", got)
+	}
+}

@@ -1,0 +1,85 @@
+package console
+
+import (
+	"context"
+	"net/http"
+
+	"hotsync/shared/hotsync"
+)
+
+// retryFromPage retries an event and shows the new one.
+func (c *console) retryFromPage(w http.ResponseWriter, r *http.Request, m member) error {
+	old, err := c.event(r)
+	if err != nil {
+		return err
+	}
+	e, err := c.retry(r.Context(), old, m, clip(r.FormValue("note"), maxNote))
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/events/"+e.ID, http.StatusSeeOther)
+	return nil
+}
+
+// maxNote bounds the reason that somebody gives for an act.
+const maxNote = 500
+
+// retry makes the request of an ended event once more and gives the new event.
+func (c *console) retry(ctx context.Context, old hotsync.Event, m member, note string) (hotsync.Event, error) {
+	request, err := retryOf(old)
+	if err != nil {
+		return hotsync.Event{}, err
+	}
+	now := c.Now().UTC()
+	request.EventID, request.RequestedAt, request.Actor, request.Note = c.NewEventID(now), now, m.Name(), note
+	e, err := c.send(ctx, request)
+	if err != nil {
+		return hotsync.Event{}, err
+	}
+	c.record(ctx, m, act{Action: "retry", Event: old.ID, Account: old.Account.ID, Note: note, Result: e.ID})
+	return e, nil
+}
+
+// send queues a request and writes its event.
+func (c *console) send(ctx context.Context, request hotsync.SyncRequest) (hotsync.Event, error) {
+	// First the queue: an event that says queued must be queued.
+	err := c.Queue.Requeue(ctx, request)
+	if err != nil {
+		return hotsync.Event{}, err
+	}
+	e := hotsync.NewEvent(request)
+	err = c.Events.PutQueued(ctx, e)
+	if err != nil {
+		c.Log.WarnContext(ctx, "queued event not written", "event_id", e.ID, "error", err)
+	}
+	return e, nil
+}
+
+// retryOf is the request of an ended event, without what is new about a retry.
+func retryOf(old hotsync.Event) (hotsync.SyncRequest, error) {
+	if !old.Status.Final() {
+		return hotsync.SyncRequest{}, hotsync.Errorf(hotsync.CodeConflict, "The sync is still %s; wait until it has ended.", old.Status)
+	}
+	if old.Request.Account == "" && old.Request.AccountID == "" && old.Request.Lookup == nil {
+		return hotsync.SyncRequest{}, hotsync.Errorf(hotsync.CodeConflict, "The event names no account to sync.")
+	}
+	request := old.Request
+	request.RetryOf, request.Trigger, request.Requeued = old.ID, hotsync.TriggerConsole, 0
+	if request.Lookup != nil {
+		request.AccountID = "" // look it up again: the reason may have been the field
+	}
+	return request, nil
+}
+
+// retriable reports whether Retry makes sense for an event of which a summary
+// is known.
+func retriable(e hotsync.Event) bool {
+	switch e.Status {
+	case hotsync.StatusFailed:
+		return e.Reason != string(hotsync.CodeMessageMalformed)
+	case hotsync.StatusSkipped:
+		return e.Reason != hotsync.ReasonCoalesced
+	default:
+		return false
+	}
+}
