@@ -17,6 +17,8 @@ import (
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/idtoken"
+	"hotsync/shared/settingstore"
+	"hotsync/shared/syncer"
 	"hotsync/shared/syncqueue"
 )
 
@@ -29,6 +31,7 @@ type Events interface {
 	Count(ctx context.Context, from, to time.Time) ([]eventstore.Slot, error)
 	OldestUnfinished(ctx context.Context) (oldest hotsync.Event, ok bool, err error)
 	LoadAccount(ctx context.Context, id string) (eventstore.AccountState, error)
+	Erase(ctx context.Context, who hotsync.Identity) (eventstore.Erased, error)
 }
 
 // Queue takes sync requests and tells how many wait.
@@ -47,9 +50,33 @@ type Tokens interface {
 	Verify(ctx context.Context, raw string, accept idtoken.Accept) (idtoken.Token, error)
 }
 
-// Settings gives the settings in force.
+// Settings keeps the settings, with every version there was. Errors are
+// *hotsync.Error.
 type Settings interface {
 	Load(ctx context.Context) (hotsync.Settings, error)
+	// Save puts settings into force that were made from the version they name,
+	// or fails with CodeConflict when another one is in force.
+	Save(ctx context.Context, s hotsync.Settings, by string) (hotsync.Settings, error)
+	// History gives versions, newest first, and the cursor of the next page.
+	History(ctx context.Context, limit int, cursor string) (_ []settingstore.Entry, next string, err error)
+	Version(ctx context.Context, n int) (settingstore.Entry, error)
+}
+
+// Zuora is what the console asks of Zuora. Errors are *hotsync.Error.
+type Zuora interface {
+	Resolve(ctx context.Context, number string) (hotsync.AccountRef, error)
+	Find(ctx context.Context, field, value string, plan hotsync.ZuoraPlan) ([]hotsync.AccountRef, error)
+	LookupFieldStatus(ctx context.Context, field string) (exists, indexed bool, err error)
+}
+
+// Limio says whether it takes the credentials.
+type Limio interface {
+	Check(ctx context.Context) error
+}
+
+// DryRunner says what a sync would change, and changes nothing.
+type DryRunner interface {
+	DryRun(ctx context.Context, r hotsync.SyncRequest) (syncer.DryRun, error)
 }
 
 // Staff says whose ID tokens open the console, and which claim gives the role.
@@ -68,8 +95,11 @@ type Staff struct {
 type Config struct {
 	Events     Events
 	Queue      Queue
-	Dead       Depths // of the dead-letter queue
+	Dead       Depths // of the dead-letter queue; nil leaves it out
 	Settings   Settings
+	Zuora      Zuora
+	Limio      Limio
+	DryRunner  DryRunner
 	Tokens     Tokens
 	Staff      Staff
 	SessionKey func(context.Context) ([]byte, error) // secret, at least 32 bytes; seals session cookies

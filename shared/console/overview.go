@@ -134,6 +134,9 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 		return err
 	})
 	read("the dead letters", func() error {
+		if c.Dead == nil {
+			return nil
+		}
 		d, err := c.Dead.Depth(ctx)
 		if err == nil {
 			page.Dead = &d

@@ -15,9 +15,11 @@ import (
 )
 
 // samples are the made-up events of every state, by the name of the state.
-func samples() (events []hotsync.Event, byName map[string]hotsync.Event) {
+func samples() (events []hotsync.Event, byName map[string]hotsync.Event) { return samplesAt(start) }
+
+func samplesAt(now time.Time) (events []hotsync.Event, byName map[string]hotsync.Event) {
 	byName = map[string]hotsync.Event{}
-	for _, c := range sample.Events(start) {
+	for _, c := range sample.Events(now) {
 		events = append(events, c.Event)
 		byName[c.Name] = c.Event
 	}

@@ -1,0 +1,91 @@
+package console_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+)
+
+// TestScreenshots writes a picture of every page to the folder that
+// HOTSYNC_SCREENSHOTS names (make screenshots), for people to look at.
+func TestScreenshots(t *testing.T) {
+	dir := os.Getenv("HOTSYNC_SCREENSHOTS")
+	if dir == "" {
+		t.Skip("pictures are taken by make screenshots only")
+	}
+	err := os.MkdirAll(dir, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := chromium(t)
+	b, by := gallery(t)
+	for _, s := range screens {
+		for _, theme := range []string{"light", "dark"} {
+			s.show(t, ctx, theme, true)
+			b.as(ctx, "operator")
+			for name, path := range picturePages(by) {
+				do(t, ctx, chromedp.Navigate(b.server.URL+path), chromedp.WaitReady("main h1"))
+				png := ask(t, ctx, chromedp.FullScreenshot(100))
+				err := os.WriteFile(filepath.Join(dir, name+"-"+s.name+"-"+theme+".png"), png, 0o644)
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
+func picturePages(by map[string]hotsync.Event) map[string]string {
+	return map[string]string{
+		"signin":          "/signin",
+		"overview":        "/",
+		"events":          "/events",
+		"events-failed":   "/events?status=failed",
+		"events-nothing":  "/events?q=nobody%40example.com",
+		"events-bad":      "/events?from=yesterday",
+		"event-failed":    "/events/" + by["failed, Limio refused"].ID,
+		"event-succeeded": "/events/" + by["succeeded with changes"].ID,
+		"event-ambiguous": "/events/" + by["skipped, several accounts match"].ID,
+		"event-retrying":  "/events/" + by["retrying"].ID,
+		"event-hostile":   "/events/" + by["hostile text"].ID,
+		"not-found":       "/nothing",
+	}
+}
+
+// gallery is a console with an event of every state and a day of counts, in
+// real time, since pages show how long ago things were.
+func gallery(t *testing.T) (*bundle, map[string]hotsync.Event) {
+	t.Helper()
+	now := time.Now().UTC()
+	events, by := samplesAt(now)
+	older := by["succeeded, unchanged"]
+	older.ID, older.RequestedAt = hotsync.EventIDFor(now.Add(-26*time.Hour), "older"), now.Add(-26*time.Hour)
+	b := setup(t, append(events, older)...)
+	b.now = now
+	b.events.accounts[older.Account.ID] = eventstore.AccountState{AccountID: older.Account.ID, Number: older.Account.Number,
+		CustomerID: "cus-5f0c8e1f3a5b4c7d9e2a1b3c4d5e6f70", LastSucceededAt: now.Add(-5 * time.Minute), LastSucceededEvent: by["succeeded, unchanged"].ID}
+	for i := range 144 {
+		at := now.Truncate(10 * time.Minute).Add(-time.Duration(i) * 10 * time.Minute)
+		n := 18 + (i*i*7)%23 + 20*max(0, 12-(i/6-8)*(i/6-8)/4)
+		counts := eventstore.Counts{Outcomes: map[eventstore.Outcome]int{{Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonChanged}: n / 3,
+			{Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged}: n, {Status: hotsync.StatusSkipped, Reason: hotsync.ReasonCoalesced}: n / 7},
+			Latency: eventstore.Latency{500 * time.Millisecond: n / 2, time.Second: n / 2, 2 * time.Second: n / 4, 5 * time.Second: n / 20}}
+		if i%5 == 0 {
+			counts.Outcomes[eventstore.Outcome{Status: hotsync.StatusSkipped, Reason: hotsync.ReasonAmbiguous}] = 1 + i%3
+		}
+		if i > 30 && i < 38 {
+			counts.Outcomes[eventstore.Outcome{Status: hotsync.StatusFailed, Reason: string(hotsync.CodeZuoraUnavailable)}] = 40 - 3*(i-30)
+		}
+		if i%11 == 0 {
+			counts.Outcomes[eventstore.Outcome{Status: hotsync.StatusFailed, Reason: string(hotsync.CodeLimioRefused)}] = 2
+		}
+		b.events.slots = append(b.events.slots, eventstore.Slot{At: at, Counts: counts})
+	}
+	return b, by
+}
