@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	awsevents "github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"hotsync/shared/console"
@@ -22,11 +23,16 @@ func run() int {
 	ctx := context.Background()
 	p := wiring.New(ctx, os.Getenv, os.Stdout)
 	session := p.Secret("SESSION_KEY")
+	events, queue, settings, zuora := p.Events(), p.Queue("QUEUE_URL"), p.SettingStore(), p.Zuora()
+	limio, _ := p.Limio()
 	handler := console.New(console.Config{
-		Events:   p.Events(),
-		Queue:    p.Queue("QUEUE_URL"),
-		Settings: p.SettingStore(),
-		Tokens:   idtoken.New(idtoken.Config{}),
+		Events:    events,
+		Queue:     queue,
+		Settings:  settings,
+		Zuora:     zuora,
+		Limio:     limio,
+		DryRunner: p.Syncer(events, queue, zuora, settings),
+		Tokens:    idtoken.New(idtoken.Config{}),
 		Staff: console.Staff{Issuer: p.Env.Text("CONSOLE_ISSUER", "the issuer that staff sign in with"),
 			ClientID:    p.Env.Text("CONSOLE_CLIENT_ID", "the client id of the console at that issuer"),
 			GroupsClaim: p.Env.Text("CONSOLE_GROUPS_CLAIM", "the claim that lists a member of staff's groups")},
@@ -45,6 +51,10 @@ func run() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	lambda.Start(httpapi.Adapt(handler))
+	serve := httpapi.Adapt(handler)
+	lambda.Start(func(ctx context.Context, r awsevents.APIGatewayV2HTTPRequest) (awsevents.APIGatewayV2HTTPResponse, error) {
+		defer p.Metrics.Flush()
+		return serve(ctx, r)
+	})
 	return 0
 }

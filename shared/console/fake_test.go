@@ -19,6 +19,7 @@ import (
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/idtoken"
+	"hotsync/shared/settingstore"
 	"hotsync/shared/syncqueue"
 )
 
@@ -186,8 +187,9 @@ func (q *queue) Depth(context.Context) (syncqueue.Depth, error) {
 }
 
 type settings struct {
-	value hotsync.Settings
-	fail  error
+	value   hotsync.Settings
+	earlier []settingstore.Entry // newest first
+	fail    error
 }
 
 func (s *settings) Load(context.Context) (hotsync.Settings, error) { return s.value, s.fail }
@@ -291,6 +293,7 @@ type bundle struct {
 	events   *memory
 	queue    *queue
 	settings *settings
+	sides    *sides // Zuora and Limio
 	acts     *acts
 	provider *staffProvider
 	server   *httptest.Server
@@ -300,7 +303,7 @@ type bundle struct {
 
 func setup(t *testing.T, events ...hotsync.Event) *bundle {
 	t.Helper()
-	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, acts: &acts{}, provider: newStaffProvider(t), now: start,
+	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, sides: &sides{}, acts: &acts{}, provider: newStaffProvider(t), now: start,
 		settings: &settings{value: hotsync.Settings{HotSync: true, Providers: []hotsync.Provider{{Name: "direct"}, {Name: "lookup"}},
 			ZuoraAccountURL: "https://zuora.example.com/accounts/{id}", LimioCustomerURL: "https://limio.example.com/customers/{id}"}}}
 	b.server = httptest.NewServer(console.New(b.config()))
@@ -310,7 +313,7 @@ func setup(t *testing.T, events ...hotsync.Event) *bundle {
 
 func (b *bundle) config() console.Config {
 	n := 0
-	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Tokens: claimTokens{}, Audit: b.acts, Gallery: true,
+	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Tokens: claimTokens{}, Audit: b.acts, Gallery: true,
 		Staff:      console.Staff{Issuer: b.provider.URL, ClientID: "hotsync-local", GroupsClaim: "groups"},
 		SessionKey: func(context.Context) ([]byte, error) { return []byte(strings.Repeat("k", 32)), nil },
 		NewEventID: func(at time.Time) string {

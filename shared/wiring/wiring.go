@@ -53,6 +53,7 @@ type Parts struct {
 	aws     aws.Config
 	secrets func() secret.Manager
 	search  *secret.Source
+	limio   func() (*limio.Client, string)
 }
 
 // New reads what every function needs.
@@ -64,6 +65,7 @@ func New(ctx context.Context, getenv func(string) string, logs io.Writer) *Parts
 	p.Env.Note(err)
 	p.secrets = sync.OnceValue(func() secret.Manager { return secretsmanager.New(p.aws) })
 	p.search = p.secret("SEARCH_KEY")
+	p.limio = sync.OnceValues(p.newLimio)
 	return p
 }
 
@@ -148,8 +150,11 @@ func (m metered) Report(ctx context.Context, status int, retryAfter time.Duratio
 	m.Gate.Report(ctx, status, retryAfter, err)
 }
 
-// Limio gives the client of the Limio tenant, and the tenant's name.
-func (p *Parts) Limio() (*limio.Client, string) {
+// Limio gives the client of the Limio tenant, the same at each call, and the
+// tenant's name.
+func (p *Parts) Limio() (*limio.Client, string) { return p.limio() }
+
+func (p *Parts) newLimio() (*limio.Client, string) {
 	base := p.Env.URL("LIMIO_BASE_URL", "the address of the Limio tenant, such as https://acme.prod.limio.com")
 	c, err := limio.New(limio.Config{BaseURL: base, Credentials: p.secret("LIMIO").Client, Now: time.Now, Log: p.Log,
 		InFlight: p.Env.Number("LIMIO_CONCURRENCY", 40, 1, 500)})
