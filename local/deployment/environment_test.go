@@ -92,6 +92,9 @@ func wiring(t *testing.T, root string) map[string]map[string]bool {
 	t.Helper()
 	direct, calls := map[string]map[string]bool{}, map[string]map[string]bool{}
 	for _, f := range source(t, filepath.Join(root, "shared", "wiring")) {
+		for name, callee := range methodValues(f) {
+			direct[name], calls[name] = map[string]bool{}, map[string]bool{callee: true}
+		}
 		for _, d := range f.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
 				direct[fn.Name.Name], calls[fn.Name.Name] = reads(fn.Body)
@@ -106,6 +109,28 @@ func wiring(t *testing.T, root string) map[string]map[string]bool {
 		}
 	}
 	return direct
+}
+
+// methodValues finds the fields that hold a method to call later, as in
+// p.limio = sync.OnceValues(p.newLimio).
+func methodValues(f *ast.File) map[string]string {
+	out := map[string]string{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		a, ok := n.(*ast.AssignStmt)
+		if !ok || len(a.Lhs) != 1 || len(a.Rhs) != 1 {
+			return true
+		}
+		field, ok := a.Lhs[0].(*ast.SelectorExpr)
+		once, isCall := a.Rhs[0].(*ast.CallExpr)
+		if !ok || !isCall || len(once.Args) != 1 {
+			return true
+		}
+		if method, ok := once.Args[0].(*ast.SelectorExpr); ok {
+			out[field.Sel.Name] = method.Sel.Name
+		}
+		return true
+	})
+	return out
 }
 
 // Every variable that a function reads is set by the template, and every one

@@ -1,0 +1,349 @@
+package deployment_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"hotsync/local/deployment"
+	"hotsync/local/engines/enginetest"
+	"hotsync/local/lambdahost"
+	"hotsync/local/stack"
+	"hotsync/local/stack/stacktest"
+	"hotsync/local/template"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/syncqueue"
+	"hotsync/shared/telemetry"
+)
+
+// cloudWatch stands in for CloudWatch: it takes the functions' log lines and
+// finds the metrics in them, as CloudWatch Logs does.
+type cloudWatch struct {
+	mu     sync.Mutex
+	values map[string][]float64 // by function and metric
+	lines  []string
+}
+
+func (c *cloudWatch) Write(line []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, text, _ := strings.Cut(string(line), " | ")
+	var doc map[string]json.RawMessage
+	if !strings.Contains(text, `"_aws"`) || json.Unmarshal([]byte(text), &doc) != nil {
+		return len(line), nil
+	}
+	var function string
+	var meta struct {
+		CloudWatchMetrics []struct {
+			Namespace string
+			Metrics   []struct{ Name string }
+		}
+	}
+	err := json.Unmarshal(doc["_aws"], &meta)
+	if err == nil {
+		err = json.Unmarshal(doc[telemetry.Dimension], &function)
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range meta.CloudWatchMetrics[0].Metrics {
+		var one float64
+		var many []float64
+		if json.Unmarshal(doc[m.Name], &one) == nil {
+			many = []float64{one}
+		} else if err := json.Unmarshal(doc[m.Name], &many); err != nil {
+			return 0, err
+		}
+		key := function + " " + m.Name
+		c.values[key] = append(c.values[key], many...)
+	}
+	c.lines = append(c.lines, text)
+	return len(line), nil
+}
+
+// stat computes a statistic over everything so far.
+func (c *cloudWatch) stat(function, metric, stat string) float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.values[function+" "+metric]
+	if len(v) == 0 {
+		return 0
+	}
+	switch stat {
+	case "Sum":
+		sum := 0.0
+		for _, x := range v {
+			sum += x
+		}
+		return sum
+	default: // p99 and Maximum, which are the same for so few values
+		return slices.Max(v)
+	}
+}
+
+// slowProxy passes requests on to an engine, late when told to.
+func slowProxy(t *testing.T, engine string, delay *atomic.Int64) string {
+	t.Helper()
+	target, err := url.Parse(engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // a caller that gave up
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(time.Duration(delay.Load())):
+			proxy.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// rehearsal is a stack whose alarms are provoked.
+type rehearsal struct {
+	*stacktest.System
+	t      *testing.T
+	watch  *cloudWatch
+	delay  *atomic.Int64 // of SQS, in nanoseconds
+	alarms map[string]deployment.Alarm
+}
+
+// measured is what an alarm compares with its threshold: the sum of its measures.
+func (r *rehearsal) measured(a deployment.Alarm) float64 {
+	total := 0.0
+	for _, m := range a.Measures {
+		if m.Namespace == telemetry.Namespace {
+			total += r.watch.stat(r.function(m.Value), m.Name, m.Stat)
+		}
+	}
+	return total
+}
+
+// function is the name of a function that the template refers to.
+func (r *rehearsal) function(ref string) string {
+	for _, f := range r.Template.Functions {
+		if "${"+f.LogicalID+"}" == ref {
+			return f.Name
+		}
+	}
+	r.t.Fatalf("no function %s", ref)
+	return ""
+}
+
+// login signs somebody in whose claim names those accounts.
+func (r *rehearsal) login(accounts ...string) stacktest.Admission {
+	return r.Login(r.Token("direct", map[string]any{"sub": "direct|" + strings.Join(accounts, "-"), "zuora_account_ids": accounts}))
+}
+
+// crosses waits until the alarm's measure has reached its threshold.
+func (r *rehearsal) crosses(page string) {
+	r.t.Helper()
+	a, ok := r.alarms[page]
+	if !ok {
+		r.t.Fatalf("no alarm %s", page)
+	}
+	r.Until("the alarm "+page+" to be raised", func() bool { return r.measured(a) >= a.Threshold },
+		func() string { return fmt.Sprintf("measured %g, threshold %g", r.measured(a), a.Threshold) })
+	r.t.Logf("%s: measured %g, threshold %g", page, r.measured(a), a.Threshold)
+}
+
+func newRehearsal(t *testing.T) *rehearsal {
+	t.Helper()
+	_, tmpl := load(t)
+	alarms, err := tmpl.Alarms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	engines := enginetest.Start(t)
+	r := &rehearsal{t: t, watch: &cloudWatch{values: map[string][]float64{}}, delay: new(atomic.Int64), alarms: map[string]deployment.Alarm{}}
+	for _, a := range alarms {
+		r.alarms[a.Page()] = a
+	}
+	r.System = stacktest.Start(t, stack.Options{Engines: engines, Name: "alarms", Personas: true, Logs: r.watch,
+		Env: []string{"AWS_ENDPOINT_URL_SQS=" + slowProxy(t, engines.SQSEndpoint, r.delay)}})
+	return r
+}
+
+// TestAlarmsRing provokes what each alarm is for on a running system and shows
+// that the numbers its functions write reach the alarm's threshold. Numbers that
+// AWS itself keeps (age and depth of a queue, failed calls) are taken as AWS
+// defines them.
+func TestAlarmsRing(t *testing.T) {
+	t.Parallel()
+
+	r := newRehearsal(t)
+	done := map[string]bool{}
+	provoke := func(page string, condition func(t *testing.T)) {
+		done[page] = true
+		t.Run(page, func(t *testing.T) {
+			r.t = t
+			condition(t)
+		})
+	}
+	all := map[string]any{"faults": []map[string]any{{"match": "* /**", "status": 503, "body": "down"}}}
+	none := map[string]any{"faults": []map[string]any{}}
+
+	provoke("failing-syncs", func(t *testing.T) {
+		r.login("A00009991", "A00009992", "A00009993", "A00009994", "A00009995") // accounts that Zuora does not know
+		r.crosses("failing-syncs")
+	})
+	provoke("login-latency", func(t *testing.T) {
+		r.delay.Store(int64(1200 * time.Millisecond))
+		defer r.delay.Store(0)
+		raw, err := json.Marshal(map[string]any{"triggerSource": "PostAuthentication_Authentication", "region": "eu-west-1", "userPoolId": "eu-west-1_EXAMPLE",
+			"request": map[string]any{"userAttributes": map[string]any{"sub": "s", "custom:zuora_accounts": "A00000101"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // a login that was given up is counted with the next one
+			if a := r.Invoke("LoginFunction", json.RawMessage(raw)); a.Status != http.StatusOK || !bytes.Contains(a.Body, []byte("PostAuthentication")) {
+				t.Errorf("the login was hurt: %d %s", a.Status, a.Body)
+			}
+		}
+		r.crosses("login-latency")
+	})
+	provoke("limio-failing", func(t *testing.T) {
+		r.Behave(r.LimioURL, all)
+		defer r.Behave(r.LimioURL, none)
+		for _, p := range []string{"single", "several", "salesforce", "mixed", "wallet", "bare"} {
+			r.Login(r.PersonaToken(p))
+		}
+		r.crosses("limio-failing")
+	})
+	provoke("zuora-paused", func(t *testing.T) {
+		r.Behave(r.ZuoraURL, all)
+		defer r.Behave(r.ZuoraURL, none)
+		r.Login(r.PersonaToken("sixty"))
+		r.Login(r.PersonaToken("lookup"))
+		r.crosses("zuora-paused")
+	})
+	provoke("oldest-login", func(t *testing.T) { r.oldestLogin(all, none) })
+	provoke("dead-letters", func(t *testing.T) { r.deadLetter() })
+	provoke("login-errors", func(t *testing.T) { r.loginErrors() })
+
+	for page := range r.alarms {
+		if !done[page] {
+			t.Errorf("the alarm %s was not provoked", page)
+		}
+	}
+}
+
+// oldestLogin keeps a message waiting. AWS counts the age from the sending of
+// the oldest message that was not deleted; here that is a login whose event is
+// not final. The threshold is lowered to what a test can wait for.
+func (r *rehearsal) oldestLogin(all, none map[string]any) {
+	const threshold = 2 * time.Second
+	a := r.alarms["oldest-login"]
+	if m := a.Measures[0]; m.Namespace != "AWS/SQS" || m.Name != "ApproximateAgeOfOldestMessage" || m.Value != "${SyncQueue.QueueName}" {
+		r.t.Errorf("the alarm watches %+v", m)
+	}
+	r.Behave(r.ZuoraURL, all)
+	defer r.Behave(r.ZuoraURL, none)
+	sent := time.Now()
+	event := r.Login(r.PersonaToken("single")).Queued[0].Event
+	var age time.Duration
+	r.Until("the login to have waited", func() bool {
+		e, ok := r.Event(event)
+		if !ok || e.Status.Final() {
+			r.t.Fatalf("the login did not wait: %+v", e)
+		}
+		age = time.Since(sent)
+		return age >= threshold
+	}, nil)
+	r.t.Logf("oldest-login: age %s, threshold lowered to %s from %g s", age.Round(time.Millisecond), threshold, a.Threshold)
+}
+
+// deadLetter puts a message where SQS puts what it gave up on.
+func (r *rehearsal) deadLetter() {
+	id := hotsync.NewEventID(time.Now(), func(b []byte) (int, error) { return copy(b, "deadletter"), nil })
+	body, err := syncqueue.Encode(hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Account: "A00000101", RequestedAt: time.Now()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	q, ok := r.Template.Queue("SyncDeadLetterQueue")
+	if !ok {
+		r.t.Fatal("no dead-letter queue")
+	}
+	_, err = r.Engines.SQS().SendMessage(r.t.Context(), &sqs.SendMessageInput{QueueUrl: &q.URL, MessageBody: &body,
+		MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String(id)})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.crosses("dead-letters")
+	if e := r.Await(id); e.Status != hotsync.StatusFailed || e.Reason != string(hotsync.CodeGaveUp) {
+		r.t.Errorf("the dead letter became %s %s, want a failed event", e.Status, e.Reason)
+	}
+	r.Until("the dead-letter queue to be empty", func() bool {
+		out, err := r.Engines.SQS().GetQueueAttributes(r.t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &q.URL,
+			AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages}})
+		return err == nil && out.Attributes["ApproximateNumberOfMessages"] == "0"
+	}, nil)
+}
+
+// loginErrors runs the login function without its queue: it stops at init, which
+// AWS counts as a failed call.
+func (r *rehearsal) loginErrors() {
+	a := r.alarms["login-errors"]
+	broken := *r.Template
+	broken.Functions = slices.Clone(r.Template.Functions)
+	for i, f := range broken.Functions {
+		f.Environment, f.Sources = maps.Clone(f.Environment), nil
+		f.Environment["QUEUE_URL"] = ""
+		broken.Functions[i] = f
+	}
+	host := hostOf(r.t, &broken, r.Engines.Environment())
+	result, err := host.Invoke(r.t.Context(), "LoginFunction", []byte(`{"triggerSource":"PostAuthentication_Authentication"}`))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	failed := 0.0
+	if result.FunctionError != "" {
+		failed++
+	}
+	if failed < a.Threshold {
+		r.t.Errorf("%g failed calls do not raise the alarm at %g", failed, a.Threshold)
+	}
+}
+
+// hostOf runs the functions of a template with that environment.
+func hostOf(t *testing.T, tmpl *template.Template, env []string, logs ...io.Writer) *lambdahost.Host {
+	t.Helper()
+	root, err := deployment.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	binaries, err := lambdahost.Build(t.Context(), root, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := lambdahost.New(lambdahost.Config{Template: tmpl, Binaries: binaries, Environment: env, Tee: io.MultiWriter(logs...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := host.Close(context.Background())
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return host
+}
