@@ -17,7 +17,9 @@ tools:
 	@command -v npm >/dev/null || { echo "npm is needed (it comes with Node): install it, then try again." >&2; exit 1; }
 
 run: tools ## bring the whole system up on this computer
-	go run ./cmd/hotsync up
+	@# Not go run: it would not pass a signal on, and leave the system behind.
+	go build -o .hotsync/hotsync ./cmd/hotsync
+	exec .hotsync/hotsync up
 
 test: tools ## run every test
 	go vet ./...
