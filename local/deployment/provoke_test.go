@@ -240,6 +240,13 @@ func TestAlarmsRing(t *testing.T) {
 	provoke("dead-letters", func(t *testing.T) { r.deadLetter() })
 	provoke("login-errors", func(t *testing.T) { r.loginErrors() })
 
+	r.watch.mu.Lock()
+	defer r.watch.mu.Unlock()
+	for _, line := range r.watch.lines {
+		if strings.ContainsAny(line, "@|") || strings.Contains(line, "A0000") {
+			t.Errorf("a metric line names a person or an account: %s", line)
+		}
+	}
 	for page := range r.alarms {
 		if !done[page] {
 			t.Errorf("the alarm %s was not provoked", page)
