@@ -41,6 +41,7 @@ type Options struct {
 	Ports      Ports
 	Dir        string                        // compiled functions and logs; a temporary one when empty
 	Engines    *engines.Engines              // running engines to share; nil for its own
+	Binaries   map[string]string             // compiled functions by folder, as lambdahost.Build gives them; nil to compile
 	Name       string                        // AWS::StackName: prefix of tables and queues; "hotsync" when empty
 	Parameters map[string]string             // of the template, over the local ones
 	Settings   func(*hotsync.Settings)       // changes LocalSettings before they are saved
@@ -101,9 +102,12 @@ func Start(ctx context.Context, root string, opt Options) (_ *Stack, err error) 
 		return nil, err
 	}
 
-	var binaries map[string]string
+	binaries := opt.Binaries
 	prepare, pctx := errgroup.WithContext(ctx)
 	prepare.Go(func() (err error) {
+		if binaries != nil {
+			return nil
+		}
 		opt.Progress("compiling the functions")
 		binaries, err = lambdahost.Build(pctx, root, filepath.Join(s.Dir, "functions"))
 		return err

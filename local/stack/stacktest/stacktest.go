@@ -1,0 +1,408 @@
+// Package stacktest gives tests whole systems, and the words to speak with
+// them: sign in, wait for an event, look into the sandboxes, misbehave.
+package stacktest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"hotsync/local/engines/enginetest"
+	"hotsync/local/lambdahost"
+	"hotsync/local/sandbox"
+	"hotsync/local/stack"
+	"hotsync/shared/hotsync"
+)
+
+// Patience bounds every wait for the system. Most take milliseconds.
+const Patience = 40 * time.Second
+
+// poll is how often a condition is looked at.
+const poll = 15 * time.Millisecond
+
+// System is a running stack of one test.
+type System struct {
+	*stack.Stack
+	t testing.TB
+}
+
+// count makes stack names of one test binary differ; the engines are its own.
+var count atomic.Int64
+
+// Start brings a stack up on free ports, over the engines that all tests of the
+// binary share, and ends it with the test. The functions are compiled once per
+// checkout. When the test failed, it shows what the functions logged.
+func Start(t testing.TB, opt stack.Options) *System {
+	t.Helper()
+	if opt.Engines == nil {
+		opt.Engines = enginetest.Start(t)
+	}
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.Binaries, err = binaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opt.Name == "" {
+		opt.Name = fmt.Sprintf("t%d", count.Add(1))
+	}
+	if opt.Dir == "" {
+		opt.Dir = t.TempDir()
+	}
+	// Not the test's context: it ends before the cleanup that closes the stack.
+	s, err := stack.Start(context.Background(), root, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := s.Close()
+		if err != nil {
+			t.Errorf("close the stack: %v", err)
+		}
+		if t.Failed() {
+			showLogs(t, filepath.Join(s.Dir, "logs"))
+		}
+	})
+	return &System{s, t}
+}
+
+// Root is the checkout: the nearest folder upwards of the working directory that
+// has a template.yaml.
+var Root = sync.OnceValues(func() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		_, err := os.Stat(filepath.Join(dir, "template.yaml"))
+		if err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("no template.yaml upwards of the working directory")
+		}
+		dir = parent
+	}
+})
+
+// binaries compiles the functions into a folder that all test binaries share:
+// one that finds them up to date only looks. The lock lasts for the build.
+var binaries = sync.OnceValues(func() (map[string]string, error) {
+	root, err := Root()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(root, ".hotsync", "test")
+	err = os.MkdirAll(dir, 0o755)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	return lambdahost.Build(context.Background(), root, dir)
+})
+
+func showLogs(t testing.TB, dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Logf("no logs: %v", err)
+		return
+	}
+	for _, e := range entries {
+		log, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Logf("log %s: %v", e.Name(), err)
+			continue
+		}
+		const most = 24 << 10
+		if len(log) > most {
+			log = log[len(log)-most:]
+		}
+		if len(log) > 0 {
+			t.Logf("--- %s\n%s", e.Name(), log)
+		}
+	}
+}
+
+// Answer is an HTTP answer.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Decode reads the body as JSON; numbers keep their digits.
+func (a Answer) Decode(t testing.TB, into any) {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(a.Body))
+	dec.UseNumber()
+	err := dec.Decode(into)
+	if err != nil {
+		t.Fatalf("answer %d %q: %v", a.Status, a.Body, err)
+	}
+}
+
+// Code is the code of an error answer of the API.
+func (a Answer) Code(t testing.TB) hotsync.Code {
+	t.Helper()
+	var body struct {
+		Error hotsync.Problem `json:"error"`
+	}
+	a.Decode(t, &body)
+	if body.Error.Message == "" || body.Error.Hint == "" {
+		t.Errorf("answer %d has an error without message or hint: %s", a.Status, a.Body)
+	}
+	return body.Error.Code
+}
+
+// Do sends a request; body is sent as JSON unless it is nil, bearer as token
+// unless it is "".
+func (s *System) Do(method, address, bearer string, body any) Answer {
+	s.t.Helper()
+	var payload io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		payload = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), method, address, payload)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return Answer{res.StatusCode, res.Header, raw}
+}
+
+// must is Do for what has to succeed.
+func (s *System) must(method, address string, body, into any) {
+	s.t.Helper()
+	a := s.Do(method, address, "", body)
+	if a.Status >= 300 {
+		s.t.Fatalf("%s %s: %d %s", method, address, a.Status, a.Body)
+	}
+	if into != nil {
+		a.Decode(s.t, into)
+	}
+}
+
+// PersonaToken gives a persona's ID token.
+func (s *System) PersonaToken(name string) string {
+	s.t.Helper()
+	var answer struct {
+		Token string `json:"id_token"`
+	}
+	s.must(http.MethodGet, s.IDPURL+"/_sandbox/token?persona="+url.QueryEscape(name), nil, &answer)
+	return answer.Token
+}
+
+// Token gives an ID token of an issuer (direct, lookup or staff) with those claims.
+func (s *System) Token(issuer string, claims map[string]any) string {
+	s.t.Helper()
+	var answer struct {
+		Token string `json:"id_token"`
+	}
+	s.must(http.MethodPost, s.IDPURL+"/_sandbox/token?issuer="+issuer, claims, &answer)
+	return answer.Token
+}
+
+// Admission is the answer of POST /login.
+type Admission struct {
+	Login  string `json:"login"`
+	Queued []struct {
+		Event    string `json:"event"`
+		Provider string `json:"provider"`
+		Claim    string `json:"claim"`
+		Account  string `json:"account"`
+		Lookup   *struct {
+			Field string `json:"field"`
+		} `json:"lookup"`
+	} `json:"queued"`
+	Ignored []struct {
+		Claim  string `json:"claim"`
+		Reason string `json:"reason"`
+		Detail string `json:"detail"`
+	} `json:"ignored"`
+	Reason string `json:"reason"`
+}
+
+// Login signs in with a token by POST /login, which has to answer 202.
+func (s *System) Login(token string) Admission {
+	s.t.Helper()
+	a := s.Do(http.MethodPost, s.URL+"/login", token, nil)
+	if a.Status != http.StatusAccepted {
+		s.t.Fatalf("POST /login: %d %s", a.Status, a.Body)
+	}
+	var out Admission
+	a.Decode(s.t, &out)
+	return out
+}
+
+// Sync signs in with a token and waits for every event that was queued, in their
+// order.
+func (s *System) Sync(token string) []hotsync.Event {
+	s.t.Helper()
+	admitted := s.Login(token)
+	events := make([]hotsync.Event, 0, len(admitted.Queued))
+	for _, q := range admitted.Queued {
+		events = append(events, s.Await(q.Event))
+	}
+	return events
+}
+
+// Event reads an event as the API shows it; ok is false when there is none.
+func (s *System) Event(id string) (_ hotsync.Event, ok bool) {
+	s.t.Helper()
+	a := s.Do(http.MethodGet, s.URL+"/api/events/"+id, s.staff(), nil)
+	var e hotsync.Event
+	switch a.Status {
+	case http.StatusOK:
+		a.Decode(s.t, &e)
+		return e, true
+	case http.StatusNotFound:
+		return e, false
+	default:
+		s.t.Fatalf("GET /api/events/%s: %d %s", id, a.Status, a.Body)
+		return e, false
+	}
+}
+
+func (s *System) staff() string {
+	s.t.Helper()
+	return s.PersonaToken("viewer")
+}
+
+// Await waits until an event is final.
+func (s *System) Await(id string) hotsync.Event {
+	s.t.Helper()
+	return s.AwaitEvent(id, "be final", func(e hotsync.Event) bool { return e.Status.Final() })
+}
+
+// AwaitEvent waits until an event is there and as wanted.
+func (s *System) AwaitEvent(id, what string, wanted func(hotsync.Event) bool) hotsync.Event {
+	s.t.Helper()
+	var last hotsync.Event
+	s.Until(fmt.Sprintf("event %s to %s", id, what), func() bool {
+		e, ok := s.Event(id)
+		last = e
+		return ok && wanted(e)
+	}, func() string { return fmt.Sprintf("%+v", last) })
+	return last
+}
+
+// Until waits until done, and fails the test when that takes too long; last says
+// how things stand then, and may be nil.
+func (s *System) Until(what string, done func() bool, last func() string) {
+	s.t.Helper()
+	end := time.NewTimer(Patience)
+	defer end.Stop()
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-end.C:
+			text := ""
+			if last != nil {
+				text = ": " + last()
+			}
+			s.t.Fatalf("waited %s for %s%s", Patience, what, text)
+		case <-tick.C:
+		}
+	}
+}
+
+// Idle waits until no message is in the sync queue.
+func (s *System) Idle() {
+	s.t.Helper()
+	var depth struct {
+		Queue struct{ Visible, InFlight, Delayed int }
+	}
+	s.Until("the queue to be empty", func() bool {
+		a := s.Do(http.MethodGet, s.URL+"/api/queue", s.staff(), nil)
+		a.Decode(s.t, &depth)
+		return depth.Queue.Visible+depth.Queue.InFlight+depth.Queue.Delayed == 0
+	}, func() string { return fmt.Sprintf("%+v", depth) })
+}
+
+// Limio gives every object of the Limio sandbox by record type, as
+// GET /_sandbox/state shows them.
+func (s *System) Limio() map[string][]map[string]any {
+	s.t.Helper()
+	var state map[string][]map[string]any
+	s.must(http.MethodGet, s.LimioURL+"/_sandbox/state", nil, &state)
+	return state
+}
+
+// LimioCounts gives what was done in the Limio sandbox.
+func (s *System) LimioCounts() (counts struct {
+	Creates           map[string]int
+	Updates           int
+	Links             int
+	LinksRepeated     int
+	DuplicatesRefused int
+	PluginSyncs       int
+	PluginCreates     map[string]int
+}) {
+	s.t.Helper()
+	s.must(http.MethodGet, s.LimioURL+"/_sandbox/counts", nil, &counts)
+	return counts
+}
+
+// Requests gives the requests that a sandbox got, oldest first, from a number on.
+func (s *System) Requests(sandboxURL string, from int) []sandbox.Request {
+	s.t.Helper()
+	var all []sandbox.Request
+	s.must(http.MethodGet, sandboxURL+"/_sandbox/requests", nil, &all)
+	return all[min(from, len(all)):]
+}
+
+// Behave makes a sandbox misbehave; body is that of PUT /_sandbox/behaviour.
+func (s *System) Behave(sandboxURL string, body map[string]any) {
+	s.t.Helper()
+	s.must(http.MethodPut, sandboxURL+"/_sandbox/behaviour", body, nil)
+}
+
+// PutAccount gives the Zuora sandbox an account, in place of the one it has.
+func (s *System) PutAccount(id string, body any) {
+	s.t.Helper()
+	s.must(http.MethodPut, s.ZuoraURL+"/_sandbox/accounts/"+id, body, nil)
+}
+
+// Invoke calls a function through Lambda's invoke API.
+func (s *System) Invoke(function string, payload any) Answer {
+	s.t.Helper()
+	return s.Do(http.MethodPost, s.InvokeURL+"/2015-03-31/functions/"+function+"/invocations", "", payload)
+}
