@@ -6,18 +6,19 @@
 // one sync at a time run for an account. A request that has no account id yet
 // (an account number, a lookup) has a group of its own, is resolved there, and
 // is sent on under the account id.
+//
+// SQS counts a message as received also when it only came along behind a
+// failing one of its group, so its count bounds the tries of a sync from above.
 package syncqueue
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"io"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -26,22 +27,14 @@ import (
 	"hotsync/shared/hotsync"
 )
 
-// MaxMessage bounds a message, in bytes. A request is far smaller: claims are
-// cut before they come here.
-const MaxMessage = 64 << 10
-
 // batchSize is how many messages SQS takes in one call.
 const batchSize = 10
-
-// version is the form of the message body. A consumer refuses what it does not
-// know, so that a message of a later deployment fails visibly.
-const version = 1
 
 // Client is what the queue needs of *sqs.Client.
 type Client interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
-	ChangeMessageVisibility(context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error)
+	ChangeMessageVisibilityBatch(context.Context, *sqs.ChangeMessageVisibilityBatchInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
 	GetQueueAttributes(context.Context, *sqs.GetQueueAttributesInput, ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error)
 }
 
@@ -56,17 +49,21 @@ func New(client Client, url string) *Queue { return &Queue{client, url} }
 
 // Send sends requests and gives an error for each, in their order: nil says
 // that SQS has taken it. One that fails does not keep the others from being
-// sent.
+// sent. A request that says the same as one of the last five minutes (the same
+// account or lookup of the same login) is taken and is in the queue once;
+// retries and what a person asked for are never the same as another.
 func (q *Queue) Send(ctx context.Context, requests []hotsync.SyncRequest) []error {
 	errs := make([]error, len(requests))
 	if len(requests) == 1 {
 		errs[0] = q.Requeue(ctx, requests[0])
 		return errs
 	}
+	var wg sync.WaitGroup
 	for from := 0; from < len(requests); from += batchSize {
 		to := min(from+batchSize, len(requests))
-		q.sendBatch(ctx, requests[from:to], errs[from:to])
+		wg.Go(func() { q.sendBatch(ctx, requests[from:to], errs[from:to]) })
 	}
+	wg.Wait()
 	return errs
 }
 
@@ -142,16 +139,18 @@ func (q *Queue) Depth(ctx context.Context) (_ Depth, err error) {
 	if err != nil {
 		return Depth{}, hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not answer.").Because(err)
 	}
-	count := func(name types.QueueAttributeName) int {
-		n, err := strconv.Atoi(out.Attributes[string(name)])
+	var d Depth
+	for name, to := range map[types.QueueAttributeName]*int{
+		types.QueueAttributeNameApproximateNumberOfMessages:           &d.Visible,
+		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible: &d.InFlight,
+		types.QueueAttributeNameApproximateNumberOfMessagesDelayed:    &d.Delayed,
+	} {
+		*to, err = strconv.Atoi(out.Attributes[string(name)])
 		if err != nil {
-			return 0
+			return Depth{}, hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not say how many messages it holds.").Because(err)
 		}
-		return n
 	}
-	return Depth{Visible: count(types.QueueAttributeNameApproximateNumberOfMessages),
-		InFlight: count(types.QueueAttributeNameApproximateNumberOfMessagesNotVisible),
-		Delayed:  count(types.QueueAttributeNameApproximateNumberOfMessagesDelayed)}, nil
+	return d, nil
 }
 
 // target names what a request is about.
@@ -169,7 +168,9 @@ func target(r hotsync.SyncRequest) string {
 }
 
 // group is the message group: all of one group are handled one at a time, in
-// order.
+// order. Like a de-duplication id it may have 128 letters, digits and
+// punctuation marks:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 func group(r hotsync.SyncRequest) string { return target(r) }
 
 // deduplication is the id under which SQS takes a message once within five
@@ -189,59 +190,4 @@ func deduplication(r hotsync.SyncRequest) string {
 func digest(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:16])
-}
-
-// envelope is the body of a message.
-type envelope struct {
-	Version int `json:"v"`
-	hotsync.SyncRequest
-}
-
-// Encode makes the body of a message.
-func Encode(r hotsync.SyncRequest) (string, error) {
-	body, err := json.Marshal(envelope{version, r})
-	if err != nil {
-		return "", hotsync.Errorf(hotsync.CodeInternal, "Internal error.").Because(err)
-	}
-	if len(body) > MaxMessage {
-		return "", hotsync.Errorf(hotsync.CodeBadRequest, "The request is over %d bytes.", MaxMessage)
-	}
-	return string(body), nil
-}
-
-// Decode reads the body of a message. Whatever is not a request of ours, down
-// to an unknown member, is CodeMessageMalformed; the error does not quote it.
-func Decode(body string) (hotsync.SyncRequest, error) {
-	malformed := func(format string, args ...any) (hotsync.SyncRequest, error) {
-		return hotsync.SyncRequest{}, hotsync.Errorf(hotsync.CodeMessageMalformed, format, args...)
-	}
-	if len(body) > MaxMessage {
-		return malformed("The message is over %d bytes.", MaxMessage)
-	}
-	var e envelope
-	dec := json.NewDecoder(bytes.NewReader([]byte(body)))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&e)
-	if err != nil {
-		return malformed("The message is not the JSON of a sync request.")
-	}
-	_, err = dec.Token()
-	r := e.SyncRequest
-	switch {
-	case !errors.Is(err, io.EOF):
-		return malformed("Something follows the sync request in the message.")
-	case e.Version != version:
-		return malformed("The message has form %d; this function knows form %d.", e.Version, version)
-	case !hotsync.IsEventID(r.EventID):
-		return malformed("The message has no event id.")
-	case r.RequestedAt.IsZero():
-		return malformed("The message does not say when the sync was asked for.")
-	case r.AccountID != "" && !hotsync.IsAccountID(r.AccountID):
-		return malformed("accountId is no Zuora account id.")
-	case r.Lookup != nil && (!hotsync.IsLookupField(r.Lookup.Field) || r.Lookup.Value == ""):
-		return malformed("The lookup names no custom field, or no value.")
-	case r.Account == "" && r.AccountID == "" && r.Lookup == nil:
-		return malformed("The message names no account.")
-	}
-	return r, nil
 }
