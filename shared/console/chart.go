@@ -106,7 +106,7 @@ func niceTop(most int) int {
 		return 2
 	}
 	unit := math.Pow(10, math.Floor(math.Log10(float64(most))))
-	for _, k := range []float64{1, 2, 4, 6, 8, 10} {
+	for _, k := range []float64{1, 1.2, 1.6, 2, 3, 4, 6, 8, 10} {
 		if top := int(k * unit); top >= most && top%2 == 0 {
 			return top
 		}

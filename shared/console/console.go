@@ -144,6 +144,21 @@ func (c *console) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /events/{id}", c.page(Viewer, c.eventPage))
 	mux.HandleFunc("POST /events/{id}/retry", c.page(Operator, c.retryFromPage))
 	mux.HandleFunc("POST /events/{id}/reveal", c.page(Operator, c.reveal))
+	mux.HandleFunc("GET /events.csv", c.page(Viewer, c.exportCSV))
+	mux.HandleFunc("GET /events.jsonl", c.page(Viewer, c.exportJSON))
+	mux.HandleFunc("GET /accounts/{key}", c.page(Viewer, c.accountPage))
+	mux.HandleFunc("POST /accounts/{key}/sync", c.page(Operator, c.syncNow))
+	mux.HandleFunc("POST /accounts/{key}/dryrun", c.page(Operator, c.dryRun))
+	mux.HandleFunc("GET /retry", c.page(Operator, c.bulkCount))
+	mux.HandleFunc("GET /retry/reason", c.page(Operator, c.bulkReason))
+	mux.HandleFunc("POST /retry", c.page(Operator, c.bulkStart))
+	mux.HandleFunc("POST /retry/next", c.page(Operator, c.bulkNext))
+	mux.HandleFunc("POST /retry/stop", c.page(Operator, c.bulkStop))
+	if c.Gallery {
+		mux.HandleFunc("GET /gallery", c.page(Viewer, c.galleryPage))
+		mux.HandleFunc("GET /gallery/list", c.page(Viewer, c.galleryList))
+		mux.HandleFunc("GET /gallery/{state}", c.page(Viewer, c.galleryEvent))
+	}
 	mux.HandleFunc("/", c.page(Viewer, func(http.ResponseWriter, *http.Request, member) error {
 		return hotsync.Errorf(hotsync.CodeNotFound, "There is no such page.")
 	}))

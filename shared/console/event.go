@@ -81,7 +81,7 @@ func (c *console) showEvent(w http.ResponseWriter, r *http.Request, m member, re
 	}
 	now := c.Now()
 	page := eventView{Event: e, Now: now, CanRetry: m.Operator() && retriable(e), Revealed: revealed, Request: e.Request,
-		Who: e.Subject, Steps: stepBars(e, now), Tries: tryBars(e, now), Groups: groupChanges(e.Changes), Live: !e.Status.Final()}
+		Who: e.Subject, Steps: stepBars(e), Tries: tryBars(e, now), Groups: groupChanges(e.Changes), Live: !e.Status.Final()}
 	if e.Request.Lookup != nil {
 		page.Lookup = e.Request.Lookup.Value
 	}
@@ -277,7 +277,7 @@ func place(begin time.Time, whole time.Duration, at time.Time, span time.Duratio
 	return x, min(max(width, thinnest), barUnits-x)
 }
 
-func stepBars(e hotsync.Event, _ time.Time) []stepBar {
+func stepBars(e hotsync.Event) []stepBar {
 	if len(e.Steps) == 0 {
 		return nil
 	}

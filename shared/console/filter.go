@@ -199,6 +199,9 @@ func canonicalTime(written string, t time.Time) string {
 	return written
 }
 
+// Values is the filter for the hidden fields of a form.
+func (f filter) Values() url.Values { return f.values() }
+
 // Encode is the filter as a query.
 func (f filter) Encode() string { return f.values().Encode() }
 
@@ -238,4 +241,31 @@ func (f filter) toggled(s hotsync.Status) filter {
 func (f filter) query() eventstore.Query {
 	return eventstore.Query{Account: f.Account, Subject: f.Subject, Q: f.Text, Provider: f.Provider, Trigger: f.Trigger,
 		Statuses: f.Statuses, From: f.From, To: f.To}
+}
+
+// parseFilterText reads a filter as Encode wrote it.
+func parseFilterText(query string, now time.Time) (filter, error) {
+	v, err := url.ParseQuery(query)
+	if err != nil {
+		return filter{}, hotsync.Errorf(hotsync.CodeBadRequest, "The filter could not be read.").Because(err)
+	}
+	return parseFilter(v, now)
+}
+
+// Words says the filter in the form of the search box.
+func (f filter) Words() string {
+	var out []string
+	if f.Text != "" {
+		out = append(out, f.Text)
+	}
+	v := f.values()
+	for _, key := range filterKeys {
+		if s := v.Get(key); s != "" {
+			if strings.ContainsAny(s, " \t") {
+				s = `"` + s + `"`
+			}
+			out = append(out, key+":"+s)
+		}
+	}
+	return strings.Join(out, " ")
 }

@@ -194,6 +194,7 @@ func functions(a assets) template.FuncMap {
 		"label":       label,
 		"join":        strings.Join,
 		"took":        took,
+		"slug":        slug,
 		"account":     accountName,
 		"accountPath": accountPath,
 		"sub":         func(a, b int) int { return a - b },

@@ -366,7 +366,7 @@ func TestOverview(t *testing.T) {
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
 	a.wantNoHTML(t)
-	if got := a.Texts(".tiles:not(.small) .figure"); !cmp.Equal(got, []string{"95.0 %", "95", "5", "10", "1.5 s"}) {
+	if got := a.Texts(".tiles:not(.now) .figure"); !cmp.Equal(got, []string{"95.0 %", "95", "5", "10", "1.5 s"}) {
 		t.Errorf("figures = %q", got)
 	}
 	if got := a.Texts(".reasons tbody td a"); !cmp.Equal(got, []string{"Limio refused an object", "Zuora is busy", "several accounts match"}) {
@@ -377,7 +377,7 @@ func TestOverview(t *testing.T) {
 			t.Errorf("%s ends at %s", href, a.url)
 		}
 	}
-	if got := a.Attrs(`.small a[href^="/events/event-"]`, "href"); !cmp.Equal(got, []string{"/events/" + by["retrying, paused by Zuora"].ID}) {
+	if got := a.Attrs(`.now a[href^="/events/event-"]`, "href"); !cmp.Equal(got, []string{"/events/" + by["retrying, paused by Zuora"].ID}) {
 		t.Errorf("the oldest waiting is %q", got)
 	}
 	if got := a.Count(".chart rect"); got != 4 {

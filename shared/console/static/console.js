@@ -90,6 +90,11 @@
       if (beat % every === 0 && !reading(el)) htmx.trigger(el, 'live');
     }
   };
+  // The steps of a job, each after the other's answer.
+  const step = (beat) => {
+    const form = doc.querySelector('form[data-step]');
+    if (form && !paused && beat % Number(form.dataset.step) === 0) htmx.trigger(form, 'live');
+  };
   const showPause = () => {
     for (const b of doc.querySelectorAll('[data-live-toggle]')) {
       b.textContent = paused ? 'Go on live' : 'Pause live';
@@ -205,5 +210,6 @@
     tick();
     if (beat % 4 === 0) refreshList();
     refreshParts(beat);
+    step(beat);
   }, 1000);
 })();

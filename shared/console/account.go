@@ -1,0 +1,213 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/syncer"
+)
+
+type accountView struct {
+	Key       string // as the address has it
+	Account   hotsync.AccountRef
+	State     eventstore.AccountState
+	Known     bool // State could be read
+	Days      []accountDay
+	Older     string // address of the older events
+	Objects   []limioObject
+	Links     []link
+	CanDryRun bool
+	DryRun    *syncer.DryRun
+	Groups    []changeGroup // of the dry run
+	Problem   *hotsync.Problem
+	Now       time.Time
+}
+
+// accountDay is the events of one day, the newest first.
+type accountDay struct {
+	Day    time.Time
+	Events []hotsync.Event
+}
+
+// limioObject is an object that a sync of the account wrote, as far back as
+// events are shown.
+type limioObject struct {
+	Object, ID string
+	At         time.Time
+}
+
+// accountKey reads the account that a path names: an id or a number.
+func accountKey(r *http.Request) (string, error) {
+	key := strings.TrimSpace(r.PathValue("key"))
+	if key == "" || len(key) > 100 {
+		return "", hotsync.Errorf(hotsync.CodeNotFound, "That is no account id or number.")
+	}
+	return key, nil
+}
+
+func (c *console) accountPage(w http.ResponseWriter, r *http.Request, m member) error {
+	key, err := accountKey(r)
+	if err != nil {
+		return err
+	}
+	page := accountView{Key: key}
+	return c.showAccount(w, r, m, page)
+}
+
+func (c *console) showAccount(w http.ResponseWriter, r *http.Request, m member, page accountView) error {
+	page.Now, page.CanDryRun = c.Now(), c.DryRunner != nil
+	found, err := c.search(r.Context(), filter{Account: page.Key}, 0, get(r.URL.Query(), "cursor"), true)
+	if err != nil {
+		return err
+	}
+	if len(found.Events) == 0 && page.DryRun == nil && page.Problem == nil && !hotsync.IsAccountID(page.Key) && get(r.URL.Query(), "cursor") == "" {
+		return hotsync.Errorf(hotsync.CodeNotFound, "No sync of an account %q is known.", clip(page.Key, 60))
+	}
+	for i, e := range found.Events {
+		e.ChangeCount, e.AttemptCount, e.WarningCount = len(e.Changes), len(e.Attempts), len(e.Warnings)
+		found.Events[i] = e
+		if page.Account.ID == "" {
+			page.Account.ID = e.Account.ID
+		}
+		page.Account.Number = cmp.Or(page.Account.Number, e.Account.Number)
+	}
+	if page.Account.ID == "" && hotsync.IsAccountID(page.Key) {
+		page.Account.ID = page.Key
+	}
+	page.Days, page.Objects = byDay(found.Events), objectsOf(found.Events)
+	if found.Cursor != "" {
+		page.Older = withQuery(r.URL.Path, map[string][]string{"cursor": {found.Cursor}})
+	}
+	c.fillState(r.Context(), &page)
+	title := "Account " + cmp.Or(page.Account.Number, page.Account.ID, page.Key)
+	status := http.StatusOK
+	if page.Problem != nil {
+		status = page.Problem.Code.HTTPStatus()
+	}
+	return c.renderAs(w, r, m, status, "account", "layout", view{Title: title, Nav: "events", Body: page})
+}
+
+// fillState reads what is remembered of the account; the page does without.
+func (c *console) fillState(ctx context.Context, page *accountView) {
+	if page.Account.ID == "" {
+		return
+	}
+	state, err := c.Events.LoadAccount(ctx, page.Account.ID)
+	if err != nil {
+		c.Log.WarnContext(ctx, "account state not read", "error", err)
+		return
+	}
+	page.State, page.Known = state, true
+	page.Account.Number = cmp.Or(page.Account.Number, state.Number)
+	page.Links = c.links(ctx, hotsync.Event{Account: page.Account})
+}
+
+func byDay(events []hotsync.Event) []accountDay {
+	var out []accountDay
+	for _, e := range events {
+		day := e.RequestedAt.UTC().Truncate(24 * time.Hour)
+		if len(out) == 0 || !out[len(out)-1].Day.Equal(day) {
+			out = append(out, accountDay{Day: day})
+		}
+		out[len(out)-1].Events = append(out[len(out)-1].Events, e)
+	}
+	return out
+}
+
+// objectsOf lists the Limio objects that syncs wrote, each with its latest write.
+func objectsOf(events []hotsync.Event) []limioObject {
+	var out []limioObject
+	seen := map[string]bool{}
+	for _, e := range events {
+		for _, ch := range e.Changes {
+			if !seen[ch.ID] {
+				seen[ch.ID] = true
+				out = append(out, limioObject{ch.Object, ch.ID, e.RequestedAt})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b limioObject) int { return cmp.Compare(a.Object, b.Object) })
+	return out
+}
+
+// requestFor is a sync of the account as its last login asked for it, so that
+// what is created belongs to the same person; without a login it is asked for
+// by the account alone.
+func (c *console) requestFor(ctx context.Context, key string) (hotsync.SyncRequest, error) {
+	found, err := c.search(ctx, filter{Account: key}, 20, "", true)
+	if err != nil {
+		return hotsync.SyncRequest{}, err
+	}
+	request := hotsync.SyncRequest{Account: key}
+	if hotsync.IsAccountID(key) {
+		request.AccountID = key
+	}
+	for _, e := range found.Events {
+		request.AccountID = cmp.Or(request.AccountID, e.Account.ID)
+		if !e.Request.Identity.IsZero() {
+			last := e.Request
+			request.Identity, request.EmailHash, request.Provider, request.Claim = last.Identity, last.EmailHash, last.Provider, last.Claim
+			break
+		}
+	}
+	if len(found.Events) == 0 && request.AccountID == "" {
+		return request, hotsync.Errorf(hotsync.CodeNotFound, "No sync of an account %q is known.", clip(key, 60))
+	}
+	request.Account = cmp.Or(request.AccountID, key)
+	request.Trigger = hotsync.TriggerConsole
+	return request, nil
+}
+
+// syncNow queues a sync of the account and shows its event.
+func (c *console) syncNow(w http.ResponseWriter, r *http.Request, m member) error {
+	key, err := accountKey(r)
+	if err != nil {
+		return err
+	}
+	request, err := c.requestFor(r.Context(), key)
+	if err != nil {
+		return err
+	}
+	now := c.Now().UTC()
+	request.EventID, request.RequestedAt, request.Actor, request.Note = c.NewEventID(now), now, m.Name(), clip(strings.TrimSpace(r.FormValue("note")), maxNote)
+	e, err := c.send(r.Context(), request)
+	if err != nil {
+		return err
+	}
+	c.record(r.Context(), m, act{Action: "sync", Account: request.Account, Note: request.Note, Result: e.ID})
+	http.Redirect(w, r, "/events/"+e.ID, http.StatusSeeOther)
+	return nil
+}
+
+// dryRun shows what a sync of the account would change.
+func (c *console) dryRun(w http.ResponseWriter, r *http.Request, m member) error {
+	key, err := accountKey(r)
+	if err != nil {
+		return err
+	}
+	if c.DryRunner == nil {
+		return hotsync.Errorf(hotsync.CodeConflict, "Dry runs are not set up on this console.")
+	}
+	request, err := c.requestFor(r.Context(), key)
+	if err != nil {
+		return err
+	}
+	page := accountView{Key: key}
+	found, err := c.DryRunner.DryRun(r.Context(), request)
+	result := plural(len(found.Changes), "change", "changes")
+	if err != nil {
+		c.Log.WarnContext(r.Context(), "dry run failed", "account", request.Account, "error", err)
+		page.Problem = hotsync.AsError(err).Problem()
+		result = string(page.Problem.Code)
+	} else {
+		page.DryRun, page.Groups, page.Account = &found, groupChanges(found.Changes), found.Account
+	}
+	c.record(r.Context(), m, act{Action: "dry_run", Account: request.Account, Result: result})
+	return c.showAccount(w, r, m, page)
+}
