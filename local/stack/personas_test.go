@@ -81,13 +81,13 @@ func TestPersonas(t *testing.T) {
 				for _, st := range stories {
 					t.Run(st.persona, func(t *testing.T) {
 						if st.persona == "bare" && strategy == hotsync.CreatePlugin {
-							bareByPlugin(t, s)
+							bareByPlugin(t, s.For(t))
 							return
 						}
-						tell(t, s, st, strategy)
+						tell(t, s.For(t), st, strategy)
 					})
 				}
-				t.Run("nobody", func(t *testing.T) { nobody(t, s) })
+				t.Run("nobody", func(t *testing.T) { nobody(t, s.For(t)) })
 			})
 		}
 	}
@@ -232,4 +232,3 @@ func bareByPlugin(t *testing.T, s *stacktest.System) {
 		t.Errorf("error %+v, want one with a hint", events[0].Error)
 	}
 }
-

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -79,6 +80,9 @@ func Start(t testing.TB, opt stack.Options) *System {
 	return &System{s, t}
 }
 
+// For is the system with another test to report to, such as a subtest.
+func (s *System) For(t testing.TB) *System { return &System{s.Stack, t} }
+
 // Root is the checkout: the nearest folder upwards of the working directory that
 // has a template.yaml.
 var Root = sync.OnceValues(func() (string, error) {
@@ -135,14 +139,25 @@ func showLogs(t testing.TB, dir string) {
 			t.Logf("log %s: %v", e.Name(), err)
 			continue
 		}
-		const most = 24 << 10
-		if len(log) > most {
-			log = log[len(log)-most:]
-		}
-		if len(log) > 0 {
-			t.Logf("--- %s\n%s", e.Name(), log)
+		text := telling(log)
+		if text != "" {
+			t.Logf("--- %s\n%s", e.Name(), text)
 		}
 	}
+}
+
+// telling are the last lines of a log, without those that every invocation has.
+func telling(log []byte) string {
+	const most = 25
+	var lines []string
+	for line := range strings.Lines(string(log)) {
+		usual := strings.HasPrefix(line, "START ") || strings.HasPrefix(line, "END ") || strings.HasPrefix(line, `{"Function"`) ||
+			strings.HasPrefix(line, "REPORT ") && !strings.Contains(line, "Status: ")
+		if !usual {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-most):], "")
 }
 
 // Answer is an HTTP answer.
