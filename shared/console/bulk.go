@@ -250,7 +250,7 @@ func (c *console) overtaken(ctx context.Context, e hotsync.Event) (bool, error) 
 		return false, err
 	}
 	return slices.ContainsFunc(found.Events, func(x hotsync.Event) bool {
-		return x.ID > e.ID && x.Subject == e.Subject && (f.Account != "" || x.RetryOf == e.ID)
+		return x.RetryOf == e.ID || f.Account != "" && x.ID > e.ID && x.Subject == e.Subject
 	}), nil
 }
 

@@ -102,7 +102,7 @@ type Config struct {
 	DryRunner  DryRunner
 	Tokens     Tokens
 	Staff      Staff
-	SessionKey func(context.Context) ([]byte, error) // secret, at least 32 bytes; seals session cookies
+	SessionKey func(context.Context) ([]byte, error) // secret, at least 16 random characters; seals session cookies
 	HTTP       *http.Client                          // reads the staff issuer; nil for one with short time limits
 	PublicURL  string                                // scheme and host as browsers see the console; "" takes the request's
 	NewEventID func(time.Time) string

@@ -165,9 +165,10 @@ func (m *memory) LoadAccount(_ context.Context, id string) (eventstore.AccountSt
 }
 
 type queue struct {
-	mu   sync.Mutex
-	sent []hotsync.SyncRequest
-	fail error
+	mu    sync.Mutex
+	sent  []hotsync.SyncRequest
+	depth int
+	fail  error
 }
 
 func (q *queue) Requeue(_ context.Context, r hotsync.SyncRequest) error {
@@ -183,7 +184,7 @@ func (q *queue) Requeue(_ context.Context, r hotsync.SyncRequest) error {
 func (q *queue) Depth(context.Context) (syncqueue.Depth, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return syncqueue.Depth{Visible: 3, InFlight: 1}, q.fail
+	return syncqueue.Depth{Visible: q.depth, InFlight: 1}, q.fail
 }
 
 type settings struct {

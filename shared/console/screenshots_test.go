@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 )
@@ -54,6 +55,11 @@ func picturePages(by map[string]hotsync.Event) map[string]string {
 		"event-ambiguous": "/events/" + by["skipped, several accounts match"].ID,
 		"event-retrying":  "/events/" + by["retrying"].ID,
 		"event-hostile":   "/events/" + by["hostile text"].ID,
+		"account":         "/accounts/" + sample.Account.Number,
+		"bulk-count":      "/retry",
+		"bulk-reason":     "/retry/reason?status=failed",
+		"gallery":         "/gallery",
+		"overview-week":   "/?span=week",
 		"not-found":       "/nothing",
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"hotsync/shared/hotsync"
 )
 
-// minKey is how long the session key's secret must be at least: 32 characters
+// minKey is how long the session key's secret must be at least: 16 characters
 // of a random text.
-const minKey = 32
+const minKey = 16
 
 // sealer turns values into text that only this console can read or make:
 // AES-256-GCM under a key derived from the session secret. What is sealed for

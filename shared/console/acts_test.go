@@ -1,0 +1,342 @@
+package console_test
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hotsync/shared/console/internal/sample"
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+)
+
+func TestAccountPage(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	b := setup(t, events...)
+	b.events.accounts[sample.Account.ID] = eventstore.AccountState{AccountID: sample.Account.ID, Number: sample.Account.Number, CustomerID: "cus-1",
+		LastSucceededEvent: by["succeeded, unchanged"].ID, LastSucceededAt: start.Add(-5 * time.Minute), LinkedSubjects: []string{"a", "b"}}
+	c := b.signIn("viewer")
+	for _, key := range []string{sample.Account.ID, sample.Account.Number} {
+		a := c.get("/accounts/" + key)
+		a.wantStatus(t, http.StatusOK)
+		a.Sound()
+		a.wantNoHTML(t)
+		if got := a.Text("h1"); got != "Account A00000042" {
+			t.Errorf("%s: h1 = %q", key, got)
+		}
+		if got := a.Count(".line > li:not(.day)"); got != 13 {
+			t.Errorf("%s: %d events on the line, want 13", key, got)
+		}
+		if got := a.Texts(".tries li"); len(got) != 2 || !strings.Contains(got[0], "Zuora answered 503") {
+			t.Errorf("%s: attempts = %q", key, got)
+		}
+		if a.Count("form[action$=sync]") != 0 {
+			t.Error("a viewer may sync")
+		}
+		if !strings.Contains(a.Text(".facts"), "cus-1") || !slices.Contains(a.Texts("td.mono"), "sub-0a1b2c3d4e5f60718293a4b5c6d7e8f9") {
+			t.Errorf("%s: the Limio ids are missing", key)
+		}
+	}
+	for path, status := range map[string]int{"/accounts/A-unknown": 404, "/accounts/" + url.PathEscape("<b>"): 404, "/accounts/" + strings.Repeat("x", 200): 404,
+		"/accounts/" + strings.Repeat("0", 32): 200, "/accounts/A00000042?cursor=x": 400} {
+		a := c.get(path)
+		a.wantStatus(t, status)
+		a.Sound()
+	}
+	b.events.fail["LoadAccount"] = down
+	a := c.get("/accounts/" + sample.Account.ID)
+	a.wantStatus(t, http.StatusOK)
+	if !strings.Contains(a.Text(".facts"), "could not be read") {
+		t.Error("without its state the page does not say so")
+	}
+}
+
+func TestSyncNow(t *testing.T) {
+	t.Parallel()
+
+	events, _ := samples()
+	b := setup(t, events...)
+	b.signIn("viewer").post("/accounts/A00000042/sync", nil).wantStatus(t, http.StatusForbidden)
+	a := b.signIn("operator").post("/accounts/A00000042/sync", nil)
+	a.wantStatus(t, http.StatusOK)
+	if len(b.queue.sent) != 1 {
+		t.Fatalf("%d requests queued, want 1", len(b.queue.sent))
+	}
+	got := b.queue.sent[0]
+	want := hotsync.SyncRequest{EventID: got.EventID, Trigger: hotsync.TriggerConsole, Provider: "direct", Claim: "zuora_account_ids",
+		Identity: hotsync.Identity{Issuer: "https://login.example.com/", Subject: "auth0|64c1d0aa91e24b5f7d1e22b9"}, EmailHash: "8f14e45fceea167a5a36dedd4bea2543",
+		Account: sample.Account.ID, AccountID: sample.Account.ID, RequestedAt: start, Actor: "Member operator"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("request mismatch (-want +got):\n%s", diff)
+	}
+	if a.url.Path != "/events/"+got.EventID {
+		t.Errorf("afterwards at %s, want the event", a.url)
+	}
+	if len(b.acts.list) != 1 || b.acts.list[0].Action != "sync" {
+		t.Errorf("recorded %+v", b.acts.list)
+	}
+	b.queue.fail = hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not take the request.")
+	a = b.signIn("operator").post("/accounts/A00000042/sync", nil)
+	a.wantStatus(t, http.StatusServiceUnavailable)
+	a.Sound()
+}
+
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	b := setup(t, events...)
+	b.sides.would.Account, b.sides.would.Changes, b.sides.would.Warnings = sample.Account, by["succeeded with changes"].Changes, []string{sample.Hostile}
+	c := b.signIn("operator")
+	a := c.post("/accounts/A00000042/dryrun", nil)
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	a.wantNoHTML(t)
+	if got := a.Text("#h-dry"); got != "Dry run: a sync now would make 4 changes" {
+		t.Errorf("the dry run says %q", got)
+	}
+	if got := a.Texts(".fields .after")[0]; got != "j•••@example.org" {
+		t.Errorf("the first change is to %q", got)
+	}
+	if len(b.queue.sent) != 0 {
+		t.Error("a dry run queued something")
+	}
+	b.sides.zuora = hotsync.Errorf(hotsync.CodeZuoraUnavailable, "Zuora answered 503.")
+	a = c.post("/accounts/A00000042/dryrun", nil)
+	a.wantStatus(t, http.StatusServiceUnavailable)
+	if got := a.Text("[role=alert] b"); got != "The dry run did not work: Zuora answered 503." || a.Count("ol.line") != 1 {
+		t.Errorf("a failed dry run says %q", got)
+	}
+	if got := len(b.acts.list); got != 2 {
+		t.Errorf("%d acts recorded, want 2", got)
+	}
+}
+
+// backlog is n failed syncs of n accounts.
+func backlog(n int) []hotsync.Event {
+	var out []hotsync.Event
+	for i := range n {
+		at := start.Add(-time.Duration(i+1) * time.Minute)
+		id := hotsync.EventIDFor(at, fmt.Sprint(i))
+		account := fmt.Sprintf("%032x", i)
+		out = append(out, hotsync.Event{ID: id, Status: hotsync.StatusFailed, Reason: string(hotsync.CodeZuoraUnavailable), RequestedAt: at, Subject: "s",
+			Account: hotsync.AccountRef{ID: account}, Request: hotsync.SyncRequest{EventID: id, Identity: hotsync.Identity{Subject: "s"}, Account: account, AccountID: account}})
+	}
+	return out
+}
+
+func TestBulkRetry(t *testing.T) {
+	t.Parallel()
+
+	events := backlog(25)
+	newer := events[3] // a later success of the same account
+	newer.ID, newer.RequestedAt, newer.Status, newer.Reason = hotsync.EventIDFor(start, "newer"), start, hotsync.StatusSucceeded, hotsync.ReasonChanged
+	b := setup(t, append(events, newer)...)
+	b.signIn("viewer").get("/retry").wantStatus(t, http.StatusForbidden)
+	c := b.signIn("operator")
+
+	a := c.get("/retry?from=24h")
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	if got := a.Text(".sheet h2"); !strings.HasPrefix(got, "25 syncs match") || a.Count(".events tbody tr") != 10 {
+		t.Errorf("the first step says %q with %d samples", got, a.Count(".events tbody tr"))
+	}
+	next := a.Attrs(".sheet a.primary", "href")[0]
+	a = c.get(next)
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	form := url.Values{}
+	for i, name := range a.Attrs("main form input", "name") {
+		form.Set(name, a.Attrs("main form input", "value")[i])
+	}
+	b2 := c.post("/retry", form)
+	b2.wantStatus(t, http.StatusBadRequest)
+	b2.Sound()
+	if len(b.queue.sent) != 0 {
+		t.Fatal("retried without a reason")
+	}
+	form.Set("why", "Zuora was down")
+	a = c.post("/retry", form)
+	first := a.Attrs("input[name=job]", "value")[0]
+	for step := 0; a.Count("form[action='/retry/next']") == 1; step++ {
+		a.Sound()
+		if step > 5 {
+			t.Fatal("the job does not end")
+		}
+		a = c.post("/retry/next", url.Values{"job": a.Attrs("input[name=job]", "value")[:1]})
+		a.wantStatus(t, http.StatusOK)
+	}
+	if got := a.Text("#job h2"); got != "Done: 24 of 25" {
+		t.Errorf("at the end the page says %q", got)
+	}
+	if len(b.queue.sent) != 24 || b.queue.sent[0].Note != "Zuora was down" || b.queue.sent[0].Actor != "Member operator" {
+		t.Fatalf("%d requests queued, want 24 with the reason; first %+v", len(b.queue.sent), b.queue.sent[0])
+	}
+	c.post("/retry/next", url.Values{"job": {first}}).wantStatus(t, http.StatusOK)
+	if len(b.queue.sent) != 24 {
+		t.Error("a step sent twice retried twice")
+	}
+	var results []string
+	for _, act := range b.acts.list {
+		results = append(results, act.Action+": "+act.Note+": "+strings.Split(act.Result, ",")[0])
+	}
+	if diff := cmp.Diff([]string{"bulk_retry: Zuora was down: begun", "bulk_retry: Zuora was down: done"}, results); diff != "" {
+		t.Errorf("acts mismatch (-want +got):\n%s", diff)
+	}
+}
+
+func TestBulkRetryWaitsAndStops(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t, backlog(25)...)
+	c := b.signIn("operator")
+	a := c.post("/retry", url.Values{"why": {"because"}, "status": {"failed"}})
+	job := url.Values{"job": a.Attrs("input[name=job]", "value")[:1]}
+	b.queue.mu.Lock()
+	b.queue.fail = down
+	b.queue.mu.Unlock()
+	a = c.post("/retry/next", job)
+	a.wantStatus(t, http.StatusOK)
+	if got := a.Text("#job .note"); !strings.Contains(got, "queue does not answer") {
+		t.Errorf("without a queue the page says %q", got)
+	}
+	b.queue.mu.Lock()
+	b.queue.fail, b.queue.depth = nil, 1000
+	b.queue.mu.Unlock()
+	a = c.post("/retry/next", job)
+	if got := a.Text("#job h2"); got != "Waiting: 0 of 25" {
+		t.Errorf("with a full queue the page says %q", got)
+	}
+	b.queue.mu.Lock()
+	b.queue.depth = 0
+	b.queue.mu.Unlock()
+	a = c.post("/retry/next", job)
+	a = c.post("/retry/stop", url.Values{"job": a.Attrs("input[name=job]", "value")[:1]})
+	if got := a.Text("#job h2"); got != "Stopped: 10 of 25" || a.Count("form[action^='/retry']") != 0 {
+		t.Errorf("after the stop the page says %q", got)
+	}
+	for _, token := range []string{"", "x", strings.Repeat("A", 80)} {
+		c.post("/retry/next", url.Values{"job": {token}}).wantStatus(t, http.StatusBadRequest)
+	}
+	b.signIn("admin").post("/retry/next", job).wantStatus(t, http.StatusForbidden)
+}
+
+func TestExport(t *testing.T) {
+	t.Parallel()
+
+	events, _ := samples()
+	b := setup(t, append(events, backlog(230)...)...)
+	c := b.signIn("viewer")
+	a := c.get("/events.csv?status=failed,skipped,succeeded,queued")
+	a.wantStatus(t, http.StatusOK)
+	records, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(records) != 1+230+len(events)-3 {
+		t.Errorf("the export has %d lines", len(records))
+	}
+	for _, r := range records {
+		for _, cell := range r {
+			if cell != "" && strings.ContainsRune("=+-@|", rune(cell[0])) {
+				t.Errorf("the cell %q begins a formula", cell)
+			}
+		}
+	}
+	if strings.Contains(a.body, "64c1d0aa91e24b5f7d1e22b9") {
+		t.Error("the export shows a subject unmasked")
+	}
+	if got := a.header.Get("Content-Disposition"); got != `attachment; filename="hotsync-events-20261122T120000Z.csv"` {
+		t.Errorf("Content-Disposition = %q", got)
+	}
+	a = c.get("/events.jsonl?reason=ambiguous")
+	lines := bufio.NewScanner(strings.NewReader(a.body))
+	var got []string
+	for lines.Scan() {
+		var e struct{ Status, Explanation string }
+		err := json.Unmarshal(lines.Bytes(), &e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e.Status+": "+e.Explanation)
+	}
+	if !cmp.Equal(got, []string{"skipped: 2 Zuora accounts share this value of LimioExternalId__c, so none was synced."}) {
+		t.Errorf("export = %q", got)
+	}
+	c.get("/events.csv?from=x").wantStatus(t, http.StatusBadRequest)
+	if got := len(b.acts.list); got != 2 {
+		t.Errorf("%d acts recorded, want 2", got)
+	}
+}
+
+func TestGallery(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	c := b.signIn("operator")
+	a := c.get("/gallery")
+	a.Sound()
+	links := a.Attrs(".states a", "href")
+	if len(links) != len(sample.Events(start)) {
+		t.Errorf("the gallery has %d states, want %d", len(links), len(sample.Events(start)))
+	}
+	for _, href := range append(links, "/gallery/list") {
+		a := c.get(href)
+		a.wantStatus(t, http.StatusOK)
+		a.Sound()
+		a.wantNoHTML(t)
+	}
+	c.get("/gallery/nothing").wantStatus(t, http.StatusNotFound)
+}
+
+func TestWeight(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	b := setup(t, append(events, backlog(60)...)...)
+	c := b.signIn("operator")
+	size := func(path string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Encoding", "gzip") // by hand, so that it stays packed
+		resp, err := c.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		n, err := bufio.NewReader(resp.Body).WriteTo(discard{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int(n)
+	}
+	files := 0
+	a := c.get("/")
+	for _, file := range append(a.Attrs("script[src]", "src"), a.Attrs("head link[href]", "href")...) {
+		files += size(file)
+	}
+	for _, path := range []string{"/", "/events", "/events/" + by["very many changes"].ID, "/accounts/A00000042", "/retry"} {
+		n := size(path)
+		t.Logf("%s: %d bytes, first load %d", path, n, n+files)
+		if n > 60<<10 || n+files > 100<<10 {
+			t.Errorf("%s weighs %d bytes, %d with its files; want at most 60 KiB and 100 KiB", path, n, n+files)
+		}
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
