@@ -1,19 +1,22 @@
-// Command login is the Lambda function that a login meets: Cognito triggers and
-// POST /login.
+// Command login is the Lambda function that a login meets: a Cognito trigger, or
+// POST /login of the HTTP API. It queues the accounts that the login names.
 package main
 
 import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"hotsync/shared/awsconfig"
+	"hotsync/shared/awsenv"
 	"hotsync/shared/environment"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/frontdoor"
@@ -25,25 +28,49 @@ import (
 	"hotsync/shared/telemetry"
 )
 
+// A login has 1.5 s in all (see frontdoor), so its AWS calls are tried twice at
+// most, and briefly. Init may take longer: Lambda allows it ten seconds.
+const (
+	attempts    = 2
+	perCall     = 600 * time.Millisecond
+	settingsAge = 30 * time.Second
+	warmUp      = 500 * time.Millisecond
+)
+
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx := context.Background()
-	env := environment.New(os.Getenv)
 	log := telemetry.NewLogger(os.Stdout, os.Getenv("LOG_LEVEL"))
-	// A login has 1.5 s: better one more try than one long one.
-	cfg, err := awsconfig.Load(ctx, 2, 600*time.Millisecond)
+	handler, err := wire(os.Getenv, log)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "the login function cannot start:", err)
+		return 1
+	}
+	lambda.Start(handler)
+	return 0
+}
+
+func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, error) {
+	env := environment.New(getenv)
+	queueURL := env.Text("QUEUE_URL", "the address of the SQS queue")
+	events := env.Text("EVENTS_TABLE", "the name of the events table")
+	settings := env.Text("SETTINGS_TABLE", "the name of the settings table")
+	retention := env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
+	cfg, err := awsenv.Config(getenv, attempts, perCall)
 	env.Note(err)
-	key, err := secret.New("SEARCH_KEY", os.Getenv, func() secret.Manager { return secretsmanager.New(cfg) })
+	key, err := secret.New("SEARCH_KEY", getenv, func() secret.Manager { return secretsmanager.New(cfg) })
 	env.Note(err)
-	tables := dynamodb.NewFromConfig(cfg)
-	days := env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
+	err = env.Err()
+	if err != nil {
+		return nil, err
+	}
+
+	db := dynamodb.NewFromConfig(cfg)
 	handler := frontdoor.New(frontdoor.Config{
 		Tokens:   idtoken.New(idtoken.Config{}),
-		Settings: settingstore.New(tables, settingstore.Config{Table: env.Text("SETTINGS_TABLE", "the name of the settings table"), Now: time.Now}).Cached(30*time.Second, log),
-		Queue:    syncqueue.New(sqs.NewFromConfig(cfg), env.Text("QUEUE_URL", "the address of the SQS queue")),
-		Events: eventstore.New(tables, eventstore.Config{Table: env.Text("EVENTS_TABLE", "the name of the events table"),
-			Retention: time.Duration(days) * 24 * time.Hour}),
+		Settings: settingstore.NewCached(settingstore.New(db, settings, time.Now), settingstore.CachedConfig{TTL: settingsAge, Logger: log}),
+		Queue:    syncqueue.New(sqs.NewFromConfig(cfg), queueURL),
+		Events:   eventstore.New(db, eventstore.Config{Table: events, Retention: time.Duration(retention) * 24 * time.Hour, Now: time.Now}),
 		SearchKey: func(ctx context.Context) []byte {
 			text, err := key.Text(ctx, false)
 			if err != nil {
@@ -51,15 +78,27 @@ func run() int {
 			}
 			return []byte(text)
 		},
-		Random: rand.Read,
-		Now:    time.Now,
-		Log:    log,
+		Random:  rand.Read,
+		Now:     time.Now,
+		Log:     log,
+		Metrics: telemetry.NewMetrics(os.Stdout, getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now),
 	})
-	err = env.Err()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "the function cannot start:", err)
-		return 1
+	if getenv("AWS_ENDPOINT_URL_SQS") == "" { // an engine on this computer needs no warming
+		warm(cfg, handler, queueURL, log)
 	}
-	lambda.StartHandler(handler)
-	return 0
+	return handler, nil
+}
+
+// warm opens the connections that the first login needs, while init still has
+// the whole processor.
+func warm(cfg aws.Config, handler *frontdoor.Handler, queueURL string, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), warmUp)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { handler.Warm(ctx) })
+	err := awsenv.Connect(ctx, cfg, queueURL)
+	if err != nil {
+		log.WarnContext(ctx, "no connection to SQS at init", "error", err)
+	}
+	wg.Wait()
 }

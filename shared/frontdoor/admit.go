@@ -2,7 +2,9 @@ package frontdoor
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"time"
 
 	"hotsync/shared/claims"
 	"hotsync/shared/hotsync"
@@ -29,6 +31,21 @@ type admission struct {
 	Queued  []queued         `json:"queued"`
 	Ignored []claims.Ignored `json:"ignored"`
 	Reason  string           `json:"reason,omitempty"` // why nothing was looked at
+}
+
+// settings reads the settings; its errors have a code.
+func (h *Handler) settings(ctx context.Context, wait time.Duration) (hotsync.Settings, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	settings, err := h.Settings.Load(ctx)
+	var coded *hotsync.Error
+	if err != nil && !errors.As(err, &coded) {
+		err = hotsync.Errorf(hotsync.CodeStoreUnavailable, "The settings could not be read.").Because(err)
+	}
+	if err != nil {
+		h.Metrics.Add(telemetry.NotQueued, 1)
+	}
+	return settings, err
 }
 
 // admit queues what a login asks to sync. eventID makes the event id of a

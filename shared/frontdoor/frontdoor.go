@@ -141,7 +141,7 @@ func (h *Handler) within(ctx context.Context, limit time.Duration, f func(contex
 	case <-ctx.Done():
 		h.Metrics.Add(telemetry.NotQueued, 1)
 		h.Log.ErrorContext(ctx, "login given up", "code", hotsync.CodeTimeout, "limit_ms", limit.Milliseconds())
-		return hotsync.Errorf(hotsync.CodeTimeout, "The login took too long to queue.")
+		return hotsync.Errorf(hotsync.CodeQueueUnavailable, "The login took too long to queue.")
 	}
 }
 

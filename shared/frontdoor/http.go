@@ -10,7 +10,6 @@ import (
 
 	"hotsync/shared/hotsync"
 	"hotsync/shared/idtoken"
-	"hotsync/shared/telemetry"
 )
 
 // request is an event of API Gateway: of an HTTP API (payload format 2.0) or of
@@ -151,9 +150,8 @@ func (h *Handler) login(ctx context.Context, raw []byte) answer {
 
 func (h *Handler) admitRequest(ctx context.Context, r *request) (admission, error) {
 	now := h.Now()
-	settings, err := h.Settings.Load(ctx)
+	settings, err := h.settings(ctx, loginDeadline-recordReserve)
 	if err != nil {
-		h.Metrics.Add(telemetry.NotQueued, 1)
 		h.refused(ctx, err)
 		return admission{}, err
 	}

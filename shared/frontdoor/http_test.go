@@ -156,6 +156,9 @@ func TestLoginRefusals(t *testing.T) {
 				return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsMissing, "There are no settings.")
 			}
 		}, status: 503, code: "settings_missing", header: "Retry-After"},
+		"settings too slow": {prepare: func(b *testBundle) {
+			b.load = func(context.Context) (hotsync.Settings, error) { return hotsync.Settings{}, context.DeadlineExceeded }
+		}, status: 503, code: "store_unavailable", header: "Retry-After"},
 		"queue down": {prepare: func(b *testBundle) {
 			b.send = func(context.Context, []hotsync.SyncRequest) []error { return []error{errDown} }
 		}, status: 503, code: "queue_unavailable", header: "Retry-After"},
@@ -233,8 +236,8 @@ func TestLoginDeadline(t *testing.T) {
 		b.send = func(context.Context, []hotsync.SyncRequest) []error { time.Sleep(time.Minute); return nil }
 		start := time.Now()
 		a, got := b.post(t, httpEvent(claims("A1"), nil))
-		if a.StatusCode != http.StatusGatewayTimeout || got.Error.Code != "timeout" || time.Since(start) != 4*time.Second {
-			t.Errorf("answer %d %s after %v, want 504 after 4s", a.StatusCode, a.Body, time.Since(start))
+		if a.StatusCode != http.StatusServiceUnavailable || got.Error.Code != "queue_unavailable" || time.Since(start) != 4*time.Second {
+			t.Errorf("answer %d %s after %v, want 503 after 4s", a.StatusCode, a.Body, time.Since(start))
 		}
 		time.Sleep(2 * time.Minute)
 	})

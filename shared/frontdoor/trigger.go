@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"hotsync/shared/hotsync"
-	"hotsync/shared/telemetry"
 )
 
 // triggers are the trigger sources that mean a login. A first federated sign-in
@@ -57,9 +56,8 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 		return
 	}
 	now := h.Now()
-	settings, err := h.settings(ctx)
+	settings, err := h.settings(ctx, settingsWait)
 	if err != nil {
-		h.Metrics.Add(telemetry.NotQueued, 1)
 		h.Log.ErrorContext(ctx, "login without settings", "code", hotsync.AsError(err).Code, "trigger", kind, "error", err)
 		return
 	}
@@ -71,12 +69,6 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 	_, _ = h.admit(ctx, login, settings, func(target string) string { // logged there
 		return hotsync.EventIDFor(bucket, login.ID, target)
 	})
-}
-
-func (h *Handler) settings(ctx context.Context) (hotsync.Settings, error) {
-	ctx, cancel := context.WithTimeout(ctx, settingsWait)
-	defer cancel()
-	return h.Settings.Load(ctx)
 }
 
 func loginID(names ...string) string {

@@ -215,7 +215,7 @@ func TestLoginSafety(t *testing.T) {
 		}, 0, nil, "settings_missing"},
 		"settings slow": {func(b *testBundle) {
 			b.load = func(ctx context.Context) (hotsync.Settings, error) { return settings(), patient(ctx) }
-		}, 700 * time.Millisecond, nil, `"code":"timeout"`},
+		}, 700 * time.Millisecond, nil, "store_unavailable"},
 		"settings slow, the last ones known": {func(b *testBundle) {
 			b.load = func(ctx context.Context) (hotsync.Settings, error) { _ = patient(ctx); return settings(), nil }
 		}, 700 * time.Millisecond, []hotsync.Status{"queued", "queued"}, `"queued":2`},
