@@ -22,8 +22,8 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx := context.Background()
 	p := wiring.New(ctx, os.Getenv, os.Stdout)
-	queue := p.Queue("DEAD_LETTER_QUEUE_URL")
-	letters := &syncer.DeadLetters{Events: p.Events(), Now: time.Now, Log: p.Log, Observe: func(e hotsync.Event) {
+	dead := p.Queue("DEAD_LETTER_QUEUE_URL")
+	letters := &syncer.DeadLetters{Events: p.Events(), Queue: p.Queue("QUEUE_URL"), Now: time.Now, Log: p.Log, Observe: func(e hotsync.Event) {
 		p.Metrics.Add(telemetry.DeadLetters, 1)
 		p.Metrics.Sync(e)
 	}}
@@ -34,7 +34,7 @@ func run() int {
 	}
 	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 		defer p.Metrics.Flush()
-		return queue.HandleBatch(ctx, batch, letters.Handle), nil
+		return dead.HandleBatch(ctx, batch, letters.Handle), nil
 	})
 	return 0
 }

@@ -12,16 +12,24 @@ import (
 // DeadLetters turns what the queue gave up on into failed events, with the
 // request kept, so that it can be retried. A message comes here when its sync
 // died without a word (crash, time-out) as often as the queue allows.
+//
+// It also comes here without ever having run: SQS counts a receive for every
+// message of a batch, even for those that only waited behind a failing one of
+// their group. Such a message is sent on, a few times at most.
 type DeadLetters struct {
 	Events  Events
+	Queue   Queue // of the syncs
 	Now     func() time.Time
 	Log     *slog.Logger
 	Observe func(hotsync.Event) // called once per letter that made a failed event; nil for nobody
 }
 
+// maxSentOn bounds how often a request that never ran is sent on.
+const maxSentOn = 3
+
 // Handle records one dead letter.
 func (d *DeadLetters) Handle(ctx context.Context, m syncqueue.Message) syncqueue.Outcome {
-	s := &Syncer{Config{Events: d.Events, Now: d.Now, Log: d.Log, Observe: d.Observe}}
+	s := &Syncer{Config{Events: d.Events, Queue: d.Queue, Now: d.Now, Log: d.Log, Observe: d.Observe}}
 	if m.DecodeErr != nil {
 		return s.recordMalformed(ctx, m)
 	}
@@ -46,6 +54,11 @@ func (j *job) recordDead(ctx context.Context) (err error) {
 		j.event = hotsync.NewEvent(j.request)
 	default:
 		return err
+	}
+	if len(j.event.Attempts) == 0 && j.request.Requeued < maxSentOn {
+		j.log.WarnContext(ctx, "dead letter never ran, sent on", "requeued", j.request.Requeued+1)
+		j.request.Requeued++
+		return j.Queue.Requeue(ctx, j.request)
 	}
 	e := hotsync.Errorf(hotsync.CodeGaveUp, "The queue gave up: the sync never came to an end.")
 	if j.event.Error != nil {

@@ -335,19 +335,44 @@ func TestDeadLetterBecomesFailedAndKeepsItsRequest(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	letters := &syncer.DeadLetters{Events: b.events, Now: time.Now, Log: b.syncer.Log}
+	letters := &syncer.DeadLetters{Events: b.events, Queue: b.queue, Now: time.Now, Log: b.syncer.Log}
 	r := b.request()
+	e := hotsync.NewEvent(r) // a sync began and died
+	e.Status, e.Attempts = hotsync.StatusRunning, []hotsync.Attempt{{N: 1, StartedAt: r.RequestedAt}}
+	_, err := b.events.Put(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 2 {
 		wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}), syncqueue.Done())
 	}
-	e := b.events.events[r.EventID]
+	e = b.events.events[r.EventID]
 	wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeGaveUp))
 	if diff := cmp.Diff(r, e.Request); diff != "" {
 		t.Errorf("request mismatch (-want +got):\n%s", diff)
 	}
-	if len(b.events.tallied) != 1 {
-		t.Errorf("counted %d times, want once", len(b.events.tallied))
+	if len(b.events.tallied) != 1 || len(b.queue.sent) != 0 {
+		t.Errorf("counted %d times, sent on %d times; want once and never", len(b.events.tallied), len(b.queue.sent))
 	}
+}
+
+func TestDeadLetterThatNeverRanIsSentOn(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	letters := &syncer.DeadLetters{Events: b.events, Queue: b.queue, Now: time.Now, Log: b.syncer.Log}
+	r := b.request()
+	for range 10 {
+		wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}), syncqueue.Done())
+		if len(b.queue.sent) == 0 || b.queue.sent[len(b.queue.sent)-1].Requeued == r.Requeued {
+			break
+		}
+		r = b.queue.sent[len(b.queue.sent)-1]
+	}
+	if len(b.queue.sent) != 3 {
+		t.Errorf("sent on %d times, want 3", len(b.queue.sent))
+	}
+	wantStatus(t, b.events.events[r.EventID], hotsync.StatusFailed, string(hotsync.CodeGaveUp))
 }
 
 func TestDryRunWritesNothing(t *testing.T) {
