@@ -72,10 +72,13 @@ type Stack struct {
 	closers []func() error // in the order of starting
 }
 
+// The OAuth client of a stack's Limio sandbox, for whoever looks into it.
+const LimioClientID, LimioClientSecret = "limio", "limio-secret"
+
 // Credentials of the sandboxes, which the functions get by the environment.
 const (
 	zuoraID, zuoraSecret = zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret
-	limioID, limioSecret = "limio", "limio-secret"
+	limioID, limioSecret = LimioClientID, LimioClientSecret
 )
 
 // Start brings a stack up; Close ends it. root is the checkout.

@@ -24,6 +24,7 @@ import (
 	"hotsync/local/sandbox"
 	"hotsync/local/stack"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/syncqueue"
 )
 
 // Patience bounds every wait for the system. Most take milliseconds.
@@ -414,6 +415,37 @@ func (s *System) Behave(sandboxURL string, body map[string]any) {
 func (s *System) PutAccount(id string, body any) {
 	s.t.Helper()
 	s.must(http.MethodPut, s.ZuoraURL+"/_sandbox/accounts/"+id, body, nil)
+}
+
+// Retry retries an event as an operator does and gives the new event.
+func (s *System) Retry(id string) hotsync.Event {
+	s.t.Helper()
+	a := s.Do(http.MethodPost, s.URL+"/api/events/"+id+"/retry", s.PersonaToken("operator"), nil)
+	if a.Status != http.StatusAccepted {
+		s.t.Fatalf("retry: %d %s", a.Status, a.Body)
+	}
+	var e hotsync.Event
+	a.Decode(s.t, &e)
+	return e
+}
+
+// Send puts a request into the sync queue, past every front door.
+func (s *System) Send(r hotsync.SyncRequest) {
+	s.t.Helper()
+	err := syncqueue.New(s.Engines.SQS(), s.QueueURL("SyncQueue")).Requeue(s.t.Context(), r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// QueueURL is the address of the queue with that logical id.
+func (s *System) QueueURL(logicalID string) string {
+	s.t.Helper()
+	q, ok := s.Template.Queue(logicalID)
+	if !ok {
+		s.t.Fatalf("the template has no queue %s", logicalID)
+	}
+	return q.URL
 }
 
 // Invoke calls a function through Lambda's invoke API.
