@@ -131,6 +131,7 @@ func New(cfg Config) http.Handler {
 	c.routeAPI(mux)
 	c.routeSignIn(mux)
 	c.routePages(mux)
+	c.routeSettings(mux)
 	mux.Handle("GET /static/{hash}/{name}", c.assets)
 
 	return c.secured(compressed(mux))

@@ -199,6 +199,7 @@ func functions(a assets) template.FuncMap {
 		"accountPath": accountPath,
 		"sub":         func(a, b int) int { return a - b },
 		"pair":        func(a, b any) [2]any { return [2]any{a, b} },
+		"list":        func(items ...any) []any { return items },
 	}
 }
 
