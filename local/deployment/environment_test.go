@@ -57,7 +57,7 @@ func reads(body ast.Node) (variables, calls map[string]bool) {
 		if err != nil || !variable.MatchString(text) || strings.HasPrefix(text, "AWS_") {
 			return true
 		}
-		if name == "secret" || name == "Secret" || of == "secret" && name == "New" {
+		if name == "secret" || name == "Secret" || name == "client" || of == "secret" && name == "New" {
 			text += "_SECRET_ID"
 		}
 		variables[text] = true

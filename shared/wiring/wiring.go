@@ -42,7 +42,12 @@ import (
 const (
 	awsAttempts = 3
 	awsPerCall  = 3 * time.Second
+	initWait    = 5 * time.Second // for the secrets at init, which may take ten
 )
+
+// calloutAge is how old the callouts' secret may be: nobody says that it was
+// rotated, and a stranger's bad signature must not cost a call.
+const calloutAge = time.Minute
 
 // Parts makes the parts of one function.
 type Parts struct {
@@ -54,6 +59,7 @@ type Parts struct {
 	secrets func() secret.Manager
 	search  *secret.Source
 	limio   func() (*limio.Client, string)
+	reads   []func(context.Context) error // of secrets, at init
 }
 
 // New reads what every function needs.
@@ -76,7 +82,28 @@ func (p *Parts) secret(name string) *secret.Source {
 }
 
 // Secret gives the text of a secret that the function needs.
-func (p *Parts) Secret(name string) *secret.Source { return p.secret(name) }
+func (p *Parts) Secret(name string) *secret.Source {
+	s := p.secret(name)
+	p.readable(func(ctx context.Context) error {
+		_, err := s.Text(ctx, false)
+		return err
+	})
+	return s
+}
+
+// client gives the credentials of an OAuth client that the function needs.
+func (p *Parts) client(name string) *secret.Source {
+	s := p.secret(name)
+	p.readable(func(ctx context.Context) error {
+		_, _, err := s.Client(ctx, false)
+		return err
+	})
+	return s
+}
+
+// readable has a secret read at init (see Err), so that a function deployed
+// without it stops there and not at the first login.
+func (p *Parts) readable(read func(context.Context) error) { p.reads = append(p.reads, read) }
 
 // SearchKey gives the key of hotsync.SearchHash; without it events are not found
 // by e-mail, and nothing else suffers.
@@ -125,7 +152,7 @@ func (p *Parts) Breaker() *breaker.Breaker {
 
 // Zuora gives the client of the Zuora tenant.
 func (p *Parts) Zuora() *zuora.Client {
-	credentials := p.secret("ZUORA")
+	credentials := p.client("ZUORA")
 	c, err := zuora.New(zuora.Config{BaseURL: p.Env.URL("ZUORA_BASE_URL", "the REST host of the Zuora data centre, such as https://rest.eu.zuora.com"),
 		Credentials: credentials.Client, Gate: metered{p.Breaker(), p.Metrics}, Now: time.Now, Log: p.Log,
 		Limits: zuora.Limits{Default: p.Env.Number("ZUORA_CONCURRENCY", zuora.DefaultConcurrency, 1, 200),
@@ -156,7 +183,7 @@ func (p *Parts) Limio() (*limio.Client, string) { return p.limio() }
 
 func (p *Parts) newLimio() (*limio.Client, string) {
 	base := p.Env.URL("LIMIO_BASE_URL", "the address of the Limio tenant, such as https://acme.prod.limio.com")
-	c, err := limio.New(limio.Config{BaseURL: base, Credentials: p.secret("LIMIO").Client, Now: time.Now, Log: p.Log,
+	c, err := limio.New(limio.Config{BaseURL: base, Credentials: p.client("LIMIO").Client, Now: time.Now, Log: p.Log,
 		InFlight: p.Env.Number("LIMIO_CONCURRENCY", 40, 1, 500)})
 	if p.Env.Err() != nil {
 		return c, ""
@@ -177,24 +204,51 @@ func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuor
 // CalloutSecret gives what callouts prove themselves with.
 func (p *Parts) CalloutSecret() func(context.Context) (callout.Secret, error) {
 	source := p.secret("CALLOUT")
-	return func(ctx context.Context) (callout.Secret, error) {
-		text, err := source.Text(ctx, false)
+	var mu sync.Mutex
+	var readAt time.Time
+	read := func(ctx context.Context) (callout.Secret, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		stale := time.Since(readAt) > calloutAge
+		text, err := source.Text(ctx, stale)
 		if err != nil {
 			return callout.Secret{}, err
 		}
+		if stale {
+			readAt = time.Now()
+		}
 		var s callout.Secret
-		if json.Unmarshal([]byte(text), &s) != nil { // the cause would quote the secret
+		// The cause is left out on purpose: a JSON error quotes the text.
+		if json.Unmarshal([]byte(text), &s) != nil || s.HMACKey == "" && (s.Username == "" || s.Password == "") {
 			return callout.Secret{}, hotsync.Errorf(hotsync.CodeSecretMissing, `The secret CALLOUT must be {"hmacKey": "…"} or {"username": "…", "password": "…"}.`)
 		}
 		return s, nil
 	}
+	p.readable(func(ctx context.Context) error {
+		_, err := read(ctx)
+		return err
+	})
+	return read
 }
 
 // NewEventID makes an event id.
 func NewEventID(at time.Time) string { return hotsync.NewEventID(at, rand.Read) }
 
-// Err says in one line what is missing or wrong.
+// Err says in one line what is missing or wrong. When no variable is, it reads
+// the secrets that the function needs. It is to be called once, at the end.
 func (p *Parts) Err() error {
+	ctx, cancel := context.WithTimeout(context.Background(), initWait)
+	defer cancel()
+	if p.Env.Err() == nil {
+		for _, read := range p.reads {
+			err := read(ctx)
+			if err != nil {
+				p.Log.ErrorContext(ctx, "secret not usable", "error", err)
+				e := hotsync.AsError(err)
+				p.Env.Note(fmt.Errorf("%s %s", e.Message, e.Code.Hint()))
+			}
+		}
+	}
 	err := p.Env.Err()
 	if err != nil {
 		return fmt.Errorf("the function cannot start: %w", err)
