@@ -20,7 +20,7 @@ type accountView struct {
 	Known     bool // State could be read
 	Days      []accountDay
 	Older     string // address of the older events
-	Objects   []limioObject
+	Objects   []limioKind
 	Links     []link
 	CanDryRun bool
 	DryRun    *syncer.DryRun
@@ -35,11 +35,16 @@ type accountDay struct {
 	Events []hotsync.Event
 }
 
-// limioObject is an object that a sync of the account wrote, as far back as
-// events are shown.
+// limioKind is the objects of one kind that syncs of the account wrote, as far
+// back as events are shown.
+type limioKind struct {
+	Kind    string
+	Objects []limioObject
+}
+
 type limioObject struct {
-	Object, ID string
-	At         time.Time
+	ID string
+	At time.Time // of the latest write
 }
 
 // accountKey reads the account that a path names: an id or a number.
@@ -120,19 +125,25 @@ func byDay(events []hotsync.Event) []accountDay {
 	return out
 }
 
-// objectsOf lists the Limio objects that syncs wrote, each with its latest write.
-func objectsOf(events []hotsync.Event) []limioObject {
-	var out []limioObject
+// objectsOf lists the Limio objects that syncs wrote.
+func objectsOf(events []hotsync.Event) []limioKind {
+	var out []limioKind
 	seen := map[string]bool{}
 	for _, e := range events {
 		for _, ch := range e.Changes {
-			if !seen[ch.ID] {
-				seen[ch.ID] = true
-				out = append(out, limioObject{ch.Object, ch.ID, e.RequestedAt})
+			if seen[ch.ID] {
+				continue
 			}
+			seen[ch.ID] = true
+			i := slices.IndexFunc(out, func(k limioKind) bool { return k.Kind == ch.Object })
+			if i < 0 {
+				i = len(out)
+				out = append(out, limioKind{Kind: ch.Object})
+			}
+			out[i].Objects = append(out[i].Objects, limioObject{ch.ID, e.RequestedAt})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b limioObject) int { return cmp.Compare(a.Object, b.Object) })
+	slices.SortFunc(out, func(a, b limioKind) int { return cmp.Compare(a.Kind, b.Kind) })
 	return out
 }
 

@@ -340,3 +340,27 @@ func TestWeight(t *testing.T) {
 type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func TestAuditPage(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	b := setup(t, events...)
+	b.signIn("operator").get("/audit").wantStatus(t, http.StatusForbidden)
+	b.signIn("operator").post("/events/"+by["failed, Limio refused"].ID+"/retry", nil)
+	b.signIn("operator").get("/events.csv?q=jane%40example.com&status=failed")
+	c := b.signIn("admin")
+	a := c.get("/audit")
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	if got := a.Texts("tbody td:nth-child(3)"); !cmp.Equal(got, []string{"retry", "export"}) {
+		t.Errorf("acts = %q", got)
+	}
+	if got := a.Text("tbody code"); got != "jane••••om status:failed" {
+		t.Errorf("the filter kept is %q, want it masked", got)
+	}
+	c.get("/audit?day=x").wantStatus(t, http.StatusBadRequest)
+	if got := c.get("/audit?day=2026-11-01").Text(".empty h2"); got != "Nothing was done" {
+		t.Errorf("a day without acts shows %q", got)
+	}
+}

@@ -2,6 +2,8 @@ package console_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"testing"
@@ -99,4 +101,38 @@ func (b *bundle) as(ctx context.Context, group string) {
 	}
 	tell(b.t, ctx, network.ClearBrowserCookies, cdp.Empty{})
 	tell(b.t, ctx, network.SetCookies, network.SetCookiesParams{Cookies: params})
+}
+
+// axe is the source of axe-core, installed from the lock file when it is not
+// there yet.
+func axe(t *testing.T) string {
+	t.Helper()
+	const file = "browsertest/node_modules/axe-core/axe.min.js"
+	source, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		cmd := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+		cmd.Dir = "browsertest"
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatalf("npm ci in %s: %v: %s", cmd.Dir, err, out)
+			}
+			t.Skipf("ACCESSIBILITY WAS NOT TESTED: npm ci in %s: %v: %s", cmd.Dir, err, out)
+		}
+		source, err = os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return string(source)
+}
+
+// violations runs axe-core on the page that the browser shows.
+func violations(t *testing.T, ctx context.Context, source string) []string {
+	t.Helper()
+	ask(t, ctx, chromedp.Evaluate[any](source+"; 0"))
+	return ask(t, ctx, chromedp.Evaluate[[]string](`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+		.then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + " at " + n.target.join(" ") + ": " + n.failureSummary)))`, chromedp.EvalAwaitPromise))
 }

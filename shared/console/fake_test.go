@@ -278,14 +278,26 @@ func writeJSON(t *testing.T, w http.ResponseWriter, v any) {
 
 type acts struct {
 	mu   sync.Mutex
-	list []console.Act
+	list []eventstore.Act
 }
 
-func (a *acts) Record(_ context.Context, act console.Act) error {
+func (a *acts) Record(_ context.Context, act eventstore.Act) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.list = append(a.list, act)
 	return nil
+}
+
+func (a *acts) Acts(_ context.Context, day time.Time, limit int) ([]eventstore.Act, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out []eventstore.Act
+	for _, act := range a.list {
+		if act.At.Truncate(24*time.Hour).Equal(day) && len(out) < limit {
+			out = append(out, act)
+		}
+	}
+	return out, nil
 }
 
 // bundle is a console on fakes, reached over HTTP by a browser-like client.

@@ -194,6 +194,7 @@ func functions(a assets) template.FuncMap {
 		"label":       label,
 		"join":        strings.Join,
 		"took":        took,
+		"isEvent":     hotsync.IsEventID,
 		"slug":        slug,
 		"account":     accountName,
 		"accountPath": accountPath,

@@ -58,6 +58,7 @@ func picturePages(by map[string]hotsync.Event) map[string]string {
 		"account":         "/accounts/" + sample.Account.Number,
 		"bulk-count":      "/retry",
 		"bulk-reason":     "/retry/reason?status=failed",
+		"audit":           "/audit",
 		"gallery":         "/gallery",
 		"overview-week":   "/?span=week",
 		"not-found":       "/nothing",

@@ -19,6 +19,7 @@
 //	alias#<kind>#<value>  account#<id>    a name of an account
 //	alias#<kind>#<value>  subject#<sub>   a name of a subject
 //	count#<day>           <hh:mm>         what ended in ten minutes
+//	audit#<day>           <time>#<random> what a member of staff did
 //
 // Event ids sort by time, so every index sorts by time with no ties, and an id
 // is all that a cursor has to remember. Every search is a Query: nothing here

@@ -110,6 +110,16 @@
     if (!paused) refreshList();
   };
 
+  // What scrolls sideways can be reached by keyboard, and only that.
+  const reachable = () => {
+    for (const el of doc.querySelectorAll('.table-wrap')) {
+      if (el.scrollWidth > el.clientWidth) el.tabIndex = 0;
+      else el.removeAttribute('tabindex');
+    }
+  };
+  addEventListener('resize', reachable);
+  doc.addEventListener('toggle', reachable, true);
+
   // Rows by keyboard.
   const pick = (step) => {
     const rows = [...doc.querySelectorAll('tr.row')];
@@ -190,6 +200,7 @@
   });
   doc.addEventListener('htmx:afterSettle', () => {
     tick();
+    reachable();
     showPause();
   });
   // A part that could not be read is told of once and stays as it is.
@@ -204,6 +215,7 @@
 
   showZone();
   showPause();
+  reachable();
   let beat = 0;
   setInterval(() => {
     beat++;

@@ -1,0 +1,205 @@
+package console_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"hotsync/shared/console/internal/sample"
+	"hotsync/shared/hotsync"
+)
+
+// TestAccessible runs axe-core on every page and state.
+func TestAccessible(t *testing.T) {
+	ctx := chromium(t)
+	source := axe(t)
+	b, by := gallery(t)
+	pages := picturePages(by)
+	for _, c := range sample.Events(start) {
+		pages["state "+c.Name] = "/gallery/" + strings.ReplaceAll(strings.ReplaceAll(c.Name, ",", ""), " ", "-")
+	}
+	for _, tc := range []struct {
+		screen screen
+		theme  string
+		role   string
+	}{{screens[0], "light", "operator"}, {screens[0], "dark", "admin"}, {screens[1], "dark", "viewer"}, {screens[1], "light", "operator"}} {
+		tc.screen.show(t, ctx, tc.theme, true)
+		b.as(ctx, tc.role)
+		for name, path := range pages {
+			do(t, ctx, chromedp.Navigate(b.server.URL+path), chromedp.WaitReady("main h1"))
+			for _, v := range violations(t, ctx, source) {
+				t.Errorf("%s, %s, %s, %s: %s", name, tc.screen.name, tc.theme, tc.role, v)
+			}
+			if tc.screen.mobile {
+				if over := ask(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - innerWidth")); over > 0 {
+					t.Errorf("%s on a phone is %d pixels too wide", name, over)
+				}
+			}
+		}
+	}
+}
+
+// find waits until an element is there and gives its text.
+func find(t *testing.T, ctx context.Context, selector string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.TextContent(selector))
+	if err != nil {
+		where, _ := chromedp.Run(ctx, chromedp.Location())
+		t.Fatalf("%s is not on the page %s: %v", selector, where, err)
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// waitText waits until an element's text holds something.
+func waitText(t *testing.T, ctx context.Context, selector, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	_, err := chromedp.Run(ctx, chromedp.PollFunction[bool](`(s, want) => [...document.querySelectorAll(s)].some(e => e.textContent.includes(want))`, chromedp.WithPollingArgs(selector, want)))
+	if err != nil {
+		t.Fatalf("%s never says %q: %v", selector, want, err)
+	}
+}
+
+// TestFromAnEmailToARetry is what a support agent does, by mouse, with scripts
+// and without.
+func TestFromAnEmailToARetry(t *testing.T) {
+	ctx := chromium(t)
+	for _, scripts := range []bool{true, false} {
+		b, by := gallery(t)
+		failed := by["failed, Limio refused"]
+		for id := range b.events.events {
+			if b.events.events[id].Account == failed.Account && b.events.events[id].RequestedAt.After(failed.RequestedAt) {
+				delete(b.events.events, id)
+			}
+		}
+		b.events.terms[failed.ID] = []string{"jane@example.com"}
+		screens[0].show(t, ctx, "light", scripts)
+		b.as(ctx, "operator")
+		do(t, ctx, chromedp.Navigate(b.server.URL+"/"), chromedp.SendKeys("#jump", "jane@example.com\n"))
+		if got := find(t, ctx, "#events .c-why .why"); !strings.HasPrefix(got, "Limio refused the address") {
+			t.Errorf("scripts %t: the list says %q", scripts, got)
+		}
+		do(t, ctx, chromedp.Click("#events a.open"), chromedp.WaitReady(".outcome"))
+		if got := find(t, ctx, ".outcome .todo"); !strings.Contains(got, "then retry") {
+			t.Errorf("scripts %t: what to do is %q", scripts, got)
+		}
+		do(t, ctx, chromedp.Click("[data-retry]"), chromedp.WaitReady(`#event[data-status="queued"]`))
+		if len(b.queue.sent) != 1 || b.queue.sent[0].RetryOf != failed.ID {
+			t.Fatalf("scripts %t: queued %+v, want the retry", scripts, b.queue.sent)
+		}
+		if !scripts {
+			continue
+		}
+		b.end(b.queue.sent[0].EventID)
+		waitText(t, ctx, ".outcome-head", "Synced") // by itself
+	}
+}
+
+// end makes an event succeed.
+func (b *bundle) end(id string) {
+	b.events.mu.Lock()
+	defer b.events.mu.Unlock()
+	e := b.events.events[id]
+	e.Status, e.Reason, e.StartedAt, e.FinishedAt = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, e.RequestedAt, e.RequestedAt.Add(time.Second)
+	b.events.events[id] = e
+}
+
+func TestKeyboard(t *testing.T) {
+	ctx := chromium(t)
+	b, _ := gallery(t)
+	screens[0].show(t, ctx, "light", true)
+	b.as(ctx, "operator")
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), chromedp.WaitReady("#events"), chromedp.KeyEvent("?"))
+	waitText(t, ctx, "dialog[open]", "next and previous row")
+	do(t, ctx, chromedp.Click("dialog button"), chromedp.KeyEvent("jjk"))
+	if got := ask(t, ctx, chromedp.Evaluate[int](`[...document.querySelectorAll("tr.row")].findIndex(r => r.classList.contains("picked"))`)); got != 0 {
+		t.Errorf("j j k picks row %d, want 0", got)
+	}
+	do(t, ctx, chromedp.KeyEvent("r"), chromedp.WaitReady(`#event[data-status="queued"]`))
+	if len(b.queue.sent) != 1 {
+		t.Fatalf("r queued %d requests, want 1", len(b.queue.sent))
+	}
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events"), chromedp.WaitReady("#events"), chromedp.KeyEvent("/"))
+	if got := ask(t, ctx, chromedp.Evaluate[string]("document.activeElement.id")); got != "q" {
+		t.Errorf("/ goes to %q, want the search box", got)
+	}
+}
+
+// TestLiveListNeverMovesWhatOneReads: new rows come by themselves only at the
+// top of the page; further down they are announced.
+func TestLiveListNeverMovesWhatOneReads(t *testing.T) {
+	ctx := chromium(t)
+	b, by := gallery(t)
+	screens[0].show(t, ctx, "light", true)
+	b.as(ctx, "viewer")
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events"), chromedp.WaitReady("#events"))
+	before := b.clock()
+	b.login(before.Add(time.Second), "A00000100")
+	waitText(t, ctx, "#events", "A00000100")
+
+	ask(t, ctx, chromedp.Evaluate[int](`scrollTo(0, 400); 0`))
+	y := `document.getElementById("` + by["failed, died without a word"].ID + `").getBoundingClientRect().top`
+	was := ask(t, ctx, chromedp.Evaluate[float64](y))
+	b.login(before.Add(2*time.Second), "A00000200")
+	b.end(by["running"].ID)
+	waitText(t, ctx, ".news-more", "1 newer")
+	waitText(t, ctx, "#"+by["running"].ID, "succeeded")
+	if now := ask(t, ctx, chromedp.Evaluate[float64](y)); now != was {
+		t.Errorf("the row that is read moved from %g to %g", was, now)
+	}
+	do(t, ctx, chromedp.Click(".news-more"))
+	waitText(t, ctx, "#events", "A00000200")
+
+	do(t, ctx, chromedp.KeyEvent("p"))
+	waitText(t, ctx, "[data-live-toggle]", "Go on live")
+}
+
+func (b *bundle) login(at time.Time, number string) {
+	b.events.mu.Lock()
+	defer b.events.mu.Unlock()
+	id := hotsync.EventIDFor(at, number)
+	b.events.events[id] = hotsync.Event{ID: id, Status: hotsync.StatusQueued, RequestedAt: at, Account: hotsync.AccountRef{Number: number}, Trigger: hotsync.TriggerLogin}
+}
+
+func TestBulkRetryGoesOnByItself(t *testing.T) {
+	ctx := chromium(t)
+	b, _ := gallery(t)
+	b.events.events = map[string]hotsync.Event{}
+	for _, e := range backlog(25) {
+		e.RequestedAt = b.clock().Add(e.RequestedAt.Sub(start))
+		e.ID = hotsync.EventIDFor(e.RequestedAt, e.ID)
+		b.events.events[e.ID] = e
+	}
+	screens[0].show(t, ctx, "dark", true)
+	b.as(ctx, "operator")
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), chromedp.WaitReady("#events"), chromedp.Click(`a[href^="/retry"]`),
+		chromedp.WaitReady(".steps"), chromedp.Click(".sheet a.primary"), chromedp.SendKeys("#why", "Zuora was down"), chromedp.Click("form.sheet button.primary"), chromedp.WaitReady("#job"))
+	waitText(t, ctx, "#job h2", "Done: 25 of 25")
+	if len(b.queue.sent) != 25 {
+		t.Errorf("%d requests queued, want 25", len(b.queue.sent))
+	}
+}
+
+func TestTimesAndTheme(t *testing.T) {
+	ctx := chromium(t)
+	b, by := gallery(t)
+	screens[0].show(t, ctx, "light", true)
+	b.as(ctx, "viewer")
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events/"+by["failed, no such account"].ID), chromedp.WaitReady(".facts"))
+	waitText(t, ctx, ".facts time", "14 min ago")
+	do(t, ctx, chromedp.Click("[data-zone]"))
+	waitText(t, ctx, ".facts time", "UTC")
+	do(t, ctx, chromedp.Click(".look button"), chromedp.WaitReady(`html[data-theme="light"]`), chromedp.Click(".look button"), chromedp.WaitReady(`html[data-theme="dark"]`))
+	if got := ask(t, ctx, chromedp.Evaluate[string]("getComputedStyle(document.body).backgroundColor")); got != "rgb(16, 19, 24)" {
+		t.Errorf("the dark page is %s", got)
+	}
+	if got := ask(t, ctx, chromedp.Location()); !strings.HasSuffix(got, by["failed, no such account"].ID) {
+		t.Errorf("switching the theme leads to %s", got)
+	}
+}
