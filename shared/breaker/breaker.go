@@ -66,8 +66,8 @@ type Breaker struct {
 	mu       sync.Mutex
 	known    Pause
 	knownAt  time.Time
-	failures int  // in a row
-	probing  bool // a call of this process is the probe
+	failures int           // in a row
+	probe    chan struct{} // closed when the probe of this process has ended; nil without one
 }
 
 // New makes a Breaker.
@@ -76,26 +76,64 @@ func New(store Store, now func() time.Time, log *slog.Logger) *Breaker {
 }
 
 // Allow lets a call through, or fails with CodeZuoraPaused and the time to wait.
+// While a call of this process probes, others wait for what it finds out: a sync
+// makes several calls at once, and refusing one would cut off the probe beside
+// it, so that no pause would ever end.
 func (b *Breaker) Allow(ctx context.Context) error {
+	for {
+		probe, lease, err := b.allow(ctx)
+		if probe == nil {
+			return err
+		}
+		over := time.NewTimer(lease)
+		select {
+		case <-probe:
+		case <-over.C:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		over.Stop()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// allow is Allow, but for waiting: it gives the probe to wait for and how long
+// that may take, or nil.
+func (b *Breaker) allow(ctx context.Context) (probe <-chan struct{}, lease time.Duration, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refresh(ctx)
 	now := b.now()
 	switch {
 	case b.known.Until.IsZero():
-		return nil
+		return nil, 0, nil
 	case now.Before(b.known.Until):
-		return b.paused(b.known.Until.Sub(now))
-	case b.probing || now.Before(b.known.ProbeUntil):
-		return b.paused(time.Second)
+		return nil, 0, b.paused(b.known.Until.Sub(now))
+	case now.Before(b.known.ProbeUntil) && b.probe != nil:
+		return b.probe, b.known.ProbeUntil.Sub(now), nil
+	case now.Before(b.known.ProbeUntil):
+		return nil, 0, b.paused(time.Second)
 	}
-	probe := b.known
-	probe.ProbeUntil = now.Add(probeTime)
-	if !b.replace(ctx, probe) {
-		return b.paused(time.Second)
+	next := b.known
+	next.ProbeUntil = now.Add(probeTime)
+	if !b.replace(ctx, next) {
+		return nil, 0, b.paused(time.Second)
 	}
-	b.probing = true
-	return nil
+	b.endProbe() // one that never reported
+	b.probe = make(chan struct{})
+	return nil, 0, nil
+}
+
+// endProbe wakes those who wait for the probe, and reports whether there was one.
+func (b *Breaker) endProbe() bool {
+	if b.probe == nil {
+		return false
+	}
+	close(b.probe)
+	b.probe = nil
+	return true
 }
 
 func (b *Breaker) paused(wait time.Duration) error {
@@ -107,48 +145,49 @@ func (b *Breaker) Report(ctx context.Context, status int, retryAfter time.Durati
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := hotsync.AsError(err)
+	probed := b.endProbe()
 	switch {
 	case e != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
-		b.probing = false // says nothing about Zuora; another call may probe once the lease is over
+		if probed { // it says nothing about Zuora: another call may probe
+			b.replace(ctx, Pause{Until: b.known.Until, Step: b.known.Step, Reason: b.known.Reason})
+		}
 	case e != nil && e.Code == hotsync.CodeZuoraRateLimited:
-		b.pause(ctx, min(max(retryAfter, firstPause), longestAsked), e.Code)
+		b.pause(ctx, min(max(retryAfter, firstPause), longestAsked), b.nextStep(probed), e.Code)
 	case status == 0, status >= http.StatusInternalServerError:
-		b.failed(ctx, e)
+		b.failed(ctx, probed, e)
 	default:
 		b.failures = 0
-		if b.probing {
-			b.probing = false
-			if b.replace(ctx, Pause{}) {
-				b.log.InfoContext(ctx, "zuora answers again, the pause is over")
-			}
+		if probed && b.replace(ctx, Pause{}) {
+			b.log.InfoContext(ctx, "zuora answers again, the pause is over")
 		}
 	}
 }
 
-func (b *Breaker) failed(ctx context.Context, e *hotsync.Error) {
+// nextStep counts the probes that failed.
+func (b *Breaker) nextStep(probed bool) int {
+	if probed {
+		return b.known.Step + 1
+	}
+	return 0
+}
+
+func (b *Breaker) failed(ctx context.Context, probed bool, e *hotsync.Error) {
 	b.failures++
-	if !b.probing && b.failures < threshold {
+	if !probed && b.failures < threshold {
 		return
 	}
 	code := hotsync.CodeZuoraUnavailable
 	if e != nil {
 		code = e.Code
 	}
-	step := 0
-	if b.probing {
-		step = b.known.Step + 1
-	}
-	b.pause(ctx, min(firstPause<<min(step, 8), longestPause), code)
+	step := b.nextStep(probed)
+	b.pause(ctx, min(firstPause<<min(step, 8), longestPause), step, code)
 }
 
 // pause begins or prolongs the pause, never shortens it.
-func (b *Breaker) pause(ctx context.Context, d time.Duration, code hotsync.Code) {
+func (b *Breaker) pause(ctx context.Context, d time.Duration, step int, code hotsync.Code) {
 	until := b.now().Add(d)
-	step := 0
-	if b.probing {
-		step = b.known.Step + 1
-	}
-	b.probing, b.failures = false, 0
+	b.failures = 0
 	if !until.After(b.known.Until) {
 		return
 	}

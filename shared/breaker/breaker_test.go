@@ -2,6 +2,7 @@ package breaker_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"testing"
@@ -149,6 +150,63 @@ func TestDeadProbeGivesWay(t *testing.T) {
 		wantPaused(t, b, true)
 		time.Sleep(21 * time.Second)
 		wantPaused(t, b, false) // b probes in its place
+	})
+}
+
+// A sync makes several calls at once. One of them is the probe; were the others
+// refused meanwhile, their failure would cut the probe off, and no pause would
+// ever end.
+func TestCallsBesideTheProbeWaitForIt(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name   string
+		report func(context.Context, *breaker.Breaker)
+		paused bool
+	}{
+		{"it succeeds", func(ctx context.Context, b *breaker.Breaker) { b.Report(ctx, 200, 0, nil) }, false},
+		{"it fails", func(ctx context.Context, b *breaker.Breaker) { b.Report(ctx, 503, 0, down) }, true},
+		{"its caller gives up", func(ctx context.Context, b *breaker.Breaker) { b.Report(ctx, 0, 0, context.Canceled) }, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				a, _ := two()
+				a.Report(t.Context(), 429, time.Second, limited)
+				time.Sleep(2 * time.Second)
+				wantPaused(t, a, false) // the probe
+				beside := make(chan error)
+				go func() { beside <- a.Allow(t.Context()) }()
+				synctest.Wait()
+				select {
+				case err := <-beside:
+					t.Fatalf("Allow = %v beside the probe, want it to wait", err)
+				default:
+				}
+				tc.report(t.Context(), a)
+				if err := <-beside; (err != nil) != tc.paused {
+					t.Errorf("Allow = %v once the probe ended, want paused %t", err, tc.paused)
+				}
+			})
+		})
+	}
+}
+
+func TestWaitingForTheProbeEndsWithTheCaller(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := two()
+		a.Report(t.Context(), 429, time.Second, limited)
+		time.Sleep(2 * time.Second)
+		wantPaused(t, a, false) // the probe
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := a.Allow(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Allow = %v, want the caller's own end", err)
+		}
 	})
 }
 
