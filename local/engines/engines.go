@@ -68,7 +68,7 @@ func Start(ctx context.Context, opt Options) (_ *Engines, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := install(ctx, dir); err != nil {
+	if err := Install(ctx, dir); err != nil {
 		return nil, err
 	}
 	e := &Engines{failed: make(chan error, 2)}

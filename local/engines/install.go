@@ -24,9 +24,9 @@ const (
 	installPoll = 100 * time.Millisecond
 )
 
-// install makes node_modules agree with package-lock.json. Several processes
-// may call it at once: one installs, the others wait for it.
-func install(ctx context.Context, dir string) error {
+// Install makes node_modules in dir agree with the package-lock.json there.
+// Several processes may call it at once: one installs, the others wait for it.
+func Install(ctx context.Context, dir string) error {
 	if _, err := exec.LookPath("node"); err != nil {
 		return fmt.Errorf("%s: node is not on the PATH", needNode)
 	}
