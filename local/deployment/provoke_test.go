@@ -279,10 +279,11 @@ func (r *rehearsal) oldestLogin(all, none map[string]any) {
 	r.t.Logf("oldest-login: age %s, threshold lowered to %s from %g s", age.Round(time.Millisecond), threshold, a.Threshold)
 }
 
-// deadLetter puts a message where SQS puts what it gave up on.
+// deadLetter puts a message where SQS puts what it gave up on, for the last time.
 func (r *rehearsal) deadLetter() {
 	id := hotsync.NewEventID(time.Now(), func(b []byte) (int, error) { return copy(b, "deadletter"), nil })
-	body, err := syncqueue.Encode(hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Account: "A00000101", RequestedAt: time.Now()})
+	body, err := syncqueue.Encode(hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Account: "A00000101",
+		RequestedAt: time.Now(), Requeued: 3}) // sent on before, as often as a letter that never ran is
 	if err != nil {
 		r.t.Fatal(err)
 	}
