@@ -13,6 +13,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 )
 
+// maxBackoff bounds the pause between the tries of a call. What lasts longer is
+// for the queue to try again; a sync has a second for its last words.
+const maxBackoff = 250 * time.Millisecond
+
 // Load reads region, credentials and endpoints from the environment
 // (AWS_ENDPOINT_URL_DYNAMODB and AWS_ENDPOINT_URL_SQS point a function at local
 // engines). Calls are tried attempts times at most, each bounded by perCall.
@@ -23,7 +27,7 @@ func Load(ctx context.Context, attempts int, perCall time.Duration) (aws.Config,
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithHTTPClient(&http.Client{Transport: transport, Timeout: perCall}),
 		config.WithRetryer(func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, 2*time.Second })
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff })
 		}))
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)

@@ -30,6 +30,7 @@ type tenant struct {
 	accounts map[string]billing.Account // by id
 	fail     []error                    // one for each of the next reads; nil lets it through
 	reads    int
+	during   func() // happens while the next answer is on its way
 	mu       sync.Mutex
 }
 
@@ -37,6 +38,10 @@ func (z *tenant) next() error {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.reads++
+	if z.during != nil {
+		z.during()
+		z.during = nil
+	}
 	if len(z.fail) == 0 {
 		return nil
 	}

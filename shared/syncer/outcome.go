@@ -45,6 +45,8 @@ func (j *job) conclude(ctx context.Context, err error) (syncqueue.Outcome, error
 	case errors.Is(err, errUnmatched):
 		j.log.InfoContext(ctx, "lookup matched no account", "claim", j.request.Claim)
 		return syncqueue.Done(), nil
+	case errors.Is(err, errEnded):
+		return syncqueue.Outcome{}, err
 	case errors.As(err, &end):
 		j.event.Status, j.event.Reason = end.status, end.reason
 		return syncqueue.Done(), j.finish(ctx, nil)
@@ -195,14 +197,26 @@ func (j *job) forgetAttempt() {
 	}
 }
 
-// save writes the event. The front door may have written it first at the same
-// moment; the revision is then taken over, since what this job knows is newer.
+// errEnded says that the event came to an end elsewhere: SQS delivers a message
+// more than once now and then, and another delivery of it was faster.
+var errEnded = errors.New("the event has ended by another delivery of its message")
+
+// save writes the event. Who else may have written it meanwhile is the front
+// door, at the same moment as the first delivery, or another delivery of the
+// message. The revision is then taken over, since what this job knows is newer;
+// but an end stays the end, unless this job has a better one, and a request that
+// is only sent on tells nothing new of a sync that is under way.
 func (j *job) save(ctx context.Context) error {
 	saved, err := j.Events.Put(ctx, j.event)
 	if hotsync.AsError(err) != nil && hotsync.AsError(err).Code == hotsync.CodeConflict {
 		stored, gerr := j.Events.Get(ctx, j.event.ID)
-		if gerr != nil {
+		switch {
+		case gerr != nil:
 			return gerr
+		case stored.Status.Final() && !neverQueued(stored) && j.event.Status != hotsync.StatusSucceeded:
+			return errEnded
+		case j.event.Status == hotsync.StatusQueued && stored.Request.AccountID != "":
+			return nil
 		}
 		j.event.Revision = stored.Revision
 		saved, err = j.Events.Put(ctx, j.event)

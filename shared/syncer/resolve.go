@@ -50,9 +50,18 @@ func (j *job) resolve(ctx context.Context) error {
 }
 
 // sendOn records which account it is, then queues the request under it. In this
-// order the event can be seen before anything can happen to it.
+// order the event can be seen before anything can happen to it. A message that
+// was delivered before may have been sent on already, and its sync be under way:
+// the event is then left to that, and SQS takes the request for the same.
 func (j *job) sendOn(ctx context.Context, ref hotsync.AccountRef) error {
 	j.request.AccountID = ref.ID
+	if j.sentOn {
+		err := j.Queue.Requeue(ctx, j.request)
+		if err != nil {
+			return err
+		}
+		return errSentOn
+	}
 	j.event.Account = ref
 	j.event.Status, j.event.Reason, j.event.Request = hotsync.StatusQueued, "", j.request
 	err := j.save(ctx)

@@ -101,6 +101,9 @@ func (s *Syncer) Handle(ctx context.Context, m syncqueue.Message) syncqueue.Outc
 	}
 	j := &job{Syncer: s, request: m.Request, receiveCount: m.ReceiveCount, log: s.Log.With("event_id", m.Request.EventID, "trigger", m.Request.Trigger)}
 	outcome, err := j.handle(ctx)
+	if errors.Is(err, errEnded) {
+		return syncqueue.Done()
+	}
 	if err != nil {
 		// The event could not be read or written: nothing is known to be recorded,
 		// so the message has to come again.
@@ -118,6 +121,7 @@ type job struct {
 	settings     hotsync.Settings
 	event        hotsync.Event
 	existed      bool // the event was there when the message came
+	sentOn       bool // by another delivery of the message
 	state        eventstore.AccountState
 	log          *slog.Logger
 	stepsMu      sync.Mutex // guards event.Steps: two steps run side by side
@@ -138,6 +142,7 @@ func (j *job) handle(ctx context.Context) (_ syncqueue.Outcome, err error) {
 	if j.event.Status.Final() && !neverQueued(j.event) {
 		return syncqueue.Done(), nil // delivered again after it was recorded
 	}
+	j.sentOn = j.request.AccountID == "" && j.event.Request.AccountID != ""
 	j.event.Request = j.request
 	if wait := j.event.NextAttemptAt.Sub(j.Now()); wait > 0 {
 		return j.giveBack(ctx, wait) // a fresh copy of a message that waits (see giveBack)

@@ -255,6 +255,76 @@ func TestAccountNumbersAndLookupsAreSentOn(t *testing.T) {
 	}
 }
 
+// SQS delivers a message more than once now and then. What another delivery has
+// brought about meanwhile is not undone.
+func TestAnotherDeliveryWasFaster(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name      string
+		meanwhile func(*hotsync.Event)
+		fail      error
+		want      hotsync.Status
+	}{
+		{name: "and has ended", want: hotsync.StatusSucceeded,
+			meanwhile: func(e *hotsync.Event) { e.Status, e.Reason = hotsync.StatusSucceeded, hotsync.ReasonChanged }},
+		{name: "and has ended, while this one fails", want: hotsync.StatusSucceeded,
+			meanwhile: func(e *hotsync.Event) { e.Status, e.Reason = hotsync.StatusSucceeded, hotsync.ReasonChanged },
+			fail:      hotsync.Errorf(hotsync.CodeZuoraNotFound, "no account")},
+		{name: "and is under way", want: hotsync.StatusRunning,
+			meanwhile: func(e *hotsync.Event) { e.Status = hotsync.StatusRunning }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			b := setup(t)
+			r := b.request()
+			r.Account = "A00000002"
+			_, err := b.events.Put(t.Context(), hotsync.NewEvent(r))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.zuora.fail = []error{tc.fail}
+			b.zuora.during = func() {
+				e := b.events.events[r.EventID]
+				e.Request.AccountID = otherID
+				tc.meanwhile(&e)
+				_, err := b.events.Put(t.Context(), e)
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			out, e := b.handle(t, r, 1)
+			wantOutcome(t, out, syncqueue.Done())
+			if e.Status != tc.want {
+				t.Errorf("status = %s, want %s: what the other delivery wrote", e.Status, tc.want)
+			}
+		})
+	}
+}
+
+func TestSentOnBeforeLeavesTheEventAlone(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	r := b.request()
+	r.Account = "A00000002"
+	running := hotsync.NewEvent(r)
+	running.Status, running.Request.AccountID = hotsync.StatusRunning, otherID
+	_, err := b.events.Put(t.Context(), running)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, e := b.handle(t, r, 1)
+	wantOutcome(t, out, syncqueue.Done())
+	if e.Status != hotsync.StatusRunning || e.Revision != 1 {
+		t.Errorf("event = %s in revision %d, want it as it was", e.Status, e.Revision)
+	}
+	if len(b.queue.sent) != 1 || b.queue.sent[0].AccountID != otherID {
+		t.Errorf("sent on: %+v, want the request under its account, for SQS to drop", b.queue.sent)
+	}
+}
+
 func TestStaleLookupIsNotWritten(t *testing.T) {
 	t.Parallel()
 

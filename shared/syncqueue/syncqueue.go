@@ -177,13 +177,15 @@ func group(r hotsync.SyncRequest) string { return target(r) }
 // minutes, even after it was deleted. It is made of the login and what is to be
 // synced, so that a trigger that Cognito calls again queues once. The target is
 // part of it although the group is too: an engine may keep the ids of all groups
-// together. A retry, and whatever else is no login, is always fresh.
+// together. A retry, and whatever else is no login, is always fresh. A request
+// whose account was found counts by its event: a login can name an account twice,
+// by number and by lookup say, and each has to come to its end.
 func deduplication(r hotsync.SyncRequest) string {
+	resolved := r.AccountID != "" && r.AccountID != r.Account
 	login := r.LoginID
-	if login == "" || r.RetryOf != "" || r.Actor != "" {
+	if login == "" || r.RetryOf != "" || r.Actor != "" || resolved {
 		login = r.EventID
 	}
-	resolved := r.AccountID != "" && r.AccountID != r.Account
 	return digest(login, target(r), strconv.FormatBool(resolved), strconv.Itoa(r.Requeued))
 }
 

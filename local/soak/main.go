@@ -1,0 +1,105 @@
+// Command soak tries to break hotsync: a random run of the whole local system,
+// with the compiled functions, while Zuora's data changes and every hop
+// misbehaves. At the end it lets everything come to rest and checks that nothing
+// was lost, made twice or left different from Zuora.
+//
+// A run is made of its seed: the same seed has the same accounts, people,
+// logins, changes and disturbances in the same order, and every place decides
+// about faults by the same sequence of random numbers. What the scheduler of the
+// computer makes of it differs from run to run.
+//
+// It exits with 1 when a promise was not kept; docs/reliability.md has them.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("soak", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	opt := options{workers: 24, progress: stderr}
+	f.IntVar(&opt.accounts, "accounts", 1_000, "accounts in Zuora")
+	f.IntVar(&opt.logins, "logins", 10_000, "logins, besides those that must follow the last change of an account")
+	f.Uint64Var(&opt.seed, "seed", 0, "what the run is made of; 0 picks one")
+	f.DurationVar(&opt.duration, "duration", 4*time.Minute, "over which the logins are spread")
+	f.Float64Var(&opt.faults, "faults", 1, "how often things go wrong, times the usual")
+	f.StringVar(&opt.dir, "dir", "", "where to keep the functions and their logs; a temporary folder when empty")
+	err := f.Parse(args)
+	if err != nil || f.NArg() > 0 {
+		return 2
+	}
+	for opt.seed == 0 {
+		opt.seed = rand.Uint64N(1 << 32)
+	}
+	opt.root, err = checkout()
+	if err == nil {
+		var out *report
+		out, err = soak(ctx, opt)
+		if err == nil {
+			return conclude(out, opt, stdout, stderr)
+		}
+	}
+	fmt.Fprintf(stderr, "soak: seed %d: %v\n", opt.seed, err)
+	return 1
+}
+
+// shown bounds how many broken promises are told one by one.
+const shown = 20
+
+func conclude(out *report, opt options, stdout, stderr io.Writer) int {
+	fmt.Fprintf(stdout, "seed %d (replay: go run ./local/soak -accounts %d -logins %d -duration %s -faults %g -seed %d)\n\n",
+		opt.seed, opt.accounts, opt.logins, opt.duration, opt.faults, opt.seed)
+	err := out.print(stdout)
+	if err != nil {
+		fmt.Fprintln(stderr, "soak:", err)
+		return 1
+	}
+	broken := out.violations()
+	for i, v := range broken {
+		if i == shown {
+			fmt.Fprintf(stderr, "soak: and %d more\n", len(broken)-shown)
+			break
+		}
+		fmt.Fprintln(stderr, "soak:", v)
+	}
+	if len(broken) > 0 {
+		return 1
+	}
+	return 0
+}
+
+// checkout finds the folder of template.yaml, upwards from here.
+func checkout() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		_, err := os.Stat(filepath.Join(dir, "template.yaml"))
+		if err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("run this inside the hotsync checkout (no template.yaml here or above)")
+		}
+		dir = parent
+	}
+}
