@@ -77,7 +77,7 @@ func (m *memory) Erase(_ context.Context, who hotsync.Identity) (done eventstore
 		case !e.Status.Final():
 			done.Pending++
 		default:
-			e.Subject = ""
+			e.Subject, e.Request.Identity = "", hotsync.Identity{}
 			m.events[id] = e
 			done.Events++
 		}

@@ -10,6 +10,7 @@ import (
 )
 
 func (c *console) routeAPI(mux *http.ServeMux) {
+	c.routeAdminAPI(mux)
 	mux.HandleFunc("GET /api/events", c.api(Viewer, c.listEvents))
 	mux.HandleFunc("GET /api/events/{id}", c.api(Viewer, c.getEvent))
 	mux.HandleFunc("POST /api/events/{id}/retry", c.api(Operator, c.retryEvent))

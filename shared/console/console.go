@@ -132,6 +132,8 @@ func New(cfg Config) http.Handler {
 	c.routeSignIn(mux)
 	c.routePages(mux)
 	c.routeSettings(mux)
+	c.routeTryout(mux)
+	c.routeErase(mux)
 	mux.Handle("GET /static/{hash}/{name}", c.assets)
 
 	return c.secured(compressed(mux))

@@ -47,10 +47,15 @@ func (b *bundle) logged() *bytes.Buffer {
 	log := &bytes.Buffer{}
 	cfg := b.config()
 	cfg.Log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b.serve(cfg)
+	return log
+}
+
+// serve starts the bundle's console again with another configuration.
+func (b *bundle) serve(cfg console.Config) {
 	b.server.Close()
 	b.server = httptest.NewServer(console.New(cfg))
 	b.t.Cleanup(b.server.Close)
-	return log
 }
 
 // form is what a browser would send of the page's form of settings.
