@@ -8,7 +8,7 @@ GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w
 
 RACE      := $(shell command -v cc >/dev/null && echo -race)
 
-.PHONY: help run test build lint fmt bench fuzz tools
+.PHONY: help run test screenshots build lint fmt bench fuzz tools
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test: tools ## run every test
 	go vet ./...
 	@command -v cc >/dev/null || echo "no C compiler: the tests run without the race detector" >&2
 	go test $(RACE) -timeout 20m ./...
+
+screenshots: tools ## write a picture of every page of the console to ./screenshots (needs Chromium)
+	HOTSYNC_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -timeout 10m -run 'TestScreenshots|TestWholeSystem' ./shared/console
 
 build: tools ## compile every function for AWS (arm64) and for this computer
 	@for fn in $(FUNCTIONS); do \

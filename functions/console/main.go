@@ -44,6 +44,7 @@ func run() int {
 		NewEventID: wiring.NewEventID,
 		Now:        time.Now,
 		Log:        p.Log,
+		Audit:      events,
 		Gallery:    p.Env.Getenv("CONSOLE_GALLERY") == "true",
 	})
 	err := p.Err()

@@ -106,7 +106,7 @@ func TestDryRun(t *testing.T) {
 	if got := a.Text("#h-dry"); got != "Dry run: a sync now would make 4 changes" {
 		t.Errorf("the dry run says %q", got)
 	}
-	if got := a.Texts(".fields .after")[0]; got != "j•••@example.org" {
+	if got := a.Texts(".before-after .after")[0]; got != "j•••@example.org" {
 		t.Errorf("the first change is to %q", got)
 	}
 	if len(b.queue.sent) != 0 {

@@ -60,7 +60,11 @@ func waitText(t *testing.T, ctx context.Context, selector, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	_, err := chromedp.Run(ctx, chromedp.PollFunction[bool](`(s, want) => [...document.querySelectorAll(s)].some(e => e.textContent.includes(want))`, chromedp.WithPollingArgs(selector, want)))
+	poll := chromedp.PollFunction[bool](`(s, want) => [...document.querySelectorAll(s)].some(e => e.textContent.includes(want))`, chromedp.WithPollingArgs(selector, want))
+	_, err := chromedp.Run(ctx, poll)
+	for err != nil && ctx.Err() == nil { // the page was left meanwhile
+		_, err = chromedp.Run(ctx, poll)
+	}
 	if err != nil {
 		t.Fatalf("%s never says %q: %v", selector, want, err)
 	}
