@@ -31,6 +31,11 @@ const SignatureHeader = "X-Hotsync-Signature"
 
 const maxBody = 64 << 10
 
+// sameCallout is how long a repeated callout counts as the same: as long as SQS
+// remembers a de-duplication id. Repetitions on either side of a boundary make
+// two events, of which the second finds nothing to do.
+const sameCallout = 5 * time.Minute
+
 // Secret is what a callout proves itself with: an HMAC key, or a user name and
 // password, or either when both are set.
 type Secret struct {
@@ -109,7 +114,11 @@ func (c *receiver) queue(r *http.Request) (string, error) {
 	now := c.Now().UTC()
 	request := hotsync.SyncRequest{EventID: c.NewEventID(now), Trigger: hotsync.TriggerCallout, Account: account, RequestedAt: now}
 	if id := r.Header.Get("Zuora-Notification-Id"); id != "" {
-		request.LoginID = "notification-" + hash(id)
+		bucket := now.Truncate(sameCallout)
+		request.LoginID = "notification-" + hash(id+"\x00"+bucket.Format(time.RFC3339))
+		// The event of a repetition that SQS takes for the same is the same one, or it
+		// would wait for a message that never comes.
+		request.EventID = hotsync.EventIDFor(bucket, request.LoginID, account)
 	}
 	err = c.Queue.Requeue(r.Context(), request)
 	if err != nil {
