@@ -18,6 +18,10 @@ const (
 	backoffCap  = 5 * time.Minute
 )
 
+// maxWait is how long a sync waits for Zuora without using up attempts: above
+// the day in which Zuora's longest rate limit renews itself.
+const maxWait = 26 * time.Hour
+
 func (s *Syncer) backoff(attempt int, retryAfter time.Duration) time.Duration {
 	return syncqueue.Backoff(attempt, backoffBase, backoffCap, retryAfter, s.Jitter)
 }
@@ -53,7 +57,7 @@ func (j *job) conclude(ctx context.Context, err error) (syncqueue.Outcome, error
 	}
 
 	e := hotsync.AsError(err)
-	if waits(e) {
+	if waits(e) && j.Now().Sub(j.event.RequestedAt) < maxWait {
 		j.forgetAttempt()
 		return j.again(ctx, e, hotsync.ReasonPaused)
 	}

@@ -199,6 +199,45 @@ func TestWaitingCostsNoAttempt(t *testing.T) {
 	})
 }
 
+// An outage may last: whoever waits for its end is synced then, and does not fail
+// for having waited long. But nobody waits for ever.
+func TestALongOutageFailsNobody(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		outage time.Duration
+		want   hotsync.Status
+	}{{24 * time.Hour, hotsync.StatusSucceeded}, {30 * time.Hour, hotsync.StatusFailed}} {
+		synctest.Test(t, func(t *testing.T) {
+			b := setup(t)
+			r, receive, over := b.request(), 1, time.Now().Add(tc.outage)
+			for {
+				b.zuora.fail = nil
+				if time.Now().Before(over) {
+					b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraPaused, "paused").After(8 * time.Second)}
+				}
+				sent := len(b.queue.sent)
+				_, e := b.handle(t, r, receive)
+				if e.Status.Final() {
+					if e.Status != tc.want {
+						t.Errorf("after an outage of %s the event is %s (%s), want %s", tc.outage, e.Status, e.Reason, tc.want)
+					}
+					return
+				}
+				time.Sleep(time.Until(e.NextAttemptAt))
+				receive++
+				if len(b.queue.sent) > sent {
+					r, receive = b.queue.sent[sent], 1
+					_, err := syncqueue.Encode(r)
+					if err != nil {
+						t.Fatalf("a copy is refused by the queue: %v", err)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestAccountNumbersAndLookupsAreSentOn(t *testing.T) {
 	t.Parallel()
 

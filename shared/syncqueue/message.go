@@ -23,7 +23,9 @@ const (
 	messageVersion = 1
 	maxText        = 2048 // of each text in a message
 	maxAccount     = 256
-	maxRequeued    = 100
+	// maxRequeued only tells nonsense: how long a request may wait is the syncer's
+	// business, and a day of waiting takes some thousand copies.
+	maxRequeued = 100_000
 )
 
 // wire is the body of a message.

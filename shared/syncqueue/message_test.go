@@ -125,7 +125,7 @@ func TestMalformed(t *testing.T) {
 		"no time":                 set("requestedAt", nil),
 		"time of another age":     set("requestedAt", "9999-12-31T23:59:59-12:00"),
 		"time as text":            set("requestedAt", secret),
-		"sent on too often":       set("requeued", 101),
+		"sent on too often":       set("requeued", 100_001),
 		"sent on less than never": set("requeued", -1),
 		"nothing named":           edit(func(m map[string]any) { delete(m, "account"); delete(m, "accountId"); delete(m, "lookup") }),
 		"blank account":           edit(func(m map[string]any) { m["account"] = " "; delete(m, "accountId"); delete(m, "lookup") }),
