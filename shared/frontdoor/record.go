@@ -93,6 +93,12 @@ func (h *Handler) recordFailed(ctx context.Context, requests []hotsync.SyncReque
 			e.Revision = 1
 		}
 		_, err := h.Events.Put(ctx, e)
+		if e.Revision == 0 && hotsync.AsError(err) != nil && hotsync.AsError(err).Code == hotsync.CodeConflict {
+			// The queued event was written after all, only its answer came too late.
+			// Should it be that of a sync that has just begun, that one goes on.
+			e.Revision = 1
+			_, err = h.Events.Put(ctx, e)
+		}
 		switch {
 		case err == nil:
 			return h.Events.Tally(ctx, e)

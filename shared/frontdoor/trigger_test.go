@@ -198,6 +198,11 @@ func TestLoginSafety(t *testing.T) {
 		"store panics": {func(b *testBundle) {
 			b.putQueued = func(context.Context, hotsync.Event) error { panic("canary") }
 		}, 0, nil, `"queued":2`},
+		"queue down, store too late": {func(b *testBundle) { // what it says is lost, what it does is not
+			put := b.putQueued
+			b.send = fail(errDown)
+			b.putQueued = func(ctx context.Context, e hotsync.Event) error { return errors.Join(put(ctx, e), patient(ctx)) }
+		}, 300 * time.Millisecond, []hotsync.Status{"failed", "failed"}, "queue_unavailable"},
 		"queue and store down": {func(b *testBundle) {
 			b.send = fail(errDown)
 			b.putQueued = func(context.Context, hotsync.Event) error { return errDown }
