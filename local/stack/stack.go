@@ -50,6 +50,8 @@ type Options struct {
 	Progress   func(format string, a ...any) // what is being done, for a person who waits; nil for nobody
 	Env        []string                      // further KEY=value pairs for every function
 	Visibility time.Duration                 // of the messages of a crashed sync; two seconds when 0
+	Adjust     func(*template.Template)      // changes what was read of the template before the functions start; nil for nothing
+	Paused     bool                          // functions do not consume their queues
 }
 
 // Stack is a running system.
@@ -177,6 +179,9 @@ func (s *Stack) createResources(ctx context.Context, root string, opt Options) (
 	if err != nil {
 		return err
 	}
+	if opt.Adjust != nil {
+		opt.Adjust(s.Template)
+	}
 	for _, t := range s.Template.Tables {
 		if t.LogicalID == "SettingsTable" {
 			s.Settings = settingstore.New(s.Engines.DynamoDB(), t.Name, time.Now)
@@ -216,7 +221,9 @@ func (s *Stack) startFunctions(opt Options, binaries map[string]string, logs str
 	if err != nil {
 		return err
 	}
-	s.Host.Start()
+	if !opt.Paused {
+		s.Host.Start()
+	}
 	return nil
 }
 

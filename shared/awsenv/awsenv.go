@@ -37,6 +37,7 @@ func Config(getenv func(string) string, attempts int, perCall time.Duration) (aw
 		TLSHandshakeTimeout: perCall, ForceAttemptHTTP2: true}
 	return aws.Config{
 		Region:        region,
+		AppID:         getenv("AWS_SDK_UA_APP_ID"), // goes into the User-Agent, by which calls can be told apart
 		Credentials:   aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials, nil }),
 		HTTPClient:    &http.Client{Transport: transport, Timeout: perCall},
 		ConfigSources: []any{endpoints{getenv}},
