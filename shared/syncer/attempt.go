@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -95,7 +96,29 @@ func (j *job) readBoth(ctx context.Context) (billing.Account, []projection.Objec
 	if account.ID != j.request.AccountID {
 		return billing.Account{}, nil, hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora answered with another account than the one asked for.")
 	}
+	if isForeign(have, account.ID) {
+		return billing.Account{}, nil, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio answered with the customer of another Zuora account than the one asked for.")
+	}
 	return account, have, nil
+}
+
+// isForeign reports whether what Limio has is another account's: its customer
+// has the identity of other Zuora accounts and not of this one. How Limio finds
+// the customer of an account is assumed (see package limio), and if it is found
+// wrongly, one person's data would be written over another's.
+func isForeign(have []projection.Object, accountID string) bool {
+	customer, others := customerID(nil, have), false
+	for _, o := range have {
+		value, ok := strings.CutPrefix(o.Key, hotsync.ServiceZuora+"/"+hotsync.TypeAccount+"/")
+		if !ok || o.Kind != projection.Identity || o.Customer != customer || !hotsync.IsAccountID(value) {
+			continue
+		}
+		if value == accountID {
+			return false
+		}
+		others = others || !strings.EqualFold(o.Status, projection.StatusInactive)
+	}
+	return others
 }
 
 func (j *job) readOptions() zuora.ReadOptions {
@@ -167,18 +190,7 @@ func (j *job) projectionOptions() (projection.Options, error) {
 // createByPlugin lets Limio create the wanted subscriptions that it lacks, and
 // with the first of them the customer.
 func (j *job) createByPlugin(ctx context.Context, want, have []projection.Object) ([]projection.Object, error) {
-	known := map[string]bool{}
-	for _, o := range have {
-		if o.Kind == projection.Subscription {
-			known[o.Key] = true
-		}
-	}
-	var missing []string
-	for _, o := range want {
-		if o.Kind == projection.Subscription && !known[o.Key] {
-			missing = append(missing, o.Key)
-		}
-	}
+	missing := missingSubscriptions(want, have)
 	if len(missing) == 0 {
 		if len(have) == 0 {
 			return nil, hotsync.Errorf(hotsync.CodeLimioCreation, "The plugin strategy creates a customer with its first subscription, and this account has none.")
@@ -204,7 +216,34 @@ func (j *job) createByPlugin(ctx context.Context, want, have []projection.Object
 	if err != nil {
 		return nil, err
 	}
-	return j.readLimio(ctx, "read limio again")
+	have, err = j.readLimio(ctx, "read limio again")
+	if err != nil {
+		return nil, err
+	}
+	// Whatever is missing here hotsync would make under ids of its own, beside
+	// what Limio has just made.
+	if unseen := missingSubscriptions(want, have); len(unseen) > 0 {
+		return nil, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio made subscription %s and does not show it as the account's.", unseen[0])
+	}
+	return have, nil
+}
+
+// missingSubscriptions are the numbers of the wanted subscriptions that Limio
+// does not have.
+func missingSubscriptions(want, have []projection.Object) []string {
+	known := map[string]bool{}
+	for _, o := range have {
+		if o.Kind == projection.Subscription {
+			known[o.Key] = true
+		}
+	}
+	var missing []string
+	for _, o := range want {
+		if o.Kind == projection.Subscription && !known[o.Key] {
+			missing = append(missing, o.Key)
+		}
+	}
+	return missing
 }
 
 // step times a part of the sync and counts its calls.

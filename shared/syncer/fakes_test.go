@@ -96,6 +96,7 @@ type mirror struct {
 	objects []projection.Object
 	fail    []error
 	writes  int
+	plugin  func(number string) []projection.Object // what Limio makes and shows of a subscription; nil for no plugin
 }
 
 func (l *mirror) write() error {
@@ -162,8 +163,14 @@ func (l *mirror) LinkExternalIdentity(_ context.Context, owner string, who hotsy
 	return err
 }
 
-func (l *mirror) SyncSubscription(context.Context, string) (string, string, error) {
-	return "", "", hotsync.Errorf(hotsync.CodeLimioCreation, "no plugin")
+func (l *mirror) SyncSubscription(_ context.Context, number string) (string, string, error) {
+	if l.plugin == nil {
+		return "", "", hotsync.Errorf(hotsync.CodeLimioCreation, "no plugin")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.objects = append(l.objects, l.plugin(number)...)
+	return "sub-limio", "id-limio", nil
 }
 
 // ledger is an event store in memory.

@@ -10,6 +10,7 @@ import (
 
 	"hotsync/shared/billing"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
 	"hotsync/shared/syncer"
 	"hotsync/shared/syncqueue"
 )
@@ -421,6 +422,65 @@ func TestForeignAnswerIsNotWritten(t *testing.T) {
 	_, e := b.handle(t, b.request(), 1)
 	if e.Error == nil || e.Error.Code != hotsync.CodeZuoraAnswer || b.limio.writes != 0 {
 		t.Errorf("error %+v after %d writes, want zuora_answer_invalid and none", e.Error, b.limio.writes)
+	}
+}
+
+func TestForeignCustomerIsNotWritten(t *testing.T) {
+	t.Parallel()
+
+	identity := func(account, customer, status string) projection.Object {
+		return projection.Object{Kind: projection.Identity, Key: "zuora/account/" + account, ID: "identity-" + account, Service: "zuora", Type: "account",
+			Customer: customer, Owner: "id-bob", Status: status, Data: map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": account}}
+	}
+	for name, tc := range map[string]struct {
+		identities []projection.Object
+		foreign    bool
+	}{
+		"another account's":            {[]projection.Object{identity(otherID, "cus-bob", "active")}, true},
+		"nobody's":                     {nil, false},
+		"of both accounts":             {[]projection.Object{identity(otherID, "cus-bob", "active"), identity(accountID, "cus-bob", "active")}, false},
+		"another account's once":       {[]projection.Object{identity(otherID, "cus-bob", "inactive")}, false},
+		"the owner's other customer's": {[]projection.Object{identity(otherID, "cus-other", "active")}, false},
+		"by number":                    {[]projection.Object{identity("A00000001", "cus-bob", "active")}, false},
+	} {
+		b := setup(t)
+		b.limio.objects = append(b.limio.objects, projection.Object{Kind: projection.Customer, Key: "customer", ID: "cus-bob", Owner: "id-bob", Status: "active",
+			Data: map[string]any{"name": "Bob"}})
+		b.limio.objects = append(b.limio.objects, tc.identities...)
+		_, e := b.handle(t, b.request(), 1)
+		if refused := e.Error != nil && e.Error.Code == hotsync.CodeLimioAnswer; refused != tc.foreign || refused != (b.limio.writes == 0) {
+			t.Errorf("%s: error %+v after %d writes, want refused %t", name, e.Error, b.limio.writes, tc.foreign)
+		}
+	}
+}
+
+func TestWhatThePluginMadeIsNotMadeTwice(t *testing.T) {
+	t.Parallel()
+
+	for _, shown := range []bool{true, false} {
+		b := setup(t)
+		b.settings.CreationStrategy = hotsync.CreatePlugin
+		a := b.zuora.accounts[accountID]
+		a.Subscriptions = []billing.Subscription{{Number: "A-S1", Status: "Active", TermType: "EVERGREEN", Start: "2026-01-01"}}
+		b.zuora.accounts[accountID] = a
+		b.limio.plugin = func(number string) []projection.Object {
+			if !shown { // made, and not found by the account
+				return nil
+			}
+			return []projection.Object{{Kind: projection.Customer, Key: "customer", ID: "cus-limio", Owner: "id-limio", Status: "active", Data: map[string]any{}},
+				{Kind: projection.Subscription, Key: number, Name: number, ID: "sub-limio", Owner: "id-limio", Customer: "cus-limio", Status: "active", Data: map[string]any{}}}
+		}
+		_, e := b.handle(t, b.request(), 1)
+		if shown {
+			wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
+		} else {
+			wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeLimioAnswer))
+		}
+		for _, c := range e.Changes {
+			if c.Action == hotsync.ActionCreate && (c.Object == "subscription" || c.Object == "customer") {
+				t.Errorf("shown %t: hotsync made a %s beside Limio's", shown, c.Object)
+			}
+		}
 	}
 }
 
