@@ -50,6 +50,9 @@ func parseFilter(v url.Values, now time.Time) (filter, error) {
 			}
 		}
 	}
+	slices.SortFunc(f.Statuses, func(a, b hotsync.Status) int { // in the order of a sync's life
+		return slices.Index(hotsync.Statuses, a) - slices.Index(hotsync.Statuses, b)
+	})
 	if f.Trigger != "" && !slices.Contains(triggers, f.Trigger) {
 		return f, hotsync.Errorf(hotsync.CodeBadRequest, "trigger %q is not one of %v.", clip(string(f.Trigger), 40), triggers)
 	}
@@ -165,8 +168,7 @@ func (f filter) Box() string {
 	return strings.Join(out, " ")
 }
 
-// values is the filter as an address has it, in one form: statuses in the order
-// of a sync's life, ages as times.
+// values is the filter as an address has it, in one form: ages as times.
 func (f filter) values() url.Values {
 	v := url.Values{}
 	set := func(name, val string) {
@@ -182,11 +184,9 @@ func (f filter) values() url.Values {
 	set("trigger", string(f.Trigger))
 	set("from", canonicalTime(f.from, f.From))
 	set("to", canonicalTime(f.to, f.To))
-	var statuses []string
-	for _, s := range hotsync.Statuses {
-		if slices.Contains(f.Statuses, s) {
-			statuses = append(statuses, string(s))
-		}
+	statuses := make([]string, 0, len(f.Statuses))
+	for _, s := range f.Statuses {
+		statuses = append(statuses, string(s))
 	}
 	set("status", strings.Join(statuses, ","))
 	return v
@@ -233,7 +233,8 @@ func (f filter) toggled(s hotsync.Status) filter {
 		f.Statuses = slices.DeleteFunc(slices.Clone(f.Statuses), func(x hotsync.Status) bool { return x == s })
 		return f
 	}
-	f.Statuses = append(slices.Clone(f.Statuses), s)
+	on := append(slices.Clone(f.Statuses), s)
+	f.Statuses = slices.DeleteFunc(slices.Clone(hotsync.Statuses), func(x hotsync.Status) bool { return !slices.Contains(on, x) })
 	return f
 }
 
