@@ -162,6 +162,13 @@ func (d *differ) link(w projection.Object) {
 			return
 		}
 	}
+	if slices.ContainsFunc(d.have, func(h projection.Object) bool {
+		return isLogin(h) && h.Key != w.Key && h.Owner == o.Owner && sameStatus(projection.StatusActive, h.Status)
+	}) {
+		// Limio shows a login all that its owner owns: also accounts that this one
+		// does not name.
+		d.warn("The owner %s has another login already: both see every account that this owner has in Limio.", o.Owner)
+	}
 	_, fields := patch(o.Data, nil)
 	d.links = append(d.links, Change{Action: hotsync.ActionLink, Object: o, Data: o.Data, Fields: fields})
 }

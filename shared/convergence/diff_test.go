@@ -125,7 +125,7 @@ func TestDiff(t *testing.T) {
 		{name: "a contact that is gone", login: ada, have: found(single(), ada), want: []string{"end address status=inactive"},
 			account: single(func(a *billing.Account) { a.BillTo = nil })},
 		{name: "nobody signed in", account: single(), have: found(single(), ada), want: []string{}},
-		{name: "somebody else signed in", account: single(), login: hotsync.Identity{Issuer: ada.Issuer, Subject: "eve"}, have: found(single(), ada),
+		{name: "somebody else signed in", account: single(), login: hotsync.Identity{Issuer: ada.Issuer, Subject: "eve"}, have: found(single(), ada), warnings: 1,
 			want: []string{"link identity iss=https://login.example.com sub=eve"}},
 		{name: "the login was unlinked", account: single(), login: ada,
 			have: found(single(), ada, func(o *projection.Object) {
