@@ -64,7 +64,7 @@ func retryOf(old hotsync.Event) (hotsync.SyncRequest, error) {
 		return hotsync.SyncRequest{}, hotsync.Errorf(hotsync.CodeConflict, "The event names no account to sync.")
 	}
 	request := old.Request
-	request.RetryOf, request.Trigger, request.Requeued = old.ID, hotsync.TriggerConsole, 0
+	request.RetryOf, request.Trigger, request.Requeued, request.SentOn = old.ID, hotsync.TriggerConsole, 0, 0
 	if request.Lookup != nil {
 		request.AccountID = "" // look it up again: the reason may have been the field
 	}

@@ -69,10 +69,11 @@ type SyncRequest struct {
 	AccountID   string    `json:"accountId,omitempty"` // Zuora's id, once it is known
 	Lookup      *Lookup   `json:"lookup,omitempty"`
 	RequestedAt time.Time `json:"requestedAt"`
-	RetryOf     string    `json:"retryOf,omitempty"` // id of the event this retries
-	Actor       string    `json:"actor,omitempty"`   // who retried or asked for it in the console
-	Note        string    `json:"note,omitempty"`    // why, in the actor's words
-	Requeued    int       `json:"requeued,omitempty"`
+	RetryOf     string    `json:"retryOf,omitempty"`  // id of the event this retries
+	Actor       string    `json:"actor,omitempty"`    // who retried or asked for it in the console
+	Note        string    `json:"note,omitempty"`     // why, in the actor's words
+	Requeued    int       `json:"requeued,omitempty"` // how many copies took each other's place in the queue
+	SentOn      int       `json:"sentOn,omitempty"`   // how many of those because it died without ever having run
 }
 
 // IsAccountID reports whether key has the form of a Zuora id, 32 lower-case

@@ -482,7 +482,7 @@ func TestRefusals(t *testing.T) {
 			want: hotsync.Error{Code: hotsync.CodeLimioUnauthorized, Message: "401: Limio refused the token"}},
 		{name: "forbidden", status: 403, body: "<html><body>Forbidden</body></html>",
 			want: hotsync.Error{Code: hotsync.CodeLimioForbidden, Message: "403: Limio does not allow the request: Forbidden"}},
-		{name: "not found", status: 404, body: "null",
+		{name: "not found", status: 404, body: "null", transient: true,
 			want: hotsync.Error{Code: hotsync.CodeLimioNotFound, Message: "404: Limio does not know the object"}},
 		{name: "rate limit", status: 429, retryAfter: "30", transient: true,
 			want: hotsync.Error{Code: hotsync.CodeLimioRateLimited, Message: "429: Limio asked to slow down", RetryAfter: 30 * time.Second}},

@@ -55,9 +55,10 @@ func (j *job) recordDead(ctx context.Context) (err error) {
 	default:
 		return err
 	}
-	if len(j.event.Attempts) == 0 && j.request.Requeued < maxSentOn {
-		j.log.WarnContext(ctx, "dead letter never ran, sent on", "requeued", j.request.Requeued+1)
+	if len(j.event.Attempts) == 0 && j.request.SentOn < maxSentOn {
+		j.request.SentOn++
 		j.request.Requeued++
+		j.log.WarnContext(ctx, "dead letter never ran, sent on", "sent_on", j.request.SentOn, "requeued", j.request.Requeued)
 		return j.Queue.Requeue(ctx, j.request)
 	}
 	e := hotsync.Errorf(hotsync.CodeGaveUp, "The queue gave up: the sync never came to an end.")

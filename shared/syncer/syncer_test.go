@@ -118,6 +118,22 @@ func TestTransientFailuresAreTriedAgainAndThenFail(t *testing.T) {
 	})
 }
 
+// Limio may not show at once what it has just made.
+func TestLimioNotFoundIsTriedAgain(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		b.limio.fail = []error{nil, hotsync.Errorf(hotsync.CodeLimioNotFound, "404")}
+		r := b.request()
+		_, e := b.handle(t, r, 1)
+		wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeLimioNotFound))
+		time.Sleep(time.Minute)
+		_, e = b.handle(t, r, 2)
+		wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
+	})
+}
+
 func TestAttemptsAddUpTheirChanges(t *testing.T) {
 	t.Parallel()
 
@@ -531,6 +547,7 @@ func TestDeadLetterThatNeverRanIsSentOn(t *testing.T) {
 	b := setup(t)
 	letters := &syncer.DeadLetters{Events: b.events, Queue: b.queue, Now: time.Now, Log: b.syncer.Log}
 	r := b.request()
+	r.Requeued = 40 // it has waited for Zuora, which is not dying
 	for range 10 {
 		wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}), syncqueue.Done())
 		if len(b.queue.sent) == 0 || b.queue.sent[len(b.queue.sent)-1].Requeued == r.Requeued {

@@ -119,7 +119,7 @@ func wrong(r hotsync.SyncRequest) string {
 		return "it names no account and nothing to look up"
 	case year < 2000 || year > 9000:
 		return "requestedAt is missing or not of this age"
-	case r.Requeued < 0 || r.Requeued > maxRequeued:
+	case r.Requeued < 0 || r.Requeued > maxRequeued || r.SentOn < 0 || r.SentOn > r.Requeued:
 		return "it was sent on too often"
 	default:
 		return ""

@@ -127,6 +127,8 @@ func TestMalformed(t *testing.T) {
 		"time as text":            set("requestedAt", secret),
 		"sent on too often":       set("requeued", 100_001),
 		"sent on less than never": set("requeued", -1),
+		"sent on and no copy":     set("sentOn", 3),
+		"died less than never":    set("sentOn", -1),
 		"nothing named":           edit(func(m map[string]any) { delete(m, "account"); delete(m, "accountId"); delete(m, "lookup") }),
 		"blank account":           edit(func(m map[string]any) { m["account"] = " "; delete(m, "accountId"); delete(m, "lookup") }),
 		"empty lookup": edit(func(m map[string]any) {
