@@ -1,0 +1,351 @@
+package deployment_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
+
+	"hotsync/local/engines/enginetest"
+	"hotsync/local/stack"
+	"hotsync/local/stack/stacktest"
+	"hotsync/local/template"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/syncqueue"
+)
+
+// auditor stands before the engines and writes down which function calls what,
+// in the words of IAM.
+type auditor struct {
+	tmpl  *template.Template
+	mu    sync.Mutex
+	calls map[string]int // "function action resource"
+
+	refuse atomic.Bool // SQS takes no messages of the login function
+}
+
+var appID = regexp.MustCompile(`app/(\w+)`)
+
+func (a *auditor) proxy(t *testing.T, engine string) string {
+	t.Helper()
+	target, err := url.Parse(engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // a caller that gave up
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the caller went away
+		}
+		a.note(r, body)
+		if a.refuse.Load() && strings.Contains(r.Header.Get("X-Amz-Target"), "SendMessage") && strings.Contains(r.UserAgent(), "app/LoginFunction") {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// note writes a call down.
+func (a *auditor) note(r *http.Request, body []byte) {
+	function := "?"
+	if m := appID.FindStringSubmatch(r.UserAgent()); m != nil {
+		function = m[1]
+	}
+	var in struct {
+		TableName, IndexName, QueueUrl string
+		RequestItems                   map[string]any
+	}
+	if json.Unmarshal(body, &in) != nil {
+		in.TableName = "?"
+	}
+	service, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if service == "AmazonSQS" {
+		// A batch needs the permission of the single call:
+		// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+		a.calls[fmt.Sprintf("%s sqs:%s %s", function, strings.TrimSuffix(operation, "Batch"), a.queue(in.QueueUrl))]++
+		return
+	}
+	tables := slices.Collect(maps.Keys(in.RequestItems))
+	if in.TableName != "" {
+		tables = append(tables, in.TableName)
+	}
+	for _, name := range tables {
+		resource := a.table(name)
+		if in.IndexName != "" {
+			resource += "/index/" + in.IndexName
+		}
+		a.calls[fmt.Sprintf("%s dynamodb:%s %s", function, operation, resource)]++
+	}
+}
+
+func (a *auditor) table(name string) string {
+	for _, t := range a.tmpl.Tables {
+		if t.Name == name {
+			return "${" + t.LogicalID + ".Arn}"
+		}
+	}
+	return "?" + name
+}
+
+func (a *auditor) queue(address string) string {
+	for _, q := range a.tmpl.Queues {
+		if q.Name == path.Base(address) {
+			return "${" + q.LogicalID + ".Arn}"
+		}
+	}
+	return "?" + address
+}
+
+// taken gives the calls so far and forgets them.
+func (a *auditor) taken() map[string]int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	calls := a.calls
+	a.calls = map[string]int{}
+	return calls
+}
+
+// audited is a system whose functions' calls are written down.
+func audited(t *testing.T) (*stacktest.System, *auditor) {
+	t.Helper()
+	engines := enginetest.Start(t)
+	a := &auditor{calls: map[string]int{}}
+	s := stacktest.Start(t, stack.Options{Engines: engines, Name: fmt.Sprintf("audit%d", time.Now().UnixNano()), Personas: true,
+		Env: []string{"AWS_ENDPOINT_URL_DYNAMODB=" + a.proxy(t, engines.DynamoDBEndpoint), "AWS_ENDPOINT_URL_SQS=" + a.proxy(t, engines.SQSEndpoint)},
+		Adjust: func(tmpl *template.Template) {
+			a.tmpl = tmpl
+			for _, f := range tmpl.Functions {
+				f.Environment["AWS_SDK_UA_APP_ID"] = f.LogicalID
+			}
+		}})
+	return s, a
+}
+
+// unseen are permissions that no call of this test needs, and why they are there.
+var unseen = map[string]string{
+	"sqs:ReceiveMessage": "Lambda's poller", "sqs:DeleteMessage": "Lambda's poller",
+	"SyncFunction sqs:GetQueueAttributes": "Lambda's poller", "DeadLetterFunction sqs:GetQueueAttributes": "Lambda's poller",
+	"DeadLetterFunction sqs:ChangeMessageVisibility": "only when an event cannot be written",
+	"CalloutFunction dynamodb:GetItem":               "only when the event exists already",
+}
+
+// TestFunctionsStayWithinTheirRoles runs every front door, success and failure
+// on the local stack, and compares what the functions call with what their roles
+// allow: nothing more is called, and nothing is allowed that nobody calls.
+func TestFunctionsStayWithinTheirRoles(t *testing.T) {
+	t.Parallel()
+
+	s, a := audited(t)
+	exercise(t, s, a)
+	seen := a.taken()
+
+	_, tmpl := load(t)
+	allowed := map[string]bool{}
+	for _, f := range tmpl.Of(typeFunction) {
+		statements, err := tmpl.Statements(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, st := range statements {
+			for _, action := range st.Actions {
+				for _, r := range st.Resources {
+					if strings.HasPrefix(action, "sqs:") || strings.HasPrefix(action, "dynamodb:") {
+						allowed[fmt.Sprintf("%s %s %s", f.ID, action, r)] = true
+					}
+				}
+			}
+		}
+	}
+	for call, n := range seen {
+		if !allowed[call] {
+			t.Errorf("called %d times without permission: %s", n, call)
+		}
+	}
+	for permission := range allowed {
+		words := strings.Fields(permission)
+		if seen[permission] == 0 && unseen[words[1]] == "" && unseen[words[0]+" "+words[1]] == "" {
+			t.Errorf("allowed, but nobody does it: %s", permission)
+		}
+	}
+}
+
+// exercise makes the system do everything it does.
+func exercise(t *testing.T, s *stacktest.System, a *auditor) {
+	t.Helper()
+	root, err := stacktest.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{"several", "lookup", "ambiguous"} {
+		s.Sync(s.PersonaToken(p))
+	}
+	for _, name := range []string{"cognito-post-authentication", "callout-signed"} {
+		raw, err := os.ReadFile(filepath.Join(root, "events", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		function := map[bool]string{true: "LoginFunction", false: "CalloutFunction"}[strings.HasPrefix(name, "cognito")]
+		if got := s.Invoke(function, json.RawMessage(raw)); got.Status != http.StatusOK {
+			t.Errorf("%s: %d %s", name, got.Status, got.Body)
+		}
+	}
+	s.Idle()
+
+	// One failure that is tried again, and one for good.
+	s.Behave(s.LimioURL, map[string]any{"faults": []map[string]any{{"match": "GET /**", "status": 503, "times": 1}}})
+	failed := s.Sync(s.Token("direct", map[string]any{"sub": "x", "zuora_account_ids": "A00009999"}))[0]
+	s.Sync(s.PersonaToken("wallet"))
+	a.refuse.Store(true) // the queue takes nothing, so the login function records the failure itself
+	if got := s.Do(http.MethodPost, s.URL+"/login", s.PersonaToken("single"), nil); got.Status != http.StatusServiceUnavailable {
+		t.Errorf("a login that could not be queued: %d %s", got.Status, got.Body)
+	}
+	a.refuse.Store(false)
+
+	dead, ok := s.Template.Queue("SyncDeadLetterQueue")
+	if !ok {
+		t.Fatal("no dead-letter queue")
+	}
+	for i, sentOn := range []int{0, 3} {
+		id := hotsync.EventIDFor(time.Now(), "dead", fmt.Sprint(i))
+		body, err := syncqueue.Encode(hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Identity: hotsync.Identity{Issuer: "i", Subject: "s"},
+			Account: "A00000101", RequestedAt: time.Now(), Requeued: sentOn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Engines.SQS().SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &dead.URL, MessageBody: &body,
+			MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String(id)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Await(id)
+	}
+	console(t, s, failed)
+}
+
+func console(t *testing.T, s *stacktest.System, failed hotsync.Event) {
+	t.Helper()
+	admin := s.PersonaToken("admin")
+	get := func(address string) stacktest.Answer {
+		t.Helper()
+		a := s.Do(http.MethodGet, s.URL+address, admin, nil)
+		if a.Status != http.StatusOK {
+			t.Errorf("GET %s: %d %s", address, a.Status, a.Body)
+		}
+		return a
+	}
+	for _, address := range []string{"/api/events", "/api/events?status=failed", "/api/events?q=A00000201", "/api/events?q=claire.dubois@example.com",
+		"/api/events?subject=direct%7Cclaire", "/api/events/" + failed.ID, "/api/queue"} {
+		get(address)
+	}
+	for address, body := range map[string]any{"/api/events/" + failed.ID + "/retry": nil,
+		"/api/sync": map[string]any{"account": "A00000101", "note": "test"}, "/api/dry-run": map[string]any{"account": "A00000101"}} {
+		if a := s.Do(http.MethodPost, s.URL+address, admin, body); a.Status >= 300 {
+			t.Errorf("POST %s: %d %s", address, a.Status, a.Body)
+		}
+	}
+	var settings struct{ Settings hotsync.Settings }
+	get("/api/settings").Decode(t, &settings)
+	settings.Settings.RecordUnmatched = true
+	if a := s.Do(http.MethodPut, s.URL+"/api/settings", admin, settings.Settings); a.Status >= 300 {
+		t.Errorf("PUT /api/settings: %d %s", a.Status, a.Body)
+	}
+	s.Idle()
+	pages(t, s)
+}
+
+// pages signs an administrator in, looks at every page and erases a person.
+func pages(t *testing.T, s *stacktest.System) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	visit := func(res *http.Response, err error) *url.URL {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d %v %.300s", res.Request.URL, res.StatusCode, err, body)
+		}
+		return res.Request.URL
+	}
+	signIn := visit(browser.Get(s.URL + "/signin/start"))
+	visit(browser.PostForm(signIn.String(), url.Values{"persona": {"admin"}}))
+	for _, address := range []string{"/", "/events", "/settings", "/settings/history", "/audit", "/erase"} {
+		visit(browser.Get(s.URL + address))
+	}
+	visit(browser.PostForm(s.URL+"/erase", url.Values{"issuer": {s.IDPURL + "/direct"}, "subject": {"direct|claire"}, "note": {"test"}, "sure": {"on"}}))
+}
+
+// TestCallsOfALogin holds the numbers of docs/costs.md to what is called.
+func TestCallsOfALogin(t *testing.T) {
+	t.Parallel()
+
+	s, a := audited(t)
+	s.Sync(s.PersonaToken("bare")) // the functions are warm, the settings cached
+	measure := func(persona string) map[string]int {
+		a.taken()
+		s.Sync(s.PersonaToken(persona))
+		s.Idle()
+		total := map[string]int{}
+		for call, n := range a.taken() {
+			words := strings.Fields(call)
+			if words[0] == "LoginFunction" || words[0] == "SyncFunction" {
+				total[strings.TrimSuffix(words[0], "Function")+" "+words[1]] += n
+			}
+		}
+		return total
+	}
+	first, again := measure("single"), measure("single")
+	wantFirst := map[string]int{"Login dynamodb:PutItem": 1, "Login sqs:SendMessage": 1,
+		"Sync dynamodb:BatchWriteItem": 1, "Sync dynamodb:GetItem": 3, "Sync dynamodb:PutItem": 4, "Sync dynamodb:UpdateItem": 1}
+	wantAgain := map[string]int{"Login dynamodb:PutItem": 1, "Login sqs:SendMessage": 1,
+		"Sync dynamodb:GetItem": 3, "Sync dynamodb:PutItem": 3, "Sync dynamodb:UpdateItem": 1}
+	// Front door and sync may write the event at the same moment: the one that
+	// loses reads and writes again.
+	for _, got := range []map[string]int{first, again} {
+		for _, call := range []string{"Sync dynamodb:PutItem", "Sync dynamodb:GetItem"} {
+			if want := map[bool]int{true: wantFirst[call], false: wantAgain[call]}[got["Sync dynamodb:BatchWriteItem"] > 0]; got[call] == want+1 {
+				got[call]--
+			}
+		}
+	}
+	if diff := cmp.Diff(wantFirst, first); diff != "" {
+		t.Errorf("calls of a first login; see docs/costs.md (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(wantAgain, again); diff != "" {
+		t.Errorf("calls of an unchanged login; see docs/costs.md (-want +got):\n%s", diff)
+	}
+}
