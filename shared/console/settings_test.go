@@ -254,7 +254,7 @@ func TestSettingsConflict(t *testing.T) {
 	if b.settings.value.Version != 5 {
 		t.Fatal("the conflict was saved over")
 	}
-	if got := a.Text(".note.warn > p > b"); !strings.Contains(got, "Grace <b> saved version 5") || !strings.Contains(got, "you were changing version 4") {
+	if got := a.Text(".note.warn > p > b"); !strings.Contains(got, "Grace <b> saved version 5,") || !strings.Contains(got, "you were changing version 4") {
 		t.Errorf("the page says %q", got)
 	}
 	rows := map[string]string{}

@@ -1,0 +1,161 @@
+package console_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"hotsync/local/stack"
+	"hotsync/local/stack/stacktest"
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+)
+
+type step = chromedp.Action[chromedp.Void]
+
+// adminState is a page in a state that takes some doing to reach.
+type adminState struct {
+	name, role, path string
+	steps            []step
+}
+
+// set puts a value into a control of a form.
+func set(id, value string) step {
+	return chromedp.SetValue("#"+id, value)
+}
+
+// press clicks a button and waits until the page after it is there.
+func press(button, then string) step {
+	return func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
+		return chromedp.Void{}, chromedp.Do(ctx, chromedp.Click(button), chromedp.WaitReady(then))
+	}
+}
+
+func adminStates(b *bundle) []adminState {
+	save, check := `.save-bar button[value="save"]`, `.save-bar button[value="check"]`
+	claims := `{"iss": "http://127.0.0.1:2", "sub": "person-4711", "zuora_account_ids": ["A00000001", "A404", "not an account"], "email": "x"}`
+	meanwhile := func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
+		s := b.settings.value
+		s.ZuoraPlan, s.TimeZone = hotsync.PlanV, "Europe/Paris"
+		_, err := b.settings.Save(ctx, s, "Grace")
+		return chromedp.Void{}, err
+	}
+	tryIt := []step{set("login", claims), chromedp.Click("[name=dryrun]"), press(".tryout .primary", "#h-targets")}
+	return []adminState{
+		{"settings", "admin", "/settings", nil},
+		{"settings-read", "operator", "/settings", nil},
+		{"settings-added", "admin", "/settings", []step{press(`button[value="add-provider"]`, "#p-3")}},
+		{"settings-wrong", "admin", "/settings", []step{set("f-timeZone", "Mars"), set("f-providers-1-claims-0-type", "acount"), set("f-providers-0-issuer", "http://x.example.com"), press(save, "[role=alert]")}},
+		{"settings-checked", "admin", "/settings", []step{press(check, "#h-checks")}},
+		{"settings-conflict", "admin", "/settings", []step{set("f-timeZone", "Europe/London"), meanwhile, press(save, ".note.warn")}},
+		{"settings-saved", "admin", "/settings", []step{set("f-timeZone", "Europe/Rome"), press(save, ".note.good")}},
+		{"settings-history", "admin", "/settings/history", nil},
+		{"settings-version", "admin", "/settings/history/4", nil},
+		{"tryout", "operator", "/tryout", nil},
+		{"tryout-claims", "operator", "/tryout", tryIt},
+		{"tryout-bad", "operator", "/tryout", []step{set("login", "nonsense"), press(".tryout .primary", "[role=alert]")}},
+		{"erase", "admin", "/erase", nil},
+		{"erase-confirm", "admin", "/erase", []step{set("subject", "person-4711"), set("note", "asked for it"), press(".primary", "#h-sure")}},
+		{"erase-done", "admin", "/erase", []step{set("subject", "person-4711"), set("note", "asked for it"), press(".primary", "#h-sure"), chromedp.Click("[name=sure]"), press(".danger", ".note.good")}},
+	}
+}
+
+func adminGallery(t *testing.T) *bundle {
+	t.Helper()
+	b, _ := gallery(t)
+	b.settings.value = twoProviders()
+	// Nothing outside is asked while testing: the providers are at no address.
+	b.settings.value.Providers[0].Issuer, b.settings.value.Providers[1].Issuer = "http://127.0.0.1:2", "http://127.0.0.1:1"
+	b.settings.value.UpdatedAt = b.now.Add(-3600e9)
+	b.sides.numbers = map[string]string{"A00000001": accountOne}
+	b.sides.fields = map[string]bool{"LimioExternalId__c": true}
+	b.sides.would.Changes = []hotsync.Change{{Object: "subscription", ID: "sub-5f0c8e1f", Action: hotsync.ActionUpdate, Fields: []hotsync.FieldChange{{Field: "status", Before: "active", After: "cancelled"}}}}
+	b.sides.would.Account = hotsync.AccountRef{ID: accountOne, Number: "A00000001"}
+	b.events.accounts[accountOne] = eventstore.AccountState{AccountID: accountOne}
+	return b
+}
+
+// TestAdminAccessible runs axe-core on every state of the pages of settings, of
+// a tried login and of erasing; with HOTSYNC_SCREENSHOTS it takes their pictures.
+func TestAdminAccessible(t *testing.T) {
+	ctx := chromium(t)
+	source := axe(t)
+	for _, tc := range []struct {
+		screen screen
+		theme  string
+	}{{screens[0], "light"}, {screens[0], "dark"}, {screens[1], "light"}} {
+		b := adminGallery(t)
+		tc.screen.show(t, ctx, tc.theme, true)
+		role := ""
+		for _, s := range adminStates(b) {
+			if s.role != role {
+				b.as(ctx, s.role)
+				role = s.role
+			}
+			do(t, ctx, append([]step{chromedp.Navigate(b.server.URL + s.path), chromedp.WaitReady("main h1")}, s.steps...)...)
+			for _, v := range violations(t, ctx, source) {
+				t.Errorf("%s, %s, %s: %s", s.name, tc.screen.name, tc.theme, v)
+			}
+			if over := ask(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - innerWidth")); tc.screen.mobile && over > 0 {
+				t.Errorf("%s on a phone is %d pixels too wide", s.name, over)
+			}
+			capture(t, ctx, s.name+"-"+tc.screen.name+"-"+tc.theme)
+		}
+	}
+}
+
+// TestSettingsWithoutScripts sets a provider up in a browser that runs none.
+func TestSettingsWithoutScripts(t *testing.T) {
+	ctx := chromium(t)
+	b := adminGallery(t)
+	screens[0].show(t, ctx, "light", false)
+	b.as(ctx, "admin")
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/settings"), chromedp.WaitReady("#f-hotSync"), press(`button[value="add-provider"]`, "#p-3"),
+		chromedp.SendKeys("#f-providers-2-name", "partner"), chromedp.SendKeys("#f-providers-2-issuer", "https://id.partner.example.com"),
+		chromedp.SendKeys("#f-providers-2-audiences", "shop"), press(`button[value="add-claim:2"]`, "#p-3-c-2"),
+		chromedp.SendKeys("#f-providers-2-claims-0-claim", "accounts"), chromedp.Click(`button[value="remove:2.1"]`), chromedp.WaitNotPresent("#p-3-c-2"), chromedp.WaitReady("#p-3-c-1"))
+	// The key Enter in a field saves, whatever buttons are in the form.
+	do(t, ctx, chromedp.SendKeys("#f-providers-2-name", "\r"), chromedp.WaitReady(".note.good"))
+	got := b.settings.value.Providers[2]
+	if got.Name != "partner" || got.Issuer != "https://id.partner.example.com" || len(got.Claims) != 1 || got.Claims[0].Claim != "accounts" || !got.Claims[0].NamesZuoraAccount() {
+		t.Errorf("saved %+v", got)
+	}
+}
+
+// TestSetUpOnTheWholeSystem is an administrator's first day on the real
+// functions: check the settings, try a login, change something and take it back.
+func TestSetUpOnTheWholeSystem(t *testing.T) {
+	ctx := chromium(t)
+	s := stacktest.Start(t, stack.Options{Personas: true, Settings: func(v *hotsync.Settings) { v.Providers = v.Providers[:2] }}) // without the user pool, which is not on this computer
+	screens[0].show(t, ctx, "light", true)
+	enter(t, ctx, s.URL+"/settings", "admin")
+	do(t, ctx, press(`.save-bar button[value="check"]`, "#h-checks"))
+	capture(t, ctx, "system-check")
+	if got := ask(t, ctx, chromedp.Evaluate[[]string](`[...document.querySelectorAll(".checks li:not(.c-good)")].map(e => e.textContent)`)); len(got) > 0 {
+		t.Errorf("the local system's settings do not work: %q", got)
+	}
+	if got := ask(t, ctx, chromedp.Evaluate[int](`document.querySelectorAll(".checks li").length`)); got != 5 {
+		t.Errorf("%d things were checked, want 5", got)
+	}
+
+	do(t, ctx, chromedp.Navigate(s.URL+"/tryout"), chromedp.WaitReady("#login"), set("login", s.PersonaToken("several")), chromedp.Click("[name=dryrun]"), press(".tryout .primary", "#h-targets"))
+	capture(t, ctx, "system-tryout")
+	if got := find(t, ctx, ".note.good b"); got != "The token is good:" {
+		t.Errorf("the page says %q", got)
+	}
+	if got := ask(t, ctx, chromedp.Evaluate[[]string](`[...document.querySelectorAll(".tried h4")].map(e => e.textContent)`)); len(got) != 3 || !strings.Contains(got[0], "changes") {
+		t.Errorf("dry runs say %q, want three with changes", got)
+	}
+	if got := len(s.Limio()); got != 0 {
+		t.Errorf("trying a login wrote %d kinds of objects to Limio", got)
+	}
+
+	do(t, ctx, chromedp.Navigate(s.URL+"/settings"), chromedp.WaitReady("#f-timeZone"), set("f-timeZone", "Europe/London"), press(`.save-bar button[value="save"]`, ".note.good"),
+		chromedp.Navigate(s.URL+"/settings/history/1"), press("form[action$=restore] button", ".note.good"))
+	got, err := s.Settings.Load(t.Context())
+	if err != nil || got.TimeZone != "UTC" || got.Version != 3 {
+		t.Errorf("settings are version %d with time zone %s, %v; want version 3, UTC", got.Version, got.TimeZone, err)
+	}
+}
