@@ -211,15 +211,19 @@ func checkVerified(c map[string]any, accept idtoken.Accept) (idtoken.Token, erro
 	t.Audience = strings.FieldsFunc(strings.Trim(text("aud"), "[]"), func(r rune) bool { return r == ' ' || r == ',' })
 	audiences, ok := accept(t.Issuer)
 	_, hasUse := c["token_use"]
+	_, hasParty := c["azp"]
+	kind := text("typ") // Keycloak's: ID, Bearer, Refresh, …
 	switch {
 	case !ok:
 		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "The token's issuer is not a configured identity provider.")
-	case hasUse && text("token_use") != "id":
+	case hasUse && text("token_use") != "id", kind != "" && !strings.EqualFold(kind, "ID") && !strings.EqualFold(kind, "JWT"):
 		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenKind, "The token is not an ID token.")
 	case t.Subject == "":
 		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token has no sub.")
 	case !slices.ContainsFunc(t.Audience, func(a string) bool { return slices.Contains(audiences, a) }):
 		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued for another application (aud).")
+	case hasParty && !slices.Contains(audiences, text("azp")):
+		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued to another application (azp).")
 	}
 	return t, nil
 }
