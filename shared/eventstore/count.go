@@ -252,10 +252,17 @@ func (s *Store) CountMatching(ctx context.Context, q Query, limit int) (_ Total,
 	return Total{N: min(n, limit), AtLeast: more || n > limit}, nil
 }
 
+// maxCountBatch is how many events a query for a count reads at most.
+const maxCountBatch = 1_000
+
 // countWindow adds up a window and reports whether it left something uncounted.
 func (s *Store) countWindow(ctx context.Context, w window, f filter, limit int, found, budget *atomic.Int64) (cut bool, err error) {
 	if overlapping(w.partitions) {
 		return s.countMerged(ctx, w, f, limit, found, budget)
+	}
+	batch := min(limit+1, maxCountBatch)
+	if f.selective() {
+		batch = maxCountBatch
 	}
 	var left atomic.Bool
 	g, ctx := errgroup.WithContext(ctx)
@@ -267,6 +274,7 @@ func (s *Store) countWindow(ctx context.Context, w window, f filter, limit int, 
 		g.Go(func() error {
 			in := s.query(p, w.lo, w.hi, f)
 			in.Select = types.SelectCount
+			in.Limit = aws.Int32(int32(batch)) // or DynamoDB reads 1 MB to find that there are a hundred
 			for {
 				if found.Load() >= int64(limit) || budget.Load() <= 0 {
 					left.Store(true)

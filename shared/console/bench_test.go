@@ -1,0 +1,104 @@
+package console_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hotsync/local/engines/enginetest"
+	"hotsync/shared/console"
+	"hotsync/shared/eventstore"
+	"hotsync/shared/eventstore/storetest"
+	"hotsync/shared/hotsync"
+)
+
+// BenchmarkPages measures the server's time for pages over a store of 1,000
+// events and one of HOTSYNC_BENCH_EVENTS, or 5,000, on the local engine.
+func BenchmarkPages(b *testing.B) {
+	large := 5_000
+	if v := os.Getenv("HOTSYNC_BENCH_EVENTS"); v != "" {
+		var err error
+		large, err = strconv.Atoi(v)
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	small, big := benched(b, 1_000), benched(b, large)
+	for name, path := range map[string]string{"events": "/events", "failed": "/events?status=failed", "search": "/events?q=A7", "overview": "/", "account": "/accounts/A7"} {
+		b.Run(name, func(b *testing.B) {
+			var times [2][]time.Duration
+			for b.Loop() {
+				for i, get := range []func(string) int{small, big} {
+					begin := time.Now()
+					if status := get(path); status != http.StatusOK {
+						b.Fatalf("%s answered %d", path, status)
+					}
+					times[i] = append(times[i], time.Since(begin))
+				}
+			}
+			percentile := func(i, p int) float64 {
+				slices.Sort(times[i])
+				return float64(times[i][(len(times[i])-1)*p/100].Microseconds()) / 1000
+			}
+			b.ReportMetric(percentile(1, 50), "p50-ms")
+			b.ReportMetric(percentile(1, 95), "p95-ms")
+			b.ReportMetric(percentile(1, 50)/percentile(0, 50), "p50-ratio")
+			b.ReportMetric(percentile(1, 95)/percentile(0, 95), "p95-ratio")
+		})
+	}
+}
+
+// benched is a console over a store with n events of 20 accounts, spread over
+// the time that events are kept; it gives the status of a page.
+func benched(b *testing.B, n int) func(path string) int {
+	b.Helper()
+	client := enginetest.Start(b).DynamoDB()
+	store := eventstore.New(client, eventstore.Config{Table: storetest.NewTable(b, client), Now: func() time.Time { return start }})
+	var g errgroup.Group
+	g.SetLimit(32)
+	for i := range n {
+		g.Go(func() error {
+			at := start.Add(-time.Duration(i) * 80 * 24 * time.Hour / time.Duration(n))
+			e := hotsync.Event{ID: hotsync.EventIDFor(at, strconv.Itoa(i)), Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged, RequestedAt: at, FinishedAt: at.Add(time.Second),
+				Trigger: hotsync.TriggerLogin, Provider: "direct", Subject: fmt.Sprintf("auth0|%d", i%20), Account: hotsync.AccountRef{ID: fmt.Sprintf("%032x", i%20), Number: fmt.Sprintf("A%d", i%20)}}
+			if i%50 == 0 {
+				e.Status, e.Error = hotsync.StatusFailed, hotsync.Errorf(hotsync.CodeZuoraBusy, "Zuora is busy.").Problem()
+			}
+			_, err := store.Put(context.Background(), e)
+			return err
+		})
+	}
+	err := g.Wait()
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, err = store.SaveAliases(b.Context(), eventstore.AccountState{AccountID: fmt.Sprintf("%032x", 7), Number: "A7"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	fake := &bundle{queue: &queue{}, settings: &settings{}, now: start}
+	key := []byte(strings.Repeat("k", 32))
+	staff := httptest.NewServer(http.NotFoundHandler())
+	b.Cleanup(staff.Close)
+	handler := console.New(console.Config{Events: store, Queue: fake.queue, Settings: fake.settings, Tokens: claimTokens{}, Now: fake.clock, Log: slog.New(slog.DiscardHandler),
+		SessionKey: func(context.Context) ([]byte, error) { return key, nil }, Staff: console.Staff{Issuer: staff.URL}})
+	cookie := console.SessionForTest(key, start)
+	return func(path string) int {
+		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1"+path, nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		r.Header.Set("Cookie", "hotsync-session="+cookie)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w.Code
+	}
+}
