@@ -1,0 +1,216 @@
+package release_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hotsync/local/release"
+)
+
+const root = "../.."
+
+// loginBudget bounds the login function's zip: Lambda reads it at every cold
+// start, and a login may wait for one.
+const loginBudget = 8 << 20
+
+// TestMake makes a release twice, from checkouts at different places, and looks
+// at every file of it.
+func TestMake(t *testing.T) {
+	t.Parallel()
+
+	other := t.TempDir()
+	for _, dir := range []string{"functions", "shared"} {
+		err := os.CopyFS(filepath.Join(other, dir), os.DirFS(filepath.Join(root, dir)))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = os.WriteFile(filepath.Join(other, file), text, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := t.TempDir(), t.TempDir()
+	files, err := release.Make(t.Context(), root, first, "1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := release.Make(t.Context(), other, second, "1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(files, again); diff != "" {
+		t.Errorf("files of two builds (-first +second):\n%s", diff)
+	}
+	sums := map[string]string{}
+	for line := range strings.Lines(read(t, first, release.Checksums)) {
+		words := strings.Fields(line)
+		sums[words[1]] = words[0]
+	}
+	for _, name := range files {
+		a, b := read(t, first, name), read(t, second, name)
+		if a != b {
+			t.Errorf("%s differs between two builds", name)
+		}
+		if sum := sha256.Sum256([]byte(a)); name != release.Checksums && sums[name] != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s: %s has the checksum %q", release.Checksums, name, sums[name])
+		}
+		if strings.HasSuffix(name, ".zip") {
+			checkZip(t, name, a)
+		}
+	}
+	if size := len(read(t, first, "login.zip")); size > loginBudget {
+		t.Errorf("login.zip has %d bytes, the budget is %d", size, loginBudget)
+	} else {
+		t.Logf("login.zip has %d bytes", size)
+	}
+	checkBill(t, read(t, first, release.SBOM))
+}
+
+func read(t *testing.T, dir, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// checkZip wants the one executable file that Lambda's provided runtimes start.
+func checkZip(t *testing.T, name, text string) {
+	t.Helper()
+	z, err := zip.NewReader(strings.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(z.File) != 1 || z.File[0].Name != "bootstrap" || z.File[0].Mode().Perm() != 0o755 {
+		t.Fatalf("%s holds %v, want an executable bootstrap alone", name, z.File)
+	}
+	f, err := z.File[0].Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := elf.NewFile(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if binary.Machine != elf.EM_AARCH64 {
+		t.Errorf("%s is for %s, want arm64", name, binary.Machine)
+	}
+}
+
+func checkBill(t *testing.T, text string) {
+	t.Helper()
+	var bill struct {
+		BomFormat, SpecVersion, SerialNumber string
+		Metadata                             struct {
+			Component struct{ Name, Version string }
+		}
+		Components []struct {
+			Name, Version, PURL string
+			Licenses            []struct{ License struct{ ID string } }
+		}
+	}
+	err := json.Unmarshal([]byte(text), &bill)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bill.BomFormat != "CycloneDX" || bill.SpecVersion != "1.5" || bill.Metadata.Component.Version != "1.2.3" || !strings.HasPrefix(bill.SerialNumber, "urn:uuid:") {
+		t.Errorf("the bill begins with %+v", bill)
+	}
+	var names []string
+	for _, c := range bill.Components {
+		names = append(names, c.Name)
+		if c.PURL != "pkg:golang/"+c.Name+"@"+c.Version || len(c.Licenses) != 1 {
+			t.Errorf("component %+v", c)
+			continue
+		}
+		if id := c.Licenses[0].License.ID; !slices.Contains(release.Allowed, id) {
+			t.Errorf("%s is under %s, which is not allowed", c.Name, id)
+		}
+	}
+	for _, want := range []string{"github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/sqs", "github.com/lestrrat-go/jwx/v2"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("the bill lacks %s; it has %v", want, names)
+		}
+	}
+	if slices.Contains(names, "github.com/google/go-cmp") {
+		t.Error("the bill has a module that only tests use")
+	}
+}
+
+// TestLicenses checks every module that is compiled, tests and tools included.
+func TestLicenses(t *testing.T) {
+	t.Parallel()
+
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-test", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}@{{.Version}}{{end}}{{end}}", "./...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := strings.Fields(string(out))
+	slices.Sort(modules)
+	modules = slices.Compact(modules)
+	if len(modules) < 10 {
+		t.Fatalf("found only the modules %v", modules)
+	}
+	for _, m := range modules {
+		path, version, _ := strings.Cut(m, "@")
+		id, err := release.LicenseOf(path, version)
+		switch {
+		case err != nil:
+			t.Error(err)
+		case !slices.Contains(release.Allowed, id):
+			t.Errorf("%s is under %s, which is not allowed", m, id)
+		}
+	}
+}
+
+func TestIdentify(t *testing.T) {
+	t.Parallel()
+
+	for text, want := range map[string]string{
+		"Apache License\n   Version 2.0, January 2004\n":                                "Apache-2.0",
+		"Permission is hereby granted,\nfree of charge, to any person obtaining a copy": "MIT",
+		"GNU GENERAL PUBLIC LICENSE Version 3":                                          "GPL-3.0-only",
+		"GNU AFFERO GENERAL PUBLIC LICENSE":                                             "AGPL-3.0-only",
+		"All rights reserved.":                                                          "",
+	} {
+		if got := release.Identify(text); got != want {
+			t.Errorf("Identify(%.20q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+
+	got, err := release.Version(filepath.Join(root, "CHANGELOG.md"))
+	if err != nil || strings.Count(got, ".") != 2 {
+		t.Errorf("Version of the changelog = %q, %v", got, err)
+	}
+}
