@@ -130,10 +130,7 @@ func (c *Client) send(ctx context.Context, r request) (err error) {
 		return c.refused(res)
 	}
 	if r.out == nil {
-		// The status says that it was done. The rest is read so that the connection
-		// can be used again; what it says, and whether it arrives, does not matter.
-		_, _ = io.CopyN(io.Discard, res.Body, maxDrain)
-		return nil
+		return done(res.Body)
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, c.maxBody+1))
 	if err != nil {
@@ -145,6 +142,20 @@ func (c *Client) send(ctx context.Context, r request) (err error) {
 	err = json.Unmarshal(body, r.out)
 	if err != nil {
 		return answerInvalid(err)
+	}
+	return nil
+}
+
+// done reads the answer to a write. The status says that it was done; what Limio
+// sends along, and whether all of it arrives, does not matter. But a page that
+// something between us and Limio put there is no answer of Limio's: writing again
+// does no harm, believing it would.
+func done(body io.Reader) error {
+	// What is read serves the connection, too, so that it can be used again.
+	text, _ := io.ReadAll(io.LimitReader(body, maxDrain))
+	text = bytes.TrimSpace(text)
+	if len(text) > 0 && text[0] != '{' && text[0] != '[' {
+		return hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer to a write is no JSON.")
 	}
 	return nil
 }

@@ -762,6 +762,37 @@ func TestOddAnswers(t *testing.T) {
 	}
 }
 
+// A page that a proxy answers with status 200 does not mean that Limio has
+// written anything: package soak lost an update to one.
+func TestAnswersToWrites(t *testing.T) {
+	t.Parallel()
+
+	for name, tc := range map[string]struct {
+		body string
+		want hotsync.Code
+	}{
+		"object":                 {body: `{"id":"` + sub + `"}`},
+		"nothing":                {},
+		"blanks":                 {body: " \n"},
+		"page of a proxy":        {body: "<html>maintenance</html>", want: hotsync.CodeLimioAnswer},
+		"text":                   {body: "OK", want: hotsync.CodeLimioAnswer},
+		"object that breaks off": {body: `{"id":"su`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			s := fake(t, func(w http.ResponseWriter, _ *http.Request) { write(t, w, tc.body) })
+			c := newClient(t, limio.Config{BaseURL: s.URL, Credentials: fixedCredentials})
+			err := c.Update(t.Context(), projection.Subscription, "limio", sub, "", nil)
+			if tc.want != "" {
+				wantCode(t, err, tc.want)
+			} else if err != nil {
+				t.Errorf("Update: %v", err)
+			}
+		})
+	}
+}
+
 func TestSyncSubscriptionAnswers(t *testing.T) {
 	t.Parallel()
 
