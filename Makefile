@@ -8,7 +8,7 @@ GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w
 
 RACE      := $(shell command -v cc >/dev/null && echo -race)
 
-.PHONY: help run test screenshots build lint fmt bench fuzz tools
+.PHONY: help run test screenshots build lint fmt bench soak storm budget fuzz tools
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,24 @@ test: tools ## run every test
 	go vet ./...
 	@command -v cc >/dev/null || echo "no C compiler: the tests run without the race detector" >&2
 	go test $(RACE) -timeout 20m ./...
+
+soak: tools ## try to break the whole system for five minutes; SEED=n replays a run
+	go run ./local/soak -seed $(or $(SEED),0)
+
+storm: tools ## 10,000 logins of 1,000 people in a minute, then 10,000 of one person
+	go run ./local/soak -scenario storm -accounts 1000 -logins 10000 -duration 1m
+	go run ./local/soak -scenario storm -accounts 1 -logins 10000 -duration 1m
+
+budget: tools ## a backlog against Zuora's limits, with an outage in the middle
+	go run ./local/soak -scenario budget -accounts 1500
+
+fuzz: tools ## every fuzz target for FUZZTIME (1m)
+	@for pkg in $$(git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u); do \
+	  for target in $$(go test -list '^Fuzz' ./$$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),1m) ./$$pkg; \
+	  done; \
+	done
 
 screenshots: tools ## write a picture of every page of the console to ./screenshots (needs Chromium)
 	HOTSYNC_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -timeout 10m -run 'TestScreenshots|TestWholeSystem' ./shared/console

@@ -93,6 +93,9 @@ func (r *run) check(ctx context.Context, out *report, events map[string]hotsync.
 	if err == nil {
 		err = r.checkConverged(ctx, out)
 	}
+	if err == nil {
+		err = r.checkLeaks(ctx, out, events)
+	}
 	return err
 }
 
@@ -139,6 +142,7 @@ func (r *run) checkOverlaps(out *report, events map[string]hotsync.Event) {
 	out.overlaps = append(out.overlaps, out.saw.overlaps...)
 	type try struct {
 		event      string
+		n          int
 		start, end time.Time
 	}
 	tries := map[string][]try{}
@@ -148,18 +152,21 @@ func (r *run) checkOverlaps(out *report, events map[string]hotsync.Event) {
 			if end.IsZero() { // its process died
 				end = a.StartedAt
 			}
-			tries[e.Account.ID] = append(tries[e.Account.ID], try{e.ID, a.StartedAt, end})
+			tries[e.Account.ID] = append(tries[e.Account.ID], try{e.ID, a.N, a.StartedAt, end})
 		}
 	}
 	for account, list := range tries {
 		slices.SortFunc(list, func(a, b try) int { return a.start.Compare(b.start) })
 		for i := 1; i < len(list); i++ {
 			if account != "" && list[i].event != list[i-1].event && list[i].start.Before(list[i-1].end) {
-				out.overlaps = append(out.overlaps, fmt.Sprintf("account %s: %s began before %s had ended", account, list[i].event, list[i-1].event))
+				out.overlaps = append(out.overlaps, fmt.Sprintf("account %s: try %d of %s began at %s, before try %d of %s had ended, %s to %s", account,
+					list[i].n, list[i].event, list[i].start.Format(clock), list[i-1].n, list[i-1].event, list[i-1].start.Format(clock), list[i-1].end.Format(clock)))
 			}
 		}
 	}
 }
+
+const clock = "15:04:05.000"
 
 // record is what is looked at of an object in Limio.
 type record struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 // fault is a way to misbehave, as package sandbox takes it, with a name.
@@ -26,10 +27,11 @@ type fault struct {
 
 // place is somewhere a fault can happen.
 type place struct {
-	name   string
-	url    string
-	seed   uint64
-	faults []fault
+	name    string
+	url     string
+	seed    uint64
+	latency time.Duration // of every answer
+	faults  []fault
 }
 
 // The names of the faults: the rows of the table.
@@ -57,11 +59,17 @@ func zuoraFaults(share float64) []fault {
 		f.name, f.Match, f.Probability = name, "* /**", probability*share
 		return f
 	}
+	// Not at the token endpoint, whose quota is by the minute: all would wait so long.
+	reading := func(name string, probability float64, f fault) fault {
+		f = everything(name, probability, f)
+		f.Match = "GET /**"
+		return f
+	}
 	limited := json.RawMessage(`{"reasons":[{"code":70,"message":"API Rate limit exceeded for the minute"}]}`)
 	return []fault{
-		everything(fault429Asked, 0.001, fault{Status: 429, Headers: map[string]string{"Retry-After": "1"}, Body: limited}),
-		everything(fault429, 0.001, fault{Status: 429, Headers: map[string]string{"RateLimit-Reset": "2"}, Body: limited}),
-		everything(faultBusy, 0.002, fault{Status: 429, Headers: map[string]string{"Retry-After": "2"},
+		reading(fault429Asked, 0.001, fault{Status: 429, Headers: map[string]string{"Retry-After": "1"}, Body: limited}),
+		reading(fault429, 0.001, fault{Status: 429, Headers: map[string]string{"RateLimit-Reset": "2"}, Body: limited}),
+		reading(faultBusy, 0.002, fault{Status: 429, Headers: map[string]string{"Retry-After": "2"},
 			Body: json.RawMessage(`{"success":false,"reasons":[{"code":50000070,"message":"Concurrency limit exceeded"}]}`)}),
 		everything(fault5xx, 0.004, fault{Status: 503}),
 		everything(fault5xx, 0.002, fault{Status: 500, Body: json.RawMessage(`{"reasons":[{"code":"SystemError","message":"..."}]}`)}),
@@ -71,7 +79,7 @@ func zuoraFaults(share float64) []fault {
 		everything(faultTruncated, 0.004, fault{Truncate: true}),
 		everything(faultJSON, 0.002, fault{Status: any200, Body: json.RawMessage(`"<html>maintenance</html>"`)}),
 		everything(faultJSON, 0.002, fault{Status: any200, Body: json.RawMessage(`{"success":true,"basicInfo":7,"subscriptions":{},"id":[]}`)}),
-		everything(faultToken, 0.002, fault{Status: 401, Body: json.RawMessage(`{"success":false,"reasons":[{"code":"90000011","message":"Authentication error"}]}`)}),
+		reading(faultToken, 0.002, fault{Status: 401, Body: json.RawMessage(`{"success":false,"reasons":[{"code":"90000011","message":"Authentication error"}]}`)}),
 		everything(faultSlow, 0.006, fault{LatencyMS: 1500}),
 		everything(faultHang, 0.0003, fault{Hang: true}),
 	}
@@ -93,7 +101,7 @@ func limioFaults(share float64) []fault {
 	on("* /**", faultDrop, 0.001, fault{Drop: true})
 	on("* /**", faultTruncated, 0.001, fault{Truncate: true})
 	on("* /**", faultJSON, 0.001, fault{Status: any200, Body: json.RawMessage(`"<html>maintenance</html>"`)})
-	on("* /**", faultToken, 0.001, fault{Status: 401})
+	on("* /api/**", faultToken, 0.001, fault{Status: 401})
 	on("* /**", faultSlow, 0.002, fault{LatencyMS: 1500})
 	on("* /**", faultHang, 0.00005, fault{Hang: true})
 	return out
@@ -126,7 +134,7 @@ func (p *place) misbehave(ctx context.Context, faults []fault) error {
 	if faults == nil {
 		faults = []fault{}
 	}
-	return call(ctx, http.MethodPut, p.url+"/_sandbox/behaviour", "", map[string]any{"seed": p.seed, "faults": faults}, nil)
+	return call(ctx, http.MethodPut, p.url+"/_sandbox/behaviour", "", map[string]any{"seed": p.seed, "latencyMs": p.latency.Milliseconds(), "faults": faults}, nil)
 }
 
 // fired adds up how often each kind of fault happened since the last misbehave.

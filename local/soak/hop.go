@@ -67,10 +67,14 @@ type watch struct {
 	mu       sync.Mutex
 	next     http.Handler
 	calls    int
-	active   int
-	peak     int
-	limited  int // answers with status 429
-	reads    int // accounts read, by the first call of each reading plan
+	active   [2]int // by pool of Zuora
+	peak     [2]int
+	used     [2]time.Duration // calls times how long they took
+	at       time.Time        // until when used counts
+	limited  int              // answers with status 429
+	limitAt  time.Time        // of the last of them
+	firstOf  time.Time        // of the first answer with status 200 since mark
+	reads    int              // accounts read: calls for a first page of subscriptions
 	of       map[string]map[string]int
 	overlaps []string
 }
@@ -82,7 +86,7 @@ func (w *watch) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	account, sync := readOf(r)
 	next := w.begin(r, account, sync)
 	sw := &statusWriter{ResponseWriter: rw}
-	defer func() { w.end(account, sync, sw.status) }()
+	defer func() { w.end(r, account, sync, sw.status) }()
 	next.ServeHTTP(sw, r)
 }
 
@@ -110,8 +114,10 @@ func (w *watch) begin(r *http.Request, account, sync string) (next http.Handler)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls++
-	w.active++
-	w.peak = max(w.peak, w.active)
+	w.pass()
+	p := poolOf(r)
+	w.active[p]++
+	w.peak[p] = max(w.peak[p], w.active[p])
 	if strings.HasPrefix(r.URL.Path, "/v1/subscriptions/accounts/") && r.URL.Query().Get("page") == "1" {
 		w.reads++
 	}
@@ -130,12 +136,19 @@ func (w *watch) begin(r *http.Request, account, sync string) (next http.Handler)
 	return w.next
 }
 
-func (w *watch) end(account, sync string, status int) {
+func (w *watch) end(r *http.Request, account, sync string, status int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.active--
-	if status == http.StatusTooManyRequests {
+	w.pass()
+	w.active[poolOf(r)]--
+	switch status {
+	case http.StatusTooManyRequests:
 		w.limited++
+		w.limitAt = w.at
+	case http.StatusOK:
+		if w.firstOf.IsZero() {
+			w.firstOf = w.at
+		}
 	}
 	if sync == "" {
 		return
@@ -146,16 +159,58 @@ func (w *watch) end(account, sync string, status int) {
 	}
 }
 
-// traffic is what a watch has seen.
+// Zuora's pools of concurrent calls.
+const (
+	defaultPool = iota
+	objectQueryPool
+)
+
+func poolOf(r *http.Request) int {
+	if strings.HasPrefix(r.URL.Path, "/object-query/") {
+		return objectQueryPool
+	}
+	return defaultPool
+}
+
+// pass lets time pass: what is in flight has been for so much longer.
+func (w *watch) pass() {
+	now := time.Now()
+	if !w.at.IsZero() {
+		for p := range w.active {
+			w.used[p] += time.Duration(w.active[p]) * now.Sub(w.at)
+		}
+	}
+	w.at = now
+}
+
+// mark forgets when the first good answer came.
+func (w *watch) mark() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.firstOf = time.Time{}
+}
+
+// traffic is what a watch has seen so far.
 type traffic struct {
-	calls, peak, limited, reads int
-	overlaps                    []string
+	calls, limited, reads int
+	peak                  [2]int
+	used                  [2]time.Duration
+	at                    time.Time
+	limitAt, firstOf      time.Time
+	overlaps              []string
 }
 
 func (w *watch) seen() traffic {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return traffic{w.calls, w.peak, w.limited, w.reads, append([]string(nil), w.overlaps...)}
+	w.pass()
+	return traffic{calls: w.calls, limited: w.limited, reads: w.reads, peak: w.peak, used: w.used, at: w.at, limitAt: w.limitAt,
+		firstOf: w.firstOf, overlaps: append([]string(nil), w.overlaps...)}
+}
+
+// mean is how many calls of a pool were in flight between two looks, on average.
+func mean(from, to traffic, pool int) float64 {
+	return (to.used[pool] - from.used[pool]).Seconds() / to.at.Sub(from.at).Seconds()
 }
 
 // statusWriter remembers the status that was answered.

@@ -35,6 +35,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("soak", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	opt := options{workers: 24, progress: stderr}
+	scenario := f.String("scenario", "soak", "soak: everything at once; storm: many logins in a short time; budget: a backlog against Zuora's limits, with an outage")
 	f.IntVar(&opt.accounts, "accounts", 1_000, "accounts in Zuora")
 	f.IntVar(&opt.logins, "logins", 10_000, "logins, besides those that must follow the last change of an account")
 	f.Uint64Var(&opt.seed, "seed", 0, "what the run is made of; 0 picks one")
@@ -42,30 +43,42 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.Float64Var(&opt.faults, "faults", 1, "how often things go wrong, times the usual")
 	f.StringVar(&opt.dir, "dir", "", "where to keep the functions and their logs; a temporary folder when empty")
 	err := f.Parse(args)
-	if err != nil || f.NArg() > 0 {
+	if err != nil || f.NArg() > 0 || scenarios[*scenario] == nil {
 		return 2
 	}
 	for opt.seed == 0 {
 		opt.seed = rand.Uint64N(1 << 32)
 	}
 	opt.root, err = checkout()
+	var out result
 	if err == nil {
-		var out *report
-		out, err = soak(ctx, opt)
-		if err == nil {
-			return conclude(out, opt, stdout, stderr)
-		}
+		out, err = scenarios[*scenario](ctx, opt)
 	}
-	fmt.Fprintf(stderr, "soak: seed %d: %v\n", opt.seed, err)
-	return 1
+	if err != nil {
+		fmt.Fprintf(stderr, "soak: seed %d: %v\n", opt.seed, err)
+		return 1
+	}
+	fmt.Fprintf(stdout, "seed %d (replay: go run ./local/soak -scenario %s -accounts %d -logins %d -duration %s -faults %g -seed %d)\n\n",
+		opt.seed, *scenario, opt.accounts, opt.logins, opt.duration, opt.faults, opt.seed)
+	return conclude(out, stdout, stderr)
+}
+
+// result is what a scenario showed.
+type result interface {
+	print(io.Writer) error
+	violations() []string // promises that were not kept
+}
+
+var scenarios = map[string]func(context.Context, options) (result, error){
+	"soak":   func(ctx context.Context, o options) (result, error) { return soak(ctx, o) },
+	"storm":  func(ctx context.Context, o options) (result, error) { return storm(ctx, o) },
+	"budget": func(ctx context.Context, o options) (result, error) { return budget(ctx, o) },
 }
 
 // shown bounds how many broken promises are told one by one.
 const shown = 20
 
-func conclude(out *report, opt options, stdout, stderr io.Writer) int {
-	fmt.Fprintf(stdout, "seed %d (replay: go run ./local/soak -accounts %d -logins %d -duration %s -faults %g -seed %d)\n\n",
-		opt.seed, opt.accounts, opt.logins, opt.duration, opt.faults, opt.seed)
+func conclude(out result, stdout, stderr io.Writer) int {
 	err := out.print(stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "soak:", err)

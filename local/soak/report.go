@@ -29,7 +29,7 @@ type report struct {
 	unrecorded int
 
 	// Promises that were not kept, in words.
-	lost, duplicates, overlaps, diverged, broken []string
+	lost, duplicates, overlaps, diverged, leaks, broken []string
 }
 
 // summarise counts events.
@@ -51,7 +51,7 @@ func (p *report) summarise(events map[string]hotsync.Event) {
 
 // violations are the promises that were not kept.
 func (p *report) violations() []string {
-	return slices.Concat(p.lost, p.duplicates, p.overlaps, p.diverged, p.broken)
+	return slices.Concat(p.lost, p.duplicates, p.overlaps, p.diverged, p.leaks, p.broken)
 }
 
 // print writes the table.
@@ -88,9 +88,10 @@ func (p *report) print(w io.Writer) error {
 	row("duplicates", len(p.duplicates))
 	row("overlaps", len(p.overlaps))
 	row("differences between Limio and Zuora", len(p.diverged))
+	row("secrets or personal data where they do not belong", len(p.leaks))
 	row("promises of the front door broken", len(p.broken))
 	row("Zuora calls", p.saw.calls)
-	row("  peak concurrency", p.saw.peak)
+	row("  peak concurrency", fmt.Sprintf("%d, Object Query %d", p.saw.peak[defaultPool], p.saw.peak[objectQueryPool]))
 	row("  429s", p.saw.limited)
 	row("longest login", p.did.longest.Round(time.Millisecond))
 	row("time to empty queues after the faults", p.drain.Round(100*time.Millisecond))

@@ -39,6 +39,7 @@ type options struct {
 	root             string        // the checkout
 	dir              string        // for the functions' logs; a temporary one when empty
 	binaries         map[string]string
+	env              []string // for the functions
 	progress         io.Writer
 }
 
@@ -110,16 +111,16 @@ func begin(ctx context.Context, opt options) (_ *run, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.stack, err = stack.Start(ctx, opt.root, stack.Options{Engines: e, Binaries: opt.binaries, Dir: opt.dir, Name: "soak", Env: []string{
-		"AWS_ENDPOINT_URL_DYNAMODB=" + db.url, "AWS_ENDPOINT_URL_SQS=" + queues.url, "ZUORA_BASE_URL=" + watched.url}})
+	r.stack, err = stack.Start(ctx, opt.root, stack.Options{Engines: e, Binaries: opt.binaries, Dir: opt.dir, Name: "soak",
+		Env: append([]string{"AWS_ENDPOINT_URL_DYNAMODB=" + db.url, "AWS_ENDPOINT_URL_SQS=" + queues.url, "ZUORA_BASE_URL=" + watched.url}, opt.env...)})
 	if err != nil {
 		return nil, err
 	}
 	r.closers = append(r.closers, r.stack.Close)
 	r.watch.before(r.stack.Zuora)
-	r.zuora = &place{name: "Zuora", url: r.stack.ZuoraURL, seed: opt.seed, faults: zuoraFaults(opt.faults)}
+	r.zuora = &place{name: "Zuora", url: r.stack.ZuoraURL, seed: opt.seed, latency: 40 * time.Millisecond, faults: zuoraFaults(opt.faults)}
 	r.places = []*place{r.zuora,
-		{name: "Limio", url: r.stack.LimioURL, seed: opt.seed + 1, faults: limioFaults(opt.faults)},
+		{name: "Limio", url: r.stack.LimioURL, seed: opt.seed + 1, latency: 15 * time.Millisecond, faults: limioFaults(opt.faults)},
 		{name: "DynamoDB", url: db.url, seed: opt.seed + 2, faults: awsFaults(opt.faults, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException")},
 		{name: "SQS", url: queues.url, seed: opt.seed + 3, faults: awsFaults(opt.faults, "com.amazonaws.sqs#RequestThrottled")},
 		{name: "identity provider", url: r.stack.IDPURL, seed: opt.seed + 4, faults: keyFaults(opt.faults)},

@@ -61,9 +61,9 @@ func newPlan(r *rand.Rand, w *world, logins int) plan {
 		switch r.IntN(150) {
 		case 0, 1, 2:
 			p.ops = append(p.ops, op{kind: doDuplicate, pick: r.Uint64()})
-		case 3:
+		case 3, 4:
 			p.ops = append(p.ops, op{kind: doKill, pick: r.Uint64()})
-		case 4:
+		case 5:
 			p.ops = append(p.ops, op{kind: doExpire})
 		}
 		switch i {

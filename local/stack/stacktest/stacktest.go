@@ -104,6 +104,9 @@ var Root = sync.OnceValues(func() (string, error) {
 	}
 })
 
+// Binaries are the compiled functions, for a stack that a test starts by itself.
+func Binaries() (map[string]string, error) { return binaries() }
+
 // binaries compiles the functions into a folder that all test binaries share:
 // one that finds them up to date only looks. The lock lasts for the build.
 var binaries = sync.OnceValues(func() (map[string]string, error) {

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"text/tabwriter"
+	"time"
+
+	"hotsync/shared/hotsync"
+)
+
+// stormReport is what a storm showed.
+type stormReport struct {
+	logins, people int
+	over           time.Duration // in which the logins came
+	drain          time.Duration // from the last login to empty queues
+	saw            traffic
+	coalesced      int
+	longest        time.Duration
+	broken         []string
+}
+
+// storm lets many logins come at once, of so many people with an account each
+// as opt has accounts, without any fault: what counts is how few of them cost
+// calls to Zuora.
+func storm(ctx context.Context, opt options) (_ *stormReport, err error) {
+	opt.faults = 0
+	r, err := begin(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	random := rand.New(rand.NewPCG(opt.seed, 0))
+	r.world = newWorld(random, opt.accounts)
+	r.world.single()
+	var ops []op
+	for range opt.logins {
+		ops = append(ops, op{kind: doLogin, person: random.IntN(len(r.world.people))})
+	}
+	r.started = time.Now()
+	for _, a := range r.world.accounts {
+		err = r.put(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+	}
+	err = r.misbehave(ctx, true) // latency only
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	err = r.perform(ctx, ops, opt.duration)
+	if err != nil {
+		return nil, err
+	}
+	out := &stormReport{logins: r.tally.logins, people: len(r.world.people), over: time.Since(began), longest: r.tally.longest}
+	began = time.Now()
+	err = r.drain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.drain, out.saw = time.Since(began), r.watch.seen()
+	events, err := r.events(ctx)
+	if err != nil {
+		return nil, err
+	}
+	check := &report{saw: out.saw, did: r.tally}
+	err = r.check(ctx, check, events)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range events {
+		if e.Reason == hotsync.ReasonCoalesced {
+			out.coalesced++
+		}
+	}
+	out.broken = check.violations()
+	if got := out.saw.reads + out.coalesced; got != out.logins {
+		out.broken = append(out.broken, fmt.Sprintf("%d logins made %d syncs and %d coalesced events", out.logins, out.saw.reads, out.coalesced))
+	}
+	return out, nil
+}
+
+// single gives every account one person who signs in with its id.
+func (w *world) single() {
+	w.people, w.of = nil, make([][]int, len(w.accounts))
+	for i := range w.accounts {
+		w.add(person{way: byID, subject: fmt.Sprintf("storm|%06d", i), email: fmt.Sprintf("person%d@example.com", i), accounts: []int{i}})
+	}
+}
+
+// callsASync is what a sync costs Zuora with plan H.
+const callsASync = 2
+
+func (s *stormReport) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name string, value any) { fmt.Fprintf(t, "%s\t%v\n", name, value) }
+	row("logins", fmt.Sprintf("%d of %d people in %s", s.logins, s.people, s.over.Round(100*time.Millisecond)))
+	row("time to empty queues after the last", s.drain.Round(100*time.Millisecond))
+	row("syncs", s.saw.reads)
+	row("coalesced", s.coalesced)
+	row("Zuora calls", s.saw.calls)
+	row("  saved by coalescing", fmt.Sprintf("%d (%.1f %%)", s.coalesced*callsASync, 100*float64(s.coalesced)/float64(max(1, s.logins))))
+	row("  429s", s.saw.limited)
+	row("longest login", s.longest.Round(time.Millisecond))
+	row("promises broken", len(s.broken))
+	return t.Flush()
+}
+
+func (s *stormReport) violations() []string { return s.broken }
