@@ -203,7 +203,7 @@ func TestTryoutGoodToken(t *testing.T) {
 	if got := a.Text(".note.good b"); got != "The token is good:" {
 		t.Errorf("the page says %q", got)
 	}
-	if got := a.Text(".tried h4"); got != "Dry run: 1 change" {
+	if got := a.Text(".tried .dry[open] > summary"); got != "Dry run: 1 change 1 subscription; 1 warning" {
 		t.Errorf("the dry run says %q", got)
 	}
 	if strings.Contains(a.body, raw) || a.Count("input[name=dryrun][checked]") != 1 {
