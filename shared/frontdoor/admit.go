@@ -3,6 +3,7 @@ package frontdoor
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,16 +128,22 @@ func (h *Handler) searchKey(ctx context.Context) []byte {
 }
 
 // enqueue sends the requests and says in out what the queue has taken. The
-// events of named accounts are written at the same time, so that a login takes
-// no longer than the send. Nothing waits for them for long: the sync writes its
-// event anyway.
+// events of named accounts are written at the same time. When the queue has
+// taken everything, an answer waits for them no longer than a part of what the
+// send took: the sync writes its event anyway, and a slow DynamoDB is to make no
+// login slow.
 func (h *Handler) enqueue(ctx context.Context, requests []hotsync.SyncRequest, out *admission) error {
-	writing, cancel := context.WithCancel(ctx)
-	defer cancel()
-	written := h.recordQueued(writing, requests)
+	written := h.recordQueued(ctx, requests)
+	begun := time.Now()
 	errs := h.send(ctx, requests)
-	stored := written.wait(recordWait)
-	cancel()
+	refused := slices.ContainsFunc(errs, func(err error) bool { return err != nil })
+	var stored map[int]bool
+	if refused {
+		stored = written.wait(recordWait)
+		written.stop()
+	} else {
+		written.wait(max(recordMoment, time.Since(begun)/recordShare))
+	}
 
 	var failed []int
 	var first error

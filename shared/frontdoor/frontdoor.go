@@ -29,7 +29,9 @@ const (
 	loginDeadline   = 4 * time.Second        // POST /login: an identity provider's keys may have to be read
 	settingsWait    = 700 * time.Millisecond // of a trigger: a slow table must leave time to send by the settings known before
 	recordReserve   = 350 * time.Millisecond // of a deadline, kept for recording what became of the send
-	recordWait      = 300 * time.Millisecond // for events still being written when the send is done
+	recordWait      = 300 * time.Millisecond // for events still being written when the queue has refused something
+	recordShare     = 8                      // part of the send's time that an answer waits for the events otherwise
+	recordMoment    = 50 * time.Microsecond  // the least of it
 	searchKeyWait   = 250 * time.Millisecond // without the key an event cannot be found by e-mail, which is all
 	searchKeyPause  = time.Minute
 )

@@ -3,6 +3,7 @@ package frontdoor_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -224,6 +225,40 @@ func TestLoginIsNotSlowedDown(t *testing.T) {
 		a, _ := b.post(t, httpEvent(claims("A1,A2,A3,A4"), nil))
 		if took := time.Since(start); a.StatusCode != http.StatusAccepted || took != 20*time.Millisecond {
 			t.Errorf("answer %d after %v, want 202 after the 20ms of the send", a.StatusCode, took)
+		}
+	})
+}
+
+// TestSlowStore: an answer waits for the record of what was queued but a part of
+// the time of the send; the record is made all the same.
+func TestSlowStore(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := newBundle()
+		send, put := b.send, b.putQueued
+		b.send = func(ctx context.Context, r []hotsync.SyncRequest) []error {
+			time.Sleep(16 * time.Millisecond)
+			return send(ctx, r)
+		}
+		b.putQueued = func(ctx context.Context, e hotsync.Event) error {
+			time.Sleep(200 * time.Millisecond)
+			return errors.Join(ctx.Err(), put(ctx, e))
+		}
+		start := time.Now()
+		a, _ := b.post(t, httpEvent(claims("A1,A2"), nil))
+		if took := time.Since(start); a.StatusCode != http.StatusAccepted || took != 18*time.Millisecond {
+			t.Errorf("answer %d after %v, want 202 after the 16ms of the send and 2", a.StatusCode, took)
+		}
+		if n := len(b.statuses()); n != 0 {
+			t.Errorf("%d events before they can be there", n)
+		}
+		time.Sleep(time.Second)
+		if diff := cmp.Diff([]hotsync.Status{"queued", "queued"}, b.statuses()); diff != "" {
+			t.Errorf("events mismatch (-want +got):\n%s", diff)
+		}
+		if log := b.logged(); strings.Contains(log, "not written") {
+			t.Errorf("log says that an event was not written:\n%s", log)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package frontdoor
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"hotsync/shared/hotsync"
@@ -11,10 +12,16 @@ import (
 // Lambda every new connection takes CPU time from the send.
 const writers = 4
 
-// writes are event writes under way.
+// writeLimit bounds a write of which nobody waits for the end.
+const writeLimit = time.Second
+
+// writes are event writes under way. They go on after the answer: Lambda may
+// freeze the process in their midst, and then they end with a later login or not
+// at all, which is why nothing may depend on them.
 type writes struct {
 	total int
 	done  chan int // index of a write that has ended; -1 when it failed
+	stop  context.CancelFunc
 }
 
 // wait waits for the writes to end, at most for limit, and gives the indices of
@@ -36,7 +43,8 @@ func (w writes) wait(limit time.Duration) map[int]bool {
 
 // write writes for every index in turn, several at once.
 func (h *Handler) write(ctx context.Context, indices []int, write func(ctx context.Context, i int) error) writes {
-	w := writes{total: len(indices), done: make(chan int, len(indices))}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	w := writes{total: len(indices), done: make(chan int, len(indices)), stop: stop}
 	todo := make(chan int, len(indices))
 	for _, i := range indices {
 		todo <- i
@@ -53,13 +61,18 @@ func (h *Handler) write(ctx context.Context, indices []int, write func(ctx conte
 		}
 		result = i
 	}
+	var running sync.WaitGroup
 	for range min(writers, len(indices)) {
-		go func() {
+		running.Go(func() {
 			for i := range todo {
 				one(i)
 			}
-		}()
+		})
 	}
+	go func() {
+		running.Wait()
+		stop()
+	}()
 	return w
 }
 
@@ -84,9 +97,7 @@ func (h *Handler) recordQueued(ctx context.Context, requests []hotsync.SyncReque
 // failed event and leaves it at that, until somebody retries or signs in again.
 func (h *Handler) recordFailed(ctx context.Context, requests []hotsync.SyncRequest, failed []int, stored map[int]bool) {
 	problem := hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not take the request.").Problem()
-	writing, cancel := context.WithCancel(ctx)
-	defer cancel()
-	h.write(writing, failed, func(ctx context.Context, i int) error {
+	written := h.write(ctx, failed, func(ctx context.Context, i int) error {
 		e := hotsync.NewEvent(requests[i])
 		e.Status, e.Reason, e.Error, e.FinishedAt = hotsync.StatusFailed, string(problem.Code), problem, h.Now()
 		if stored[i] {
@@ -107,5 +118,7 @@ func (h *Handler) recordFailed(ctx context.Context, requests []hotsync.SyncReque
 		default:
 			return err
 		}
-	}).wait(recordWait)
+	})
+	written.wait(recordWait)
+	written.stop()
 }
