@@ -39,6 +39,7 @@ func commands() []command {
 		{"up", "", "run the whole system on this computer (the same as make run)", up},
 		{"login", "PERSONA", "sign a persona in, wait for the sync, print its events as JSON", login},
 		{"token", "PERSONA", "print an ID token of a persona", token},
+		{"erase", "", "take a person out of events and state, and say what was removed", erase},
 		{"check", "", "read a Zuora and a Limio tenant and say which assumptions hold there", check},
 		{"personas", "", "list the personas of the local identity provider", personas},
 	}

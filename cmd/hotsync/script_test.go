@@ -22,15 +22,20 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the scripts of testdata/script, all against one system:
-// $API and $IDP are its addresses, $NOTHING is one where nothing answers.
+// $API and $IDP are its addresses, $SYSTEM its description, $NOTHING is one where nothing answers.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 
 	s := stacktest.Start(t, stack.Options{Personas: true})
+	err := s.Describe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("API", s.URL)
 			e.Setenv("IDP", s.IDPURL)
+			e.Setenv("SYSTEM", stack.SystemFile(s.Dir))
 			e.Setenv("NOTHING", "http://127.0.0.1:9")
 			return nil
 		}})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -32,6 +33,10 @@ func up(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := stack.Start(ctx, root, opt)
 	if err != nil {
 		return err
+	}
+	err = s.Describe()
+	if err != nil {
+		return errors.Join(err, s.Close())
 	}
 	banner(stdout, s)
 	<-ctx.Done()

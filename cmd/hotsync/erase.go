@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"hotsync/local/stack"
+	"hotsync/shared/awsconfig"
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+)
+
+// Tries of an AWS call, and how long one may take: nobody waits at the door.
+const (
+	eraseAttempts = 6
+	erasePerCall  = 10 * time.Second
+)
+
+// erasure is what the command prints. It does not repeat who was erased.
+type erasure struct {
+	Events   int `json:"eventsMadeAnonymous"`
+	Names    int `json:"searchNamesRemoved"`
+	Accounts int `json:"accountStatesCleared"`
+	Pending  int `json:"eventsStillUnderWay"`
+}
+
+// erase takes a person out of the events and the state of the deployment whose
+// table EVENTS_TABLE names, or else of the local system.
+func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	f := flags("erase", "", stderr)
+	issuer := f.String("issuer", "", "issuer (iss) of the person's logins; any when empty")
+	subject := f.String("subject", "", "subject (sub) of the person's logins")
+	system := f.String("system", "", "description of a local system; .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set")
+	err := parse(f, args, 0)
+	if err != nil {
+		return err
+	}
+	if *subject == "" {
+		return errUsage
+	}
+	table, err := eventsTable(*system)
+	if err != nil {
+		return err
+	}
+	cfg, err := awsconfig.Load(ctx, eraseAttempts, erasePerCall)
+	if err != nil {
+		return err
+	}
+	store := eventstore.New(dynamodb.NewFromConfig(cfg), eventstore.Config{Table: table})
+	done, err := store.Erase(ctx, hotsync.Identity{Issuer: *issuer, Subject: *subject})
+	if err != nil {
+		return fmt.Errorf("stopped half-way, run it again: %w", err)
+	}
+	out := json.NewEncoder(stdout)
+	out.SetIndent("", "  ")
+	err = out.Encode(erasure{Events: done.Events, Names: done.Aliases, Accounts: done.Accounts, Pending: done.Pending})
+	switch {
+	case err != nil:
+		return err
+	case done.Pending > 0:
+		fmt.Fprintf(stderr, "%d events are still under way and were left as they are: run it again when they have ended\n", done.Pending)
+		return errQuiet
+	default:
+		return nil
+	}
+}
+
+// eventsTable gives the table's name; that of a local system comes with the
+// environment by which the AWS SDK finds it.
+func eventsTable(system string) (string, error) {
+	table := os.Getenv("EVENTS_TABLE")
+	if table != "" {
+		return table, nil
+	}
+	if system == "" {
+		root, err := checkout()
+		if err != nil {
+			return "", fmt.Errorf("set EVENTS_TABLE to the events table of the deployment, or %w", err)
+		}
+		system = stack.SystemFile(filepath.Join(root, ".hotsync"))
+	}
+	s, err := stack.ReadSystem(system)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", errors.New("no system runs here (make run starts one), and EVENTS_TABLE does not name the events table of a deployment")
+	case err != nil:
+		return "", err
+	}
+	for name, value := range s.Environment {
+		err = os.Setenv(name, value)
+		if err != nil {
+			return "", err
+		}
+	}
+	return os.Getenv("EVENTS_TABLE"), nil
+}
