@@ -4,11 +4,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 FUNCTIONS := login sync deadletter console callout
-GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w"
+GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w"
 
 RACE      := $(shell command -v cc >/dev/null && echo -race)
 
-.PHONY: help run test screenshots build lint fmt bench soak storm budget fuzz tools
+.PHONY: help run test screenshots build package lint vulnerabilities fmt bench soak storm budget fuzz tools
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,14 +29,17 @@ test: tools ## run every test
 	go test $(RACE) -timeout 20m ./...
 
 soak: tools ## try to break the whole system for five minutes; SEED=n replays a run
-	go run ./local/soak -seed $(or $(SEED),0)
+	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/soak
+	.hotsync/soak -seed $(or $(SEED),0)
 
 storm: tools ## 10,000 logins of 1,000 people in a minute, then 10,000 of one person
-	go run ./local/soak -scenario storm -accounts 1000 -logins 10000 -duration 1m
-	go run ./local/soak -scenario storm -accounts 1 -logins 10000 -duration 1m
+	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/soak
+	.hotsync/soak -scenario storm -accounts 1000 -logins 10000 -duration 1m
+	.hotsync/soak -scenario storm -accounts 1 -logins 10000 -duration 1m
 
 budget: tools ## a backlog against Zuora's limits, with an outage in the middle
-	go run ./local/soak -scenario budget -accounts 1500
+	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/soak
+	.hotsync/soak -scenario budget -accounts 1500
 
 fuzz: tools ## every fuzz target for FUZZTIME (1m)
 	@for pkg in $$(git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u); do \
@@ -56,11 +59,31 @@ build: tools ## compile every function for AWS (arm64) and for this computer
 	  $(GOBUILD) -o dist/host/$$fn/bootstrap ./functions/$$fn; \
 	done
 
-lint: tools ## vet, staticcheck, gofmt, template
+package: tools ## zips for Lambda with checksums and a bill of materials, in dist/release
+	go run ./local/release/cmd dist/release
+
+lint: tools local/lint/node_modules ## vet, staticcheck, gofmt, template, licences, vulnerabilities
 	go vet ./...
 	go tool staticcheck ./...
 	@unformatted="$$(gofmt -l $$(git ls-files '*.go'))"; if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
-	@if command -v cfn-lint >/dev/null; then cfn-lint template.yaml; else echo "cfn-lint is not on PATH: template.yaml was not linted" >&2; fi
+	node local/lint/template.mjs template.yaml
+	@if command -v cfn-lint >/dev/null; then echo cfn-lint template.yaml; cfn-lint template.yaml; \
+	elif [ -n "$${CI:-}" ]; then echo "cfn-lint is not on PATH: install it (pip install cfn-lint)" >&2; exit 1; \
+	else echo "cfn-lint is not on PATH: template.yaml was checked by cloudformation-validate alone" >&2; fi
+	go test ./local/release -run 'TestLicenses|TestIdentify'
+	@$(MAKE) --no-print-directory vulnerabilities
+
+# Needs the database at vuln.go.dev; without it the check is left out, with a line that says so.
+vulnerabilities: tools ## known vulnerabilities in what is called (govulncheck)
+	@mkdir -p .hotsync/bin; rc=0; log="$$(mktemp)"; \
+	{ GOBIN="$$PWD/.hotsync/bin" go install golang.org/x/vuln/cmd/govulncheck@v1.9.0 && .hotsync/bin/govulncheck ./...; } >"$$log" 2>&1 || rc=$$?; \
+	if [ $$rc -eq 0 ]; then echo "govulncheck: no known vulnerability is reached"; \
+	elif [ $$rc -eq 3 ]; then cat "$$log" >&2; rm -f "$$log"; exit 1; \
+	else echo "NOT CHECKED: govulncheck or its database could not be reached: $$(tail -n 1 "$$log")" >&2; fi; rm -f "$$log"
+
+local/lint/node_modules: local/lint/package-lock.json
+	cd local/lint && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
