@@ -170,8 +170,16 @@ func guardedClient(issuer string) (*http.Client, error) {
 	if err != nil {
 		return nil, hotsync.Errorf(hotsync.CodeSettingsInvalid, "The issuer is not an address.")
 	}
-	local := isLoopback(u.Hostname())
-	dialer := &net.Dialer{Timeout: 3 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+	allowed := guard(u.Hostname())
+	dialer := &net.Dialer{Timeout: 3 * time.Second, Control: func(_, address string, _ syscall.RawConn) error { return allowed(address) }}
+	return &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: 3 * time.Second,
+		ResponseHeaderTimeout: 3 * time.Second, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true}}, nil
+}
+
+// guard refuses the addresses that an issuer with that host cannot have.
+func guard(host string) func(address string) error {
+	local := isLoopback(host)
+	return func(address string) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
 			return err
@@ -181,9 +189,7 @@ func guardedClient(issuer string) (*http.Client, error) {
 			return nil
 		}
 		return errGuarded
-	}}
-	return &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: 3 * time.Second,
-		ResponseHeaderTimeout: 3 * time.Second, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true}}, nil
+	}
 }
 
 func isLoopback(host string) bool {
