@@ -217,6 +217,56 @@ func TestMetricsTable(t *testing.T) {
 	}
 }
 
+// TestDependenciesAreExplained wants a line for every module that go.mod requires
+// directly, and for every package of npm.
+func TestDependenciesAreExplained(t *testing.T) {
+	t.Parallel()
+
+	root, _ := load(t)
+	page, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "require (\n")
+	direct, _, _ := strings.Cut(rest, "\n)")
+	for line := range strings.Lines(direct) {
+		path := strings.Fields(line)[0]
+		if aws, ok := strings.CutPrefix(path, "github.com/aws/aws-sdk-go-v2/"); ok {
+			path = aws[strings.LastIndexByte(aws, '/')+1:] // one line explains the SDK and its parts
+		}
+		if !strings.Contains(line, "// indirect") && !strings.Contains(string(page), path) {
+			t.Errorf("docs/dependencies.md does not say why there is %s", path)
+		}
+	}
+	for _, pattern := range []string{"local/*/package.json", "shared/*/*/package.json"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			var p struct{ Dependencies, DevDependencies map[string]string }
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = json.Unmarshal(text, &p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			maps.Copy(p.Dependencies, p.DevDependencies)
+			for name := range p.Dependencies {
+				if !strings.Contains(string(page), name) {
+					t.Errorf("docs/dependencies.md does not say why there is %s", name)
+				}
+			}
+		}
+	}
+}
+
 var localLink = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)`)
 
 // TestLinksResolve follows every link between the pages.
