@@ -159,6 +159,7 @@ func (r *run) checkOverlaps(out *report, events map[string]hotsync.Event) {
 		slices.SortFunc(list, func(a, b try) int { return a.start.Compare(b.start) })
 		for i := 1; i < len(list); i++ {
 			if account != "" && list[i].event != list[i-1].event && list[i].start.Before(list[i-1].end) {
+				r.tell(account, events)
 				out.overlaps = append(out.overlaps, fmt.Sprintf("account %s: try %d of %s began at %s, before try %d of %s had ended, %s to %s", account,
 					list[i].n, list[i].event, list[i].start.Format(clock), list[i-1].n, list[i-1].event, list[i-1].start.Format(clock), list[i-1].end.Format(clock)))
 			}
@@ -167,6 +168,25 @@ func (r *run) checkOverlaps(out *report, events map[string]hotsync.Event) {
 }
 
 const clock = "15:04:05.000"
+
+// tell shows the events of an account, for whoever looks into a violation.
+func (r *run) tell(account string, events map[string]hotsync.Event) {
+	var of []hotsync.Event
+	for _, e := range events {
+		if e.Account.ID == account {
+			of = append(of, e)
+		}
+	}
+	slices.SortFunc(of, func(a, b hotsync.Event) int { return strings.Compare(a.ID, b.ID) })
+	for _, e := range of {
+		var tries []string
+		for _, a := range e.Attempts {
+			tries = append(tries, a.StartedAt.Format(clock)+" to "+a.FinishedAt.Format(clock))
+		}
+		r.say("%s %s %s, asked for at %s as %q, sent on %d times, tries %q", e.ID, e.Status, e.Reason, e.RequestedAt.Format(clock),
+			cmp.Or(e.Request.Account, "lookup"), e.Request.Requeued, tries)
+	}
+}
 
 // record is what is looked at of an object in Limio.
 type record struct {

@@ -793,6 +793,43 @@ func TestAnswersToWrites(t *testing.T) {
 	}
 }
 
+// An answer of 50 MB is given up at the bound, whatever it is an answer to.
+func TestFloods(t *testing.T) {
+	t.Parallel()
+
+	const size, most = 50 << 20, 1 << 20
+	for name, status := range map[string]int{"answer": http.StatusOK, "refusal": http.StatusBadRequest} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			var sent atomic.Int64
+			s := fake(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(status)
+				chunk := []byte(`{"items":[` + strings.Repeat("{},", 1<<15))
+				for sent.Load() < size {
+					n, err := w.Write(chunk)
+					sent.Add(int64(n))
+					if err != nil {
+						return // the client has had enough
+					}
+				}
+			})
+			c := newClient(t, limio.Config{BaseURL: s.URL, Credentials: fixedCredentials, MaxBody: most})
+			_, err := c.Account(t.Context(), account)
+			if err == nil {
+				t.Fatal("Account took an answer of 50 MB")
+			}
+			err = c.Update(t.Context(), projection.Subscription, "limio", sub, "", nil)
+			if status != http.StatusOK && err == nil {
+				t.Error("Update took a refusal of 50 MB")
+			}
+			if got := sent.Load(); got >= size {
+				t.Errorf("%d bytes were read of it, want it given up near %d", got, most)
+			}
+		})
+	}
+}
+
 func TestSyncSubscriptionAnswers(t *testing.T) {
 	t.Parallel()
 
