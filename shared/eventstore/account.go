@@ -33,6 +33,7 @@ type AccountState struct {
 	LastSucceededEvent string    `json:"lastSucceededEvent,omitempty"`
 
 	CustomerID string `json:"customerId,omitempty"` // Limio's
+	OwnerID    string `json:"ownerId,omitempty"`    // Limio's: the owner that LinkedSubjects are linked to
 	// LinkedSubjects are the logins known to be linked to the account's owner in
 	// Limio, as IdentityHash, the latest last.
 	LinkedSubjects []string `json:"linkedSubjects,omitempty"`

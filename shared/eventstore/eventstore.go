@@ -19,6 +19,8 @@
 //	alias#<kind>#<value>  account#<id>    a name of an account
 //	alias#<kind>#<value>  subject#<sub>   a name of a subject
 //	count#<day>           <hh:mm>         what ended in ten minutes
+//	owner#<id>            owner           accounts and logins of an owner in Limio
+//	login#<hash>          login           the owner a login is linked to
 //	audit#<day>           <time>#<random> what a member of staff did
 //
 // Event ids sort by time, so every index sorts by time with no ties, and an id

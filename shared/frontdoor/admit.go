@@ -82,10 +82,16 @@ func (h *Handler) requests(ctx context.Context, login hotsync.Login, result clai
 	if login.Email != "" {
 		emailHash = hotsync.SearchHash(h.searchKey(ctx), login.Email)
 	}
+	var named []string
+	for _, w := range result.Wanted {
+		if w.Account != "" {
+			named = append(named, w.Account)
+		}
+	}
 	requests := make([]hotsync.SyncRequest, 0, len(result.Wanted))
 	for _, w := range result.Wanted {
 		r := hotsync.SyncRequest{LoginID: login.ID, Trigger: login.Trigger, Provider: result.Provider, Identity: login.Identity,
-			EmailHash: emailHash, Claim: w.Claim, Account: w.Account, Lookup: w.Lookup, RequestedAt: login.At}
+			EmailHash: emailHash, Claim: w.Claim, Account: w.Account, Lookup: w.Lookup, Named: named, RequestedAt: login.At}
 		if w.Lookup != nil {
 			r.EventID = eventID("lookup\x00" + w.Lookup.Field + "\x00" + w.Lookup.Value)
 		} else {

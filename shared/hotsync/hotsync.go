@@ -68,6 +68,7 @@ type SyncRequest struct {
 	Account     string    `json:"account,omitempty"`   // as the claim names it: an id or a number
 	AccountID   string    `json:"accountId,omitempty"` // Zuora's id, once it is known
 	Lookup      *Lookup   `json:"lookup,omitempty"`
+	Named       []string  `json:"named,omitempty"` // every account the login names, this one included, as ids or numbers
 	RequestedAt time.Time `json:"requestedAt"`
 	RetryOf     string    `json:"retryOf,omitempty"`  // id of the event this retries
 	Actor       string    `json:"actor,omitempty"`    // who retried or asked for it in the console

@@ -21,6 +21,7 @@ var (
 	relatedToCustomer    = operation{http.MethodGet, "/objects/limio/customer/{id}/related"}
 	updateObject         = operation{http.MethodPut, "/objects/{service}/{path_type}/{id}"}
 	linkExternalIdentity = operation{http.MethodPost, "/objects/externalidentity/{owner}"}
+	transferOwner        = operation{http.MethodPost, "/objects/owner_change"}
 	syncSubscription     = operation{http.MethodPost, "/plugins/zuora/sync/subscription/{id}"}
 )
 
@@ -81,6 +82,22 @@ func (c *Client) LinkExternalIdentity(ctx context.Context, owner string, identit
 	}
 	body := map[string]any{"id_token": identity}
 	return c.call(ctx, linkExternalIdentity, []string{owner}, body, nil)
+}
+
+// TransferOwner gives everything that one owner identity has to another. Logins
+// stay linked to the owner they were linked to:
+// https://limio.zendesk.com/hc/en-gb/articles/10622544240797
+func (c *Client) TransferOwner(ctx context.Context, from, to string) (err error) {
+	defer hotsync.In(&err, "limio.TransferOwner(%q, %q)", from, to)
+	body := map[string]any{"sourceId": from, "destinationId": to, "message": "Hotsync: the account's login signed in"}
+	var answer struct {
+		Success *bool `json:"success"`
+	}
+	err = c.call(ctx, transferOwner, nil, body, &answer)
+	if err == nil && answer.Success != nil && !*answer.Success {
+		return hotsync.Errorf(hotsync.CodeLimioUnavailable, "Limio did not complete the transfer of the owner.")
+	}
+	return err
 }
 
 // SyncSubscription lets Limio itself read a subscription from Zuora, by number,

@@ -34,7 +34,7 @@ func ID(tenant string, kind Kind, accountID, key string) string {
 // person with several Zuora accounts has one owner. Without a login (a callout,
 // a backfill) the account has an owner of its own; a login that comes later is
 // linked to it.
-func ownerID(tenant, accountID string, login hotsync.Identity) string {
+func OwnerID(tenant, accountID string, login hotsync.Identity) string {
 	if !signedIn(login) {
 		return ID(tenant, Identity, accountID, keyOwner)
 	}

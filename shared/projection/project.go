@@ -14,6 +14,7 @@
 package projection
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -25,6 +26,7 @@ import (
 type Options struct {
 	Today        string               // YYYY-MM-DD in the Zuora tenant's time zone: decides which price is current
 	Tenant       string               // the Limio tenant: ids differ between tenants
+	Owner        string               // id of the owner a new customer gets; "" is the login's own, or the account's where nobody signed in
 	SalesforceID hotsync.SalesforceID // what a CRM ID names; "" is an account
 	CreateOffers bool                 // see catalogue.go
 	CreateAddOns bool                 // see catalogue.go
@@ -65,7 +67,7 @@ func Project(account billing.Account, login hotsync.Identity, opt Options) Resul
 	if p.opt.SalesforceID == "" {
 		p.opt.SalesforceID = hotsync.SalesforceAccount
 	}
-	p.owner = ownerID(opt.Tenant, account.ID, login)
+	p.owner = cmp.Or(opt.Owner, OwnerID(opt.Tenant, account.ID, login))
 	p.customer = p.id(Customer, keyCustomer)
 
 	p.add(p.ownerIdentity(), p.customerObject())

@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ func (j *job) attempt(ctx context.Context) error {
 	now := j.Now()
 	j.event.Status, j.event.Reason, j.event.Error, j.event.NextAttemptAt = hotsync.StatusRunning, "", nil, time.Time{}
 	j.event.Attempts = append(j.event.Attempts, hotsync.Attempt{N: len(j.event.Attempts) + 1, StartedAt: now})
+	j.trying = true
 	if j.event.StartedAt.IsZero() {
 		j.event.StartedAt = now
 	}
@@ -55,22 +57,22 @@ func (j *job) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return j.succeed(ctx, account, customerID(changes, have), now)
+	return j.succeed(ctx, account, customer(changes, have), now)
 }
 
-// customerID is Limio's id of the account's customer, found or just created.
-func customerID(changes []convergence.Change, have []projection.Object) string {
+// customer is the account's customer in Limio, found or just created.
+func customer(changes []convergence.Change, have []projection.Object) projection.Object {
 	for _, o := range have {
 		if o.Kind == projection.Customer {
-			return o.ID
+			return o
 		}
 	}
 	for _, c := range changes {
 		if c.Object.Kind == projection.Customer {
-			return c.Object.ID
+			return c.Object
 		}
 	}
-	return ""
+	return projection.Object{}
 }
 
 // readBoth reads Zuora and Limio at the same time.
@@ -107,10 +109,10 @@ func (j *job) readBoth(ctx context.Context) (billing.Account, []projection.Objec
 // the customer of an account is assumed (see package limio), and if it is found
 // wrongly, one person's data would be written over another's.
 func isForeign(have []projection.Object, accountID string) bool {
-	customer, others := customerID(nil, have), false
+	id, others := customer(nil, have).ID, false
 	for _, o := range have {
 		value, ok := strings.CutPrefix(o.Key, hotsync.ServiceZuora+"/"+hotsync.TypeAccount+"/")
-		if !ok || o.Kind != projection.Identity || o.Customer != customer || !hotsync.IsAccountID(value) {
+		if !ok || o.Kind != projection.Identity || o.Customer != id || !hotsync.IsAccountID(value) {
 			continue
 		}
 		if value == accountID {
@@ -152,30 +154,63 @@ func (j *job) checkClaim(account billing.Account) error {
 // Limio create the subscriptions it lacks, which is why it may read Limio again;
 // it returns the objects that the changes were found against.
 func (j *job) plan(ctx context.Context, account billing.Account, have []projection.Object) ([]convergence.Change, []projection.Object, error) {
-	result, err := step(ctx, j, "project", func(context.Context) (projection.Result, string, error) {
-		opt, err := j.projectionOptions()
-		if err != nil {
-			return projection.Result{}, "", err
-		}
-		r := projection.Project(account, j.request.Identity, opt)
-		return r, fmt.Sprintf("%d objects", len(r.Objects)), nil
-	})
+	result, err := j.project(ctx, account, "")
 	if err != nil {
 		return nil, nil, err
 	}
-	j.event.Warnings = append(j.event.Warnings, result.Warnings...)
 	if j.settings.CreationStrategy == hotsync.CreatePlugin {
 		have, err = j.createByPlugin(ctx, result.Objects, have)
 		if err != nil {
 			return nil, nil, err
 		}
 	}
+	place := belonging{link: true}
+	if !j.dry {
+		place, err = j.belong(ctx, hotsync.AccountRef{ID: account.ID, Number: account.Number}, have)
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	if place.owner != "" {
+		result, err = j.project(ctx, account, place.owner)
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	if place.again {
+		have, err = j.readLimio(ctx, "read limio again")
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	j.event.Warnings = append(j.event.Warnings, result.Warnings...)
 	changes, err := step(ctx, j, "diff", func(context.Context) ([]convergence.Change, string, error) {
 		d := convergence.Diff(result, have)
+		if !place.link {
+			d.Changes = slices.DeleteFunc(d.Changes, func(c convergence.Change) bool { return c.Action == hotsync.ActionLink })
+		}
+		if place.warning != "" {
+			d.Warnings = []string{place.warning} // instead of what Diff has to say of the link
+		}
 		j.event.Warnings = append(j.event.Warnings, d.Warnings...)
 		return d.Changes, fmt.Sprintf("%d changes", len(d.Changes)), nil
 	})
+	j.linked = place.link
 	return changes, have, err
+}
+
+// project projects the account. owner is the one a new customer gets, "" for the
+// login's own.
+func (j *job) project(ctx context.Context, account billing.Account, owner string) (projection.Result, error) {
+	return step(ctx, j, "project", func(context.Context) (projection.Result, string, error) {
+		opt, err := j.projectionOptions()
+		if err != nil {
+			return projection.Result{}, "", err
+		}
+		opt.Owner = owner
+		r := projection.Project(account, j.request.Identity, opt)
+		return r, fmt.Sprintf("%d objects", len(r.Objects)), nil
+	})
 }
 
 func (j *job) projectionOptions() (projection.Options, error) {

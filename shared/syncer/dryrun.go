@@ -21,7 +21,7 @@ type DryRun struct {
 func (s *Syncer) DryRun(ctx context.Context, r hotsync.SyncRequest) (_ DryRun, err error) {
 	defer hotsync.In(&err, "syncer.DryRun")
 
-	j := &job{Syncer: s, request: r, log: s.Log}
+	j := &job{Syncer: s, request: r, dry: true, log: s.Log}
 	j.settings, err = s.Settings.Load(ctx)
 	if err != nil {
 		return DryRun{}, err

@@ -92,11 +92,13 @@ func (z *tenant) Find(_ context.Context, field, value string, _ hotsync.ZuoraPla
 
 // mirror is a Limio in memory that creates by POST.
 type mirror struct {
-	mu      sync.Mutex
-	objects []projection.Object
-	fail    []error
-	writes  int
-	plugin  func(number string) []projection.Object // what Limio makes and shows of a subscription; nil for no plugin
+	unfiltered bool // answers with everything, whosever it is
+	transfers  []string
+	mu         sync.Mutex
+	objects    []projection.Object
+	fail       []error
+	writes     int
+	plugin     func(number string) []projection.Object // what Limio makes and shows of a subscription; nil for no plugin
 }
 
 func (l *mirror) write() error {
@@ -109,8 +111,29 @@ func (l *mirror) write() error {
 	return err
 }
 
-func (l *mirror) Account(context.Context, string) ([]projection.Object, error) {
-	return slices.Clone(l.objects), nil
+// Account finds the customer by the account's identity, as Limio does, and gives
+// what hangs on it and its owner.
+func (l *mirror) Account(_ context.Context, id string) ([]projection.Object, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.objects, func(o projection.Object) bool { return o.Key == "zuora/account/"+id })
+	if i < 0 {
+		return slices.DeleteFunc(slices.Clone(l.objects), func(o projection.Object) bool { return !l.unfiltered }), nil
+	}
+	customer := l.objects[i].Customer
+	owner := ""
+	for _, o := range l.objects {
+		if o.ID == customer {
+			owner = o.Owner
+		}
+	}
+	var out []projection.Object
+	for _, o := range l.objects {
+		if l.unfiltered || o.ID == customer || o.Customer == customer || o.ID == owner || o.Type == projection.TypeExternal && o.Owner == owner {
+			out = append(out, o)
+		}
+	}
+	return out, nil
 }
 
 func (l *mirror) Create(_ context.Context, o projection.Object) error {
@@ -163,6 +186,18 @@ func (l *mirror) LinkExternalIdentity(_ context.Context, owner string, who hotsy
 	return err
 }
 
+func (l *mirror) TransferOwner(_ context.Context, from, to string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.transfers = append(l.transfers, from+" to "+to)
+	for i := range l.objects {
+		if l.objects[i].Owner == from && l.objects[i].Type != projection.TypeExternal {
+			l.objects[i].Owner = to
+		}
+	}
+	return nil
+}
+
 func (l *mirror) SyncSubscription(_ context.Context, number string) (string, string, error) {
 	if l.plugin == nil {
 		return "", "", hotsync.Errorf(hotsync.CodeLimioCreation, "no plugin")
@@ -179,6 +214,8 @@ type ledger struct {
 	events  map[string]hotsync.Event
 	states  map[string]eventstore.AccountState
 	terms   map[string][]string
+	owners  map[string]eventstore.Owner
+	logins  map[hotsync.Identity]string
 	tallied []string
 	down    bool
 }
@@ -229,6 +266,46 @@ func (s *ledger) SaveAliases(_ context.Context, a eventstore.AccountState, terms
 	return a, nil
 }
 
+func (s *ledger) JoinOwner(_ context.Context, id string, a hotsync.AccountRef, who hotsync.Identity) (eventstore.Owner, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.owners[id]
+	o.ID = id
+	if !slices.Contains(o.Accounts, a) {
+		o.Accounts = append(slices.Clone(o.Accounts), a)
+	}
+	if hash := eventstore.IdentityHash(who); !who.IsZero() && !slices.Contains(o.Logins, hash) {
+		o.Logins = append(slices.Clone(o.Logins), hash)
+	}
+	s.owners[id] = o
+	return o, nil
+}
+
+func (s *ledger) LeaveOwner(_ context.Context, id string, a hotsync.AccountRef, who hotsync.Identity) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.owners[id]
+	o.Accounts = slices.DeleteFunc(slices.Clone(o.Accounts), func(b hotsync.AccountRef) bool { return a == b })
+	o.Logins = slices.DeleteFunc(slices.Clone(o.Logins), func(hash string) bool { return !who.IsZero() && hash == eventstore.IdentityHash(who) })
+	s.owners[id] = o
+	return nil
+}
+
+func (s *ledger) LoginOwner(_ context.Context, who hotsync.Identity) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.logins[who], nil
+}
+
+func (s *ledger) BindLogin(_ context.Context, who hotsync.Identity, owner string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.logins[who] == "" {
+		s.logins[who] = owner
+	}
+	return s.logins[who], nil
+}
+
 // outbox is a queue that keeps what was sent on.
 type outbox struct{ sent []hotsync.SyncRequest }
 
@@ -262,7 +339,7 @@ func setup(t *testing.T) *testBundle {
 			otherID: {ID: otherID, Number: "A00000002", Name: "Bob", Status: "Active", CustomFields: map[string]string{"LimioExternalId__c": "auth0|bob"}},
 		}},
 		limio:    &mirror{},
-		events:   &ledger{events: map[string]hotsync.Event{}, states: map[string]eventstore.AccountState{}, terms: map[string][]string{}},
+		events:   &ledger{events: map[string]hotsync.Event{}, states: map[string]eventstore.AccountState{}, terms: map[string][]string{}, owners: map[string]eventstore.Owner{}, logins: map[hotsync.Identity]string{}},
 		queue:    &outbox{},
 		settings: (*fixed)(&settings),
 	}

@@ -8,6 +8,7 @@ import (
 
 	"hotsync/shared/billing"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
 	"hotsync/shared/syncqueue"
 )
 
@@ -100,7 +101,7 @@ func (j *job) giveBack(ctx context.Context, delay time.Duration) (syncqueue.Outc
 }
 
 // succeed records the sync and what the account's next request can rely on.
-func (j *job) succeed(ctx context.Context, account billing.Account, customer string, readStarted time.Time) error {
+func (j *job) succeed(ctx context.Context, account billing.Account, customer projection.Object, readStarted time.Time) error {
 	j.closeAttempt(nil)
 	j.event.Status, j.event.Reason, j.event.Error = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, nil
 	if len(j.event.Changes) > 0 {
@@ -111,10 +112,13 @@ func (j *job) succeed(ctx context.Context, account billing.Account, customer str
 		return err
 	}
 	state := j.state
-	state.AccountID, state.Number, state.CustomerID = account.ID, account.Number, customer
+	state.AccountID, state.Number, state.CustomerID = account.ID, account.Number, customer.ID
 	state.LastReadStartedAt, state.LastSucceededAt = readStarted, j.event.FinishedAt
 	state.LastSucceededEvent, state.LastEventID = j.event.ID, j.event.ID
-	if !j.request.Identity.IsZero() {
+	if state.OwnerID != customer.Owner {
+		state.OwnerID, state.LinkedSubjects = customer.Owner, nil // who saw the owner before says nothing about this one
+	}
+	if !j.request.Identity.IsZero() && j.linked {
 		state = state.WithLinked(j.request.Identity)
 	}
 	// Only finding and coalescing suffer when these fail: the next sync of the
@@ -183,22 +187,25 @@ func (j *job) summary(ctx context.Context, level slog.Level, e *hotsync.Error) {
 }
 
 // closeAttempt ends the attempt under way; a failure before one began (settings,
-// lookup) is an attempt too.
+// lookup) is an attempt too. One that a process left open when it died stays open:
+// nobody knows how long it lasted.
 func (j *job) closeAttempt(p *hotsync.Problem) {
 	n := len(j.event.Attempts)
-	if n == 0 || !j.event.Attempts[n-1].FinishedAt.IsZero() {
+	if n == 0 || !j.trying {
 		j.event.Attempts = append(j.event.Attempts, hotsync.Attempt{N: n + 1, StartedAt: j.Now()})
 		n++
 	}
+	j.trying = false
 	j.event.Attempts[n-1].FinishedAt, j.event.Attempts[n-1].Error = j.Now(), p
 }
 
 // forgetAttempt takes back the attempt under way, if there is one.
 func (j *job) forgetAttempt() {
 	n := len(j.event.Attempts)
-	if n > 0 && j.event.Attempts[n-1].FinishedAt.IsZero() {
+	if n > 0 && j.trying {
 		j.event.Attempts = j.event.Attempts[:n-1]
 	}
+	j.trying = false
 }
 
 // errEnded says that the event came to an end elsewhere: SQS delivers a message

@@ -40,6 +40,8 @@ type Limio interface {
 	Account(ctx context.Context, accountID string) ([]projection.Object, error)
 	// SyncSubscription lets Limio itself read a subscription from Zuora.
 	SyncSubscription(ctx context.Context, number string) (subscriptionID, owner string, err error)
+	// TransferOwner gives everything one owner has to another.
+	TransferOwner(ctx context.Context, from, to string) error
 }
 
 // Events keeps events and what is known of accounts. Errors of a lost race wrap
@@ -50,6 +52,11 @@ type Events interface {
 	Tally(ctx context.Context, e hotsync.Event) error
 	LoadAccount(ctx context.Context, id string) (eventstore.AccountState, error)
 	SaveAccount(ctx context.Context, s eventstore.AccountState) (eventstore.AccountState, error)
+	// What owners in Limio have and who sees them; see owner.go.
+	JoinOwner(ctx context.Context, owner string, account hotsync.AccountRef, who hotsync.Identity) (eventstore.Owner, error)
+	LeaveOwner(ctx context.Context, owner string, account hotsync.AccountRef, who hotsync.Identity) error
+	LoginOwner(ctx context.Context, who hotsync.Identity) (string, error)
+	BindLogin(ctx context.Context, who hotsync.Identity, owner string) (string, error)
 	SaveAliases(ctx context.Context, s eventstore.AccountState, terms ...string) (eventstore.AccountState, error)
 }
 
@@ -122,7 +129,10 @@ type job struct {
 	event        hotsync.Event
 	existed      bool // the event was there when the message came
 	sentOn       bool // by another delivery of the message
+	trying       bool // the last attempt of the event is under way, in this job
 	state        eventstore.AccountState
+	dry          bool // a dry run: nothing may be written, nor remembered
+	linked       bool // the login sees, or will see, the account's owner
 	log          *slog.Logger
 	stepsMu      sync.Mutex // guards event.Steps: two steps run side by side
 }

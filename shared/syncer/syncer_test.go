@@ -139,6 +139,7 @@ func TestAttemptsAddUpTheirChanges(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		b, undisturbed := setup(t), setup(t)
+		b.limio.unfiltered = true
 		_, whole := undisturbed.handle(t, undisturbed.request(), 1)
 		b.limio.fail = []error{nil, nil, limioDown}
 		r := b.request()
@@ -460,6 +461,7 @@ func TestForeignCustomerIsNotWritten(t *testing.T) {
 		"by number":                    {[]projection.Object{identity("A00000001", "cus-bob", "active")}, false},
 	} {
 		b := setup(t)
+		b.limio.unfiltered = true
 		b.limio.objects = append(b.limio.objects, projection.Object{Kind: projection.Customer, Key: "customer", ID: "cus-bob", Owner: "id-bob", Status: "active",
 			Data: map[string]any{"name": "Bob"}})
 		b.limio.objects = append(b.limio.objects, tc.identities...)
@@ -475,6 +477,7 @@ func TestWhatThePluginMadeIsNotMadeTwice(t *testing.T) {
 
 	for _, shown := range []bool{true, false} {
 		b := setup(t)
+		b.limio.unfiltered = true
 		b.settings.CreationStrategy = hotsync.CreatePlugin
 		a := b.zuora.accounts[accountID]
 		a.Subscriptions = []billing.Subscription{{Number: "A-S1", Status: "Active", TermType: "EVERGREEN", Start: "2026-01-01"}}

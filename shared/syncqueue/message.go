@@ -103,6 +103,11 @@ func wrong(r hotsync.SyncRequest) string {
 	default:
 		return "its trigger is not known here"
 	}
+	for _, account := range r.Named {
+		if len(account) > maxAccount || !plain(account) {
+			return "named holds what is no account"
+		}
+	}
 	year := r.RequestedAt.Year()
 	switch {
 	case !hotsync.IsEventID(r.EventID):
