@@ -236,7 +236,7 @@ func exercise(t *testing.T, s *stacktest.System, a *auditor) {
 	for i, sentOn := range []int{0, 3} {
 		id := hotsync.EventIDFor(time.Now(), "dead", fmt.Sprint(i))
 		body, err := syncqueue.Encode(hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Identity: hotsync.Identity{Issuer: "i", Subject: "s"},
-			Account: "A00000101", RequestedAt: time.Now(), Requeued: sentOn})
+			Account: "A00000101", RequestedAt: time.Now(), SentOn: sentOn, Requeued: sentOn})
 		if err != nil {
 			t.Fatal(err)
 		}
