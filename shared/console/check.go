@@ -113,6 +113,7 @@ func checkIssuer(ctx context.Context, p hotsync.Provider) checkResult {
 		r = checkResult{State: "bad", What: what, Says: "The issuer's address leads into a private network, so it was not read.", ToDo: "Give the public address of the identity provider."}
 	case err != nil:
 		r = failed(what, err)
+		r.ToDo = "Compare the issuer with the iss of its tokens, letter by letter, and open its /.well-known/openid-configuration in a browser."
 	case got.Issuer != p.Issuer:
 		r = checkResult{State: "bad", What: what, Says: fmt.Sprintf("Its discovery document names another issuer: %q.", got.Issuer), ToDo: "Put the issuer exactly as it names itself into the settings, if that is also the iss of its tokens."}
 	default:
