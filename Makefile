@@ -85,6 +85,10 @@ local/lint/node_modules: local/lint/package-lock.json
 	cd local/lint && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+bench: tools ## measure speed and memory against the targets (takes some minutes; wants an idle computer)
+	go test -run '^$$' -bench . -benchmem ./shared/... ./local/...
+	go run ./local/bench
+
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
