@@ -28,6 +28,7 @@ func run() int {
 	handler := console.New(console.Config{
 		Events:    events,
 		Queue:     queue,
+		Dead:      p.Queue("DEAD_LETTER_QUEUE_URL"),
 		Settings:  settings,
 		Zuora:     zuora,
 		Limio:     limio,

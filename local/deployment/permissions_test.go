@@ -41,7 +41,7 @@ type auditor struct {
 	mu    sync.Mutex
 	calls map[string]int // "function action resource"
 
-	refuse atomic.Bool // SQS takes no messages of the login function
+	refuse atomic.Bool // SQS takes no messages
 }
 
 var appID = regexp.MustCompile(`app/(\w+)`)
@@ -60,7 +60,7 @@ func (a *auditor) proxy(t *testing.T, engine string) string {
 			return // the caller went away
 		}
 		a.note(r, body)
-		if a.refuse.Load() && strings.Contains(r.Header.Get("X-Amz-Target"), "SendMessage") && strings.Contains(r.UserAgent(), "app/LoginFunction") {
+		if a.refuse.Load() && strings.Contains(r.Header.Get("X-Amz-Target"), "SendMessage") {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
@@ -223,9 +223,12 @@ func exercise(t *testing.T, s *stacktest.System, a *auditor) {
 	s.Behave(s.LimioURL, map[string]any{"faults": []map[string]any{{"match": "GET /**", "status": 503, "times": 1}}})
 	failed := s.Sync(s.Token("direct", map[string]any{"sub": "x", "zuora_account_ids": "A00009999"}))[0]
 	s.Sync(s.PersonaToken("wallet"))
-	a.refuse.Store(true) // the queue takes nothing, so the login function records the failure itself
+	a.refuse.Store(true) // the queue takes nothing, so front door and console record the failure themselves
 	if got := s.Do(http.MethodPost, s.URL+"/login", s.PersonaToken("single"), nil); got.Status != http.StatusServiceUnavailable {
 		t.Errorf("a login that could not be queued: %d %s", got.Status, got.Body)
+	}
+	if got := s.Do(http.MethodPost, s.URL+"/api/sync", s.PersonaToken("operator"), map[string]any{"account": "A00000101", "note": "test"}); got.Status < 500 {
+		t.Errorf("a sync that could not be queued: %d %s", got.Status, got.Body)
 	}
 	a.refuse.Store(false)
 
@@ -330,7 +333,7 @@ func TestCallsOfALogin(t *testing.T) {
 	}
 	first, again := measure("single"), measure("single")
 	wantFirst := map[string]int{"Login dynamodb:PutItem": 1, "Login sqs:SendMessage": 1,
-		"Sync dynamodb:BatchWriteItem": 1, "Sync dynamodb:GetItem": 3, "Sync dynamodb:PutItem": 4, "Sync dynamodb:UpdateItem": 1}
+		"Sync dynamodb:BatchWriteItem": 1, "Sync dynamodb:GetItem": 4, "Sync dynamodb:PutItem": 4, "Sync dynamodb:UpdateItem": 3}
 	wantAgain := map[string]int{"Login dynamodb:PutItem": 1, "Login sqs:SendMessage": 1,
 		"Sync dynamodb:GetItem": 3, "Sync dynamodb:PutItem": 3, "Sync dynamodb:UpdateItem": 1}
 	// Front door and sync may write the event at the same moment: the one that
