@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"hotsync/shared/claims"
@@ -134,14 +135,18 @@ func (h *Handler) searchKey(ctx context.Context) []byte {
 }
 
 // enqueue sends the requests and says in out what the queue has taken. The
-// events of named accounts are written at the same time. When the queue has
-// taken everything, an answer waits for them no longer than a part of what the
-// send took: the sync writes its event anyway, and a slow DynamoDB is to make no
-// login slow.
+// events of named accounts are written at the same time, but the send goes first:
+// a small Lambda has but a part of a processor, and the record has time while SQS
+// is being waited for. When the queue has taken everything, an answer waits for
+// the record no longer than a part of what the send took: the sync writes its
+// event anyway, and a slow DynamoDB is to make no login slow.
 func (h *Handler) enqueue(ctx context.Context, requests []hotsync.SyncRequest, out *admission) error {
-	written := h.recordQueued(ctx, requests)
+	record := sync.OnceValue(func() writes { return h.recordQueued(ctx, requests) })
+	later := time.AfterFunc(recordDelay, func() { record() })
 	begun := time.Now()
 	errs := h.send(ctx, requests)
+	later.Stop()
+	written := record()
 	refused := slices.ContainsFunc(errs, func(err error) bool { return err != nil })
 	var stored map[int]bool
 	if refused {

@@ -30,8 +30,9 @@ const (
 	settingsWait    = 700 * time.Millisecond // of a trigger: a slow table must leave time to send by the settings known before
 	recordReserve   = 350 * time.Millisecond // of a deadline, kept for recording what became of the send
 	recordWait      = 300 * time.Millisecond // for events still being written when the queue has refused something
-	recordShare     = 8                      // part of the send's time that an answer waits for the events otherwise
-	recordMoment    = 50 * time.Microsecond  // the least of it
+	recordDelay     = time.Millisecond       // after which a send is on its way, and its record may begin
+	recordShare     = 16                     // part of the send's time that an answer waits for the record
+	recordMoment    = 50 * time.Microsecond  // the least that it waits
 	searchKeyWait   = 250 * time.Millisecond // without the key an event cannot be found by e-mail, which is all
 	searchKeyPause  = time.Minute
 )
