@@ -86,6 +86,13 @@ func (r *run) unseen(events map[string]hotsync.Event) []signIn {
 
 // check fills in what is wrong, if anything is.
 func (r *run) check(ctx context.Context, out *report, events map[string]hotsync.Event) error {
+	for _, p := range r.places {
+		p.latency = 0
+		err := p.misbehave(ctx, nil)
+		if err != nil {
+			return err
+		}
+	}
 	out.broken = append(out.broken, r.tally.broken...)
 	r.checkEvents(out, events)
 	r.checkOverlaps(out, events)
@@ -149,19 +156,26 @@ func (r *run) checkOverlaps(out *report, events map[string]hotsync.Event) {
 	for _, e := range events {
 		for _, a := range e.Attempts {
 			end := a.FinishedAt
-			if end.IsZero() { // its process died
+			switch {
+			case end.IsZero(): // its process died
 				end = a.StartedAt
+			case end.Sub(a.StartedAt) < time.Millisecond: // it failed before the account's turn came, at a lookup say
+				continue
 			}
 			tries[e.Account.ID] = append(tries[e.Account.ID], try{e.ID, a.N, a.StartedAt, end})
 		}
 	}
 	for account, list := range tries {
 		slices.SortFunc(list, func(a, b try) int { return a.start.Compare(b.start) })
-		for i := 1; i < len(list); i++ {
-			if account != "" && list[i].event != list[i-1].event && list[i].start.Before(list[i-1].end) {
+		last := try{}
+		for _, t := range list {
+			if account != "" && t.event != last.event && t.start.Before(last.end) {
 				r.tell(account, events)
 				out.overlaps = append(out.overlaps, fmt.Sprintf("account %s: try %d of %s began at %s, before try %d of %s had ended, %s to %s", account,
-					list[i].n, list[i].event, list[i].start.Format(clock), list[i-1].n, list[i-1].event, list[i-1].start.Format(clock), list[i-1].end.Format(clock)))
+					t.n, t.event, t.start.Format(clock), last.n, last.event, last.start.Format(clock), last.end.Format(clock)))
+			}
+			if t.end.After(last.end) {
+				last = t
 			}
 		}
 	}

@@ -88,6 +88,9 @@ func (w *watch) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	sw := &statusWriter{ResponseWriter: rw}
 	defer func() { w.end(r, account, sync, sw.status) }()
 	next.ServeHTTP(sw, r)
+	if sw.status == 0 {
+		sw.status = http.StatusOK
+	}
 }
 
 // before puts the watch in front of a handler.

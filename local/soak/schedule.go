@@ -63,10 +63,10 @@ func newPlan(r *rand.Rand, w *world, logins int) plan {
 			p.ops = append(p.ops, op{kind: doDuplicate, pick: r.Uint64()})
 		case 3, 4:
 			p.ops = append(p.ops, op{kind: doKill, pick: r.Uint64()})
-		case 5:
-			p.ops = append(p.ops, op{kind: doExpire})
 		}
 		switch i {
+		case logins / 5, logins / 2, logins * 4 / 5:
+			p.ops = append(p.ops, op{kind: doExpire})
 		case outage:
 			p.ops = append(p.ops, op{kind: doOutage})
 		case outage + max(1, logins/25):
