@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"hotsync/local/checkout"
 	"hotsync/local/stack"
 	"hotsync/shared/awsconfig"
 	"hotsync/shared/eventstore"
@@ -82,7 +83,7 @@ func eventsTable(system string) (string, error) {
 		return table, nil
 	}
 	if system == "" {
-		root, err := checkout()
+		root, err := checkout.Root()
 		if err != nil {
 			return "", fmt.Errorf("set EVENTS_TABLE to the events table of the deployment, or %w", err)
 		}

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
+	"hotsync/local/checkout"
 	"hotsync/local/persona"
 	"hotsync/local/stack"
 )
@@ -21,7 +21,7 @@ func up(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	root, err := checkout()
+	root, err := checkout.Root()
 	if err != nil {
 		return err
 	}
@@ -62,23 +62,4 @@ Sign somebody in from another terminal:
 		}
 	}
 	fmt.Fprint(w, "\nStaff of the console: viewer, operator, admin. Ctrl-C ends it all.\n")
-}
-
-// checkout finds the folder of go.mod and template.yaml, upwards from here.
-func checkout() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		_, err := os.Stat(filepath.Join(dir, "template.yaml"))
-		if err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", fmt.Errorf("run this inside the hotsync checkout (no template.yaml here or above)")
-		}
-		dir = parent
-	}
 }

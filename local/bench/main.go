@@ -19,6 +19,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"hotsync/local/checkout"
 	"hotsync/local/engines"
 	"hotsync/local/lambdahost"
 	"hotsync/local/stack"
@@ -59,13 +60,9 @@ type bench struct {
 
 func measure(ctx context.Context, only string, progress io.Writer) (rows []row, err error) {
 	b := &bench{}
-	b.root, err = os.Getwd()
+	b.root, err = checkout.Root()
 	if err != nil {
 		return nil, err
-	}
-	_, err = os.Stat(filepath.Join(b.root, "template.yaml"))
-	if err != nil {
-		return nil, fmt.Errorf("run it in the root of the checkout: %w", err)
 	}
 	b.dir, err = os.MkdirTemp("", "hotsync-bench-")
 	if err != nil {

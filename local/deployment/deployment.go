@@ -10,7 +10,6 @@ package deployment
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -37,25 +36,6 @@ type Resource struct {
 	ID, Type   string
 	Attributes map[string]any // beside Properties: Condition, DeletionPolicy, Metadata, …
 	Properties map[string]any
-}
-
-// Root finds the checkout, upwards from the working directory.
-func Root() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		_, err := os.Stat(filepath.Join(dir, "template.yaml"))
-		if err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", fmt.Errorf("no template.yaml here or above")
-		}
-		dir = parent
-	}
 }
 
 // Load reads a template file.

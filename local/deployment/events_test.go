@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"hotsync/local/checkout"
 	"hotsync/local/stack"
 	"hotsync/local/stack/stacktest"
 	"hotsync/shared/hotsync"
@@ -40,7 +41,7 @@ func TestSampleEvents(t *testing.T) {
 	t.Parallel()
 
 	s := stacktest.Start(t, stack.Options{Name: "samples", Personas: true})
-	root, err := stacktest.Root()
+	root, err := checkout.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 
+	"hotsync/local/checkout"
 	"hotsync/local/engines/enginetest"
 	"hotsync/local/stack"
 	"hotsync/local/stack/stacktest"
@@ -200,7 +201,7 @@ func TestFunctionsStayWithinTheirRoles(t *testing.T) {
 // exercise makes the system do everything it does.
 func exercise(t *testing.T, s *stacktest.System, a *auditor) {
 	t.Helper()
-	root, err := stacktest.Root()
+	root, err := checkout.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

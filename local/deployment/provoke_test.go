@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"hotsync/local/checkout"
 	"hotsync/local/deployment"
 	"hotsync/local/engines/enginetest"
 	"hotsync/local/lambdahost"
@@ -335,7 +336,7 @@ func (r *rehearsal) loginErrors() {
 // hostOf runs the functions of a template with that environment.
 func hostOf(t *testing.T, tmpl *template.Template, env []string, logs ...io.Writer) *lambdahost.Host {
 	t.Helper()
-	root, err := deployment.Root()
+	root, err := checkout.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"hotsync/local/checkout"
 	"hotsync/local/deployment"
 )
 
@@ -23,7 +24,7 @@ const (
 
 func load(t *testing.T) (root string, _ *deployment.Template) {
 	t.Helper()
-	root, err := deployment.Root()
+	root, err := checkout.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

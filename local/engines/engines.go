@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	"hotsync/local/checkout"
+
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -242,20 +244,12 @@ func answers(ctx context.Context, url string) error {
 
 // find returns the local/engines directory of the checkout.
 func find(root string) (string, error) {
-	if root != "" {
-		return filepath.Join(root, "local", "engines"), nil
-	}
-	cwd, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for at := cwd; ; at = filepath.Dir(at) {
-		dir := filepath.Join(at, "local", "engines")
-		if _, err := os.Stat(filepath.Join(dir, "package-lock.json")); err == nil {
-			return dir, nil
-		}
-		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("no local/engines/package-lock.json upwards of %s: run it inside the checkout", cwd)
+	if root == "" {
+		var err error
+		root, err = checkout.Root()
+		if err != nil {
+			return "", err
 		}
 	}
+	return filepath.Join(root, "local", "engines"), nil
 }

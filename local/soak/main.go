@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,9 +21,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
+
+	"hotsync/local/checkout"
 )
 
 func main() {
@@ -37,7 +39,7 @@ func main() {
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("soak", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	opt := options{workers: 24, progress: stderr}
+	opt := options{workers: 24, progress: stderr, parameters: map[string]string{}}
 	scenario := f.String("scenario", "soak", "soak: everything at once; storm: many logins in a short time; budget: a backlog against Zuora's limits, with an outage")
 	f.IntVar(&opt.accounts, "accounts", 1_000, "accounts in Zuora")
 	f.IntVar(&opt.logins, "logins", 10_000, "logins, besides those that must follow the last change of an account")
@@ -45,6 +47,14 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.DurationVar(&opt.duration, "duration", 4*time.Minute, "over which the logins are spread")
 	f.Float64Var(&opt.faults, "faults", 1, "how often things go wrong, times the usual")
 	f.StringVar(&opt.dir, "dir", "", "where to keep the functions and their logs; a temporary folder when empty")
+	f.Func("set", "`Name=value` of a parameter of template.yaml, over its default; can be repeated", func(pair string) error {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return errors.New("want Name=value")
+		}
+		opt.parameters[name] = value
+		return nil
+	})
 	err := f.Parse(args)
 	if err != nil || f.NArg() > 0 || scenarios[*scenario] == nil {
 		return 2
@@ -52,7 +62,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	for opt.seed == 0 {
 		opt.seed = rand.Uint64N(1 << 32)
 	}
-	opt.root, err = checkout()
+	opt.root, err = checkout.Root()
 	var out result
 	if err == nil {
 		out, err = scenarios[*scenario](ctx, opt)
@@ -99,23 +109,4 @@ func conclude(out result, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
-}
-
-// checkout finds the folder of template.yaml, upwards from here.
-func checkout() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		_, err := os.Stat(filepath.Join(dir, "template.yaml"))
-		if err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", fmt.Errorf("run this inside the hotsync checkout (no template.yaml here or above)")
-		}
-		dir = parent
-	}
 }

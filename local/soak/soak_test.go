@@ -6,13 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"hotsync/local/checkout"
 	"hotsync/local/stack/stacktest"
 )
 
 // short makes the options of a run for a test.
 func short(t *testing.T, accounts, logins int, duration time.Duration) options {
 	t.Helper()
-	root, err := stacktest.Root()
+	root, err := checkout.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

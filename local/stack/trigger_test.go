@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"hotsync/local/checkout"
 	"hotsync/local/stack"
 	"hotsync/local/stack/stacktest"
 	"hotsync/shared/hotsync"
@@ -19,7 +20,7 @@ import (
 // cognitoEvent is what Cognito calls a trigger with, of the sample events.
 func cognitoEvent(t testing.TB, name string) doc {
 	t.Helper()
-	root, err := stacktest.Root()
+	root, err := checkout.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func TestSampleEvents(t *testing.T) {
 	t.Parallel()
 
 	s := stacktest.Start(t, stack.Options{Personas: true})
-	root, err := stacktest.Root()
+	root, err := checkout.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"hotsync/local/checkout"
 	"hotsync/local/engines/enginetest"
 	"hotsync/local/lambdahost"
 	"hotsync/local/sandbox"
@@ -50,7 +51,7 @@ func Start(t testing.TB, opt stack.Options) *System {
 	if opt.Engines == nil {
 		opt.Engines = enginetest.Start(t)
 	}
-	root, err := Root()
+	root, err := checkout.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,33 +85,13 @@ func Start(t testing.TB, opt stack.Options) *System {
 // For is the system with another test to report to, such as a subtest.
 func (s *System) For(t testing.TB) *System { return &System{s.Stack, t} }
 
-// Root is the checkout: the nearest folder upwards of the working directory that
-// has a template.yaml.
-var Root = sync.OnceValues(func() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		_, err := os.Stat(filepath.Join(dir, "template.yaml"))
-		if err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", fmt.Errorf("no template.yaml upwards of the working directory")
-		}
-		dir = parent
-	}
-})
-
 // Binaries are the compiled functions, for a stack that a test starts by itself.
 func Binaries() (map[string]string, error) { return binaries() }
 
 // binaries compiles the functions into a folder that all test binaries share:
 // one that finds them up to date only looks. The lock lasts for the build.
 var binaries = sync.OnceValues(func() (map[string]string, error) {
-	root, err := Root()
+	root, err := checkout.Root()
 	if err != nil {
 		return nil, err
 	}
