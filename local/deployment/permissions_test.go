@@ -338,11 +338,13 @@ func TestCallsOfALogin(t *testing.T) {
 	wantAgain := map[string]int{"Login dynamodb:PutItem": 1, "Login sqs:SendMessage": 1,
 		"Sync dynamodb:GetItem": 3, "Sync dynamodb:PutItem": 3, "Sync dynamodb:UpdateItem": 1}
 	// Front door and sync may write the event at the same moment: the one that
-	// loses reads and writes again.
-	for _, got := range []map[string]int{first, again} {
-		for _, call := range []string{"Sync dynamodb:PutItem", "Sync dynamodb:GetItem"} {
-			if want := map[bool]int{true: wantFirst[call], false: wantAgain[call]}[got["Sync dynamodb:BatchWriteItem"] > 0]; got[call] == want+1 {
-				got[call]--
+	// loses reads and writes again. Settings and the pause are read again with
+	// time. So a few more reads, and one more write, are the same login.
+	for i, got := range []map[string]int{first, again} {
+		want := []map[string]int{wantFirst, wantAgain}[i]
+		for call, more := range map[string]int{"Sync dynamodb:PutItem": 1, "Sync dynamodb:GetItem": 5} {
+			if extra := got[call] - want[call]; extra > 0 && extra <= more {
+				got[call] = want[call]
 			}
 		}
 	}
