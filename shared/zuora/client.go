@@ -19,8 +19,8 @@ const (
 	DefaultTimeout     = 20 * time.Second
 	DefaultMaxBody     = 16 << 20
 	DefaultMaxPages    = 50
-	DefaultConcurrency = 8
-	ObjectConcurrency  = 16
+	DefaultConcurrency = 5
+	ObjectConcurrency  = 10
 )
 
 // Limits bounds the calls that this process has in flight in each of Zuora's
