@@ -41,7 +41,6 @@ type budgetReport struct {
 	late      int     // of them after the first second
 	recovery  time.Duration
 	attempts  int // most of any sync
-	paused    int // syncs that waited without using up an attempt
 	failed    int
 	broken    []string
 }
