@@ -7,6 +7,13 @@ server.on('error', (err) => {
   console.error(err.message);
   process.exit(1);
 });
+// dynalite throws when a client goes away in the middle of a request, as a process that is killed does, and would end
+// for everybody.
+process.on('uncaughtException', (err) => {
+  if (err.code === 'ECONNRESET') return;
+  console.error(err);
+  process.exit(1);
+});
 // dynalite's own command listens on all interfaces by default: listen ourselves.
 server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => console.log(`listening ${server.address().port}`));
 process.stdin.resume().on('end', () => process.exit(0));

@@ -3,6 +3,7 @@ package engines_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -53,6 +54,35 @@ func TestStartStop(t *testing.T) {
 		log, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil || !strings.HasPrefix(string(log), "listening ") {
 			t.Errorf("%s = %q, %v, want the port it listened on", name, log, err)
+		}
+	}
+}
+
+// A process that is killed breaks off in the middle of its request: that must not
+// end the engine for the others.
+func TestEnginesSurviveHalfARequest(t *testing.T) {
+	t.Parallel()
+
+	e := enginetest.Start(t)
+	for _, endpoint := range []string{e.DynamoDBEndpoint, e.SQSEndpoint} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(endpoint, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = conn.Write([]byte("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nContent-Type: application/x-amz-json-1.0\r\n\r\n{\"half\":"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 20 { // the engine notices a little later
+		if _, err := e.DynamoDB().ListTables(t.Context(), &dynamodb.ListTablesInput{}); err != nil {
+			t.Fatalf("ListTables error = %v", err)
+		}
+		if _, err := e.SQS().ListQueues(t.Context(), &sqs.ListQueuesInput{}); err != nil {
+			t.Fatalf("ListQueues error = %v", err)
 		}
 	}
 }
