@@ -235,8 +235,10 @@ func TestDeduplication(t *testing.T) {
 			t.Errorf("%s: id %q", tc.name, got)
 		}
 	}
-	// What is always fresh differs by its event alone.
+	// What is always fresh differs by its event alone; so does a request whose
+	// account was found, since a login can name one by number and by lookup.
 	for _, change := range []func(*hotsync.SyncRequest){
+		func(r *hotsync.SyncRequest) { r.AccountID = someAccount },
 		func(r *hotsync.SyncRequest) { r.RetryOf = request().EventID },
 		func(r *hotsync.SyncRequest) { r.Actor = "sam" },
 		func(r *hotsync.SyncRequest) { r.LoginID = "" },
