@@ -19,14 +19,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-type contextKey struct{}
-
-// RequestID is API Gateway's id of the request being served, "" outside of one.
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(contextKey{}).(string)
-	return id
-}
-
 // Adapt makes a Lambda handler of h. What the event lacks (protocol, TLS) is
 // filled with what API Gateway guarantees: HTTP/1.1 over TLS.
 func Adapt(h http.Handler) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
@@ -55,7 +47,6 @@ func request(ctx context.Context, event events.APIGatewayV2HTTPRequest) (*http.R
 	if p, err := url.PathUnescape(event.RawPath); err == nil {
 		target.Path, target.RawPath = p, event.RawPath
 	}
-	ctx = context.WithValue(ctx, contextKey{}, event.RequestContext.RequestID)
 	r, err := http.NewRequestWithContext(ctx, event.RequestContext.HTTP.Method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
