@@ -44,15 +44,6 @@ func Parse(value any) (values []string, refused []Refused) {
 	return p.values, p.refused
 }
 
-// Format writes account ids or numbers as Parse reads them: the text of a JSON
-// array.
-func Format(accounts []string) string {
-	if len(accounts) == 0 {
-		return "[]"
-	}
-	return `["` + strings.Join(accounts, `","`) + `"]` // no account needs escaping
-}
-
 type parser struct {
 	values   []string
 	refused  []Refused
