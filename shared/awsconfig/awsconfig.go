@@ -1,5 +1,6 @@
-// Package awsconfig loads the AWS configuration in the same way for every
-// function.
+// Package awsconfig loads the AWS configuration by the SDK's own loader, in the
+// same way for the command line and for every function but login, which goes by
+// package awsenv to start faster.
 package awsconfig
 
 import (
