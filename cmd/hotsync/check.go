@@ -24,7 +24,7 @@ import (
 // check reads a Zuora and a Limio tenant and says which of the assumptions of
 // docs/limits.md hold there. It cannot write, see readOnly.
 func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := flags("check", "", stderr)
+	f := flags("check", stderr)
 	limioURL := f.String("limio", "", "address of the Limio tenant, such as https://acme.prod.limio.com")
 	zuoraURL := f.String("zuora", "", "REST host of the Zuora data centre, or its name, such as eu-sandbox")
 	account := f.String("account", "", "id or number of a Zuora account, best one that Limio has: without it the readings of accounts are left out")

@@ -37,7 +37,7 @@ type erasure struct {
 // erase takes a person out of the events and the state of the deployment whose
 // table EVENTS_TABLE names, or else of the local system.
 func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := flags("erase", "", stderr)
+	f := flags("erase", stderr)
 	issuer := f.String("issuer", "", "issuer (iss) of the person's logins; any when empty")
 	subject := f.String("subject", "", "subject (sub) of the person's logins")
 	system := f.String("system", "", "description of a local system; .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set")

@@ -20,16 +20,18 @@ import (
 // system is where a running hotsync is reached.
 type system struct{ api, idp string }
 
-func systemFlags(f *flag.FlagSet) *system {
-	s := &system{}
-	f.StringVar(&s.api, "api", "http://127.0.0.1:8080", "address of the HTTP API")
+func (s *system) idpFlag(f *flag.FlagSet) {
 	f.StringVar(&s.idp, "idp", "http://127.0.0.1:8093", "address of the local identity provider")
-	return s
+}
+
+func (s *system) apiFlag(f *flag.FlagSet) {
+	f.StringVar(&s.api, "api", "http://127.0.0.1:8080", "address of the HTTP API")
 }
 
 func token(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := flags("token", "PERSONA", stderr)
-	s := systemFlags(f)
+	f := flags("token", stderr)
+	s := &system{}
+	s.idpFlag(f)
 	err := parse(f, args, 1)
 	if err != nil {
 		return err
@@ -43,7 +45,7 @@ func token(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 func personas(_ context.Context, args []string, stdout, stderr io.Writer) error {
-	f := flags("personas", "", stderr)
+	f := flags("personas", stderr)
 	err := parse(f, args, 0)
 	if err != nil {
 		return err
@@ -55,8 +57,10 @@ func personas(_ context.Context, args []string, stdout, stderr io.Writer) error 
 }
 
 func login(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := flags("login", "PERSONA", stderr)
-	s := systemFlags(f)
+	f := flags("login", stderr)
+	s := &system{}
+	s.idpFlag(f)
+	s.apiFlag(f)
 	wait := f.Duration("wait", time.Minute, "how long to wait for the sync")
 	err := parse(f, args, 1)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -64,7 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		case err == nil, errors.Is(err, flag.ErrHelp):
 			return 0
 		case errors.Is(err, errUsage):
-			fmt.Fprintf(stderr, "usage: hotsync %s [flags] %s\n", c.name, c.args)
+			fmt.Fprintln(stderr, c.usage())
 			return 2
 		case errors.Is(err, errQuiet):
 			return 1
@@ -85,14 +86,18 @@ func usage(w io.Writer) {
 	fmt.Fprint(w, "\nhotsync COMMAND --help lists a command's flags.\n")
 }
 
+func (c command) usage() string {
+	return strings.TrimSpace("usage: hotsync " + c.name + " [flags] " + c.args)
+}
+
 // flags makes a command's flag set, which says what the command does when asked.
-func flags(name, args string, stderr io.Writer) *flag.FlagSet {
+func flags(name string, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() {
 		for _, c := range commands() {
 			if c.name == name {
-				fmt.Fprintf(stderr, "usage: hotsync %s [flags] %s\n\n%s\n", name, args, c.summary)
+				fmt.Fprintf(stderr, "%s\n\n%s\n", c.usage(), c.summary)
 			}
 		}
 		f.PrintDefaults()

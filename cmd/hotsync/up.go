@@ -15,7 +15,7 @@ import (
 
 // up runs the local system until it is interrupted.
 func up(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := flags("up", "", stderr)
+	f := flags("up", stderr)
 	verbose := f.Bool("v", false, "show the functions' log lines")
 	err := parse(f, args, 0)
 	if err != nil {
