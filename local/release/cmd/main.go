@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"hotsync/local/release"
 )
@@ -14,7 +15,7 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	if len(os.Args) != 2 {
+	if len(os.Args) != 2 || strings.HasPrefix(os.Args[1], "-") {
 		fmt.Fprintln(os.Stderr, "usage: go run ./local/release/cmd DIR")
 		return 2
 	}
