@@ -233,6 +233,9 @@ func (r *run) perform(ctx context.Context, ops []op, over time.Duration) error {
 			return ctx.Err()
 		case <-time.After(time.Until(began.Add(over * time.Duration(i) / time.Duration(len(ops))))):
 		}
+		if i%2000 == 1999 {
+			r.say("%d of %d steps", i+1, len(ops))
+		}
 		if o.kind == doLogin {
 			slots <- struct{}{}
 			wg.Go(func() {
@@ -244,9 +247,6 @@ func (r *run) perform(ctx context.Context, ops []op, over time.Duration) error {
 		err := r.disturb(ctx, o)
 		if err != nil {
 			return err
-		}
-		if i%1000 == 999 {
-			r.say("%d of %d steps", i+1, len(ops))
 		}
 	}
 	return nil
