@@ -3,12 +3,11 @@ package console
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
@@ -90,25 +89,41 @@ func (c *console) overview(w http.ResponseWriter, r *http.Request, m member) err
 	return c.renderAs(w, r, m, http.StatusOK, "overview", part, view{Title: "Overview", Nav: "overview", Body: page})
 }
 
+// readings are made at once; those that fail are named.
+type readings struct {
+	wg sync.WaitGroup
+
+	mu     sync.Mutex
+	failed []string
+}
+
+func (r *readings) add(ctx context.Context, log *slog.Logger, what string, read func() error) {
+	r.wg.Go(func() {
+		err := read()
+		if err == nil {
+			return
+		}
+		log.ErrorContext(ctx, "overview incomplete", "part", what, "error", err)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !slices.Contains(r.failed, what) {
+			r.failed = append(r.failed, what)
+		}
+	})
+}
+
+// wait gives the names of what failed, sorted, once every reading has ended.
+func (r *readings) wait() []string {
+	r.wg.Wait()
+	slices.Sort(r.failed)
+	return r.failed
+}
+
 // fillOverview reads everything at once. What cannot be read is named, and the
 // rest is shown.
 func (c *console) fillOverview(ctx context.Context, page *overviewView, m member) {
-	var g errgroup.Group
-	var mu sync.Mutex
-	read := func(what string, do func() error) {
-		g.Go(func() error {
-			err := do()
-			if err != nil {
-				c.Log.ErrorContext(ctx, "overview incomplete", "part", what, "error", err)
-				mu.Lock()
-				defer mu.Unlock()
-				if !slices.Contains(page.Missing, what) {
-					page.Missing = append(page.Missing, what)
-				}
-			}
-			return nil
-		})
-	}
+	var r readings
+	read := func(what string, do func() error) { r.add(ctx, c.Log, what, do) }
 	var slots []eventstore.Slot
 	read("the counts", func() (err error) {
 		slots, err = c.Events.Count(ctx, page.From, c.Now().Add(time.Minute))
@@ -170,8 +185,7 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 		page.HotSync, page.Settings = s.HotSync, err == nil
 		return err
 	})
-	_ = g.Wait() // none fails
-	slices.Sort(page.Missing)
+	page.Missing = r.wait()
 	page.fillCounts(slots)
 }
 
