@@ -24,7 +24,7 @@ var why = map[string]string{
 	"WriteLog":           "log lines and metrics, to its own log group",
 	"Trace":              "X-Ray traces; these actions know no resources",
 	"QueueSyncs":         "put what a login or callout names on the queue",
-	"RecordEvents":       "write events, counts and what is known of accounts; the pause of calls to Zuora",
+	"RecordEvents":       "write events, counts and what is known of accounts; where Zuora is called, the pause of those calls",
 	"ReadSettings":       "the settings in force",
 	"ReadSearchKey":      "key of the hashes that events are found by",
 	"TakeRequests":       "what Lambda's poller does in the function's name",
