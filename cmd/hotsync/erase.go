@@ -46,6 +46,7 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if *subject == "" {
+		fmt.Fprintln(stderr, "hotsync erase: give --subject, the sub of the person's logins")
 		return errUsage
 	}
 	table, err := eventsTable(*system)
