@@ -60,20 +60,6 @@ func parseFilter(text string) (filter, error) {
 	return f, nil
 }
 
-// String writes the filter as it is asked for.
-func (f filter) String() string {
-	value := strings.Join(f.values, ",")
-	switch {
-	case f.op == "IN":
-		value = "[" + value + "]"
-	case f.null:
-		value = "null"
-	case f.empty:
-		value = emptyText
-	}
-	return f.field + "." + f.op + ":" + value
-}
-
 // matches compares a field. Text is compared without regard to case; a null
 // matches nothing but a question for null.
 func (f filter) matches(value any) bool {

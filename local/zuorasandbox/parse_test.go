@@ -2,11 +2,14 @@ package zuorasandbox
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+var zoqlEscape = strings.NewReplacer(`\`, `\\`, `'`, `\'`, `"`, `\"`)
 
 // FuzzParseZOQL: what is parsed means the same when it is written and parsed
 // again, and no text within quotes can end its string.
@@ -71,4 +74,43 @@ func FuzzParseFilter(f *testing.F) {
 			got.matches(v)
 		}
 	})
+}
+
+// String writes the query as it is asked.
+func (q zoql) String() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "select %s from %s", strings.Join(q.fields, ", "), q.object)
+	for i, group := range q.where {
+		word := " where "
+		if i > 0 {
+			word = " or "
+		}
+		for _, c := range group {
+			out.WriteString(word)
+			value := fmt.Sprint(c.value)
+			switch v := c.value.(type) {
+			case nil:
+				value = "null"
+			case string:
+				value = "'" + zoqlEscape.Replace(v) + "'"
+			}
+			out.WriteString(c.field + " " + c.op + " " + value)
+			word = " and "
+		}
+	}
+	return out.String()
+}
+
+// String writes the filter as it is asked for.
+func (f filter) String() string {
+	value := strings.Join(f.values, ",")
+	switch {
+	case f.op == "IN":
+		value = "[" + value + "]"
+	case f.null:
+		value = "null"
+	case f.empty:
+		value = emptyText
+	}
+	return f.field + "." + f.op + ":" + value
 }

@@ -35,9 +35,8 @@ type condition struct {
 const maxConditions = 200
 
 var (
-	zoqlToken  = regexp.MustCompile(`^(?:([A-Za-z][A-Za-z0-9_]*)|(-?[0-9]{1,18}(?:\.[0-9]{1,18})?)|(!=|<=|>=|[=<>,]))`)
-	zoqlEscape = strings.NewReplacer(`\`, `\\`, `'`, `\'`, `"`, `\"`)
-	keywords   = []string{"select", "from", "where", "and", "or", "null", "true", "false"}
+	zoqlToken = regexp.MustCompile(`^(?:([A-Za-z][A-Za-z0-9_]*)|(-?[0-9]{1,18}(?:\.[0-9]{1,18})?)|(!=|<=|>=|[=<>,]))`)
+	keywords  = []string{"select", "from", "where", "and", "or", "null", "true", "false"}
 )
 
 // zoqlScanner gives the tokens of a query, each with its kind.
@@ -208,31 +207,6 @@ func (s *zoqlScanner) condition() condition {
 	}
 	s.next()
 	return c
-}
-
-// String writes the query as it is asked.
-func (q zoql) String() string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "select %s from %s", strings.Join(q.fields, ", "), q.object)
-	for i, group := range q.where {
-		word := " where "
-		if i > 0 {
-			word = " or "
-		}
-		for _, c := range group {
-			out.WriteString(word)
-			value := fmt.Sprint(c.value)
-			switch v := c.value.(type) {
-			case nil:
-				value = "null"
-			case string:
-				value = "'" + zoqlEscape.Replace(v) + "'"
-			}
-			out.WriteString(c.field + " " + c.op + " " + value)
-			word = " and "
-		}
-	}
-	return out.String()
 }
 
 // selects tells whether any group of conditions holds wholly.
