@@ -31,10 +31,9 @@ import (
 // A login has 1.5 s in all (see frontdoor), so its AWS calls are tried twice at
 // most, and briefly. Init may take longer: Lambda allows it ten seconds.
 const (
-	attempts    = 2
-	perCall     = 600 * time.Millisecond
-	settingsAge = 30 * time.Second
-	warmUp      = 500 * time.Millisecond
+	attempts = 2
+	perCall  = 600 * time.Millisecond
+	warmUp   = 500 * time.Millisecond
 )
 
 func main() { os.Exit(run()) }
@@ -68,7 +67,7 @@ func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, err
 	db := dynamodb.NewFromConfig(cfg)
 	handler := frontdoor.New(frontdoor.Config{
 		Tokens:   idtoken.New(idtoken.Config{}),
-		Settings: settingstore.NewCached(settingstore.New(db, settings, time.Now), settingstore.CachedConfig{TTL: settingsAge, Logger: log}),
+		Settings: settingstore.NewCached(settingstore.New(db, settings, time.Now), log),
 		Queue:    syncqueue.New(sqs.NewFromConfig(cfg), queueURL),
 		Events:   eventstore.New(db, eventstore.Config{Table: events, Retention: time.Duration(retention) * 24 * time.Hour, Now: time.Now}),
 		SearchKey: func(ctx context.Context) []byte {

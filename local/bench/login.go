@@ -188,7 +188,7 @@ func (s *system) handler(ctx context.Context, token string) (func() error, error
 	db, log := dynamodb.NewFromConfig(cfg), telemetry.NewLogger(io.Discard, "info")
 	h := frontdoor.New(frontdoor.Config{
 		Tokens:    idtoken.New(idtoken.Config{}),
-		Settings:  settingstore.NewCached(settingstore.New(db, tables["SettingsTable"], time.Now), settingstore.CachedConfig{Logger: log}),
+		Settings:  settingstore.NewCached(settingstore.New(db, tables["SettingsTable"], time.Now), log),
 		Queue:     syncqueue.New(sqs.NewFromConfig(cfg), queue.URL),
 		Events:    eventstore.New(db, eventstore.Config{Table: tables["EventsTable"], Retention: 24 * time.Hour, Now: time.Now}),
 		SearchKey: func(context.Context) []byte { return []byte("search key of the benchmark") },

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// DefaultTTL is how long settings are used without asking for newer ones.
-	DefaultTTL = 30 * time.Second
+	// ttl is how long settings are used without asking for newer ones.
+	ttl = 30 * time.Second
 	// retryAfter is how soon a refresh that failed is tried again.
 	retryAfter = 5 * time.Second
 	// patience is how long somebody who could go on with the last settings waits
@@ -26,20 +26,11 @@ type Loader interface {
 	Load(context.Context) (hotsync.Settings, error)
 }
 
-// CachedConfig says how a cache behaves. The zero value is usable.
-type CachedConfig struct {
-	TTL    time.Duration    // DefaultTTL when zero
-	Now    func() time.Time // time.Now when nil
-	Logger *slog.Logger     // slog.Default() when nil
-}
-
 // Cached keeps the settings for a while, and the last ones that could be read
 // for as long as newer ones cannot. It is safe for concurrent use, and asks for
 // the settings once at a time however many wait for them.
 type Cached struct {
 	loader Loader
-	ttl    time.Duration
-	now    func() time.Time
 	log    *slog.Logger
 
 	mu       sync.Mutex
@@ -56,19 +47,7 @@ type loading struct {
 }
 
 // NewCached makes an empty cache.
-func NewCached(loader Loader, cfg CachedConfig) *Cached {
-	c := &Cached{loader: loader, ttl: cfg.TTL, now: cfg.Now, log: cfg.Logger}
-	if c.ttl <= 0 {
-		c.ttl = DefaultTTL
-	}
-	if c.now == nil {
-		c.now = time.Now
-	}
-	if c.log == nil {
-		c.log = slog.Default()
-	}
-	return c
-}
+func NewCached(loader Loader, log *slog.Logger) *Cached { return &Cached{loader: loader, log: log} }
 
 // Load gives the settings, which may be as old as the time to live, or older
 // while newer ones cannot be read or are invalid: that is logged. It returns an
@@ -76,7 +55,7 @@ func NewCached(loader Loader, cfg CachedConfig) *Cached {
 // must not change them.
 func (c *Cached) Load(ctx context.Context) (hotsync.Settings, error) {
 	c.mu.Lock()
-	if !c.read.IsZero() && c.now().Before(c.due) {
+	if !c.read.IsZero() && time.Now().Before(c.due) {
 		defer c.mu.Unlock()
 		return c.settings, nil
 	}
@@ -119,12 +98,12 @@ func (c *Cached) refresh(ctx context.Context, l *loading) {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
+	now := time.Now()
 	switch {
 	case err == nil:
-		c.settings, c.read, c.due = settings, now, now.Add(c.ttl)
+		c.settings, c.read, c.due = settings, now, now.Add(ttl)
 	case !c.read.IsZero():
-		c.due = now.Add(min(retryAfter, c.ttl))
+		c.due = now.Add(min(retryAfter, ttl))
 		c.log.WarnContext(ctx, "settings could not be read; the last ones stay in use",
 			"version", c.settings.Version, "age_s", int(now.Sub(c.read).Seconds()), "code", hotsync.AsError(err).Code, "error", err)
 	}

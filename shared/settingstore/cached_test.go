@@ -39,7 +39,7 @@ func TestCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		src := &source{}
-		c := settingstore.NewCached(src, settingstore.CachedConfig{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+		c := settingstore.NewCached(src, slog.New(slog.NewJSONHandler(&log, nil)))
 		want := func(version int, calls int64) {
 			t.Helper()
 			got, err := c.Load(t.Context())
@@ -91,7 +91,7 @@ func TestCachedAsksOnceForEverybody(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			return hotsync.Settings{Version: 1}, nil
 		}}
-		c := settingstore.NewCached(src, settingstore.CachedConfig{})
+		c := settingstore.NewCached(src, slog.New(slog.DiscardHandler))
 		impatient, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for range 20 {
@@ -124,7 +124,7 @@ func TestCachedHangingStore(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
-		c := settingstore.NewCached(src, settingstore.CachedConfig{})
+		c := settingstore.NewCached(src, slog.New(slog.DiscardHandler))
 		hang := func(ctx context.Context) (hotsync.Settings, error) {
 			<-ctx.Done()
 			return hotsync.Settings{}, ctx.Err()

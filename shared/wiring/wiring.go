@@ -137,7 +137,7 @@ func (p *Parts) SettingStore() *settingstore.Store {
 
 // Settings gives the settings in force, read at most every 30 seconds.
 func (p *Parts) Settings() *settingstore.Cached {
-	return settingstore.NewCached(p.SettingStore(), settingstore.CachedConfig{Logger: p.Log})
+	return settingstore.NewCached(p.SettingStore(), p.Log)
 }
 
 // Queue gives the queue whose address is in that variable.
