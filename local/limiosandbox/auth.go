@@ -13,8 +13,6 @@ import (
 
 // auth knows the OAuth client and the tokens given to it.
 type auth struct {
-	life time.Duration
-
 	mu         sync.Mutex
 	id, secret string
 	tokens     map[string]time.Time // to the end of their life
@@ -57,9 +55,9 @@ func (s *Sandbox) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	maps.DeleteFunc(s.auth.tokens, func(_ string, end time.Time) bool { return !now.Before(end) })
-	s.auth.tokens[value] = now.Add(s.auth.life)
+	s.auth.tokens[value] = now.Add(tokenLife)
 	sandbox.Answer(w, http.StatusOK, map[string]any{"access_token": value, "id_token": value, "token_type": "Bearer",
-		"expires_in": int(s.auth.life.Seconds())})
+		"expires_in": int(tokenLife.Seconds())})
 }
 
 // authorized lets requests with a living token through.

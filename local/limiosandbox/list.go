@@ -88,7 +88,7 @@ func (s *Sandbox) page(r *http.Request) (limit, after int, err error) {
 
 // A cursor says which list it goes on with, from where, and until when it holds.
 func (s *Sandbox) cursor(path string, after int) string {
-	text := fmt.Sprintf("%d %d %s", after, s.now().Add(s.cursorLife).UnixMilli(), path)
+	text := fmt.Sprintf("%d %d %s", after, s.now().Add(cursorLife).UnixMilli(), path)
 	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 

@@ -30,15 +30,17 @@ const (
 	DefaultClientSecret = "limio-sandbox-secret"
 )
 
+const (
+	tokenLife  = time.Hour   // as documented
+	cursorLife = time.Minute // of queryMore
+)
+
 // Config says how the sandbox is reached and what it can see. The zero value
 // is usable, but cannot read Zuora.
 type Config struct {
-	ClientID     string                    // DefaultClientID when empty
-	ClientSecret string                    // DefaultClientSecret when empty
-	Now          func() time.Time          // time.Now when nil
-	Random       func([]byte) (int, error) // crypto/rand.Read when nil; must not fail
-	TokenLife    time.Duration             // an hour, as documented, when 0
-	CursorLife   time.Duration             // of queryMore; a minute when 0
+	ClientID     string           // DefaultClientID when empty
+	ClientSecret string           // DefaultClientSecret when empty
+	Now          func() time.Time // time.Now when nil
 	// ReadZuora is how Limio's own Zuora sync reads a subscription, by number or
 	// id. When nil, that sync answers 502.
 	ReadZuora func(ctx context.Context, key string) (ZuoraSubscription, error)
@@ -46,32 +48,24 @@ type Config struct {
 
 // Sandbox is the server. It is an http.Handler, safe for concurrent use.
 type Sandbox struct {
-	handler    http.Handler
-	now        func() time.Time
-	random     func([]byte) (int, error)
-	cursorLife time.Duration
-	readZuora  func(ctx context.Context, key string) (ZuoraSubscription, error)
-	behaviour  *sandbox.Behaviour
-	auth       auth
-	store      store
+	handler   http.Handler
+	now       func() time.Time
+	readZuora func(ctx context.Context, key string) (ZuoraSubscription, error)
+	behaviour *sandbox.Behaviour
+	auth      auth
+	store     store
 }
 
 // New makes an empty sandbox.
 func New(cfg Config) *Sandbox {
 	s := &Sandbox{
-		now:        cfg.Now,
-		random:     cfg.Random,
-		cursorLife: cmp.Or(cfg.CursorLife, time.Minute),
-		readZuora:  cfg.ReadZuora,
+		now:       cfg.Now,
+		readZuora: cfg.ReadZuora,
 	}
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if s.random == nil {
-		s.random = rand.Read
-	}
 	s.behaviour = sandbox.New(s.now)
-	s.auth.life = cmp.Or(cfg.TokenLife, time.Hour)
 	s.Rotate(cmp.Or(cfg.ClientID, DefaultClientID), cmp.Or(cfg.ClientSecret, DefaultClientSecret))
 	s.store.reset()
 	s.handler = s.behaviour.Wrap(s.routes())
@@ -125,7 +119,7 @@ func (s *Sandbox) newReference() string {
 }
 
 func (s *Sandbox) fill(b []byte) {
-	_, err := s.random(b)
+	_, err := rand.Read(b)
 	if err != nil {
 		panic(err) // as crypto/rand.Read would: ids that repeat are worse
 	}
