@@ -48,10 +48,11 @@ import (
 	"hotsync/shared/hotsync"
 )
 
-// What an event is kept for unless the configuration says otherwise.
+// How long an event is kept: DefaultRetention unless the configuration says
+// otherwise.
 const (
-	DefaultRetention          = 90 * 24 * time.Hour
-	DefaultUnmatchedRetention = 7 * 24 * time.Hour
+	DefaultRetention   = 90 * 24 * time.Hour
+	UnmatchedRetention = 7 * 24 * time.Hour // of lookups that matched nothing, if that is shorter
 )
 
 // The two failures that callers decide on.
@@ -73,9 +74,8 @@ type Client interface {
 
 // Config says where the store is and how it behaves. Only Table is needed.
 type Config struct {
-	Table              string
-	Retention          time.Duration // of everything, counted from the time in the event's id; DefaultRetention when zero
-	UnmatchedRetention time.Duration // of lookups that matched nothing; DefaultUnmatchedRetention when zero, at most Retention
+	Table     string
+	Retention time.Duration // of everything, counted from the time in the event's id; DefaultRetention when zero
 	// SearchKey gives the key of hotsync.SearchHash. It is asked for only when an
 	// e-mail address is searched for; without it such a search finds nothing.
 	SearchKey func(context.Context) ([]byte, error)
@@ -98,15 +98,12 @@ type Store struct {
 
 // New makes the store over an existing table.
 func New(client Client, cfg Config) *Store {
-	s := &Store{client: client, table: cfg.Table, retention: cfg.Retention, unmatched: cfg.UnmatchedRetention, searchKey: cfg.SearchKey, now: cfg.Now,
+	s := &Store{client: client, table: cfg.Table, retention: cfg.Retention, searchKey: cfg.SearchKey, now: cfg.Now,
 		pageBudget: pageBudget, countBudget: countBudget, maxBatch: maxBatch}
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
 	}
-	if s.unmatched <= 0 {
-		s.unmatched = DefaultUnmatchedRetention
-	}
-	s.unmatched = min(s.unmatched, s.retention)
+	s.unmatched = min(UnmatchedRetention, s.retention)
 	if s.searchKey == nil {
 		s.searchKey = func(context.Context) ([]byte, error) { return nil, nil }
 	}

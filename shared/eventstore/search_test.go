@@ -137,7 +137,7 @@ func (w *world) matches(e hotsync.Event, q eventstore.Query) bool {
 		(q.Provider == "" || e.Provider == q.Provider) &&
 		(q.Trigger == "" || e.Trigger == q.Trigger) &&
 		(q.From.IsZero() || !at.Before(q.From)) && (q.To.IsZero() || at.Before(q.To)) &&
-		(!unmatched || w.clock.now().Before(at.Add(eventstore.DefaultUnmatchedRetention)))
+		(!unmatched || w.clock.now().Before(at.Add(eventstore.UnmatchedRetention)))
 }
 
 func (w *world) want(q eventstore.Query) []hotsync.Event {
@@ -371,8 +371,8 @@ func TestSearchLeavesOutWhatExpired(t *testing.T) {
 		after time.Duration
 		want  int
 	}{
-		{after: eventstore.DefaultUnmatchedRetention - time.Second, want: 2},
-		{after: eventstore.DefaultUnmatchedRetention, want: 1},
+		{after: eventstore.UnmatchedRetention - time.Second, want: 2},
+		{after: eventstore.UnmatchedRetention, want: 1},
 		{after: eventstore.DefaultRetention - time.Second, want: 1},
 		{after: eventstore.DefaultRetention, want: 0},
 	} {

@@ -35,20 +35,21 @@ type Token struct {
 	ExpiresAt time.Time
 }
 
+// leeway is by how much clocks may differ.
+const leeway = time.Minute
+
 // Config makes a Verifier. The zero value is ready for use.
 type Config struct {
-	HTTP   *http.Client     // its redirects are refused; nil for one with short time limits
-	Now    func() time.Time // nil for time.Now
-	Leeway time.Duration    // by which clocks may differ; zero for a minute
+	HTTP *http.Client     // its redirects are refused; nil for a plain one
+	Now  func() time.Time // nil for time.Now
 }
 
 // Verifier verifies ID tokens with the keys their issuers publish. It is safe
 // for concurrent use and is meant to live as long as the process, since it keeps
 // the keys.
 type Verifier struct {
-	http   *http.Client
-	now    func() time.Time
-	leeway time.Duration
+	http *http.Client
+	now  func() time.Time
 
 	mu      sync.Mutex
 	issuers map[string]*issuer
@@ -56,12 +57,9 @@ type Verifier struct {
 
 // New makes a Verifier. It does not touch the network.
 func New(c Config) *Verifier {
-	v := &Verifier{now: c.Now, leeway: c.Leeway, issuers: map[string]*issuer{}}
+	v := &Verifier{now: c.Now, issuers: map[string]*issuer{}}
 	if v.now == nil {
 		v.now = time.Now
-	}
-	if v.leeway == 0 {
-		v.leeway = time.Minute
 	}
 	client := http.Client{}
 	if c.HTTP != nil {
@@ -118,11 +116,11 @@ func (v *Verifier) check(u unverified, audiences []string) error {
 		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued for another application (aud).")
 	case hasParty && !slices.Contains(audiences, party):
 		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued to another application (azp).")
-	case !now.Before(u.ExpiresAt.Add(v.leeway)):
+	case !now.Before(u.ExpiresAt.Add(leeway)):
 		return hotsync.Errorf(hotsync.CodeTokenExpired, "The token has expired.")
-	case now.Add(v.leeway).Before(u.notBefore):
+	case now.Add(leeway).Before(u.notBefore):
 		return hotsync.Errorf(hotsync.CodeTokenNotYet, "The token is not valid yet (nbf).")
-	case now.Add(v.leeway).Before(u.IssuedAt):
+	case now.Add(leeway).Before(u.IssuedAt):
 		return hotsync.Errorf(hotsync.CodeTokenNotYet, "The token was issued in the future (iat).")
 	}
 	return nil
