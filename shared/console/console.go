@@ -82,12 +82,8 @@ type DryRunner interface {
 // Staff says whose ID tokens open the console, and which claim gives the role.
 type Staff struct {
 	Issuer      string
-	ClientID    string
+	ClientID    string // of a public client, which PKCE protects
 	GroupsClaim string
-	Scopes      []string // asked for at sign-in; openid and profile when empty
-	// ClientSecret gives the secret of a confidential client. Nil for a public
-	// one, which PKCE protects alone.
-	ClientSecret func(context.Context) (string, error)
 }
 
 // Config is what a console is made of. All members are needed but those that

@@ -219,17 +219,8 @@ func (c *console) oauth(r *http.Request) (*oauth2.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf := &oauth2.Config{ClientID: c.Staff.ClientID, RedirectURL: c.origin(r) + "/signin/callback", Scopes: c.Staff.Scopes,
-		Endpoint: oauth2.Endpoint{AuthURL: meta.Authorization, TokenURL: meta.Token}}
-	if len(conf.Scopes) == 0 {
-		conf.Scopes = []string{"openid", "profile"}
-	}
-	if c.Staff.ClientSecret == nil {
-		conf.Endpoint.AuthStyle = oauth2.AuthStyleInParams
-		return conf, nil
-	}
-	conf.ClientSecret, err = c.Staff.ClientSecret(r.Context())
-	return conf, err
+	return &oauth2.Config{ClientID: c.Staff.ClientID, RedirectURL: c.origin(r) + "/signin/callback", Scopes: []string{"openid", "profile"},
+		Endpoint: oauth2.Endpoint{AuthURL: meta.Authorization, TokenURL: meta.Token, AuthStyle: oauth2.AuthStyleInParams}}, nil
 }
 
 // metadata is the part of a discovery document that sign-in needs:
