@@ -120,19 +120,19 @@ func (p *Parts) searchKey(ctx context.Context) ([]byte, error) {
 	return []byte(text), err
 }
 
-// DynamoDB gives the client.
-func (p *Parts) DynamoDB() *dynamodb.Client { return dynamodb.NewFromConfig(p.aws) }
+// dynamoDB gives the client.
+func (p *Parts) dynamoDB() *dynamodb.Client { return dynamodb.NewFromConfig(p.aws) }
 
 // Events gives the event store.
 func (p *Parts) Events() *eventstore.Store {
 	days := p.Env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
-	return eventstore.New(p.DynamoDB(), eventstore.Config{Table: p.Env.Text("EVENTS_TABLE", "the name of the events table"),
+	return eventstore.New(p.dynamoDB(), eventstore.Config{Table: p.Env.Text("EVENTS_TABLE", "the name of the events table"),
 		Retention: time.Duration(days) * 24 * time.Hour, SearchKey: p.searchKey, Now: time.Now})
 }
 
 // SettingStore gives the settings with their history.
 func (p *Parts) SettingStore() *settingstore.Store {
-	return settingstore.New(p.DynamoDB(), p.Env.Text("SETTINGS_TABLE", "the name of the settings table"), time.Now)
+	return settingstore.New(p.dynamoDB(), p.Env.Text("SETTINGS_TABLE", "the name of the settings table"), time.Now)
 }
 
 // Settings gives the settings in force, read at most every 30 seconds.
@@ -145,16 +145,16 @@ func (p *Parts) Queue(variable string) *syncqueue.Queue {
 	return syncqueue.New(sqs.NewFromConfig(p.aws), p.Env.Text(variable, "the address of the SQS queue"))
 }
 
-// Breaker gives the pause that all processes share.
-func (p *Parts) Breaker() *breaker.Breaker {
-	return breaker.New(breaker.Table{Client: p.DynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE")}, time.Now, p.Log)
+// breaker gives the pause that all processes share.
+func (p *Parts) breaker() *breaker.Breaker {
+	return breaker.New(breaker.Table{Client: p.dynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE")}, time.Now, p.Log)
 }
 
 // Zuora gives the client of the Zuora tenant.
 func (p *Parts) Zuora() *zuora.Client {
 	credentials := p.client("ZUORA")
 	c, err := zuora.New(zuora.Config{BaseURL: p.Env.URL("ZUORA_BASE_URL", "the REST host of the Zuora data centre, such as https://rest.eu.zuora.com"),
-		Credentials: credentials.Client, Gate: metered{p.Breaker(), p.Metrics}, Now: time.Now, Log: p.Log,
+		Credentials: credentials.Client, Gate: metered{p.breaker(), p.Metrics}, Now: time.Now, Log: p.Log,
 		Limits: zuora.Limits{Default: p.Env.Number("ZUORA_CONCURRENCY", zuora.DefaultConcurrency, 1, 200),
 			ObjectQuery: p.Env.Number("ZUORA_OBJECT_QUERY_CONCURRENCY", zuora.ObjectConcurrency, 1, 200)}})
 	if p.Env.Err() == nil {
