@@ -99,7 +99,6 @@ type Config struct {
 	Tokens     Tokens
 	Staff      Staff
 	SessionKey func(context.Context) ([]byte, error) // secret, at least 16 random characters; seals session cookies
-	HTTP       *http.Client                          // reads the staff issuer; nil for one with short time limits
 	PublicURL  string                                // scheme and host as browsers see the console; "" takes the request's
 	NewEventID func(time.Time) string
 	Now        func() time.Time
@@ -121,7 +120,7 @@ type console struct {
 func New(cfg Config) http.Handler {
 	c := &console{Config: cfg, assets: loadAssets(), sealer: sealer{cfg.SessionKey}}
 	c.pages = loadPages(c.assets)
-	c.provider = newProvider(cfg.Staff, cfg.HTTP, cfg.Now)
+	c.provider = newProvider(cfg.Staff, cfg.Now)
 
 	mux := http.NewServeMux()
 	c.routeAPI(mux)

@@ -249,11 +249,8 @@ const (
 	providerTime  = 8 * time.Second
 )
 
-func newProvider(s Staff, client *http.Client, now func() time.Time) *provider {
-	if client == nil {
-		client = &http.Client{Timeout: providerTime}
-	}
-	return &provider{issuer: s.Issuer, http: client, now: now}
+func newProvider(s Staff, now func() time.Time) *provider {
+	return &provider{issuer: s.Issuer, http: &http.Client{Timeout: providerTime}, now: now}
 }
 
 // context makes oauth2 use the provider's HTTP client.
