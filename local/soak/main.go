@@ -40,7 +40,7 @@ func main() {
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("soak", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	opt := options{workers: 24, progress: stderr, parameters: map[string]string{}}
+	opt := options{name: "soak", workers: 24, progress: stderr, parameters: map[string]string{}}
 	scenario := f.String("scenario", "soak", "soak: everything at once; storm: many logins in a short time; budget: a backlog against Zuora's limits, with an outage")
 	f.IntVar(&opt.accounts, "accounts", 1_000, "accounts in Zuora")
 	f.IntVar(&opt.logins, "logins", 10_000, "logins, besides those that must follow the last change of an account")

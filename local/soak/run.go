@@ -39,6 +39,8 @@ type options struct {
 	root             string        // the checkout
 	dir              string        // for the functions' logs; a temporary one when empty
 	binaries         map[string]string
+	engines          *engines.Engines  // to share; nil for its own
+	name             string            // of the stack
 	parameters       map[string]string // of template.yaml, over its defaults
 	env              []string          // for the functions
 	progress         io.Writer
@@ -95,19 +97,22 @@ func begin(ctx context.Context, opt options) (_ *run, err error) {
 			err = errors.Join(err, r.close())
 		}
 	}()
-	e, err := engines.Start(ctx, engines.Options{Root: opt.root})
-	if err != nil {
-		return nil, err
-	}
-	r.closers = append(r.closers, func() error {
-		select {
-		case err := <-e.Failed(): // better known than what follows from it
-			r.say("%v", err)
-		default:
+	e := opt.engines
+	if e == nil {
+		e, err = engines.Start(ctx, engines.Options{Root: opt.root})
+		if err != nil {
+			return nil, err
 		}
-		e.Stop()
-		return nil
-	})
+		r.closers = append(r.closers, func() error {
+			select {
+			case err := <-e.Failed(): // better known than what follows from it
+				r.say("%v", err)
+			default:
+			}
+			e.Stop()
+			return nil
+		})
+	}
 	db, err := r.open(newHop(e.DynamoDBEndpoint))
 	if err != nil {
 		return nil, err
@@ -120,7 +125,7 @@ func begin(ctx context.Context, opt options) (_ *run, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.stack, err = stack.Start(ctx, opt.root, stack.Options{Engines: e, Binaries: opt.binaries, Dir: opt.dir, Name: "soak", Parameters: opt.parameters,
+	r.stack, err = stack.Start(ctx, opt.root, stack.Options{Engines: e, Binaries: opt.binaries, Dir: opt.dir, Name: opt.name, Parameters: opt.parameters,
 		Env: append([]string{"AWS_ENDPOINT_URL_DYNAMODB=" + db.url, "AWS_ENDPOINT_URL_SQS=" + queues.url, "ZUORA_BASE_URL=" + watched.url}, opt.env...)})
 	if err != nil {
 		return nil, err

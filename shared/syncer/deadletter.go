@@ -65,9 +65,11 @@ func (j *job) recordDead(ctx context.Context) (err error) {
 	if j.event.Error != nil {
 		e.Message += " The last failure was " + string(j.event.Error.Code) + "."
 	}
-	n := len(j.event.Attempts)
-	j.trying = n > 0 && j.event.Attempts[n-1].FinishedAt.IsZero() // it died with its process
-	j.closeAttempt(e.Problem())
+	if n := len(j.event.Attempts); n > 0 && j.event.Attempts[n-1].FinishedAt.IsZero() {
+		j.event.Attempts[n-1].Error = e.Problem() // it died with its process, nobody knows when
+	} else {
+		j.closeAttempt(e.Problem())
+	}
 	j.event.Status, j.event.Reason, j.event.Error = hotsync.StatusFailed, string(e.Code), e.Problem()
 	return j.finish(ctx, e)
 }
