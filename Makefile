@@ -11,7 +11,7 @@ RACE      := $(shell command -v cc >/dev/null && echo -race)
 .PHONY: help run test screenshots build package lint vulnerabilities fmt bench soak storm budget fuzz tools
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 tools:
 	@command -v go >/dev/null || { echo "Go 1.26 or newer is needed: install it, then try again." >&2; exit 1; }
