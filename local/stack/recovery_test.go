@@ -97,8 +97,12 @@ func TestKilledSync(t *testing.T) {
 	s.Until("a write that hangs", func() bool { return writes(t, s) > hanging }, nil)
 	kill(t, s)
 
+	// How many writes the last try finds left to do is up to the moment of the
+	// kills, so changed and unchanged are both right.
 	e := s.Await(admitted.Queued[0].Event)
-	wantEnd(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
+	if e.Status != hotsync.StatusSucceeded {
+		t.Errorf("event ended as %s %s: %v", e.Status, e.Reason, e.Error)
+	}
 	if len(e.Attempts) != 5 {
 		t.Errorf("%d attempts, want 5", len(e.Attempts))
 	}
