@@ -162,13 +162,13 @@ func wantAdmitted(t *testing.T, p persona.Persona, a stacktest.Admission) {
 
 func wantWarnings(t *testing.T, e hotsync.Event, want []string) {
 	t.Helper()
-	if len(e.Warnings) != len(want) {
-		t.Errorf("warnings %q, want %q", e.Warnings, want)
+	if len(e.Findings) != len(want) {
+		t.Errorf("warnings %q, want %q", hotsync.Messages(e.Findings), want)
 		return
 	}
 	for i, w := range want {
-		if !strings.Contains(e.Warnings[i], w) {
-			t.Errorf("warning %q, want one with %q", e.Warnings[i], w)
+		if !strings.Contains(e.Findings[i].Message, w) {
+			t.Errorf("warning %q, want one with %q", e.Findings[i].Message, w)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (c *console) showAccount(w http.ResponseWriter, r *http.Request, m member, 
 		return hotsync.Errorf(hotsync.CodeNotFound, "No sync of an account %q is known.", clip(page.Key, 60))
 	}
 	for i, e := range found.Events {
-		e.ChangeCount, e.AttemptCount, e.WarningCount = len(e.Changes), len(e.Attempts), len(e.Warnings)
+		e.ChangeCount, e.AttemptCount, e.FindingCount, e.AttentionCount = len(e.Changes), len(e.Attempts), len(e.Findings), hotsync.AttentionCount(e.Findings)
 		found.Events[i] = e
 		if page.Account.ID == "" {
 			page.Account.ID = e.Account.ID

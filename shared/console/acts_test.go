@@ -97,7 +97,7 @@ func TestDryRun(t *testing.T) {
 
 	events, by := samples()
 	b := setup(t, events...)
-	b.sides.would.Account, b.sides.would.Changes, b.sides.would.Warnings = sample.Account, by["succeeded with changes"].Changes, []string{sample.Hostile}
+	b.sides.would.Account, b.sides.would.Changes, b.sides.would.Findings = sample.Account, by["succeeded with changes"].Changes, []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "%s", sample.Hostile)}
 	c := b.signIn("operator")
 	a := c.post("/accounts/A00000042/dryrun", nil)
 	a.wantStatus(t, http.StatusOK)

@@ -21,14 +21,14 @@ func (c *console) routeAdminAPI(mux *http.ServeMux) {
 
 // settingsAnswer is settings with what is to be said of them.
 type settingsAnswer struct {
-	Settings hotsync.Settings  `json:"settings"`
-	Findings []hotsync.Finding `json:"findings"`
+	Settings hotsync.Settings          `json:"settings"`
+	Findings []hotsync.SettingsFinding `json:"findings"`
 }
 
 func newSettingsAnswer(s hotsync.Settings) settingsAnswer {
 	a := settingsAnswer{Settings: s, Findings: s.Validate()}
 	if a.Findings == nil {
-		a.Findings = []hotsync.Finding{}
+		a.Findings = []hotsync.SettingsFinding{}
 	}
 	return a
 }
@@ -112,7 +112,7 @@ func (c *console) dryRunAccount(r *http.Request, m member) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	found.Steps, found.Changes, found.Warnings = orEmpty(found.Steps), orEmpty(found.Changes), orEmpty(found.Warnings)
+	found.Steps, found.Changes, found.Findings = orEmpty(found.Steps), orEmpty(found.Changes), orEmpty(found.Findings)
 	c.record(r.Context(), m, act{Action: "dry_run", Account: request.Account, Note: request.Note, Result: plural(len(found.Changes), "change", "changes")})
 	return http.StatusOK, found, nil
 }

@@ -37,14 +37,14 @@ func differences(good, e hotsync.Event) []difference {
 	}
 	add("Attempts", fmt.Sprint(len(good.Attempts)), fmt.Sprint(len(e.Attempts)))
 	out = append(out, stepDifferences(good.Steps, e.Steps)...)
-	for _, w := range e.Warnings {
-		if !slices.Contains(good.Warnings, w) {
-			out = append(out, difference{What: "Warning", Before: "—", Now: w})
+	for _, w := range e.Findings {
+		if !slices.Contains(good.Findings, w) {
+			out = append(out, difference{What: "Finding", Before: "—", Now: w.Message})
 		}
 	}
-	for _, w := range good.Warnings {
-		if !slices.Contains(e.Warnings, w) && len(e.Steps) > 0 {
-			out = append(out, difference{What: "Warning", Before: w, Now: "—", Lost: true})
+	for _, w := range good.Findings {
+		if !slices.Contains(e.Findings, w) && len(e.Steps) > 0 {
+			out = append(out, difference{What: "Finding", Before: w.Message, Now: "—", Lost: true})
 		}
 	}
 	return out

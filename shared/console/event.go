@@ -148,7 +148,7 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 		g.Go(func() error {
 			found, err := c.Events.Get(ctx, id)
 			if err == nil {
-				found.ChangeCount, found.AttemptCount, found.WarningCount = len(found.Changes), len(found.Attempts), len(found.Warnings)
+				found.ChangeCount, found.AttemptCount, found.FindingCount, found.AttentionCount = len(found.Changes), len(found.Attempts), len(found.Findings), hotsync.AttentionCount(found.Findings)
 				*into = &found
 			}
 			return ignoreGone(err)
@@ -215,7 +215,7 @@ func (c *console) newest(ctx context.Context, f filter, full bool, other string)
 	for _, e := range page.Events {
 		if e.ID != other {
 			if full {
-				e.ChangeCount, e.AttemptCount, e.WarningCount = len(e.Changes), len(e.Attempts), len(e.Warnings)
+				e.ChangeCount, e.AttemptCount, e.FindingCount, e.AttentionCount = len(e.Changes), len(e.Attempts), len(e.Findings), hotsync.AttentionCount(e.Findings)
 			}
 			return &e, nil
 		}

@@ -48,7 +48,7 @@ type exported struct {
 func export(e hotsync.Event) exported {
 	x := exported{ID: e.ID, RequestedAt: e.RequestedAt.UTC(), Status: e.Status, Reason: e.Reason, AccountID: e.Account.ID, AccountNumber: e.Account.Number,
 		Subject: mask(e.Subject), Trigger: string(e.Trigger), Provider: e.Provider, FinishedAt: e.FinishedAt.UTC(), Attempts: e.AttemptCount,
-		Changes: e.ChangeCount, Warnings: e.WarningCount, Explanation: explain(e), Todo: todo(e), CoveredBy: e.CoveredBy, RetryOf: e.RetryOf, RetriedBy: e.RetriedBy}
+		Changes: e.ChangeCount, Warnings: e.FindingCount, Explanation: explain(e), Todo: todo(e), CoveredBy: e.CoveredBy, RetryOf: e.RetryOf, RetriedBy: e.RetriedBy}
 	if !e.FinishedAt.IsZero() {
 		x.MS = e.FinishedAt.Sub(e.RequestedAt).Milliseconds()
 	}

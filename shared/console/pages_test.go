@@ -283,7 +283,7 @@ func TestEventPageExplainsAFailure(t *testing.T) {
 	if got := a.Text(".outcome > p:last-child"); !strings.Contains(got, "newer sync") {
 		t.Errorf("the page says %q, want that there is a newer sync", got)
 	}
-	want := []string{"Outcome", "Step read zuora", "Step apply", "Warning"}
+	want := []string{"Outcome", "Step read zuora", "Step apply", "Finding"}
 	if diff := cmp.Diff(want, a.Texts(".diff tbody th")); diff != "" {
 		t.Errorf("differences mismatch (-want +got):\n%s", diff)
 	}

@@ -16,7 +16,7 @@ func (c *console) event(r *http.Request) (hotsync.Event, error) {
 		return hotsync.Event{}, hotsync.Errorf(hotsync.CodeNotFound, "%q is no event id: it is event- and 32 hex digits.", clip(id, 60))
 	}
 	e, err := c.Events.Get(r.Context(), id)
-	e.ChangeCount, e.AttemptCount, e.WarningCount = len(e.Changes), len(e.Attempts), len(e.Warnings)
+	e.ChangeCount, e.AttemptCount, e.FindingCount, e.AttentionCount = len(e.Changes), len(e.Attempts), len(e.Findings), hotsync.AttentionCount(e.Findings)
 	return e, err
 }
 

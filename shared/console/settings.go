@@ -307,7 +307,7 @@ type versionView struct {
 	Problem   *hotsync.Problem // why the version cannot be read
 	InForce   int
 	Differs   []difference // from what is in force to this version
-	Errors    []hotsync.Finding
+	Errors    []hotsync.SettingsFinding
 	Form      settingsForm
 	Edit      bool
 	Meanwhile bool // somebody saved since the page was made

@@ -13,7 +13,7 @@ import (
 // field is one setting: a control of the form for an administrator, a line for
 // everybody else.
 type field struct {
-	Path     string // as in hotsync.Finding, and the name of the control
+	Path     string // as in hotsync.SettingsFinding, and the name of the control
 	Label    string
 	Kind     string // text, lines, check or choice
 	Value    string
@@ -22,7 +22,7 @@ type field struct {
 	Hint     string
 	Tag      string // a word of caution beside the label
 	Focus    bool
-	Findings []hotsync.Finding
+	Findings []hotsync.SettingsFinding
 }
 
 type option struct{ Value, Label string }
@@ -34,7 +34,7 @@ func (f field) ID() string { return "f-" + idOf.Replace(f.Path) }
 
 // Invalid reports whether the value keeps the settings from being saved.
 func (f field) Invalid() bool {
-	return slices.ContainsFunc(f.Findings, func(x hotsync.Finding) bool { return !x.Warning })
+	return slices.ContainsFunc(f.Findings, func(x hotsync.SettingsFinding) bool { return !x.Warning })
 }
 
 // Describedby are the ids of what explains the control.
@@ -86,7 +86,7 @@ type providerForm struct {
 	At       int
 	Fields   []field
 	Claims   []claimForm
-	Findings []hotsync.Finding // of its claims as a whole
+	Findings []hotsync.SettingsFinding // of its claims as a whole
 }
 
 // group is settings that belong together.
@@ -101,20 +101,20 @@ type group struct {
 type settingsForm struct {
 	Switch    field
 	Providers []providerForm
-	Findings  []hotsync.Finding // of the providers as a whole
+	Findings  []hotsync.SettingsFinding // of the providers as a whole
 	Groups    []group
 }
 
 // formMaker makes fields, each with its findings.
 type formMaker struct {
-	findings []hotsync.Finding
+	findings []hotsync.SettingsFinding
 	focus    string // path of the field to begin with
 }
 
 // about gives the findings of a path, and of the members of a list there that
 // has but one control.
-func (m formMaker) about(path string, members bool) []hotsync.Finding {
-	var out []hotsync.Finding
+func (m formMaker) about(path string, members bool) []hotsync.SettingsFinding {
+	var out []hotsync.SettingsFinding
 	for _, f := range m.findings {
 		if f.Path == path || members && strings.HasPrefix(f.Path, path+"[") {
 			out = append(out, f)
@@ -150,7 +150,7 @@ func (m formMaker) choice(path, label, value, hint string, options ...option) fi
 
 const notRecommended = "not recommended"
 
-func newSettingsForm(s hotsync.Settings, findings []hotsync.Finding, focus string) settingsForm {
+func newSettingsForm(s hotsync.Settings, findings []hotsync.SettingsFinding, focus string) settingsForm {
 	m := formMaker{findings, focus}
 	form := settingsForm{Findings: m.about("providers", false),
 		Switch: m.check("hotSync", "Hot sync", s.HotSync, "Off: logins are not synced; what is started in this console still is.")}

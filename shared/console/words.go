@@ -27,8 +27,8 @@ func explain(e hotsync.Event) string {
 		if e.Reason == hotsync.ReasonChanged {
 			text = plural(e.ChangeCount, "change", "changes") + " written to Limio."
 		}
-		if e.WarningCount > 0 {
-			text += " " + plural(e.WarningCount, "warning.", "warnings.")
+		if e.FindingCount > 0 {
+			text += " " + plural(e.FindingCount, "warning.", "warnings.")
 		}
 		return text
 	case hotsync.StatusSkipped:

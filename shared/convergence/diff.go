@@ -7,7 +7,6 @@ package convergence
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -32,8 +31,8 @@ type Change struct {
 
 // Plan is what a sync has to write.
 type Plan struct {
-	Changes  []Change // Apply finds the order to make them in
-	Warnings []string // sentences for the event, without anything personal
+	Changes  []Change          // Apply finds the order to make them in
+	Findings []hotsync.Finding // for the event, without anything personal
 }
 
 // Diff says how Limio gets from have, in any order, to want. The rules:
@@ -83,7 +82,7 @@ type differ struct {
 }
 
 func (d *differ) warn(format string, args ...any) {
-	d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf(format, args...))
+	d.plan.Findings = append(d.plan.Findings, hotsync.Note(hotsync.FindingOther, "", format, args...))
 }
 
 func isOwner(o projection.Object) bool {

@@ -151,8 +151,8 @@ func TestDiff(t *testing.T) {
 			if diff := cmp.Diff(tc.want, lines(got)); diff != "" {
 				t.Errorf("Diff mismatch (-want +got):\n%s", diff)
 			}
-			if len(got.Warnings) != tc.warnings || strings.Contains(strings.Join(got.Warnings, ""), ada.Subject) {
-				t.Errorf("warnings = %q, want %d", got.Warnings, tc.warnings)
+			if len(got.Findings) != tc.warnings || strings.Contains(strings.Join(hotsync.Messages(got.Findings), ""), ada.Subject) {
+				t.Errorf("warnings = %q, want %d", hotsync.Messages(got.Findings), tc.warnings)
 			}
 		})
 	}

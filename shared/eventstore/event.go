@@ -27,7 +27,7 @@ const (
 	shortText   = 512     // where nothing else helps
 )
 
-// Warnings of an event that was too large to be kept whole.
+// Messages of an event that was too large to be kept whole.
 const (
 	warnFieldsCut = "This event was too large to be kept whole: the fields of its changes were left out."
 	warnListsCut  = "This event was too large to be kept whole: only the first entries of its lists were kept."
@@ -52,7 +52,9 @@ type summary struct {
 	RetriedBy     string             `json:"retriedBy,omitempty"`
 	Changes       int                `json:"changes,omitempty"`
 	Attempts      int                `json:"attempts,omitempty"`
-	Warnings      int                `json:"warnings,omitempty"`
+	Findings      int                `json:"findings,omitempty"`
+	Attention     int                `json:"attention,omitempty"`
+	Warnings      int                `json:"warnings,omitempty"` // written by the versions before findings
 }
 
 // detail is the rest of an event.
@@ -60,7 +62,8 @@ type detail struct {
 	Attempts   []hotsync.Attempt   `json:"attempts,omitempty"`
 	Steps      []hotsync.Step      `json:"steps,omitempty"`
 	Changes    []hotsync.Change    `json:"changes,omitempty"`
-	Warnings   []string            `json:"warnings,omitempty"`
+	Findings   []hotsync.Finding   `json:"findings,omitempty"`
+	Warnings   []string            `json:"warnings,omitempty"` // written by the versions before findings
 	Candidates []string            `json:"candidates,omitempty"`
 	Request    hotsync.SyncRequest `json:"request"`
 }
@@ -108,7 +111,8 @@ func (s *Store) PutQueued(ctx context.Context, e hotsync.Event) (err error) {
 
 // counted takes the counts from the lists.
 func counted(e hotsync.Event) hotsync.Event {
-	e.ChangeCount, e.AttemptCount, e.WarningCount = len(e.Changes), len(e.Attempts), len(e.Warnings)
+	e.ChangeCount, e.AttemptCount = len(e.Changes), len(e.Attempts)
+	e.FindingCount, e.AttentionCount = len(e.Findings), hotsync.AttentionCount(e.Findings)
 	return e
 }
 
@@ -155,7 +159,7 @@ func (s *Store) encode(e hotsync.Event) (hotsync.Event, item, error) {
 	row, err := json.Marshal(summary{Status: e.Status, Reason: e.Reason, Trigger: e.Trigger, Provider: e.Provider, Account: e.Account,
 		Subject: e.Subject, LoginID: e.LoginID, RequestedAt: e.RequestedAt, StartedAt: e.StartedAt, FinishedAt: e.FinishedAt,
 		NextAttemptAt: e.NextAttemptAt, Error: e.Error, CoveredBy: e.CoveredBy, RetryOf: e.RetryOf, RetriedBy: e.RetriedBy,
-		Changes: e.ChangeCount, Attempts: e.AttemptCount, Warnings: e.WarningCount})
+		Changes: e.ChangeCount, Attempts: e.AttemptCount, Findings: e.FindingCount, Attention: e.AttentionCount})
 	if err != nil {
 		return e, nil, fmt.Errorf("encode: %w", err)
 	}
@@ -185,7 +189,7 @@ func accountKey(a hotsync.AccountRef) string {
 }
 
 func pack(e hotsync.Event) ([]byte, error) {
-	raw, err := json.Marshal(detail{Attempts: e.Attempts, Steps: e.Steps, Changes: e.Changes, Warnings: e.Warnings, Candidates: e.Candidates, Request: e.Request})
+	raw, err := json.Marshal(detail{Attempts: e.Attempts, Steps: e.Steps, Changes: e.Changes, Findings: e.Findings, Candidates: e.Candidates, Request: e.Request})
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
@@ -235,11 +239,10 @@ func cutFields(e hotsync.Event) hotsync.Event {
 
 func cutLists(e hotsync.Event) hotsync.Event {
 	e.Changes, e.Attempts, e.Steps, e.Candidates = few(e.Changes), few(e.Attempts), few(e.Steps), few(e.Candidates)
-	warnings := make([]string, 0, fewEntries)
-	for _, w := range few(e.Warnings) {
-		warnings = append(warnings, cutText(w, shortText))
+	e.Findings = few(e.Findings)
+	for i := range e.Findings {
+		e.Findings[i].Message, e.Findings[i].Hint = cutText(e.Findings[i].Message, shortText), cutText(e.Findings[i].Hint, shortText)
 	}
-	e.Warnings = warnings
 	for i := range e.Attempts {
 		if e.Attempts[i].Error != nil {
 			problem := *e.Attempts[i].Error
@@ -258,10 +261,13 @@ func few[T any](list []T) []T {
 	return append([]T(nil), list[:min(len(list), fewEntries)]...)
 }
 
-// warned puts a warning first and counts it.
-func warned(e hotsync.Event, warning string) hotsync.Event {
-	e.Warnings = append([]string{warning}, e.Warnings...)
-	e.WarningCount++
+// findingCut says that an event is not whole.
+const findingCut hotsync.FindingCode = "event_cut"
+
+// warned puts a finding first and counts it.
+func warned(e hotsync.Event, message string) hotsync.Event {
+	e.Findings = append([]hotsync.Finding{hotsync.Note(findingCut, "", "%s", message)}, e.Findings...)
+	e.FindingCount++
 	return e
 }
 
@@ -286,8 +292,9 @@ func decodeRow(it item) (hotsync.Event, error) {
 	return hotsync.Event{ID: getStr(it, attrID), Status: r.Status, Reason: r.Reason, Trigger: r.Trigger, Provider: r.Provider,
 		Account: r.Account, Subject: r.Subject, LoginID: r.LoginID, RequestedAt: r.RequestedAt, StartedAt: r.StartedAt,
 		FinishedAt: r.FinishedAt, NextAttemptAt: r.NextAttemptAt, Error: r.Error, CoveredBy: r.CoveredBy, RetryOf: r.RetryOf,
-		RetriedBy: r.RetriedBy, ChangeCount: r.Changes, AttemptCount: r.Attempts, WarningCount: r.Warnings,
-		Revision: int(getNum(it, attrRevision))}, nil
+		RetriedBy: r.RetriedBy, ChangeCount: r.Changes, AttemptCount: r.Attempts, FindingCount: r.Findings + r.Warnings,
+		AttentionCount: r.Attention,
+		Revision:       int(getNum(it, attrRevision))}, nil
 }
 
 // decodeWhole reads an event's item.
@@ -304,6 +311,9 @@ func decodeWhole(it item) (hotsync.Event, error) {
 	if err != nil {
 		return hotsync.Event{}, fmt.Errorf("detail of %s: %w", e.ID, err)
 	}
-	e.Attempts, e.Steps, e.Changes, e.Warnings, e.Candidates, e.Request = d.Attempts, d.Steps, d.Changes, d.Warnings, d.Candidates, d.Request
+	e.Attempts, e.Steps, e.Changes, e.Findings, e.Candidates, e.Request = d.Attempts, d.Steps, d.Changes, d.Findings, d.Candidates, d.Request
+	for _, w := range d.Warnings {
+		e.Findings = append(e.Findings, hotsync.Note(hotsync.FindingOther, "", "%s", w))
+	}
 	return e, nil
 }

@@ -145,7 +145,7 @@ func wholeEvent() hotsync.Event {
 	e.Steps = []hotsync.Step{{Name: "read", StartedAt: at, MS: 120, Calls: 3, Detail: "plan H"}}
 	e.Changes = []hotsync.Change{{Object: "customer", ID: "cus-1", Action: hotsync.ActionUpdate,
 		Fields: []hotsync.FieldChange{{Field: "data.price", Before: nil, After: json.Number("12345678901234567890.12")}, {Field: "data.name", Before: "A…", After: "B…"}}}}
-	e.Warnings = []string{"a draft was skipped"}
+	e.Findings = []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "%s", "a draft was skipped")}
 	e.Candidates = []string{"A00000001", "A00000002"}
 	e.CoveredBy, e.RetryOf, e.RetriedBy = eventAt(at).ID, eventAt(at).ID, "sam"
 	e.Request = hotsync.SyncRequest{EventID: e.ID, LoginID: e.LoginID, Trigger: e.Trigger, Provider: "direct", Claim: "zuora_account_ids",
@@ -163,7 +163,7 @@ func TestPutAndGet(t *testing.T) {
 		b := open(t)
 		e := wholeEvent()
 		written := b.put(t, e)[0]
-		e.Revision, e.ChangeCount, e.AttemptCount, e.WarningCount = 1, 1, 2, 1
+		e.Revision, e.ChangeCount, e.AttemptCount, e.FindingCount = 1, 1, 2, 1
 		if diff := cmp.Diff(e, written); diff != "" {
 			t.Errorf("Put mismatch (-want +got):\n%s", diff)
 		}
@@ -357,7 +357,7 @@ func TestPutLargeEvents(t *testing.T) {
 		{name: "texts that are too long", warns: 100 + 1, change: func(e *hotsync.Event) {
 			e.Error = &hotsync.Problem{Code: hotsync.CodeLimioRefused, Message: strings.Repeat("é", 300<<10)}
 			for range 200 {
-				e.Warnings = append(e.Warnings, noise(4<<10))
+				e.Findings = append(e.Findings, hotsync.Note(hotsync.FindingOther, "", "%s", noise(4<<10)))
 				e.Attempts = append(e.Attempts, hotsync.Attempt{Error: &hotsync.Problem{Message: noise(4 << 10)}})
 				e.Steps = append(e.Steps, hotsync.Step{Detail: noise(4 << 10)})
 			}
@@ -377,8 +377,8 @@ func TestPutLargeEvents(t *testing.T) {
 			if diff := cmp.Diff(written, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("what Put returned is not what Get reads (-put +get):\n%.2000s", diff)
 			}
-			if len(got.Changes) != tc.changes || len(got.Warnings) != tc.warns || got.ChangeCount != tc.changeCount {
-				t.Errorf("%d changes of %d, %d warnings; want %d of %d, %d", len(got.Changes), got.ChangeCount, len(got.Warnings), tc.changes, tc.changeCount, tc.warns)
+			if len(got.Changes) != tc.changes || len(got.Findings) != tc.warns || got.ChangeCount != tc.changeCount {
+				t.Errorf("%d changes of %d, %d warnings; want %d of %d, %d", len(got.Changes), got.ChangeCount, len(got.Findings), tc.changes, tc.changeCount, tc.warns)
 			}
 			if tc.changes > 0 && len(got.Changes[0].Fields) != tc.fields {
 				t.Errorf("%d fields of the first change, want %d", len(got.Changes[0].Fields), tc.fields)

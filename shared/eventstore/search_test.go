@@ -238,7 +238,7 @@ func TestSearchRowsAndWholeEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := whole
-	row.Attempts, row.Steps, row.Changes, row.Warnings, row.Candidates, row.Request = nil, nil, nil, nil, nil, hotsync.SyncRequest{}
+	row.Attempts, row.Steps, row.Changes, row.Findings, row.Candidates, row.Request = nil, nil, nil, nil, nil, hotsync.SyncRequest{}
 	if diff := gocmp.Diff([]hotsync.Event{row}, page.Events); diff != "" {
 		t.Errorf("row mismatch (-want +got):\n%s", diff)
 	}

@@ -112,7 +112,7 @@ type Event struct {
 	Attempts      []Attempt  `json:"attempts"`
 	Steps         []Step     `json:"steps"`
 	Changes       []Change   `json:"changes"`
-	Warnings      []string   `json:"warnings"`
+	Findings      []Finding  `json:"findings"`
 	Error         *Problem   `json:"error,omitempty"`
 	CoveredBy     string     `json:"coveredBy,omitempty"`
 	RetryOf       string     `json:"retryOf,omitempty"`
@@ -126,16 +126,22 @@ type Event struct {
 	Revision int `json:"-"`
 	// ChangeCount is len(Changes), known also where only a summary was read.
 	ChangeCount int `json:"-"`
-	// AttemptCount and WarningCount are the lengths of their lists likewise.
+	// AttemptCount and FindingCount are the lengths of their lists likewise.
 	AttemptCount int `json:"-"`
-	WarningCount int `json:"-"`
+	FindingCount int `json:"-"`
+	// AttentionCount counts the findings somebody has to act on.
+	AttentionCount int `json:"-"`
 }
 
 // MarshalJSON gives lists as [] and never as null, so that readers need not
 // tell the two apart.
 func (e Event) MarshalJSON() ([]byte, error) {
 	type plain Event
-	p := plain(e)
+	p := struct {
+		plain
+		// Warnings are the findings' messages: what the API had before there were findings.
+		Warnings []string `json:"warnings"`
+	}{plain: plain(e), Warnings: Messages(e.Findings)}
 	if p.Attempts == nil {
 		p.Attempts = []Attempt{}
 	}
@@ -145,8 +151,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	if p.Changes == nil {
 		p.Changes = []Change{}
 	}
-	if p.Warnings == nil {
-		p.Warnings = []string{}
+	if p.Findings == nil {
+		p.Findings = []Finding{}
 	}
 	return json.Marshal(p)
 }

@@ -111,9 +111,9 @@ func (s Settings) Provider(issuer string) (_ Provider, ok bool) {
 	return Provider{}, false
 }
 
-// Finding is something to say about a setting. An error keeps the settings
+// SettingsFinding is something to say about a setting. An error keeps the settings
 // from being saved; a warning does not.
-type Finding struct {
+type SettingsFinding struct {
 	Path    string `json:"path"` // such as providers[0].claims[1].type
 	Message string `json:"message"`
 	Warning bool   `json:"warning"`
@@ -126,13 +126,13 @@ var lookupField = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*__c$`)
 func IsLookupField(name string) bool { return len(name) <= 80 && lookupField.MatchString(name) }
 
 // Validate finds what is wrong or suspicious, in the order of the fields.
-func (s Settings) Validate() []Finding {
-	var out []Finding
+func (s Settings) Validate() []SettingsFinding {
+	var out []SettingsFinding
 	fail := func(path, format string, args ...any) {
-		out = append(out, Finding{Path: path, Message: fmt.Sprintf(format, args...)})
+		out = append(out, SettingsFinding{Path: path, Message: fmt.Sprintf(format, args...)})
 	}
 	warn := func(path, format string, args ...any) {
-		out = append(out, Finding{Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
+		out = append(out, SettingsFinding{Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
 	}
 	oneOf := func(path, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) {

@@ -15,8 +15,6 @@ package projection
 
 import (
 	"cmp"
-	"fmt"
-	"slices"
 
 	"hotsync/shared/billing"
 	"hotsync/shared/hotsync"
@@ -49,9 +47,9 @@ type Result struct {
 	// place in Limio (drafts, statuses unknown to hotsync). They are not in
 	// Objects, but they are not gone either: what Limio may have of them stays.
 	Unclear []string
-	// Warnings are sentences for the event. They hold account data such as
+	// Findings are for the event. They hold account data such as
 	// numbers, never anything personal.
-	Warnings []string
+	Findings []hotsync.Finding
 }
 
 // Ref names an object of the account.
@@ -83,7 +81,7 @@ func Project(account billing.Account, login hotsync.Identity, opt Options) Resul
 	p.add(p.addresses(subscriptions)...)
 	p.add(p.loginIdentity(login)...)
 
-	return Result{Tenant: opt.Tenant, Today: opt.Today, AccountID: account.ID, Objects: p.objects, Gone: p.gone, Unclear: p.unclear, Warnings: p.warnings}
+	return Result{Tenant: opt.Tenant, Today: opt.Today, AccountID: account.ID, Objects: p.objects, Gone: p.gone, Unclear: p.unclear, Findings: p.findings}
 }
 
 // projector is one run of Project.
@@ -96,7 +94,7 @@ type projector struct {
 	objects   []Object
 	gone      []Ref
 	unclear   []string
-	warnings  []string
+	findings  []hotsync.Finding
 }
 
 // add puts objects into the result and fills in what they all have alike.
@@ -123,10 +121,7 @@ func (p *projector) id(kind Kind, key string) string {
 
 // warn says something once.
 func (p *projector) warn(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if !slices.Contains(p.warnings, text) {
-		p.warnings = append(p.warnings, text)
-	}
+	p.findings = hotsync.AddFinding(p.findings, hotsync.Note(hotsync.FindingOther, "", format, args...))
 }
 
 // orNil is text, or nil where Zuora has none: for dates and codes, where "" would

@@ -210,11 +210,11 @@ func TestSalesforceID(t *testing.T) {
 	} {
 		p := &projector{account: billing.Account{CRMID: tc.crm}, opt: Options{SalesforceID: tc.names}}
 		got, ok := p.salesforceID()
-		if got != tc.want || ok != (tc.want != "") || len(p.warnings) != tc.warnings {
-			t.Errorf("salesforceID(%q as %s) = %q, %t, warnings %q, want %q", tc.crm, tc.names, got, ok, p.warnings, tc.want)
+		if got != tc.want || ok != (tc.want != "") || len(p.findings) != tc.warnings {
+			t.Errorf("salesforceID(%q as %s) = %q, %t, warnings %q, want %q", tc.crm, tc.names, got, ok, p.findings, tc.want)
 		}
-		if tc.crm != "" && strings.Contains(strings.Join(p.warnings, ""), tc.crm) {
-			t.Errorf("the warning %q shows the free text", p.warnings)
+		if tc.crm != "" && strings.Contains(strings.Join(hotsync.Messages(p.findings), ""), tc.crm) {
+			t.Errorf("the warning %q shows the free text", p.findings)
 		}
 	}
 }
@@ -266,8 +266,8 @@ func TestDefaultPaymentMethod(t *testing.T) {
 		{"missing", "pm3", nil, 1},
 	} {
 		p := &projector{account: billing.Account{DefaultPaymentMethodID: tc.id, PaymentMethods: methods}}
-		if got := p.defaultPaymentMethod(); got != tc.want || len(p.warnings) != tc.warnings {
-			t.Errorf("%s: defaultPaymentMethod = %v, warnings %q, want %v", tc.name, got, p.warnings, tc.want)
+		if got := p.defaultPaymentMethod(); got != tc.want || len(p.findings) != tc.warnings {
+			t.Errorf("%s: defaultPaymentMethod = %v, warnings %q, want %v", tc.name, got, p.findings, tc.want)
 		}
 	}
 }
@@ -302,8 +302,8 @@ func TestDiscountPrice(t *testing.T) {
 	} {
 		p := &projector{opt: Options{Today: "2026-11-22"}}
 		got := p.discountPrice(billing.Subscription{Currency: "GBP"}, billing.RatePlan{Charges: tc.charges})
-		if diff := cmp.Diff(tc.want, got); diff != "" || len(p.warnings) != tc.warnings {
-			t.Errorf("%s: warnings %q, mismatch (-want +got):\n%s", tc.name, p.warnings, diff)
+		if diff := cmp.Diff(tc.want, got); diff != "" || len(p.findings) != tc.warnings {
+			t.Errorf("%s: warnings %q, mismatch (-want +got):\n%s", tc.name, p.findings, diff)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (j *job) attempt(ctx context.Context) error {
 	if j.event.StartedAt.IsZero() {
 		j.event.StartedAt = now
 	}
-	j.event.Steps, j.event.Warnings = nil, nil
+	j.event.Steps, j.event.Findings = nil, nil
 	err := j.save(ctx)
 	if err != nil {
 		return err
@@ -183,16 +183,16 @@ func (j *job) plan(ctx context.Context, account billing.Account, have []projecti
 			return nil, nil, err
 		}
 	}
-	j.event.Warnings = append(j.event.Warnings, result.Warnings...)
+	j.event.Findings = append(j.event.Findings, result.Findings...)
 	changes, err := step(ctx, j, "diff", func(context.Context) ([]convergence.Change, string, error) {
 		d := convergence.Diff(result, have)
 		if !place.link {
 			d.Changes = slices.DeleteFunc(d.Changes, func(c convergence.Change) bool { return c.Action == hotsync.ActionLink })
 		}
 		if place.warning != "" {
-			d.Warnings = []string{place.warning} // instead of what Diff has to say of the link
+			d.Findings = []hotsync.Finding{hotsync.Attention(hotsync.FindingNotLinked, account.Number, "", "%s", place.warning)} // instead of what Diff has to say of the link
 		}
-		j.event.Warnings = append(j.event.Warnings, d.Warnings...)
+		j.event.Findings = append(j.event.Findings, d.Findings...)
 		return d.Changes, fmt.Sprintf("%d changes", len(d.Changes)), nil
 	})
 	j.linked = place.link

@@ -12,7 +12,7 @@ type DryRun struct {
 	Account  hotsync.AccountRef `json:"account"`
 	Steps    []hotsync.Step     `json:"steps"`
 	Changes  []hotsync.Change   `json:"changes"` // personal values masked
-	Warnings []string           `json:"warnings"`
+	Findings []hotsync.Finding  `json:"findings"`
 }
 
 // DryRun reads both sides of an account and says what a sync for that login
@@ -46,5 +46,5 @@ func (s *Syncer) DryRun(ctx context.Context, r hotsync.SyncRequest) (_ DryRun, e
 		return DryRun{}, err
 	}
 	return DryRun{Account: hotsync.AccountRef{ID: account.ID, Number: account.Number}, Steps: j.event.Steps,
-		Changes: convergence.Masked(changes), Warnings: j.event.Warnings}, nil
+		Changes: convergence.Masked(changes), Findings: j.event.Findings}, nil
 }

@@ -24,7 +24,7 @@ func (b *testBundle) signIn(t *testing.T, subject string, accounts ...string) []
 		if e.Status != hotsync.StatusSucceeded {
 			t.Fatalf("sync of %s for %s: %s %s %+v", id, subject, e.Status, e.Reason, e.Error)
 		}
-		warnings = append(warnings, e.Warnings...)
+		warnings = append(warnings, hotsync.Messages(e.Findings)...)
 	}
 	return warnings
 }

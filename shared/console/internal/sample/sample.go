@@ -48,7 +48,7 @@ func (m *maker) add(name string, age time.Duration, status hotsync.Status, reaso
 	if change != nil {
 		change(&e)
 	}
-	e.ChangeCount, e.AttemptCount, e.WarningCount = len(e.Changes), len(e.Attempts), len(e.Warnings)
+	e.ChangeCount, e.AttemptCount, e.FindingCount, e.AttentionCount = len(e.Changes), len(e.Attempts), len(e.Findings), hotsync.AttentionCount(e.Findings)
 	m.out = append(m.out, Case{name, e})
 }
 
@@ -86,7 +86,7 @@ func Events(now time.Time) []Case {
 	m.add("succeeded with changes", 2*time.Minute, hotsync.StatusSucceeded, hotsync.ReasonChanged, func(e *hotsync.Event) {
 		e.Steps = steps(e.StartedAt, 5)
 		e.Changes = changes()
-		e.Warnings = []string{"Subscription A-S00000107 is a draft and was left out.", "No ship-to contact: the sold-to contact stands in for it."}
+		e.Findings = notes("Subscription A-S00000107 is a draft and was left out.", "No ship-to contact: the sold-to contact stands in for it.")
 	})
 	m.add("succeeded, unchanged", 5*time.Minute, hotsync.StatusSucceeded, hotsync.ReasonUnchanged, func(e *hotsync.Event) { e.Steps = steps(e.StartedAt, 4) })
 	m.add("failed, Limio refused", 9*time.Minute, hotsync.StatusFailed, string(hotsync.CodeLimioRefused), func(e *hotsync.Event) {
@@ -94,7 +94,7 @@ func Events(now time.Time) []Case {
 		e.Steps = steps(e.StartedAt, 5)
 		e.Steps[4].Detail, e.Steps[4].MS, e.Steps[0].MS = "limio_request_refused", 1800, 2900
 		e.Attempts[0].Error = e.Error
-		e.Warnings = []string{"The country of the bill-to contact could not be recognised."}
+		e.Findings = notes("The country of the bill-to contact could not be recognised.")
 	})
 	m.add("failed, no such account", 14*time.Minute, hotsync.StatusFailed, string(hotsync.CodeZuoraNotFound), func(e *hotsync.Event) {
 		e.Account = hotsync.AccountRef{Number: "A00009999"}
@@ -122,7 +122,7 @@ func Events(now time.Time) []Case {
 	m.add("hostile text", 70*time.Minute, hotsync.StatusFailed, "internal", func(e *hotsync.Event) {
 		e.Account, e.Subject, e.Provider = hotsync.AccountRef{ID: "2c92c0f9501d4a5b01501e8f3a5c0d99", Number: Hostile}, Hostile, Hostile
 		e.Error = &hotsync.Problem{Code: hotsync.CodeInternal, Message: Hostile, Hint: Hostile}
-		e.Warnings, e.RetriedBy = []string{Hostile}, Hostile
+		e.Findings, e.RetriedBy = notes(Hostile), Hostile
 		e.Changes = []hotsync.Change{{Object: Hostile, ID: Hostile, Action: hotsync.ActionUpdate, Fields: []hotsync.FieldChange{{Field: Hostile, Before: Hostile, After: map[string]any{Hostile: Hostile}}}}}
 		e.Steps = []hotsync.Step{{Name: Hostile, StartedAt: e.StartedAt, MS: 5, Calls: 1, Detail: Hostile}}
 		e.Candidates, e.Request.Note, e.Request.Claim = []string{Hostile}, Hostile, Hostile
@@ -172,4 +172,12 @@ func changes() []hotsync.Change {
 			{Field: "data.type", Before: nil, After: "card"}, {Field: "data.last4", Before: nil, After: "4242"}}},
 		{Object: "identity", ID: "id-19c0aa55bb66cc77dd88ee99ff001122", Action: hotsync.ActionLink},
 	}
+}
+
+func notes(messages ...string) []hotsync.Finding {
+	var out []hotsync.Finding
+	for _, m := range messages {
+		out = append(out, hotsync.Note(hotsync.FindingOther, "", "%s", m))
+	}
+	return out
 }
