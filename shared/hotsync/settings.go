@@ -1,7 +1,9 @@
 package hotsync
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -71,6 +73,16 @@ const (
 	SalesforceContact SalesforceID = "contact"
 )
 
+// ScheduleSource says where the coming payments of a subscription come from.
+type ScheduleSource string
+
+// The sources.
+const (
+	SchedulesPreview ScheduleSource = "preview" // Zuora's billing preview, else the charges; the default
+	SchedulesCharges ScheduleSource = "charges" // what the charges say, without a call of its own
+	SchedulesOff     ScheduleSource = "off"     // none are written
+)
+
 // Settings is what an administrator decides. They live in the settings table
 // and are read by every function.
 type Settings struct {
@@ -82,10 +94,15 @@ type Settings struct {
 	TimeZone          string           `json:"timeZone"` // of the Zuora tenant: decides which price is today's
 	CreationStrategy  CreationStrategy `json:"creationStrategy"`
 	SalesforceID      SalesforceID     `json:"salesforceId"`
-	CreateOffers      bool             `json:"createOffers"` // not recommended
-	CreateAddOns      bool             `json:"createAddOns"` // not recommended
+	CreateOffers      bool             `json:"createOffers"`        // not recommended
+	CreateAddOns      bool             `json:"createAddOns"`        // not recommended
+	Schedules         ScheduleSource   `json:"schedules,omitempty"` // "" is preview: settings saved before have none
 	RecordUnmatched   bool             `json:"recordUnmatched"`
 	GuardStaleLookups bool             `json:"guardStaleLookups"` // before writing, the account found by lookup must still name the login
+
+	// CatalogueMap names the catalogue item (its path) of a Zuora product rate plan
+	// (its id), where matching by name does not find the right one.
+	CatalogueMap map[string]string `json:"catalogueMap,omitempty"`
 
 	ZuoraAccountURL  string `json:"zuoraAccountUrl"`  // pattern with {id}, for links in the console
 	LimioCustomerURL string `json:"limioCustomerUrl"` // pattern with {id}
@@ -118,6 +135,8 @@ type SettingsFinding struct {
 	Message string `json:"message"`
 	Warning bool   `json:"warning"`
 }
+
+var productRatePlan = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 var lookupField = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*__c$`)
 
@@ -170,6 +189,15 @@ func (s Settings) Validate() []SettingsFinding {
 	oneOf("zuoraPlan", string(s.ZuoraPlan), string(PlanH), string(PlanV))
 	oneOf("creationStrategy", string(s.CreationStrategy), string(CreateObjects), string(CreatePlugin))
 	oneOf("salesforceId", string(s.SalesforceID), string(SalesforceAccount), string(SalesforceContact))
+	oneOf("schedules", string(cmp.Or(s.Schedules, SchedulesPreview)), string(SchedulesPreview), string(SchedulesCharges), string(SchedulesOff))
+	for _, id := range slices.Sorted(maps.Keys(s.CatalogueMap)) {
+		if !productRatePlan.MatchString(id) {
+			fail("catalogueMap", "%.40q is not the id of a product rate plan: 32 hexadecimal digits.", id)
+		}
+		if path := s.CatalogueMap[id]; !strings.HasPrefix(path, "/") || len(path) > 500 {
+			fail("catalogueMap."+id, "Give the path of an item of Limio's catalogue, such as /offers/Digital Monthly.")
+		}
+	}
 	if _, err := time.LoadLocation(s.TimeZone); s.TimeZone == "" || err != nil {
 		fail("timeZone", "%q is not a time zone such as Europe/London.", s.TimeZone)
 	}

@@ -14,6 +14,8 @@ var prefixes = map[Kind]string{
 	Customer:          "cus",
 	Subscription:      "sub",
 	SubscriptionOffer: "subscription_offer",
+	SubscriptionAddOn: "subscription_add_on",
+	Schedule:          "schedule",
 	PaymentMethod:     "pm",
 	Address:           "address",
 }

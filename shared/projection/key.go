@@ -19,6 +19,8 @@ const (
 //	customer            "customer": an account has one
 //	subscription        its number, which is Limio's name and reference
 //	subscription_offer  data.zuora.refId, the key of the rate plan
+//	subscription_add_on data.zuora.refId likewise
+//	schedule            data.zuora.refId, the subscription's number and the day
 //	payment_method      data.zuora.refId, Zuora's id
 //	address             "billing" or "delivery": the type of its relationships
 //	identity            "owner"; service/type/value; external/ and a hash of iss and sub
@@ -33,7 +35,7 @@ func KeyOf(o Object) string {
 			return o.Reference
 		}
 		return o.Name
-	case SubscriptionOffer, PaymentMethod:
+	case SubscriptionOffer, SubscriptionAddOn, Schedule, PaymentMethod:
 		zuora, _ := o.Data["zuora"].(map[string]any)
 		return text(zuora, "refId")
 	case Address:

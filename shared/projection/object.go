@@ -9,6 +9,8 @@ const (
 	Customer          Kind = "customer"
 	Subscription      Kind = "subscription"
 	SubscriptionOffer Kind = "subscription_offer"
+	SubscriptionAddOn Kind = "subscription_add_on"
+	Schedule          Kind = "schedule"
 	PaymentMethod     Kind = "payment_method"
 	Address           Kind = "address"
 )
@@ -42,8 +44,10 @@ type Object struct {
 	Name      string
 	Reference string
 	Status    string
-	Owner     string         // id of the owner identity
-	Customer  string         // id of the customer
-	Related   string         // id of the object it hangs on: the subscription of an offer
-	Data      map[string]any // JSON values; numbers are json.Number
+	Owner     string // id of the owner identity
+	Customer  string // id of the customer
+	Related   string // id of the object it hangs on: the subscription of an offer
+	// RelationshipType is billing or delivery on an address as Limio's rows have it.
+	RelationshipType string `json:",omitempty"`
+	Data             map[string]any // JSON values; numbers are json.Number
 }

@@ -17,6 +17,7 @@ import (
 	"cmp"
 
 	"hotsync/shared/billing"
+	"hotsync/shared/catalogue"
 	"hotsync/shared/hotsync"
 )
 
@@ -26,8 +27,11 @@ type Options struct {
 	Tenant       string               // the Limio tenant: ids differ between tenants
 	Owner        string               // id of the owner a new customer gets; "" is the login's own, or the account's where nobody signed in
 	SalesforceID hotsync.SalesforceID // what a CRM ID names; "" is an account
-	CreateOffers bool                 // see catalogue.go
-	CreateAddOns bool                 // see catalogue.go
+	Catalogue    *catalogue.Index     // Limio's published offers and add-ons; nil where none could be read
+	CatalogueMap map[string]string    // the merchant's own: path by product rate plan id
+	Schedules    hotsync.ScheduleSource
+	CreateOffers bool // see catalogue.go
+	CreateAddOns bool // see catalogue.go
 }
 
 // Result is what Limio should have of an account.
