@@ -93,12 +93,14 @@ func (r *reader) read(c hotsync.IdentityClaim) {
 			c.Service, c.Issuer, c.Type, hotsync.ServiceZuora, hotsync.IssuerZuora, hotsync.TypeAccount)
 		return
 	}
-	value, ok := find(r.login.Claims, c.Claim)
+	name, ok := find(r.login.Claims, c.Claim)
+	value := r.login.Claims[name]
 	switch {
 	case !ok:
 		r.ignore(c.Claim, ReasonMissing, "The login has no such claim.")
-	case unverified(r.login.Claims, c.Claim):
-		r.ignore(c.Claim, ReasonUnverified, "The identity provider says that this value is not verified, so it could be somebody else's.")
+	case !c.AllowUnverified && !verified(r.login.Claims, name):
+		r.ignore(c.Claim, ReasonUnverified,
+			"The identity provider does not say that this value is verified (a claim such as email_verified), so it could be somebody else's.")
 	case c.AccountLookup:
 		r.readLookup(c, value)
 	default:
@@ -138,41 +140,26 @@ func (r *reader) readLookup(c hotsync.IdentityClaim, value any) {
 // https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
 const customPrefix = "custom:"
 
-// find reads a claim under its own name or, where that is absent, with
-// Cognito's prefix put before it or taken off.
-func find(claims map[string]any, name string) (any, bool) {
-	value, ok := claims[name]
+// find gives the name that a claim is there under: its own or, where that is
+// absent, with Cognito's prefix put before it or taken off.
+func find(claims map[string]any, name string) (_ string, ok bool) {
+	_, ok = claims[name]
 	if ok {
-		return value, true
+		return name, true
 	}
 	bare, prefixed := strings.CutPrefix(name, customPrefix)
 	if !prefixed {
 		bare = customPrefix + name
 	}
-	value, ok = claims[bare]
-	return value, ok
-}
-
-// unverified reports whether the provider says that it did not verify the
-// claim, as OpenID Connect Core 5.1 does for email and phone_number. Anybody can
-// sign up with somebody else's address.
-func unverified(claims map[string]any, name string) bool {
-	value, _ := find(claims, name+"_verified")
-	switch v := value.(type) {
-	case bool:
-		return !v
-	case string: // in user attributes and behind an authorizer
-		return strings.EqualFold(strings.TrimSpace(v), "false")
-	default:
-		return false
-	}
+	_, ok = claims[bare]
+	return bare, ok
 }
 
 // lookupValue is the one text that a claim is looked up by; problem says why it
-// has none. The text is used exactly as it came: Zuora's answer is compared with
-// it byte for byte.
+// has none. The text of a value is used exactly as it came: Zuora's answer is
+// compared with it byte for byte. Only the brackets of a list are not part of it.
 func lookupValue(value any) (text, problem string) {
-	list, ok := value.([]any)
+	list, ok := asList(value)
 	if ok {
 		if len(list) != 1 {
 			return "", fmt.Sprintf("The claim holds %d values; a lookup needs exactly one.", len(list))

@@ -103,7 +103,7 @@ func TestRead(t *testing.T) {
 		{
 			name:    "missing, empty, malformed and good",
 			config:  []hotsync.IdentityClaim{account("missing"), account("empty"), account("bad")},
-			claims:  map[string]any{"empty": "[]", "bad": "[A1, null, a/b]"},
+			claims:  map[string]any{"empty": "[]", "bad": "[A1, null, a/../b]"},
 			wanted:  []claims.Wanted{{Claim: "bad", Account: "A1"}},
 			ignored: []claims.Ignored{ignored("missing", claims.ReasonMissing), ignored("empty", claims.ReasonEmpty), ignored("bad", claims.ReasonMalformed), ignored("bad", claims.ReasonMalformed)},
 		},
@@ -196,5 +196,110 @@ func TestReadLookupRefusals(t *testing.T) {
 				t.Errorf("Read with %q = %+v, want it refused", value, got)
 			}
 		})
+	}
+}
+
+// TestReadAddresses: what anybody can type in at a sign-up finds an account only
+// when the provider says that it is true.
+func TestReadAddresses(t *testing.T) {
+	t.Parallel()
+
+	const mail, others = "ada@example.com", "eve@example.com"
+	for _, tc := range []struct {
+		name   string
+		claim  string
+		claims map[string]any
+		found  bool
+	}{
+		{"true", "email", map[string]any{"email": mail, "email_verified": true}, true},
+		{"text", "email", map[string]any{"email": mail, "email_verified": " TRUE "}, true},
+		{"absent", "email", map[string]any{"email": mail}, false},
+		{"false", "email", map[string]any{"email": mail, "email_verified": false}, false},
+		{"0", "email", map[string]any{"email": mail, "email_verified": json.Number("0")}, false},
+		{"1", "email", map[string]any{"email": mail, "email_verified": json.Number("1")}, false},
+		{"text 0", "email", map[string]any{"email": mail, "email_verified": "0"}, false},
+		{"00", "email", map[string]any{"email": mail, "email_verified": "00"}, false},
+		{"no", "email", map[string]any{"email": mail, "email_verified": "no"}, false},
+		{"yes", "email", map[string]any{"email": mail, "email_verified": "yes"}, false},
+		{"empty", "email", map[string]any{"email": mail, "email_verified": ""}, false},
+		{"blank", "email", map[string]any{"email": mail, "email_verified": " "}, false},
+		{"unknown", "email", map[string]any{"email": mail, "email_verified": "unknown"}, false},
+		{"null", "email", map[string]any{"email": mail, "email_verified": nil}, false},
+		{"empty list", "email", map[string]any{"email": mail, "email_verified": []any{}}, false},
+		{"list of true", "email", map[string]any{"email": mail, "email_verified": []any{true}}, false},
+		{"another claim's word", "email", map[string]any{"email": mail, "custom:email_verified": "true"}, false},
+		{"phone verified", "phone_number", map[string]any{"phone_number": "+331", "phone_number_verified": "true"}, true},
+		{"phone with the e-mail's word", "phone_number", map[string]any{"phone_number": "+331", "email_verified": "true"}, false},
+		{"prefix, own word", "email", map[string]any{"custom:email": mail, "custom:email_verified": "true"}, true},
+		{"prefix, the only address", "custom:email", map[string]any{"custom:email": mail, "email_verified": "true"}, true},
+		{"prefix, the same address", "custom:email", map[string]any{"custom:email": "[" + mail + "]", "email": mail, "email_verified": "true"}, true},
+		{"prefix, beside another address", "custom:email", map[string]any{"custom:email": mail, "email": others, "email_verified": "true"}, false},
+		{"prefix, nothing said", "custom:email", map[string]any{"custom:email": mail}, false},
+		{"prefix taken off", "custom:email", map[string]any{"email": mail}, false},
+		{"namespace, nothing said", "https://a.example/email", map[string]any{"https://a.example/email": mail}, false},
+		{"namespace, own word", "https://a.example/email", map[string]any{"https://a.example/email": mail, "https://a.example/email_verified": true}, true},
+		{"namespace, own word against", "https://a.example/email",
+			map[string]any{"https://a.example/email": mail, "https://a.example/email_verified": false, "email_verified": true}, false},
+		{"Azure's list", "emails", map[string]any{"emails": []any{mail}}, false},
+		{"SAML's name", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
+			map[string]any{"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress": mail}, false},
+		{"any other claim", "member", map[string]any{"member": mail}, true},
+		{"any other claim, said to be false", "member", map[string]any{"member": mail, "member_verified": "false"}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			for _, allow := range []bool{false, true} {
+				c := lookup(tc.claim, "LimioExternalId__c")
+				c.AllowUnverified = allow
+				settings := hotsync.Settings{Providers: []hotsync.Provider{{Name: "p", Issuer: issuer, Claims: []hotsync.IdentityClaim{c}}}}
+				got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: issuer}, Claims: tc.claims}, settings)
+				if found := len(got.Wanted) == 1; found != (tc.found || allow) {
+					t.Errorf("allowUnverified %t: Read = %+v, want it found: %t", allow, got, tc.found || allow)
+				}
+				if len(got.Wanted) == 0 && got.Ignored[0].Reason != claims.ReasonUnverified {
+					t.Errorf("ignored as %s, want %s", got.Ignored[0].Reason, claims.ReasonUnverified)
+				}
+			}
+		})
+	}
+}
+
+// TestReadListOfOne: a list of one is one value, whichever way it came.
+func TestReadListOfOne(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		value any
+		want  string // "" when it is not looked up
+	}{
+		{"a+b@example.com", "a+b@example.com"},
+		{[]any{"a+b@example.com"}, "a+b@example.com"},
+		{"[a+b@example.com]", "a+b@example.com"},
+		{" [ a+b@example.com ] ", "a+b@example.com"},
+		{`["a+b@example.com"]`, "a+b@example.com"},
+		{"%5Ba%2Bb%40example.com%5D", "a+b@example.com"},
+		{"[a%2Bb%40example.com]", "a+b@example.com"},
+		{`["a b"]`, "a b"},
+		{"[007]", "007"},
+		{"a%2Bb", "a%2Bb"},
+		{"[a", "[a"},
+		{"[a, b]", ""},
+		{"[a b]", ""},
+		{`["a","b"]`, ""},
+		{"[]", ""},
+		{"[null]", ""},
+		{"[ ]", ""},
+	} {
+		settings := hotsync.Settings{Providers: []hotsync.Provider{{Name: "p", Issuer: issuer,
+			Claims: []hotsync.IdentityClaim{lookup("member", "LimioExternalId__c")}}}}
+		got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: issuer}, Claims: map[string]any{"member": tc.value}}, settings)
+		value := ""
+		if len(got.Wanted) == 1 {
+			value = got.Wanted[0].Lookup.Value
+		}
+		if value != tc.want {
+			t.Errorf("Read(%v) looks up %q, want %q", tc.value, value, tc.want)
+		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"hotsync/shared/hotsync"
 )
 
 // Bounds of one claim. Cognito's attributes hold at most 2,048 characters; an
@@ -16,7 +18,6 @@ import (
 const (
 	maxValues  = 25
 	maxText    = 16 << 10 // bytes
-	maxAccount = 70       // characters of an account number
 	maxRefused = 10       // reports; what lies beyond is summed up in one more
 )
 
@@ -32,11 +33,10 @@ type Refused struct {
 // text of a JSON array, one value; each possibly URL-form-encoded once.
 //
 // Values are trimmed, empty ones dropped, repeated ones dropped keeping the
-// order, and at most 25 are used. A value is an account id or number: 1 to 70
-// ASCII letters, digits and - _ . #, with a letter or digit among them, and not
-// the word null, true or false. Anything else is refused, never guessed at: a
-// wrong guess would sync a stranger's account. That is also why a number with a
-// blank in it is not accepted, since `[a b]` may be two accounts.
+// order, and at most 25 are used. A value is an account id or number by the rule
+// of hotsync.IsAccountKey. Anything else is refused, never guessed at: a wrong
+// guess would sync a stranger's account. In `[a b]`, which has no commas, blanks
+// part the values, so a number with a blank in it has to come in another shape.
 func Parse(value any) (values []string, refused []Refused) {
 	var p parser
 	p.value(value)
@@ -135,14 +135,8 @@ func (p *parser) account(text string) {
 	switch {
 	case text == "":
 		return
-	case isNull(text), strings.EqualFold(text, "true"), strings.EqualFold(text, "false"):
-		p.refuse("Value %d is the word null, true or false.", p.position) // as authorizers write such JSON values
-	case len(text) > maxAccount:
-		p.refuse("Value %d is longer than the %d characters of an account number.", p.position, maxAccount)
-	case strings.ContainsFunc(text, notInAccount):
-		p.refuse("Value %d holds characters that no account id or number has.", p.position)
-	case !strings.ContainsAny(text, lettersAndDigits):
-		p.refuse("Value %d has neither letters nor digits.", p.position)
+	case hotsync.AccountKeyProblem(text) != "":
+		p.refuse("Value %d %s.", p.position, hotsync.AccountKeyProblem(text))
 	case slices.Contains(p.values, text):
 		return
 	case len(p.values) == maxValues:
@@ -151,13 +145,6 @@ func (p *parser) account(text string) {
 		p.values = append(p.values, text)
 	}
 }
-
-const (
-	lettersAndDigits  = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	accountCharacters = lettersAndDigits + "-_.#"
-)
-
-func notInAccount(r rune) bool { return !strings.ContainsRune(accountCharacters, r) }
 
 // text takes apart a claim that came as text.
 func (p *parser) text(s string) {

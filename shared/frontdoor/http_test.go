@@ -36,7 +36,7 @@ func TestLogin(t *testing.T) {
 			queued: []map[string]any{{"provider": "Lookup", "claim": "sub", "lookup": map[string]any{"field": "LimioExternalId__c"}}},
 		},
 		"what is ignored and why": {
-			claims:  claims("[A1, null, a/b]"),
+			claims:  claims("[A1, null, a?b]"),
 			queued:  []map[string]any{{"provider": "Direct", "claim": "zuora_account_ids", "account": "A1"}},
 			ignored: []string{"claim_malformed", "claim_malformed"},
 		},

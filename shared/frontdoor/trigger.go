@@ -26,6 +26,11 @@ var triggers = map[string]hotsync.Trigger{
 // of which the second finds nothing to do.
 const sameLogin = 10 * time.Second
 
+// userNameClaim is what a user pool's tokens call what its triggers have as
+// userName, beside the attributes:
+// https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html
+const userNameClaim = "cognito:username"
+
 // trigger acts on a Cognito event. It has no answer, so all it can do about a
 // failure is to log it.
 func (h *Handler) trigger(ctx context.Context, raw []byte) {
@@ -33,6 +38,7 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 		TriggerSource string `json:"triggerSource"`
 		Region        string `json:"region"`
 		UserPoolID    string `json:"userPoolId"`
+		UserName      string `json:"userName"`
 		Request       struct {
 			UserAttributes map[string]any `json:"userAttributes"`
 		} `json:"request"`
@@ -54,6 +60,9 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 	if event.Region == "" || event.UserPoolID == "" || subject == "" {
 		h.Log.ErrorContext(ctx, "trigger without region, user pool or sub", "code", hotsync.CodeBadRequest, "trigger", kind)
 		return
+	}
+	if _, present := attributes[userNameClaim]; !present && event.UserName != "" {
+		attributes[userNameClaim] = event.UserName
 	}
 	now := h.Now()
 	settings, err := h.settings(ctx, settingsWait)

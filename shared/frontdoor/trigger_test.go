@@ -411,3 +411,40 @@ func FuzzInvoke(f *testing.F) {
 		}
 	})
 }
+
+// TestTriggerUserName: what a pool's tokens have as cognito:username is the
+// userName of its triggers.
+func TestTriggerUserName(t *testing.T) {
+	t.Parallel()
+
+	for name, tc := range map[string]struct {
+		userName, attribute, want string
+	}{
+		"from the event":          {"okta_00u1abc", "", "okta_00u1abc"},
+		"an attribute goes first": {"okta_00u1abc", "ada", "ada"},
+	} {
+		b := newBundle()
+		b.load = func(context.Context) (hotsync.Settings, error) {
+			s := settings()
+			lookup := account("cognito:username")
+			lookup.AccountLookup, lookup.AccountLookupField = true, "LimioExternalId__c"
+			s.Providers[0].Claims = []hotsync.IdentityClaim{lookup}
+			return s, nil
+		}
+		attributes := map[string]any{"sub": subject}
+		if tc.attribute != "" {
+			attributes["cognito:username"] = tc.attribute
+		}
+		raw, err := json.Marshal(map[string]any{"triggerSource": "PostAuthentication_Authentication", "region": "eu-west-1",
+			"userPoolId": "eu-west-1_EXAMPLE", "userName": tc.userName, "request": map[string]any{"userAttributes": attributes}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.invoke(t, string(raw)); got != string(raw) {
+			t.Errorf("%s: answer %s, want the event unchanged", name, got)
+		}
+		if len(b.sent) != 1 || b.sent[0].Lookup == nil || b.sent[0].Lookup.Value != tc.want {
+			t.Errorf("%s: sent %+v, want a lookup of %q", name, b.sent, tc.want)
+		}
+	}
+}

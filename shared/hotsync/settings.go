@@ -29,6 +29,7 @@ type IdentityClaim struct {
 	Type               string `json:"type"`
 	AccountLookup      bool   `json:"accountLookup"`                // Option B: look the value up in a custom field
 	AccountLookupField string `json:"accountLookupField,omitempty"` // such as LimioExternalId__c
+	AllowUnverified    bool   `json:"allowUnverified,omitempty"`    // look it up also when the provider does not say that it is verified
 }
 
 // NamesZuoraAccount reports whether hotsync uses the claim: only the exact

@@ -116,6 +116,8 @@ func wrong(r hotsync.SyncRequest) string {
 		return "accountId is not a Zuora id"
 	case len(r.Account) > maxAccount:
 		return "account is too long"
+	case r.AccountID == "" && r.Lookup == nil && r.Account != "" && !hotsync.IsAccountKey(r.Account):
+		return "account is no id or number of one"
 	case r.Lookup != nil && !hotsync.IsLookupField(r.Lookup.Field):
 		return "lookup has no custom field"
 	case r.Lookup != nil && !plain(r.Lookup.Value):

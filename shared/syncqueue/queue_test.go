@@ -186,7 +186,7 @@ func TestGroups(t *testing.T) {
 	}{
 		"number":        {request(), number},
 		"other number":  {with(func(r *hotsync.SyncRequest) { r.Account = "A00000002" }), number},
-		"odd number":    {with(func(r *hotsync.SyncRequest) { r.Account = "Köln / 7" }), number},
+		"odd number":    {with(func(r *hotsync.SyncRequest) { r.Account = "Koeln / 7" }), number},
 		"lookup":        {with(func(r *hotsync.SyncRequest) { r.Account, r.Lookup = "", &hotsync.Lookup{Field: "X__c", Value: "a b"} }), lookup},
 		"other value":   {with(func(r *hotsync.SyncRequest) { r.Account, r.Lookup = "", &hotsync.Lookup{Field: "X__c", Value: "a"} }), lookup},
 		"other field":   {with(func(r *hotsync.SyncRequest) { r.Account, r.Lookup = "", &hotsync.Lookup{Field: "Y__c", Value: "a"} }), lookup},

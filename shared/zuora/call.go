@@ -57,8 +57,12 @@ func (c *Client) getCall(template, key, query string) (call, error) {
 }
 
 // isKey reports whether key can be an id or a number. The key becomes part of a
-// path, where some characters would lead elsewhere.
+// path, where some characters would lead elsewhere. Whatever can name an account
+// can be asked for; numbers of subscriptions may have further characters.
 func isKey(key string) bool {
+	if hotsync.IsAccountKey(key) {
+		return true
+	}
 	if key == "" || len(key) > maxKey || !utf8.ValidString(key) || strings.Trim(key, ".") == "" || strings.TrimSpace(key) != key {
 		return false
 	}

@@ -82,8 +82,9 @@ func TestKeysInPaths(t *testing.T) {
 	}{
 		{key: "A00000101", path: "/v1/accounts/A00000101"},
 		{key: "A 1&b=c+d@é", path: "/v1/accounts/A%201&b=c+d@%C3%A9"},
+		{key: "A 1/2#3:4", path: "/v1/accounts/A%201%2F2%233:4"},
 		{key: ""}, {key: "."}, {key: ".."}, {key: "..."}, {key: " A1"}, {key: "A1\n"}, {key: "A\x001"},
-		{key: "a/b"}, {key: `a\b`}, {key: "a?b"}, {key: "a#b"}, {key: "a%2fb"}, {key: "a;b"}, {key: "\xff"}, {key: strings.Repeat("a", 101)},
+		{key: "a/../b"}, {key: "../a"}, {key: "a/."}, {key: `a\b`}, {key: "a?b"}, {key: "a%2fb"}, {key: "a;b"}, {key: "\xff"}, {key: strings.Repeat("a", 101)},
 	} {
 		f := &fake{answer: func(r *http.Request) (*http.Response, error) {
 			return reply(200, accountBody(accountID, tc.key)), nil
