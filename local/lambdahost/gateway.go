@@ -36,6 +36,7 @@ const (
 // function decoded, a function's error is a 500, no answer within 30 s a 503.
 type gateway struct {
 	now    func() time.Time
+	cors   *template.CORS
 	routes []route // the most specific first
 }
 
@@ -63,7 +64,7 @@ const (
 func (h *Host) HTTPAPI() http.Handler { return h.gateway }
 
 func newGateway(h *Host) *gateway {
-	g := &gateway{now: h.cfg.Now}
+	g := &gateway{now: h.cfg.Now, cors: h.cfg.Template.CORS}
 	for _, f := range h.functions {
 		for _, r := range f.spec.Routes {
 			g.routes = append(g.routes, route{Route: r, fn: f, segments: parsePath(r.Path)})
@@ -150,6 +151,9 @@ func (r *route) match(parts []string) (map[string]string, bool) {
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := requestID()
 	w.Header().Set("Apigw-Requestid", id)
+	if g.preflight(w, r) {
+		return
+	}
 	if headerSize(r) > maxHTTPHeaders {
 		problem(w, http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large")
 		return
@@ -184,6 +188,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil || result.FunctionError != "" {
 		problem(w, http.StatusInternalServerError, "Internal Server Error")
 		return
+	}
+	if g.cors != nil {
+		answer.withoutCORS()
 	}
 	answer.write(w)
 }

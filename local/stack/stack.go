@@ -83,6 +83,9 @@ const (
 	limioID, limioSecret = LimioClientID, LimioClientSecret
 )
 
+// shopOrigin is where the shop of hotsync up is.
+const shopOrigin = "http://127.0.0.1:8094"
+
 // Start brings a stack up; Close ends it. root is the checkout.
 func Start(ctx context.Context, root string, opt Options) (_ *Stack, err error) {
 	if opt.Progress == nil {
@@ -165,7 +168,7 @@ func (s *Stack) startSandboxes(opt Options) (err error) {
 
 func (s *Stack) createResources(ctx context.Context, root string, opt Options) (err error) {
 	parameters := map[string]string{"ZuoraBaseUrl": s.ZuoraURL, "LimioBaseUrl": s.LimioURL, "ZuoraSecretId": "", "LimioSecretId": "", "CalloutSecretId": "arn:aws:secretsmanager:us-east-1:000000000000:secret:callout-local0",
-		"ConsoleIssuer": s.IDPURL + "/" + idp.Staff, "ConsoleClientId": idp.ClientID}
+		"ConsoleIssuer": s.IDPURL + "/" + idp.Staff, "ConsoleClientId": idp.ClientID, "AllowedOrigins": shopOrigin}
 	for name, value := range opt.Parameters {
 		parameters[name] = value
 	}

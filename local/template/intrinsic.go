@@ -25,9 +25,12 @@ func (r *reader) eval(n *yaml.Node, path string) *yaml.Node {
 		if name == "" {
 			return n
 		}
-		if name == "If" {
+		switch name {
+		case "If":
 			n = r.branch(arg, path)
 			continue
+		case "Split":
+			return r.split(arg, path)
 		}
 		value, ok := r.call(name, arg, path)
 		if !ok {
@@ -59,6 +62,29 @@ func intrinsic(n *yaml.Node) (name string, arg *yaml.Node) {
 	return "", nil
 }
 
+// split evaluates the function that makes a list of a text.
+func (r *reader) split(arg *yaml.Node, path string) *yaml.Node {
+	if arg.Kind != yaml.SequenceNode || len(arg.Content) != 2 {
+		r.fail(arg, path, "Split wants a delimiter and a text")
+		return nil
+	}
+	delimiter, ok := r.text(arg.Content[0], path)
+	source := r.eval(arg.Content[1], path)
+	if !ok || delimiter == "" || source == nil {
+		r.fail(arg, path, "Split wants a delimiter and a text")
+		return nil
+	}
+	text, ok := r.text(source, path)
+	if !ok {
+		return nil
+	}
+	list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Line: arg.Line, Column: arg.Column}
+	for part := range strings.SplitSeq(text, delimiter) {
+		list.Content = append(list.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: part, Line: arg.Line, Column: arg.Column})
+	}
+	return list
+}
+
 // call evaluates a function that gives one value. It is false when there is none.
 func (r *reader) call(name string, arg *yaml.Node, path string) (string, bool) {
 	switch name {
@@ -80,7 +106,7 @@ func (r *reader) call(name string, arg *yaml.Node, path string) (string, bool) {
 	case "Join":
 		return r.join(arg, path)
 	}
-	r.fail(arg, path, "the function %s is not understood by the local system; it knows Ref, GetAtt, Sub, Join and If", name)
+	r.fail(arg, path, "the function %s is not understood by the local system; it knows Ref, GetAtt, Sub, Join, Split and If", name)
 	return "", false
 }
 

@@ -24,6 +24,7 @@ type reader struct {
 	order      []string // logical ids as in the file
 	problems   []problem
 	notes      []string
+	cors       *CORS
 }
 
 type problem struct {

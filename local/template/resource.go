@@ -105,7 +105,7 @@ func (r *reader) template(n *yaml.Node) *Template {
 	globals.ignore("HttpApi")
 	globals.done()
 	doc.done()
-	t.Notes = r.notes
+	t.Notes, t.CORS = r.notes, r.cors
 	return t
 }
 
@@ -153,11 +153,25 @@ func (r *reader) httpAPI(res *resource) {
 	}
 	p.ignore("AccessLogSettings", "DefaultRouteSettings", "Description", "DisableExecuteApiEndpoint", "Domain", "Name",
 		"PropagateTags", "RouteSettings", "StageVariables", "Tags")
-	if p.has("CorsConfiguration") {
-		p.ignore("CorsConfiguration")
-		r.notes = append(r.notes, p.path+": no CORS answers locally")
-	}
+	r.cors = r.corsOf(p)
 	p.done()
+}
+
+// corsOf reads which browsers may call an HTTP API.
+func (r *reader) corsOf(api *object) *CORS {
+	c := api.object("CorsConfiguration")
+	if len(c.keys) == 0 {
+		return nil
+	}
+	out := &CORS{Origins: c.texts("AllowOrigins"), Methods: c.texts("AllowMethods"), Headers: c.texts("AllowHeaders"),
+		MaxAge: c.number("MaxAge", 0, 0, 86400)}
+	for _, origin := range out.Origins {
+		if strings.Contains(origin, "*") {
+			r.fail(c.at, c.to("AllowOrigins"), "is %q; the local system knows exact origins only", origin)
+		}
+	}
+	c.done()
+	return out
 }
 
 // physical gives the resource's name in AWS. Where the template gives none, AWS

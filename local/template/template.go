@@ -43,6 +43,7 @@ type Template struct {
 	Functions []Function
 	Queues    []Queue
 	Tables    []Table
+	CORS      *CORS // nil: browsers of other origins are not answered
 	// Notes name what the template declares and the local system does not do, such as schedules.
 	Notes []string
 }
@@ -76,6 +77,13 @@ func (r Route) Key() string {
 
 // DefaultRoute is the path, and the key, of the route that takes what no other one does.
 const DefaultRoute = "$default"
+
+// CORS is the CorsConfiguration of the HTTP API: which pages may call it.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+type CORS struct {
+	Origins, Methods, Headers []string
+	MaxAge                    int // seconds
+}
 
 // Source is an SQS event: a queue that the function consumes.
 type Source struct {

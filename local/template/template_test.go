@@ -66,7 +66,14 @@ Resources:
   OnlyProd:
     Type: AWS::SQS::Queue
     Condition: IsProd
-  Api: {Type: "AWS::Serverless::HttpApi", Properties: {Description: x}}
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Description: x
+      CorsConfiguration: !If
+        - IsDev
+        - {AllowOrigins: !Split [",", "https://a.example,https://b.example"], AllowMethods: [GET], AllowHeaders: [authorization], MaxAge: 60}
+        - !Ref AWS::NoValue
   Jobs:
     Type: AWS::SQS::Queue
     Properties:
@@ -122,6 +129,7 @@ func TestParse(t *testing.T) {
 			Routes:  []template.Route{{Method: "GET", Path: "/things/{id}"}, {Method: "ANY", Path: "$default"}},
 			Sources: []template.Source{{Queue: "Jobs", BatchSize: 5, MaximumConcurrency: 7, ReportsFailures: true}},
 		}},
+		CORS: &template.CORS{Origins: []string{"https://a.example", "https://b.example"}, Methods: []string{"GET"}, Headers: []string{"authorization"}, MaxAge: 60},
 		Queues: []template.Queue{
 			{
 				LogicalID: "Jobs", Name: "jobs.fifo", ARN: "arn:aws:sqs:us-east-1:000000000000:jobs.fifo", URL: "http://127.0.0.1:1/000000000000/jobs.fifo",
@@ -210,6 +218,8 @@ func TestParseProblems(t *testing.T) {
 		{"undefined key attribute", "Resources:\n  T: {Type: AWS::DynamoDB::Table, Properties: {KeySchema: [{AttributeName: pk, KeyType: HASH}]}}", `"pk" is not among the AttributeDefinitions`},
 		{"no key", "Resources:\n  T: {Type: AWS::DynamoDB::Table}", "KeySchema: is missing"},
 		{"stream", "Resources:\n  T: {Type: AWS::DynamoDB::Table, Properties: {StreamSpecification: {StreamViewType: KEYS_ONLY}}}", "StreamSpecification: not understood"},
+		{"any origin", "Resources:\n  A: {Type: AWS::Serverless::HttpApi, Properties: {CorsConfiguration: {AllowOrigins: ['*']}}}", "exact origins only"},
+		{"split", "Resources:\n  A: {Type: AWS::Serverless::HttpApi, Properties: {CorsConfiguration: {AllowOrigins: !Split [a]}}}", "Split wants"},
 		{"stage", "Resources:\n  A: {Type: AWS::Serverless::HttpApi, Properties: {StageName: v1}}", "serves $default only"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
