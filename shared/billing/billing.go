@@ -23,6 +23,29 @@ type Account struct {
 	ShipTo                 *Contact
 	PaymentMethods         []PaymentMethod // every status but scrubbed ones, by id
 	Subscriptions          []Subscription  // latest version of each, by number
+	Preview                Preview         // what Zuora would bill next
+}
+
+// Preview is what Zuora would bill next for all the account's subscriptions.
+type Preview struct {
+	Items   []PreviewItem
+	Missing string // "" when it was read, else why not: off, refused, slow or invalid
+}
+
+// PreviewItem is one charge of one service period that is not billed yet.
+type PreviewItem struct {
+	SubscriptionNumber string
+	ChargeNumber       string
+	ChargeName         string
+	ProductName        string
+	Description        string
+	ProcessingType     string          // Charge or Discount, in either case
+	ServiceStart       string          // YYYY-MM-DD
+	ServiceEnd         string          // the last day
+	Amount             decimal.Decimal // without tax
+	Tax                decimal.Decimal
+	Quantity           decimal.NullDecimal
+	UnitPrice          decimal.NullDecimal
 }
 
 // Contact is a postal address with a name. Country and State are as Zuora gives
@@ -43,13 +66,15 @@ type Contact struct {
 
 // PaymentMethod is a payment method without anything that could be used to pay.
 type PaymentMethod struct {
-	ID              string
-	Type            string // as v1 names it: CreditCard, ACH, PayPalEC, …; an open set
-	Status          string // Active or Closed
-	Brand           string // credit card type, or the bank's name
-	Mask            string // number with all but the last four digits masked by Zuora
-	ExpirationMonth int    // 1 to 12; 0 when it has none
-	ExpirationYear  int
+	ID               string
+	Type             string // Zuora's CRUD word: CreditCard, PayPal, BankTransfer, ACH, …; an open set
+	Kind             string // v1's word for the same: PayPalEC, Bacs, …
+	BankTransferType string // DirectDebitUK, SEPA, …; "" on all but bank transfers
+	Status           string // Active or Closed
+	Brand            string // credit card type, or the bank's name
+	Mask             string // number with all but the last four digits masked by Zuora
+	ExpirationMonth  int    // 1 to 12; 0 when it has none
+	ExpirationYear   int
 }
 
 // Subscription is the latest version of a subscription. Dates are YYYY-MM-DD in
@@ -73,31 +98,42 @@ type Subscription struct {
 
 // RatePlan is a rate plan of a subscription.
 type RatePlan struct {
-	ID             string
-	Number         string // subscription rate plan number, "" where Zuora does not send it
-	Name           string
-	ProductName    string
-	ProductSKU     string
-	LastChangeType string // Add, Update or Remove
-	Charges        []Charge
+	ID                string
+	Number            string // subscription rate plan number, "" where Zuora does not send it
+	Name              string
+	ProductName       string
+	ProductSKU        string
+	ProductID         string
+	ProductRatePlanID string
+	LastChangeType    string // Add, Update or Remove
+	Charges           []Charge
 }
 
 // Charge is a charge of a rate plan with the segments of its price.
 type Charge struct {
-	Number        string // stable: C-00000011
-	Name          string
-	Type          string // OneTime, Recurring or Usage
-	Model         string // FlatFee, PerUnit, Tiered, Volume, DiscountFixedAmount, …
-	Currency      string
-	UOM           string
-	BillingPeriod string    // Month, Annual, …; "" on one-time charges
-	Segments      []Segment // by start; at least one
+	Number                string // stable: C-00000011
+	Name                  string
+	Type                  string // OneTime, Recurring or Usage
+	Model                 string // FlatFee, PerUnit, Tiered, Volume, DiscountFixedAmount, …
+	Currency              string
+	UOM                   string
+	BillingPeriod         string // Month, Annual, …; "" on one-time charges
+	SpecificBillingPeriod int    // of Specific_Months and Specific_Weeks
+	ListPriceBase         string // what the price is for: Per_Billing_Period, Per_Month, …; "" is the billing period
+	SpecificListPriceBase int    // of Per_Specific_Months
+	BillingTiming         string // IN_ADVANCE or IN_ARREARS
+	EndDateCondition      string // Subscription_End, Fixed_Period, …
+	DiscountLevel         string // of a discount: rateplan, subscription or account
+	UpToPeriods           int
+	UpToPeriodsType       string
+	Segments              []Segment // by start; at least one
 }
 
 // Segment is the price of a charge from one day until before another.
 type Segment struct {
-	From               string              // YYYY-MM-DD
+	From               string              // YYYY-MM-DD; "" while a charge is pending
 	Until              string              // first day it no longer holds; "" when open
+	ChargedThrough     string              // first day that is not billed yet; "" when nothing was
 	Price              decimal.NullDecimal // null for tiered and discount models
 	Quantity           decimal.NullDecimal
 	DiscountAmount     decimal.NullDecimal
