@@ -78,7 +78,7 @@ func (s *Sandbox) registerControl(mux *http.ServeMux) {
 }
 
 // state shows every object by record type, in order of creation, and the rows
-// that join addresses to subscriptions.
+// that join addresses and payment methods to subscriptions.
 func (s *Sandbox) state(w http.ResponseWriter, _ *http.Request) {
 	all, err := s.snapshot()
 	if err != nil {
@@ -100,14 +100,14 @@ func (s *Sandbox) snapshot() (map[string][]json.RawMessage, error) {
 	s.store.mu.RLock()
 	defer s.store.mu.RUnlock()
 	all := map[string][]json.RawMessage{}
-	for _, kind := range []string{kindCustomer, kindSubscription, kindOffer, kindPaymentMethod, kindAddress, kindIdentity, kindRelationship} {
+	for _, kind := range []string{kindCustomer, kindSubscription, kindOffer, kindAddOn, kindSchedule, kindPaymentMethod, kindAddress, kindIdentity, kindRelationship} {
 		all[kind] = nil // there even when empty
 	}
 	for kind, records := range s.store.byKind {
 		all[kind] = raws(records)
 	}
-	for _, address := range s.store.byKind[kindAddress] {
-		rows, err := address.relationshipRows()
+	for _, tied := range slices.Concat(s.store.byKind[kindAddress], s.store.byKind[kindPaymentMethod]) {
+		rows, err := tied.relationshipRows()
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +116,8 @@ func (s *Sandbox) snapshot() (map[string][]json.RawMessage, error) {
 	return all, nil
 }
 
-// relationshipRows gives the relationships of an address as rows of their own.
+// relationshipRows gives the relationships of an address or a payment method as
+// rows of their own.
 func (r *record) relationshipRows() ([]json.RawMessage, error) {
 	relationships, err := relationshipsIn(r.Data)
 	if err != nil {

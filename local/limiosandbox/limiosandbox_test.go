@@ -237,7 +237,7 @@ func TestCreateIsStrict(t *testing.T) {
 		{"external identity", "limio/identities", `{"id":"` + id("identity", "2") + `","type":"@limio/external-id",` + good + `}`, 400, "an external identity is made by its own operation"},
 		{"shipping address", "limio/address", `{"id":"` + id("address", "2") + `","relationship_type":"shipping",` + good + `}`, 400, "relationship_type is for addresses, and billing or delivery"},
 		{"id that exists", "limio/customers", `{"id":"` + id("cus", "1") + `",` + good + `}`, 409, "an object with this id already exists"},
-		{"kind not created so", "limio/schedules", `{"id":"` + id("schedule", "2") + `",` + good + `}`, 404, "no such path"},
+		{"kind not created so", "limio/gift_code", `{"id":"` + id("gift", "2") + `",` + good + `}`, 404, "no such path"},
 		{"unknown path type", "limio/customer", `{"id":"` + id("cus", "2") + `",` + good + `}`, 404, "no such path"},
 		{"unknown service", "stripe/customers", `{"id":"` + id("cus", "2") + `",` + good + `}`, 404, "no such path"},
 		{"too large", "limio/customers", `{"id":"` + strings.Repeat("x", 1<<20) + `"}`, 400, "the body cannot be read or is larger than 1 MB"},
@@ -503,7 +503,8 @@ func TestStateAndControl(t *testing.T) {
 
 	b := setup(t)
 	empty := map[string]any{}
-	for _, kind := range []string{"customer", "subscription", "subscription_offer", "payment_method", "address", "identity", "relationship"} {
+	for _, kind := range []string{"customer", "subscription", "subscription_offer", "subscription_add_on", "schedule",
+		"payment_method", "address", "identity", "relationship"} {
 		empty[kind] = []any{}
 	}
 	if diff := cmp.Diff(empty, b.must("GET", "/_sandbox/state", "")); diff != "" {

@@ -27,14 +27,16 @@ var pathTypes = map[string]pathType{
 	"subscriptions":       {kind: kindSubscription, prefixes: []string{"sub-"}},
 	"identities":          {kind: kindIdentity, prefixes: []string{"id-", "identity-"}},
 	"address":             {kind: kindAddress, prefixes: []string{"address-"}},
-	"schedules":           {kind: "schedule"},
+	"schedules":           {kind: kindSchedule, prefixes: []string{"schedule-"}},
 	"payment_methods":     {kind: kindPaymentMethod, prefixes: []string{"pm-"}},
 	"subscription_offers": {kind: kindOffer, prefixes: []string{"subscription_offer-"}},
-	"user_entitlements":   {kind: "user_entitlement"},
-	"gift_code":           {kind: "gift_code"},
-	"promo_codes_v2":      {kind: "promo_code_v2", prefixes: []string{"promo_code_v2-"}, observed: true},
-	"events":              {kind: "event"},
-	"process":             {kind: "process_event"},
+	// Not of the documented enumeration: add-ons are seen, their path is assumed.
+	"subscription_add_ons": {kind: kindAddOn, prefixes: []string{"subscription_add_on-"}},
+	"user_entitlements":    {kind: "user_entitlement"},
+	"gift_code":            {kind: "gift_code"},
+	"promo_codes_v2":       {kind: "promo_code_v2", prefixes: []string{"promo_code_v2-"}, observed: true},
+	"events":               {kind: "event"},
+	"process":              {kind: "process_event"},
 }
 
 var services = []string{"limio", "zuora", "salesforce"}

@@ -94,6 +94,7 @@ func (s *Sandbox) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /oauth2/token", s.token)
 	mux.HandleFunc("POST /api/events/zuora", s.zuoraEvent) // guarded by an IP allow-list only
+	mux.Handle("/api/mma/", s.accountView())               // the customer's own session, not a client's token
 	mux.Handle("/api/", s.authorized(api))
 	s.behaviour.Register(mux)
 	s.registerControl(mux)

@@ -13,6 +13,8 @@ const (
 	kindCustomer      = "customer"
 	kindSubscription  = "subscription"
 	kindOffer         = "subscription_offer"
+	kindAddOn         = "subscription_add_on"
+	kindSchedule      = "schedule"
 	kindPaymentMethod = "payment_method"
 	kindAddress       = "address"
 	kindRelationship  = "relationship"
@@ -227,7 +229,8 @@ func (st *store) relatedToCustomer(c *record) []json.RawMessage {
 }
 
 // relatedToSubscription gives a subscription with what hangs on it; its
-// addresses come as rows that join the address to the relationship.
+// addresses and the payment methods tied to it come as rows that join the object
+// to the relationship.
 func (st *store) relatedToSubscription(sub *record) ([]json.RawMessage, error) {
 	set := map[*record]bool{}
 	st.addChain(set, sub)
@@ -238,15 +241,16 @@ func (st *store) relatedToSubscription(sub *record) ([]json.RawMessage, error) {
 	}
 	var rows []json.RawMessage
 	for _, r := range st.byCustomer[sub.Customer] {
-		switch r.RecordType {
-		case kindPaymentMethod:
-			set[r] = true
-		case kindAddress:
-			joined, err := r.joinedTo(sub.ID)
-			if err != nil {
-				return nil, err
-			}
-			rows = append(rows, joined...)
+		if r.RecordType != kindPaymentMethod && r.RecordType != kindAddress {
+			continue
+		}
+		joined, err := r.joinedTo(sub.ID)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, joined...)
+		if r.RecordType == kindPaymentMethod && len(joined) == 0 {
+			set[r] = true // tied to nothing: the account's
 		}
 	}
 	return append(inOrder(set), rows...), nil
@@ -280,8 +284,9 @@ func raws(records []*record) []json.RawMessage {
 	return out
 }
 
-// relationship is an element of data.relationships of an address: the assumed
-// way to say which subscription it serves, as what, and since when.
+// relationship is an element of data.relationships of an address or a payment
+// method: the assumed way to say which subscription it serves, as what (of an
+// address), and since when.
 type relationship struct {
 	ID           string `json:"relationship_id"`
 	Type         string `json:"relationship_type"`
@@ -296,12 +301,12 @@ func relationshipsIn(data json.RawMessage) ([]relationship, error) {
 	}
 	err := json.Unmarshal(data, &d)
 	if err != nil {
-		return nil, fmt.Errorf("relationships of an address: %w", err)
+		return nil, fmt.Errorf("relationships of an object: %w", err)
 	}
 	return d.Relationships, nil
 }
 
-// joinedTo gives the address as rows of the subscription.
+// joinedTo gives an address or a payment method as rows of the subscription.
 func (r *record) joinedTo(subscription string) ([]json.RawMessage, error) {
 	all, err := relationshipsIn(r.Data)
 	if err != nil {
