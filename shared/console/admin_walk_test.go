@@ -35,7 +35,7 @@ func press(button, then string) step {
 
 func adminStates(b *bundle) []adminState {
 	save, check := `.save-bar button[value="save"]`, `.save-bar button[value="check"]`
-	claims := `{"iss": "http://127.0.0.1:2", "sub": "person-4711", "zuora_account_ids": ["A00000001", "A404", "not an account"], "email": "x"}`
+	claims := `{"iss": "http://127.0.0.1:2", "sub": "person-4711", "zuora_account_ids": ["A00000001", "A404", "not?an account"], "email": "x"}`
 	meanwhile := func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
 		s := b.settings.value
 		s.ZuoraPlan, s.TimeZone = hotsync.PlanV, "Europe/Paris"

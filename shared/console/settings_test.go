@@ -103,8 +103,8 @@ func TestSettingsFormHoldsTheSettings(t *testing.T) {
 	a := c.get("/settings")
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
-	labels := a.Texts("#p-2-c-1 label")
-	if diff := cmp.Diff([]string{"Claim", "Service", "Issuer", "Type", "Account Lookup", "Account Lookup Field"}, labels); diff != "" {
+	labels := a.Texts("#p-2-c-1 label") // hotsync's own comes after them
+	if diff := cmp.Diff([]string{"Claim", "Service", "Issuer", "Type", "Account Lookup", "Account Lookup Field", "Allow Unverified"}, labels); diff != "" {
 		t.Errorf("labels of a claim differ from Limio's field names (-want +got):\n%s", diff)
 	}
 	if got := a.Texts(".tag"); !cmp.Equal(got, []string{"not recommended", "not recommended"}) {

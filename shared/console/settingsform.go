@@ -187,10 +187,19 @@ func (m formMaker) provider(i int, p hotsync.Provider) providerForm {
 	path := fmt.Sprintf("providers[%d]", i)
 	audiences := m.field(path+".audiences", "lines", "Audiences", "The client ids accepted as aud, one a line. A Cognito user pool whose triggers call hotsync needs none.")
 	audiences.Value = strings.Join(p.Audiences, "\n")
+	lines := func(name, label string, values []string, hint string) field {
+		f := m.field(path+"."+name, "lines", label, hint)
+		f.Value = strings.Join(values, "\n")
+		return f
+	}
 	out := providerForm{N: i + 1, Title: p.Name, At: i, Findings: m.about(path+".claims", false), Fields: []field{
 		m.text(path+".name", "Name", p.Name, "How events and filters call it."),
-		m.text(path+".issuer", "Issuer", p.Issuer, "Exactly the iss of its tokens. For Cognito: https://cognito-idp.REGION.amazonaws.com/POOL"),
+		m.text(path+".issuer", "Issuer", p.Issuer, "Exactly the iss of its tokens. For Cognito: https://issuer-cognito-idp.REGION.amazonaws.com/POOL, or without issuer-"),
 		audiences,
+		lines("issuers", "Further issuers", p.Issuers, "Other values of iss that the provider signs tokens with, one a line. Mostly none."),
+		m.text(path+".discovery", "Discovery address", p.Discovery, "Where its discovery document is, if not below the issuer: Azure B2C has one for each user flow."),
+		lines("algorithms", "Algorithms", p.Algorithms, "That its tokens may be signed with, such as RS256, one a line. None: every safe one."),
+		m.text(path+".userPool", "User pool", p.UserPool, "Id of the Cognito user pool whose triggers are logins of this provider, such as eu-west-1_AbCdEfGhI."),
 	}}
 	for j, c := range p.Claims {
 		path := fmt.Sprintf("%s.claims[%d]", path, j)
@@ -201,6 +210,7 @@ func (m formMaker) provider(i int, p hotsync.Provider) providerForm {
 			m.text(path+".type", "Type", c.Type, ""),
 			m.check(path+".accountLookup", "Account Lookup", c.AccountLookup, ""),
 			m.text(path+".accountLookupField", "Account Lookup Field", c.AccountLookupField, ""),
+			m.check(path+".allowUnverified", "Allow Unverified", c.AllowUnverified, ""),
 		}})
 	}
 	return out
@@ -274,6 +284,16 @@ const (
 func parseSettings(v url.Values) (hotsync.Settings, error) {
 	text := func(path string) string { return strings.TrimSpace(v.Get(path)) }
 	on := func(path string) bool { return v.Get(path) == "on" }
+	words := func(path string) []string {
+		return strings.FieldsFunc(v.Get(path), func(r rune) bool { return strings.ContainsRune(" \t\r\n,", r) })
+	}
+	some := func(path string) []string { // nil for none: what is left out stays left out
+		all := words(path)
+		if len(all) == 0 {
+			return nil
+		}
+		return all
+	}
 	version, err := strconv.Atoi(text("version"))
 	if err != nil || version < 0 {
 		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeBadRequest, "The form does not say which version it was made from. Open the settings again.")
@@ -289,14 +309,16 @@ func parseSettings(v url.Values) (hotsync.Settings, error) {
 			break
 		}
 		p := hotsync.Provider{Name: text(path + ".name"), Issuer: text(path + ".issuer"), Claims: []hotsync.IdentityClaim{},
-			Audiences: strings.FieldsFunc(v.Get(path+".audiences"), func(r rune) bool { return strings.ContainsRune(" \t\r\n,", r) })}
+			Audiences: words(path + ".audiences"), Issuers: some(path + ".issuers"), Discovery: text(path + ".discovery"),
+			Algorithms: some(path + ".algorithms"), UserPool: text(path + ".userPool")}
 		for j := range maxClaims {
 			path := fmt.Sprintf("%s.claims[%d]", path, j)
 			if !v.Has(path + ".claim") {
 				break
 			}
 			p.Claims = append(p.Claims, hotsync.IdentityClaim{Claim: text(path + ".claim"), Service: text(path + ".service"), Issuer: text(path + ".issuer"),
-				Type: text(path + ".type"), AccountLookup: on(path + ".accountLookup"), AccountLookupField: text(path + ".accountLookupField")})
+				Type: text(path + ".type"), AccountLookup: on(path + ".accountLookup"), AccountLookupField: text(path + ".accountLookupField"),
+				AllowUnverified: on(path + ".allowUnverified")})
 		}
 		s.Providers = append(s.Providers, p)
 	}
@@ -406,5 +428,7 @@ func mergeProviders(base, mine, theirs []hotsync.Provider) []hotsync.Provider {
 }
 
 func sameProvider(a, b hotsync.Provider) bool {
-	return a.Name == b.Name && a.Issuer == b.Issuer && slices.Equal(a.Audiences, b.Audiences) && slices.Equal(a.Claims, b.Claims)
+	return a.Name == b.Name && a.Issuer == b.Issuer && a.Discovery == b.Discovery && a.UserPool == b.UserPool &&
+		slices.Equal(a.Audiences, b.Audiences) && slices.Equal(a.Issuers, b.Issuers) && slices.Equal(a.Algorithms, b.Algorithms) &&
+		slices.Equal(a.Claims, b.Claims)
 }

@@ -116,6 +116,10 @@ func (c *console) tryout(w http.ResponseWriter, r *http.Request, m member) error
 	if err != nil {
 		return err
 	}
+	if p.kind == inputTrigger {
+		provider, _ := s.PoolProvider(p.region, p.pool)
+		p.issuer = provider.Issuer
+	}
 	found := c.try(ctx, p, s, page.DryRun)
 	page.Result = &found
 	result := plural(len(found.Targets), "target", "targets")
@@ -132,6 +136,8 @@ type pasted struct {
 	text   string
 	raw    string // of a token
 	issuer string
+	region string // of the user pool of a trigger, …
+	pool   string // … whose provider says the issuer
 	claims map[string]any
 }
 
@@ -157,7 +163,10 @@ func readPasted(text, as string) (pasted, error) {
 	if attributes, ok := request["userAttributes"].(map[string]any); ok {
 		region, _ := object["region"].(string)
 		pool, _ := object["userPoolId"].(string)
-		p.kind, p.claims, p.issuer = inputTrigger, attributes, hotsync.UserPoolIssuer(region, pool)
+		if name, ok := object["userName"].(string); ok && attributes["cognito:username"] == nil {
+			attributes["cognito:username"] = name // as the front door reads it
+		}
+		p.kind, p.claims, p.region, p.pool = inputTrigger, attributes, region, pool
 		return p, nil
 	}
 	p.issuer, _ = object["iss"].(string)

@@ -52,7 +52,7 @@ func TestTryoutClaims(t *testing.T) {
 	a := c.get("/tryout")
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
-	text := `{"iss": "https://login.example.com/direct", "sub": "person-4711-abcdef", "zuora_account_ids": ["A00000001", "` + accountTwo + `", "A404", "not an account"], "zuora_acount_ids": 1, "<b>": 2}`
+	text := `{"iss": "https://login.example.com/direct", "sub": "person-4711-abcdef", "zuora_account_ids": ["A00000001", "` + accountTwo + `", "A404", "not?an account"], "zuora_acount_ids": 1, "<b>": 2}`
 	a = c.post("/tryout", paste(text))
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()

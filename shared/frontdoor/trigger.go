@@ -71,10 +71,12 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 		return
 	}
 	bucket := now.Truncate(sameLogin)
-	login := hotsync.Login{Trigger: kind, Identity: hotsync.Identity{Issuer: hotsync.UserPoolIssuer(event.Region, event.UserPoolID), Subject: subject},
-		Claims: attributes, At: now}
+	// Nothing in the event names the issuer, and a guess would give Limio an iss
+	// that the customer's tokens do not have.
+	provider, _ := settings.PoolProvider(event.Region, event.UserPoolID)
+	login := hotsync.Login{Trigger: kind, Identity: hotsync.Identity{Issuer: provider.Issuer, Subject: subject}, Claims: attributes, At: now}
 	login.Email, _ = attributes["email"].(string)
-	login.ID = loginID("trigger", login.Identity.Issuer, login.Identity.Subject, bucket.UTC().Format(time.RFC3339))
+	login.ID = loginID("trigger", event.Region, event.UserPoolID, login.Identity.Subject, bucket.UTC().Format(time.RFC3339))
 	_, _ = h.admit(ctx, login, settings, func(target string) string { // logged there
 		return hotsync.EventIDFor(bucket, login.ID, target)
 	})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,14 +35,6 @@ type IdentityClaim struct {
 // triple zuora, zuora, account counts.
 func (c IdentityClaim) NamesZuoraAccount() bool {
 	return c.Service == ServiceZuora && c.Issuer == IssuerZuora && c.Type == TypeAccount
-}
-
-// Provider is an identity provider whose logins hotsync acts on.
-type Provider struct {
-	Name      string          `json:"name"`
-	Issuer    string          `json:"issuer"`    // exactly the iss of its tokens; https://cognito-idp.<region>.amazonaws.com/<pool> for a user pool
-	Audiences []string        `json:"audiences"` // client ids accepted as aud; a Cognito trigger carries none
-	Claims    []IdentityClaim `json:"claims"`
 }
 
 // ZuoraPlan chooses how an account is read from Zuora.
@@ -118,17 +109,6 @@ func DefaultSettings() Settings {
 		GuardStaleLookups: true, Providers: []Provider{}}
 }
 
-// Provider finds the provider of an issuer; ok is false when none is
-// configured. Issuers are compared exactly, as OpenID Connect Core 3.1.3.7 wants.
-func (s Settings) Provider(issuer string) (_ Provider, ok bool) {
-	for _, p := range s.Providers {
-		if p.Issuer == issuer {
-			return p, true
-		}
-	}
-	return Provider{}, false
-}
-
 // SettingsFinding is something to say about a setting. An error keeps the settings
 // from being saved; a warning does not.
 type SettingsFinding struct {
@@ -162,31 +142,7 @@ func (s Settings) Validate() []SettingsFinding {
 	if s.HotSync && len(s.Providers) == 0 {
 		warn("providers", "Hot sync is on, but no identity provider is configured: no login is synced.")
 	}
-	issuers, names := map[string]bool{}, map[string]bool{}
-	for i, p := range s.Providers {
-		path := fmt.Sprintf("providers[%d]", i)
-		if strings.TrimSpace(p.Name) == "" {
-			fail(path+".name", "Give the provider a name.")
-		} else if names[p.Name] {
-			fail(path+".name", "The name %q is taken by another provider.", p.Name)
-		}
-		if issuers[p.Issuer] {
-			fail(path+".issuer", "This issuer is configured twice.")
-		}
-		names[p.Name], issuers[p.Issuer] = true, true
-		if problem := issuerProblem(p.Issuer); problem != "" {
-			fail(path+".issuer", "%s", problem)
-		}
-		if len(p.Audiences) == 0 && !isUserPool(p.Issuer) {
-			fail(path+".audiences", "Name at least one client id (aud): without it a token issued for another application would count as a login.")
-		}
-		for j, a := range p.Audiences {
-			if strings.TrimSpace(a) == "" {
-				fail(fmt.Sprintf("%s.audiences[%d]", path, j), "Remove the empty client id.")
-			}
-		}
-		validateClaims(path, p, fail, warn)
-	}
+	validateProviders(s.Providers, fail, warn)
 	oneOf("zuoraPlan", string(s.ZuoraPlan), string(PlanH), string(PlanV))
 	oneOf("creationStrategy", string(s.CreationStrategy), string(CreateObjects), string(CreatePlugin))
 	oneOf("salesforceId", string(s.SalesforceID), string(SalesforceAccount), string(SalesforceContact))
@@ -242,6 +198,8 @@ func validateClaims(path string, p Provider, fail, warn func(path, format string
 		switch {
 		case c.AccountLookup && !IsLookupField(c.AccountLookupField):
 			fail(path+".accountLookupField", "Give the API name of a Zuora Account custom field, such as LimioExternalId__c.")
+		case c.AccountLookup && c.AllowUnverified:
+			warn(path+".allowUnverified", "Whoever types in somebody else's address at a sign-up finds that customer's account, unless the provider lets nobody do so.")
 		case !c.AccountLookup && c.AccountLookupField != "":
 			warn(path+".accountLookupField", "Account lookup is off, so the field is not used.")
 		}
@@ -249,30 +207,4 @@ func validateClaims(path string, p Provider, fail, warn func(path, format string
 	if used == 0 {
 		warn(path+".claims", "No claim of this provider names a Zuora account, so none of its logins is synced.")
 	}
-}
-
-func issuerProblem(issuer string) string {
-	u, err := url.Parse(issuer)
-	switch {
-	case issuer == "":
-		return "Give the issuer, exactly as in the iss of its tokens."
-	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		return "The issuer must be a plain address such as https://login.example.com."
-	case u.Scheme == "https":
-		return ""
-	case u.Scheme == "http" && (u.Hostname() == "127.0.0.1" || u.Hostname() == "localhost" || u.Hostname() == "::1"):
-		return "" // the local stack
-	default:
-		return "The issuer must be reached by https."
-	}
-}
-
-var userPool = regexp.MustCompile(`^https://cognito-idp\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[\w-]+$`)
-
-func isUserPool(issuer string) bool { return userPool.MatchString(issuer) }
-
-// UserPoolIssuer is the issuer of a Cognito user pool: what its ID tokens have
-// as iss, and what stands for it where a trigger carries no token.
-func UserPoolIssuer(region, pool string) string {
-	return "https://cognito-idp." + region + ".amazonaws.com/" + pool
 }
