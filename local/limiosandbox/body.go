@@ -129,11 +129,13 @@ func (e envelope) check() error {
 		return errors.New("an external identity is made by its own operation")
 	case e.RelationshipType != "" && (e.RecordType != kindAddress || e.RelationshipType != "billing" && e.RelationshipType != "delivery"):
 		return errors.New("relationship_type is for addresses, and billing or delivery")
-	case e.RecordType == kindAddress:
+	case e.RecordType == kindAddress, e.RecordType == kindPaymentMethod:
 		_, err := relationshipsIn(e.Data)
-		return err
+		if err != nil {
+			return err
+		}
 	}
-	return nil
+	return checkData(e.RecordType, e.Data, false)
 }
 
 // update reads the body of a PUT.
@@ -142,11 +144,15 @@ func (m members) update(pt pathType) (name, status string, data map[string]any, 
 	if err != nil {
 		return "", "", nil, err
 	}
-	if pt.kind == kindAddress {
+	if pt.kind == kindAddress || pt.kind == kindPaymentMethod {
 		_, err = relationshipsIn(m["data"])
 		if err != nil {
 			return "", "", nil, err
 		}
+	}
+	err = checkData(pt.kind, m["data"], true)
+	if err != nil {
+		return "", "", nil, err
 	}
 	err = m.texts(map[string]*string{"name": &name, "status": &status})
 	return name, status, data, err

@@ -15,9 +15,16 @@ type assumptions struct {
 	CreateObjects     bool `json:"createObjects"`     // POST of objects other than promo codes
 	UpdateStatus      bool `json:"updateStatus"`      // status in a PUT
 	ZuoraCustomerPath bool `json:"zuoraCustomerPath"` // GET /objects/zuora/customers/{account}
+	// UnknownIs404 is what an object that does not exist is answered with. Limio
+	// documents 200, 401 and 502 for these reads; off, it is 502.
+	UnknownIs404 bool `json:"unknownIs404"`
+	// PublishedCatalogue is GET /published_catalog_items: documented, but not known
+	// of every tenant. Off, only the older operations are there.
+	PublishedCatalogue bool `json:"publishedCatalogue"`
 }
 
-var allAssumed = assumptions{CreateObjects: true, UpdateStatus: true, ZuoraCustomerPath: true}
+var allAssumed = assumptions{CreateObjects: true, UpdateStatus: true, ZuoraCustomerPath: true, UnknownIs404: true,
+	PublishedCatalogue: true}
 
 // counts is what was done, as GET /_sandbox/counts shows it.
 type counts struct {
@@ -43,6 +50,8 @@ func newCounts() counts {
 
 func (s *Sandbox) registerControl(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_sandbox/state", s.state)
+	mux.HandleFunc("PUT /_sandbox/catalogue", s.putCatalogue)
+	mux.HandleFunc("PUT /_sandbox/objects", s.putObjects)
 	mux.HandleFunc("GET /_sandbox/counts", func(w http.ResponseWriter, _ *http.Request) {
 		s.store.mu.RLock()
 		c := s.store.counts
@@ -52,7 +61,7 @@ func (s *Sandbox) registerControl(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("POST /_sandbox/reset", func(w http.ResponseWriter, _ *http.Request) {
 		s.behaviour.Reset()
-		s.store.reset()
+		s.store.reset(s.first)
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("PUT /_sandbox/assumptions", func(w http.ResponseWriter, r *http.Request) {

@@ -85,10 +85,22 @@ func (s *Sandbox) get(w http.ResponseWriter, r *http.Request) {
 	}
 	s.store.mu.Unlock()
 	if raw == nil {
-		refuse(w, http.StatusNotFound, "no such object")
+		s.unknown(w)
 		return
 	}
 	sendRaw(w, raw)
+}
+
+// unknown answers a read of an object that is not there: with 404, which is
+// assumed, or with 502, which is documented.
+func (s *Sandbox) unknown(w http.ResponseWriter) {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
+	if s.store.assume.UnknownIs404 {
+		refuse(w, http.StatusNotFound, noSuchObject)
+		return
+	}
+	refuse(w, http.StatusBadGateway, "Bad Gateway")
 }
 
 // related is GET /objects/limio/{customer|subscription}/{id}/related.
@@ -103,7 +115,7 @@ func (s *Sandbox) related(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		refuse(w, http.StatusInternalServerError, err.Error())
 	case items == nil:
-		refuse(w, http.StatusNotFound, "no such object")
+		s.unknown(w)
 	default:
 		sendRaw(w, list("items", items))
 	}
@@ -274,8 +286,7 @@ func (s *Sandbox) delete(w http.ResponseWriter, r *http.Request) {
 	s.store.mu.Lock()
 	found := s.store.find(service, pt, r.PathValue("id"))
 	if found != nil {
-		delete(s.store.byID, found.ID)
-		s.store.byKind[found.RecordType] = slices.DeleteFunc(s.store.byKind[found.RecordType], func(other *record) bool { return other == found })
+		s.store.remove(found)
 	}
 	s.store.mu.Unlock()
 	if found == nil {

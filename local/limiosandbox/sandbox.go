@@ -18,6 +18,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -44,6 +45,9 @@ type Config struct {
 	// ReadZuora is how Limio's own Zuora sync reads a subscription, by number or
 	// id. When nil, that sync answers 502.
 	ReadZuora func(ctx context.Context, key string) (ZuoraSubscription, error)
+	// Catalogue is what is published at first, and again after a reset; see PUT
+	// /_sandbox/catalogue. New panics when an item of it is none.
+	Catalogue []json.RawMessage
 }
 
 // Sandbox is the server. It is an http.Handler, safe for concurrent use.
@@ -53,6 +57,7 @@ type Sandbox struct {
 	readZuora func(ctx context.Context, key string) (ZuoraSubscription, error)
 	behaviour *sandbox.Behaviour
 	auth      auth
+	first     []catalogueItem // the catalogue of a sandbox that nobody changed
 	store     store
 }
 
@@ -67,7 +72,12 @@ func New(cfg Config) *Sandbox {
 	}
 	s.behaviour = sandbox.New(s.now)
 	s.Rotate(cmp.Or(cfg.ClientID, DefaultClientID), cmp.Or(cfg.ClientSecret, DefaultClientSecret))
-	s.store.reset()
+	first, err := readCatalogue(cfg.Catalogue)
+	if err != nil {
+		panic(err)
+	}
+	s.first = first
+	s.store.reset(first)
 	s.handler = s.behaviour.Wrap(s.routes())
 	return s
 }
@@ -88,6 +98,9 @@ func (s *Sandbox) routes() http.Handler {
 	api.HandleFunc("POST /api/objects/externalidentity/{owner}", s.linkExternalIdentity)
 	api.HandleFunc("POST /api/objects/owner_change", s.changeOwner)
 	api.HandleFunc("POST /api/timeline/subscription", s.addTimelineEvent)
+	api.HandleFunc("GET /api/published_catalog_items", s.publishedItems)
+	api.HandleFunc("GET /api/offers", s.offers)
+	api.HandleFunc("GET /api/add_ons", s.addOns)
 	api.HandleFunc("POST /api/order", s.order)
 	api.HandleFunc("POST /api/admin/order", s.order)
 

@@ -68,6 +68,7 @@ type store struct {
 	byNumber   map[subscriptionName]*record
 	counts     counts
 	assume     assumptions
+	catalogue  []catalogueItem // by path
 }
 
 // identityValue names something outside Limio, such as zuora, account and the
@@ -76,7 +77,7 @@ type identityValue struct{ service, kind, value string }
 
 type subscriptionName struct{ customer, name string }
 
-func (st *store) reset() {
+func (st *store) reset(published []catalogueItem) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.seq = 0
@@ -89,6 +90,7 @@ func (st *store) reset() {
 	st.byNumber = map[subscriptionName]*record{}
 	st.counts = newCounts()
 	st.assume = allAssumed
+	st.catalogue = published
 }
 
 // The methods below want the lock held.
@@ -111,6 +113,22 @@ func (st *store) add(e envelope) (*record, error) {
 	}
 	st.indexValue(r)
 	return r, nil
+}
+
+// remove takes an object out of the store and its indexes.
+func (st *store) remove(r *record) {
+	is := func(other *record) bool { return other == r }
+	delete(st.byID, r.ID)
+	st.byKind[r.RecordType] = slices.DeleteFunc(st.byKind[r.RecordType], is)
+	st.byOwner[r.Owner] = slices.DeleteFunc(st.byOwner[r.Owner], is)
+	st.byCustomer[r.Customer] = slices.DeleteFunc(st.byCustomer[r.Customer], is)
+	st.byRelated[r.Related] = slices.DeleteFunc(st.byRelated[r.Related], is)
+	for key, records := range st.byValue {
+		st.byValue[key] = slices.DeleteFunc(records, is)
+	}
+	if st.byNumber[subscriptionName{r.Customer, r.Name}] == r {
+		delete(st.byNumber, subscriptionName{r.Customer, r.Name})
+	}
 }
 
 // indexUnder adds r to an index; an object may name itself, which leads nowhere.

@@ -23,6 +23,7 @@ import (
 	"hotsync/local/idp"
 	"hotsync/local/lambdahost"
 	"hotsync/local/limiosandbox"
+	"hotsync/local/persona"
 	"hotsync/local/template"
 	"hotsync/local/zuorasandbox"
 	"hotsync/shared/hotsync"
@@ -153,7 +154,7 @@ func (s *Stack) startSandboxes(opt Options) (err error) {
 	if err != nil {
 		return err
 	}
-	s.Limio = limiosandbox.New(limiosandbox.Config{ClientID: limioID, ClientSecret: limioSecret,
+	s.Limio = limiosandbox.New(limiosandbox.Config{ClientID: limioID, ClientSecret: limioSecret, Catalogue: persona.Catalogue(),
 		ReadZuora: limiosandbox.ZuoraOverHTTP(s.ZuoraURL, zuoraID, zuoraSecret)})
 	s.LimioURL, err = s.serve(opt.Ports.Limio, "Limio sandbox", func(string) http.Handler { return s.Limio })
 	if err != nil {

@@ -57,6 +57,10 @@ func pathType(kind projection.Kind) (string, error) {
 		return "subscriptions", nil
 	case projection.SubscriptionOffer:
 		return "subscription_offers", nil
+	case projection.SubscriptionAddOn:
+		return "subscription_add_ons", nil
+	case projection.Schedule:
+		return "schedules", nil
 	case projection.PaymentMethod:
 		return "payment_methods", nil
 	case projection.Address:
@@ -118,7 +122,7 @@ func createBodyOf(o projection.Object, service string) createBody {
 	switch o.Kind {
 	case projection.Subscription:
 		b.Start, _ = o.Data["startDate"].(string)
-	case projection.SubscriptionOffer:
+	case projection.SubscriptionOffer, projection.SubscriptionAddOn:
 		b.Start, _ = o.Data["start"].(string)
 	case projection.Address:
 		b.RelationshipType = o.Key // billing or delivery, see projection.KeyOf

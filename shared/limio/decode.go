@@ -3,6 +3,7 @@ package limio
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"hotsync/shared/hotsync"
 	"hotsync/shared/projection"
@@ -15,7 +16,7 @@ type related struct {
 }
 
 // objects gives the objects of the kinds hotsync knows, each once: Limio also
-// lists orders, events, schedules and, for an object that hangs on several
+// lists orders, events and, for an object that hangs on several
 // subscriptions, a row for each.
 func (r related) objects() ([]projection.Object, error) {
 	if r.Items == nil {
@@ -24,7 +25,7 @@ func (r related) objects() ([]projection.Object, error) {
 	out := make([]projection.Object, 0, len(*r.Items))
 	seen := make(map[string]bool, len(*r.Items))
 	for _, item := range *r.Items {
-		if !known(projection.Kind(item.RecordType)) || seen[string(item.ID)] {
+		if !known(item.kind()) || seen[string(item.ID)] {
 			continue
 		}
 		o, err := item.decode()
@@ -39,17 +40,28 @@ func (r related) objects() ([]projection.Object, error) {
 
 // object is the envelope that all of Limio's objects share.
 type object struct {
-	ID         text            `json:"id"`
-	RecordType text            `json:"record_type"`
-	Name       text            `json:"name"`
-	Status     text            `json:"status"`
-	Service    text            `json:"service"`
-	Type       text            `json:"type"`
-	Owner      text            `json:"owner"`
-	Customer   text            `json:"customer"`
-	Related    text            `json:"related"`
-	Reference  text            `json:"reference"`
-	Data       json.RawMessage `json:"data"`
+	ID         text `json:"id"`
+	RecordType text `json:"record_type"`
+	Name       text `json:"name"`
+	Status     text `json:"status"`
+	Service    text `json:"service"`
+	Type       text `json:"type"`
+	Owner      text `json:"owner"`
+	Customer   text `json:"customer"`
+	Related    text `json:"related"`
+	Reference  text `json:"reference"`
+	// RelationshipType is there on an address alone.
+	RelationshipType text            `json:"relationship_type"`
+	Data             json.RawMessage `json:"data"`
+}
+
+// kind is the object's kind. The record type of an add-on was seen to begin with
+// subscription_add_on.
+func (o object) kind() projection.Kind {
+	if strings.HasPrefix(string(o.RecordType), string(projection.SubscriptionAddOn)) {
+		return projection.SubscriptionAddOn
+	}
+	return projection.Kind(o.RecordType)
 }
 
 // decode makes a value of an object of a known kind. It fails when the object
@@ -57,16 +69,17 @@ type object struct {
 // over.
 func (o object) decode() (projection.Object, error) {
 	out := projection.Object{
-		Kind:      projection.Kind(o.RecordType),
-		ID:        string(o.ID),
-		Service:   string(o.Service),
-		Type:      string(o.Type),
-		Name:      string(o.Name),
-		Reference: string(o.Reference),
-		Status:    string(o.Status),
-		Owner:     string(o.Owner),
-		Customer:  string(o.Customer),
-		Related:   string(o.Related),
+		Kind:             o.kind(),
+		ID:               string(o.ID),
+		Service:          string(o.Service),
+		Type:             string(o.Type),
+		Name:             string(o.Name),
+		Reference:        string(o.Reference),
+		Status:           string(o.Status),
+		Owner:            string(o.Owner),
+		Customer:         string(o.Customer),
+		Related:          string(o.Related),
+		RelationshipType: string(o.RelationshipType),
 	}
 	if out.ID == "" {
 		return projection.Object{}, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer has a %s without id.", out.Kind)
@@ -86,7 +99,8 @@ func (o object) decode() (projection.Object, error) {
 func known(kind projection.Kind) bool {
 	switch kind {
 	case projection.Identity, projection.Customer, projection.Subscription,
-		projection.SubscriptionOffer, projection.PaymentMethod, projection.Address:
+		projection.SubscriptionOffer, projection.SubscriptionAddOn, projection.Schedule,
+		projection.PaymentMethod, projection.Address:
 		return true
 	default:
 		return false

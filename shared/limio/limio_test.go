@@ -52,7 +52,7 @@ func objects() []projection.Object {
 				"attributes": map[string]any{"autoRenew": true}}},
 		{Kind: projection.SubscriptionOffer, ID: "subscription_offer-" + hex32, Service: "limio", Owner: owner, Customer: cus, Related: sub, Name: "UK Monthly",
 			Data: map[string]any{"start": "2026-01-01", "quantity": num("123456789012345678901"), "zuora": map[string]any{"refId": "SRP-00000001"}}},
-		{Kind: projection.Address, ID: "address-" + hex32, Service: "limio", Owner: owner, Customer: cus, Name: "billing",
+		{Kind: projection.Address, ID: "address-" + hex32, Service: "limio", Owner: owner, Customer: cus, Name: "billing", RelationshipType: "billing",
 			Data: map[string]any{"city": "Leeds", "country": "GB", "relationships": []any{map[string]any{"relationship_id": "rel-" + hex32,
 				"relationship_type": "billing", "subscription": sub, "start": "2026-01-01", "status": "active"}}}},
 	}
@@ -1001,6 +1001,6 @@ func TestIDsStayInTheirSegment(t *testing.T) {
 		_, err = c.Account(t.Context(), id)
 		wantCode(t, err, hotsync.CodeInternal)
 	}
-	wantCode(t, c.Create(t.Context(), projection.Object{Kind: "schedule", ID: "schedule-1"}), hotsync.CodeInternal)
+	wantCode(t, c.Create(t.Context(), projection.Object{Kind: "order", ID: "order-1"}), hotsync.CodeInternal)
 	wantCode(t, c.LinkExternalIdentity(t.Context(), owner, hotsync.Identity{Issuer: "i"}), hotsync.CodeInternal)
 }
