@@ -164,6 +164,18 @@ func (x *Index) Items() iter.Seq[Item] {
 	}
 }
 
+// Products returns the products by path, as items of their own: what an index of
+// Items alone would lack where an item names its products by path.
+func (x *Index) Products() iter.Seq[Item] {
+	return func(yield func(Item) bool) {
+		for _, path := range slices.Sorted(maps.Keys(x.products)) {
+			if !yield(Item{Path: path, RecordType: typeProduct, Data: decode(x.products[path])}) {
+				return
+			}
+		}
+	}
+}
+
 // Item returns the item of a path.
 func (x *Index) Item(path string) (_ Item, ok bool) {
 	e := x.byPath[path]

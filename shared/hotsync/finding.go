@@ -29,6 +29,7 @@ const (
 	FindingPriceUnknown     FindingCode = "price_unknown"      // what is paid cannot be told, or only in part
 	FindingOfferUnmanaged   FindingCode = "offer_unmanageable" // an offer lacks what self-service needs
 	FindingCatalogueItem    FindingCode = "catalogue_item"     // an item of the catalogue is not as described
+	FindingCatalogueOld     FindingCode = "catalogue_old"      // Limio did not give its catalogue; an older copy was used
 	FindingCatalogueMap     FindingCode = "catalogue_map"      // the settings name an item that is not published
 	FindingSubscription     FindingCode = "subscription_left"  // a subscription was left out
 	FindingServedUntil      FindingCode = "served_until"       // a cancelled subscription that still runs

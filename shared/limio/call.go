@@ -27,7 +27,8 @@ const (
 // with {name} where an id goes.
 type operation struct{ method, template string }
 
-// path puts the ids into the template, in order, each as one path segment.
+// path puts the ids into the template, in order, each as one path segment or,
+// after the question mark, as the value of a parameter.
 func (o operation) path(ids []string) (string, error) {
 	var b strings.Builder
 	rest := o.template
@@ -40,7 +41,11 @@ func (o operation) path(ids []string) (string, error) {
 			return "", hotsync.Errorf(hotsync.CodeInternal, "Too many ids for %s.", o.template)
 		}
 		b.WriteString(before)
-		b.WriteString(url.PathEscape(id))
+		if strings.Contains(b.String(), "?") {
+			b.WriteString(url.QueryEscape(id))
+		} else {
+			b.WriteString(url.PathEscape(id))
+		}
 		_, rest, _ = strings.Cut(after, "}")
 	}
 	if strings.Contains(rest, "{") {

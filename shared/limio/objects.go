@@ -131,7 +131,13 @@ func serviceOr(service string) string {
 }
 
 // isNotFound reports whether Limio answered 404.
-func isNotFound(err error) bool {
+func isNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
+
+// isRefused reports whether Limio does not have what was asked for: 404, or 400
+// for a parameter it does not know.
+func isRefused(err error) bool { return hasStatus(err, http.StatusNotFound, http.StatusBadRequest) }
+
+func hasStatus(err error, statuses ...int) bool {
 	var r *refusal
-	return errors.As(err, &r) && r.status == http.StatusNotFound
+	return errors.As(err, &r) && slices.Contains(statuses, r.status)
 }
