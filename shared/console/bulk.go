@@ -48,7 +48,6 @@ type bulkJob struct {
 type bulkView struct {
 	Step    int
 	Filter  filter
-	Query   string
 	Total   eventstore.Total
 	Limit   int
 	Sample  []eventRow
@@ -94,7 +93,7 @@ func (c *console) bulkPrepare(w http.ResponseWriter, r *http.Request, m member, 
 	if err != nil {
 		return err
 	}
-	page := bulkView{Step: step, Filter: f, Query: f.Encode(), Limit: bulkLimit, Problem: problem, Reason: r.Form.Get("why")}
+	page := bulkView{Step: step, Filter: f, Limit: bulkLimit, Problem: problem, Reason: r.Form.Get("why")}
 	page.Total, err = c.countMatching(r.Context(), f, bulkLimit)
 	if err != nil {
 		return err
@@ -269,7 +268,7 @@ func (c *console) showJob(w http.ResponseWriter, r *http.Request, m member, j bu
 	if err != nil {
 		return err
 	}
-	page := bulkView{Step: 3, Filter: f, Query: j.Filter, Job: j, Reason: j.Reason, Waits: waits, Stopped: stopped, Limit: bulkLimit, Part: barUnits}
+	page := bulkView{Step: 3, Filter: f, Job: j, Reason: j.Reason, Waits: waits, Stopped: stopped, Limit: bulkLimit, Part: barUnits}
 	if j.Total > 0 && !j.Done {
 		page.Part = min(barUnits, barUnits*float64(j.Seen)/float64(j.Total))
 	}

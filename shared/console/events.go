@@ -35,7 +35,6 @@ type eventsView struct {
 	Cut       bool   // the page is short though there is more
 	Live      string // address of what came in since, "" when the page is not live
 	Newest    string
-	Export    string // query of exports
 	Bulk      string // address of the bulk retry of this filter, "" when there is nothing to retry
 }
 
@@ -71,7 +70,7 @@ func (c *console) eventsPage(w http.ResponseWriter, r *http.Request, m member) e
 			return nil
 		}
 	}
-	page := eventsView{Filter: f, Triggers: triggers, Export: f.Encode()}
+	page := eventsView{Filter: f, Triggers: triggers}
 	status := http.StatusOK
 	if err == nil {
 		err = c.fillEvents(r.Context(), &page, get(asked, "cursor"), m)
@@ -127,7 +126,7 @@ func (c *console) fillEvents(ctx context.Context, page *eventsView, cursor strin
 	}
 	page.Chips = c.chips(ctx, f)
 	if m.Operator() && (len(f.Statuses) == 0 || f.Has(hotsync.StatusFailed) || f.Has(hotsync.StatusSkipped)) {
-		page.Bulk = "/retry?" + f.Encode()
+		page.Bulk = f.At("/retry")
 	}
 	return nil
 }

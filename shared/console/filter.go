@@ -206,7 +206,12 @@ func (f filter) Values() url.Values { return f.values() }
 func (f filter) Encode() string { return f.values().Encode() }
 
 // Path is the address of the list with this filter.
-func (f filter) Path() string { return withQuery("/events", f.values()) }
+func (f filter) Path() string { return f.At("/events") }
+
+// At is the address of another page about the same set. A template must write
+// it whole: a query of its own, behind a path, it would escape a second time,
+// and the page behind the link would have no filter.
+func (f filter) At(path string) string { return withQuery(path, f.values()) }
 
 func withQuery(path string, v url.Values) string {
 	if len(v) == 0 {

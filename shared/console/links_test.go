@@ -1,0 +1,83 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var eventIDs = regexp.MustCompile(`event-[0-9a-f]{32}`)
+
+// exportedIDs are the events of an export: the first id of each line.
+func exportedIDs(export string) []string {
+	var ids []string
+	for line := range strings.Lines(export) {
+		if id := eventIDs.FindString(line); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// The links that a page shows, and not addresses that a test typed, lead to the
+// set that the page shows: a query escaped twice is no filter, and what follows
+// is about everybody.
+func TestLinksKeepTheSet(t *testing.T) {
+	t.Parallel()
+
+	events, _ := samples()
+	b := setup(t, events...)
+	c := b.signIn("operator")
+	for _, query := range []url.Values{
+		{"status": {"failed"}},
+		{"status": {"failed", "retrying"}},
+		{"trigger": {"console"}},
+		{"account": {"A00000042"}, "status": {"failed"}},
+		{"from": {"2026-11-01"}, "to": {"2099-01-01T00:00:00+02:00"}},
+	} {
+		page := c.get("/events?" + query.Encode())
+		page.wantStatus(t, http.StatusOK)
+		shown := page.Attrs("#events tr.row", "id")
+		hrefs := append(page.Attrs("a[download]", "href"), page.Attrs(`a[href^="/retry"]`, "href")...)
+		if len(hrefs) < 2 {
+			t.Errorf("%v: the page has the links %q", query, hrefs)
+		}
+		for _, href := range hrefs {
+			kept := mustURL(t, href).Query()
+			if kept.Get("q") != query.Get("q") || kept.Get("account") != query.Get("account") || kept.Get("provider") != query.Get("provider") ||
+				kept.Get("trigger") != query.Get("trigger") {
+				t.Errorf("%v: the link %s has another filter", query, href)
+			}
+		}
+		for _, href := range page.Attrs("a[download]", "href") {
+			exported := exportedIDs(c.get(href).body)
+			if diff := cmp.Diff(shown, exported); diff != "" {
+				t.Errorf("%v: %s has another set (-page +export):\n%s", query, href, diff)
+			}
+		}
+	}
+}
+
+// Every step of a bulk retry is about the same set, by its own links.
+func TestBulkRetryKeepsTheSet(t *testing.T) {
+	t.Parallel()
+
+	events, _ := samples()
+	b := setup(t, events...)
+	c := b.signIn("operator")
+	page := c.get("/events?status=failed&reason=limio_request_refused")
+	first := c.get(page.Attrs(`a[href^="/retry"]`, "href")[0])
+	first.wantStatus(t, http.StatusOK)
+	second := c.get(first.Attrs("a.button.primary", "href")[0])
+	second.wantStatus(t, http.StatusOK)
+	back := c.get(second.Attrs("form a.button", "href")[0])
+	for step, a := range map[string]answer{"count": first, "reason": second, "back": back} {
+		if got := a.url.Query().Get("reason"); got != "limio_request_refused" {
+			t.Errorf("%s: the address %s has lost the filter", step, a.url)
+		}
+	}
+}
