@@ -45,9 +45,12 @@ type Plan struct {
 //   - The owner of an existing customer wins over the owner of the login: all
 //     that is new goes to that owner, and the login is linked to it, unless it is
 //     linked to another owner already, which only a person can sort out.
+//   - What Limio made itself is recognised and never doubled: an offer by its rate
+//     plan, an address by its kind, a payment by its day. What it says of the
+//     catalogue, and the ties it has, stay; see own.go.
 //   - What hotsync made and wants no more, and what Zuora says is gone, is ended,
-//     never deleted: subscriptions are cancelled, the rest is set inactive. All
-//     else is not touched. Logins are never unlinked.
+//     never deleted: subscriptions and payments are cancelled, the rest is set
+//     inactive. All else is not touched. Logins are never unlinked.
 func Diff(want projection.Result, have []projection.Object) Plan {
 	d := &differ{want: want, ids: map[string]string{}, found: map[string]projection.Object{}, creates: map[string]bool{}}
 	d.have = d.ownObjects(have)
@@ -104,24 +107,52 @@ func (d *differ) create(w projection.Object) {
 			Fields: []hotsync.FieldChange{{Field: defaultPaymentMethod, After: pm}}})
 		delete(o.Data, defaultPaymentMethod)
 	}
-	var fields []hotsync.FieldChange
-	o.Data, fields = patch(o.Data, nil)
-	if o.Data == nil {
-		o.Data = map[string]any{}
+	if w.Kind == projection.PaymentMethod {
+		d.keepNewest(w, o)
+		d.deferTies(w, &o)
 	}
+	o.Data = pruned(o.Data)
+	_, fields := patch(o.Data, nil)
 	fields = append([]hotsync.FieldChange{{Field: "status", After: o.Status}}, fields...)
 	d.plan.Changes = append(d.plan.Changes, Change{Action: hotsync.ActionCreate, Object: o, Status: o.Status, Data: o.Data, Fields: fields})
 }
 
 const defaultPaymentMethod = "defaultPaymentMethodId"
 
+// deferTies leaves ties to subscriptions that are new as well to an update of
+// their own: a method must be there for the customer to have it as the default,
+// and waiting for the subscriptions first would make the way longer.
+func (d *differ) deferTies(w projection.Object, o *projection.Object) {
+	ties, _ := w.Data[relationships].([]any)
+	for _, tie := range ties {
+		id, _ := member(tie, "subscription").(string)
+		if !d.creates[id] {
+			continue
+		}
+		d.deferred = append(d.deferred, Change{Action: hotsync.ActionUpdate, Object: d.rewritten(w), Data: map[string]any{relationships: o.Data[relationships]},
+			Fields: []hotsync.FieldChange{{Field: relationships, After: o.Data[relationships]}}})
+		delete(o.Data, relationships)
+		return
+	}
+}
+
+const relationships = "relationships"
+
 // update plans what an object that was found lacks. Its envelope stays: Limio has
 // no way to change it.
 func (d *differ) update(w, found projection.Object) {
 	o := d.rewritten(w)
 	o.Service = cmp.Or(found.Service, o.Service)
-	if o.Kind == projection.Address {
-		o.Data["relationships"] = mergeRelationships(o.Data["relationships"], found.Data["relationships"])
+	if o.Kind == projection.Schedule && (!d.isMade(found) || dayOf(found) <= d.want.Today) {
+		d.updateStatus(o, found) // what was taken was taken, and what Limio has planned is its own
+		return
+	}
+	d.keepOwn(&o, found)
+	if o.Kind == projection.Address || o.Kind == projection.PaymentMethod {
+		o.Data[relationships] = mergeRelationships(o.Data[relationships], found.Data[relationships])
+	}
+	if o.Kind == projection.PaymentMethod {
+		d.keepNewest(w, o)
 	}
 	c := Change{Action: hotsync.ActionUpdate, Object: o}
 	if governsStatus(o) && !sameStatus(o.Status, found.Status) {
@@ -137,6 +168,15 @@ func (d *differ) update(w, found projection.Object) {
 	if found.Owner != "" && found.Owner != o.Owner && o.Owner != "" {
 		d.warn("The %s %s belongs to another owner in Limio than its customer does. Use Limio's owner transfer.", o.Kind, o.ID)
 	}
+}
+
+// updateStatus plans the status of a payment that hotsync made.
+func (d *differ) updateStatus(o, found projection.Object) {
+	if !d.isMade(found) || sameStatus(o.Status, found.Status) {
+		return
+	}
+	d.plan.Changes = append(d.plan.Changes, Change{Action: hotsync.ActionUpdate, Object: o, Status: o.Status,
+		Fields: []hotsync.FieldChange{{Field: "status", Before: found.Status, After: o.Status}}})
 }
 
 // governsStatus reports whether Zuora decides the status. A customer's is
@@ -187,11 +227,12 @@ func (d *differ) endUnwanted() {
 	}
 	var ends []Change
 	for _, o := range d.have {
-		gone := slices.Contains(d.want.Gone, projection.Ref{Kind: o.Kind, Key: o.Key})
-		if wanted[o.ID] || !gone && !d.isMade(o) || slices.Contains(d.want.Unclear, cmp.Or(numbers[o.ID], numbers[o.Related], "-")) {
+		number := cmp.Or(numbers[o.ID], numbers[o.Related], "-")
+		ref, gone := d.gone(o, number)
+		if wanted[o.ID] || !gone && !d.isMade(o) || slices.Contains(d.want.Unclear, number) || d.isHistory(o) {
 			continue
 		}
-		if c := d.end(o); len(c.Fields) > 0 {
+		if c := d.end(o, ref.End); len(c.Fields) > 0 {
 			ends = append(ends, c)
 		}
 	}
@@ -209,21 +250,53 @@ func (d *differ) isMade(o projection.Object) bool {
 	return o.ID == projection.ID(d.want.Tenant, o.Kind, d.want.AccountID, o.Key)
 }
 
-func (d *differ) end(o projection.Object) Change {
+// gone finds what Zuora says of an object that is over. One of Limio's own has
+// no key: it is known by its rate plan.
+func (d *differ) gone(o projection.Object, number string) (_ projection.Ref, ok bool) {
+	for _, ref := range d.want.Gone {
+		if ref.Kind != o.Kind {
+			continue
+		}
+		if o.Key != "" && ref.Key == o.Key || o.Key == "" && ref.RatePlan != "" && ref.Subscription == number && hasRatePlan(o, ref.RatePlan) {
+			return ref, true
+		}
+	}
+	return projection.Ref{}, false
+}
+
+// isHistory reports whether a payment was taken: it comes before the last one
+// that Zuora billed, or belongs to a subscription of which nothing is known to be
+// billed and to a day that has passed.
+func (d *differ) isHistory(o projection.Object) bool {
+	if o.Kind != projection.Schedule || dayOf(o) > d.want.Today {
+		return false
+	}
+	last := ""
+	for _, w := range d.want.Objects {
+		if w.Kind == projection.Schedule && d.id(w.Related) == o.Related && dayOf(w) <= d.want.Today {
+			last = max(last, dayOf(w))
+		}
+	}
+	return last == "" || dayOf(o) < last
+}
+
+// end plans the end of an object; last is the first day without it, "" where
+// only today tells.
+func (d *differ) end(o projection.Object, last string) Change {
 	c := Change{Action: hotsync.ActionEnd, Object: o}
 	status := projection.StatusInactive
-	if o.Kind == projection.Subscription {
+	if o.Kind == projection.Subscription || o.Kind == projection.Schedule {
 		status = "cancelled"
 	}
 	if !sameStatus(status, o.Status) {
 		c.Status = status
 		c.Fields = append(c.Fields, hotsync.FieldChange{Field: "status", Before: o.Status, After: status})
 	}
-	if o.Kind == projection.SubscriptionOffer {
+	if o.Kind == projection.SubscriptionOffer || o.Kind == projection.SubscriptionAddOn {
 		// Limio takes an offer for current while today is before its end.
 		start, _ := o.Data["start"].(string)
 		end, _ := o.Data["end"].(string)
-		if last := max(d.want.Today, start); end == "" || end > last {
+		if last := max(cmp.Or(last, d.want.Today), start); end == "" || end > last && !strings.HasPrefix(end, last) {
 			c.Data = map[string]any{"end": last}
 			c.Fields = append(c.Fields, hotsync.FieldChange{Field: "end", Before: o.Data["end"], After: last})
 		}

@@ -80,7 +80,7 @@ func TestDiff(t *testing.T) {
 		{name: "nothing to do", account: single(), login: ada, have: found(single(), ada), want: []string{}},
 		{name: "a price", login: ada, have: found(single(), ada),
 			account: single(func(a *billing.Account) { a.Subscriptions[0].AutoRenew = true }),
-			want:    []string{"update subscription attributes.autoRenew=true"}},
+			want:    []string{"update subscription attributes.autoRenew=true offer=Monthly", "update subscription_offer offer=Monthly"}},
 		{name: "a status", login: ada, have: found(single(), ada),
 			account: single(func(a *billing.Account) { a.Subscriptions[0].Status = "Suspended" }),
 			want:    []string{"update subscription status=suspended"}},
@@ -116,7 +116,8 @@ func TestDiff(t *testing.T) {
 		{name: "one that was removed before it began", login: ada,
 			have:    found(single(func(a *billing.Account) { a.Subscriptions[0].Start = "2027-01-01" }), ada),
 			account: single(func(a *billing.Account) { a.Subscriptions[0].Start, a.Subscriptions[0].RatePlans = "2027-01-01", nil }),
-			want:    []string{"end subscription_offer status=inactive end=2027-01-01"}},
+			want: []string{"update subscription name=A-S1 offer=A-S1 products=/products/Subscription",
+				"end subscription_offer status=inactive end=2026-11-22"}},
 		{name: "a subscription that is gone", login: ada, have: found(single(), ada),
 			account: single(func(a *billing.Account) { a.Subscriptions = nil }),
 			want:    []string{"end subscription status=cancelled", "end subscription_offer status=inactive end=2026-11-22"}},
@@ -176,7 +177,7 @@ func TestDiffNew(t *testing.T) {
 		}
 	}
 	want := []string{"create identity", "create customer", "create identity", "create payment_method", "create subscription",
-		"create subscription_offer", "create address", "update customer", "link identity"}
+		"create subscription_offer", "create address", "update customer", "update payment_method", "link identity"}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("Diff mismatch (-want +got):\n%s", diff)
 	}
@@ -325,12 +326,13 @@ func TestMasked(t *testing.T) {
 		"payment_method brand": {nil, "Visa"},
 		"payment_method zuora.result.CreditCardMaskNumber": {"•••", "•••"},
 		"payment_method zuora.result.CreditCardType":       {nil, "Visa"},
-		"address country":    {"GB", "US"},
-		"address firstName":  {"A•••", "•••"},
-		"address lastName":   {"R•••", ""},
-		"address postalCode": {"L•••", ""},
-		"identity iss":       {nil, ada.Issuer},
-		"identity sub":       {nil, "g•••"},
+		"address country":              {"GB", "US"},
+		"address firstName":            {"A•••", "•••"},
+		"address lastName":             {"R•••", ""},
+		"address postalCode":           {"L•••", ""},
+		"subscription purchaseCountry": {"GB", "US"},
+		"identity iss":                 {nil, ada.Issuer},
+		"identity sub":                 {nil, "g•••"},
 	}
 	all := map[string][2]any{}
 	for _, c := range got {
@@ -389,7 +391,7 @@ func TestDiffOddValues(t *testing.T) {
 			o.Data["quantity"], o.Data["startDate"], o.Data["termEndDate"], o.Data["price"] = odd, odd, odd, odd
 		}))
 		got := convergence.Diff(project(single(), ada), have)
-		want := []string{"update subscription price.amount=0 price.currency=GBP quantity=1 startDate=2026-01-01 termEndDate=<nil>"}
+		want := []string{"update subscription price.currency=GBP quantity=1 startDate=2026-01-01 termEndDate=<nil>"}
 		if diff := cmp.Diff(want, lines(got)); diff != "" {
 			t.Errorf("%v: Diff mismatch (-want +got):\n%s", odd, diff)
 		}

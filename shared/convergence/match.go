@@ -102,15 +102,16 @@ func (d *differ) owner() string {
 func (d *differ) find(w projection.Object, taken map[string]bool) (projection.Object, bool) {
 	best, ok := projection.Object{}, false
 	for _, o := range d.have {
-		if o.Kind != w.Kind || taken[o.ID] || o.ID != w.ID && o.Key != w.Key {
+		isAlias := o.Key != "" && slices.Contains(w.Aliases, o.Key)
+		if o.Kind != w.Kind || taken[o.ID] || o.ID != w.ID && o.Key != w.Key && !isAlias {
 			continue
 		}
 		if !ok || better(o, best, w) {
 			best, ok = o, true
 		}
 	}
-	if !ok && w.Kind == projection.SubscriptionOffer {
-		return d.findByName(w, taken)
+	if !ok {
+		return d.findOwn(w, taken)
 	}
 	return best, ok
 }
@@ -128,25 +129,6 @@ func better(o, than, w projection.Object) bool {
 	default:
 		return cmp.Or(cmp.Compare(active(o), active(than)), cmp.Compare(o.ID, than.ID)) < 0
 	}
-}
-
-// findByName finds an offer that Limio made itself when it synced the
-// subscription: Limio ties an offer to a rate plan by name. It must be the only
-// one of that name on both sides.
-func (d *differ) findByName(w projection.Object, taken map[string]bool) (projection.Object, bool) {
-	for _, other := range d.want.Objects {
-		if other.Kind == w.Kind && other.ID != w.ID && other.Related == w.Related && other.Data["name"] == w.Data["name"] {
-			return projection.Object{}, false
-		}
-	}
-	found, n := projection.Object{}, 0
-	for _, o := range d.have {
-		if o.Kind == w.Kind && o.Key == "" && !taken[o.ID] && o.Related == d.ids[w.Related] && o.Data["name"] == w.Data["name"] {
-			found = o
-			n++
-		}
-	}
-	return found, n == 1
 }
 
 // rewritten is the wanted object with the ids that Limio has, as a copy.

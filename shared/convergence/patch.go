@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/shopspring/decimal"
 
@@ -24,6 +26,13 @@ func patch(want, have map[string]any) (map[string]any, []hotsync.FieldChange) {
 		out[name] = value
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if isWhole(name) {
+			if value, differs := whole(want[name], have[name]); differs {
+				set(name, value)
+				fields = append(fields, hotsync.FieldChange{Field: name, Before: brief(have[name]), After: brief(want[name])})
+			}
+			continue
+		}
 		nested, ok := want[name].(map[string]any)
 		if !ok {
 			if !equal(want[name], have[name]) {
@@ -46,8 +55,91 @@ func patch(want, have map[string]any) (map[string]any, []hotsync.FieldChange) {
 	return out, fields
 }
 
+// isWhole reports whether a member is one thing: the copy of a catalogue item is
+// replaced by another, not mixed with it.
+func isWhole(name string) bool {
+	return slices.Contains([]string{"offer", "add_on", "products", "lineItems"}, name)
+}
+
+// whole is what makes have into want where Limio merges: of an object that
+// differs all members, and nil for those that must go.
+func whole(want, have any) (_ any, differs bool) {
+	if equal(want, have) {
+		return nil, false
+	}
+	return replaced(want, have), true
+}
+
+func replaced(want, have any) any {
+	w, ok := want.(map[string]any)
+	h, _ := have.(map[string]any)
+	if !ok {
+		return want
+	}
+	out := make(map[string]any, len(w))
+	for name, value := range w {
+		out[name] = replaced(value, h[name])
+	}
+	for name := range h {
+		if _, ok := w[name]; !ok {
+			out[name] = nil
+		}
+	}
+	return out
+}
+
+// brief is what an event shows of a value that is one thing: an item's path and
+// version, or its name.
+func brief(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		path, _ := v["path"].(string)
+		version, _ := v["version"].(string)
+		name, _ := v["name"].(string)
+		if path == "" {
+			return name
+		}
+		return strings.TrimSuffix(path+" "+version[:min(len(version), 8)], " ")
+	case []any:
+		var out []string
+		for _, element := range v {
+			switch e := element.(type) {
+			case string:
+				out = append(out, e)
+			case map[string]any:
+				for _, name := range []string{"path", "chargeName"} {
+					if s, _ := e[name].(string); s != "" {
+						out = append(out, s)
+						break
+					}
+				}
+			}
+		}
+		return strings.Join(out, ", ")
+	default:
+		return value
+	}
+}
+
+// pruned is data of a new object: without the members that it must not have.
+func pruned(data map[string]any) map[string]any {
+	out := make(map[string]any, len(data))
+	for name, value := range data {
+		switch v := value.(type) {
+		case nil:
+		case map[string]any:
+			if part := pruned(v); len(part) > 0 || len(v) == 0 {
+				out[name] = part
+			}
+		default:
+			out[name] = v
+		}
+	}
+	return out
+}
+
 // equal compares JSON values: numbers by value (17.5 is 17.50); nil, an absent
-// member and an empty list are the same.
+// member and an empty list are the same, and so are a day and a time of that day.
 func equal(a, b any) bool {
 	switch a := a.(type) {
 	case nil:
@@ -60,6 +152,10 @@ func equal(a, b any) bool {
 		list, ok := b.([]any)
 		return (ok || b == nil) && slices.EqualFunc(a, list, equal)
 	}
+	if s, ok := a.(string); ok {
+		t, ok := b.(string)
+		return ok && (s == t || sameDay(s, t) || sameDay(t, s))
+	}
 	x, ok := numeric(a)
 	if !ok {
 		_, isMap := b.(map[string]any)
@@ -68,6 +164,14 @@ func equal(a, b any) bool {
 	}
 	y, ok := numeric(b)
 	return ok && x.Equal(y) || a == b
+}
+
+var bareDate = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+
+// sameDay reports whether one text is a day and the other a time of it: Zuora has
+// days, Limio writes times.
+func sameDay(day, time string) bool {
+	return len(time) > len(day) && time[:len(day)+1] == day+"T" && bareDate.MatchString(day)
 }
 
 func includes(a, b map[string]any) bool {
@@ -118,7 +222,7 @@ func mergeRelationships(want, have any) any {
 		}
 		merged := maps.Clone(out[i].(map[string]any))
 		for name, value := range w {
-			if name != "relationship_id" {
+			if name != "relationship_id" && (name != "start" || merged["start"] == nil || w["relationship_type"] != nil) {
 				merged[name] = value
 			}
 		}

@@ -159,10 +159,10 @@ func (s Settings) Validate() []SettingsFinding {
 		fail("timeZone", "%q is not a time zone such as Europe/London.", s.TimeZone)
 	}
 	if s.CreateOffers {
-		warn("createOffers", "Creating offers during hot sync is not recommended: Limio advises to migrate the catalogue first.")
+		warn("createOffers", "Limio publishes no way to create offers, so this does nothing: a plan without an offer gets a stand-in in any case.")
 	}
 	if s.CreateAddOns {
-		warn("createAddOns", "Creating add-ons during hot sync is not recommended: Limio advises to migrate the catalogue first.")
+		warn("createAddOns", "Limio publishes no way to create add-ons, so this does nothing: what is an add-on, the catalogue says.")
 	}
 	for path, pattern := range map[string]string{"zuoraAccountUrl": s.ZuoraAccountURL, "limioCustomerUrl": s.LimioCustomerURL} {
 		if pattern != "" && (!strings.HasPrefix(pattern, "https://") && !strings.HasPrefix(pattern, "http://127.0.0.1") || !strings.Contains(pattern, "{id}")) {

@@ -1,6 +1,9 @@
 package projection
 
-import "hotsync/shared/billing"
+import (
+	"hotsync/shared/billing"
+	"hotsync/shared/hotsync"
+)
 
 // addresses are the billing address from the bill-to contact and the delivery
 // address from the ship-to, for which the sold-to stands in. An account may have
@@ -24,7 +27,7 @@ func isThere(c *billing.Contact) bool { return c != nil && *c != billing.Contact
 
 func (p *projector) address(relationshipType string, c *billing.Contact, subscriptions []subscription) Object {
 	o := p.hanging(Address, relationshipType)
-	o.Name = relationshipType
+	o.Name, o.RelationshipType = relationshipType, relationshipType
 	o.Data = map[string]any{
 		"firstName":     c.FirstName,
 		"lastName":      c.LastName,
@@ -43,7 +46,8 @@ func (p *projector) address(relationshipType string, c *billing.Contact, subscri
 		o.Data["country"] = nil
 	default:
 		// Left out: a country that was right before is better than none.
-		p.warn("The country of the %s address, %.40q, is not known, so it is left out.", relationshipType, c.Country)
+		p.find(hotsync.Note(hotsync.FindingAddressCountry, relationshipType, "The country of the %s address, %.40q, is not known, so it is left out.",
+			relationshipType, c.Country), "Correct the country of the contact in Zuora.")
 	}
 	return o
 }

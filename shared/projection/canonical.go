@@ -25,13 +25,13 @@ func canonical(a billing.Account) billing.Account {
 	})
 	a.Subscriptions = slices.CompactFunc(a.Subscriptions, func(x, y billing.Subscription) bool { return x.Number == y.Number })
 	for i, s := range a.Subscriptions {
-		a.Subscriptions[i].RatePlans = canonicalPlans(s.RatePlans)
+		a.Subscriptions[i].RatePlans = canonicalPlans(s)
 	}
 	return a
 }
 
-func canonicalPlans(plans []billing.RatePlan) []billing.RatePlan {
-	plans = slices.Clone(plans)
+func canonicalPlans(s billing.Subscription) []billing.RatePlan {
+	plans := slices.Clone(s.RatePlans)
 	for i, plan := range plans {
 		charges := slices.SortedFunc(slices.Values(plan.Charges), func(x, y billing.Charge) int {
 			return cmp.Or(cmp.Compare(x.Number, y.Number), cmp.Compare(x.Name, y.Name), cmp.Compare(x.Model, y.Model))
@@ -41,6 +41,7 @@ func canonicalPlans(plans []billing.RatePlan) []billing.RatePlan {
 				return cmp.Or(cmp.Compare(x.From, y.From), cmp.Compare(x.Until, y.Until))
 			})
 		}
+		runOn(s, plan, charges)
 		plans[i].Charges = charges
 	}
 	slices.SortFunc(plans, func(x, y billing.RatePlan) int {

@@ -1,14 +1,20 @@
 package projection
 
+import (
+	"strings"
+
+	"hotsync/shared/hotsync"
+)
+
 // customerObject is the account itself. Names and e-mail come from the bill-to
 // contact; an account without one (a draft) says nothing about them, so that
 // what Limio knows stays.
 func (p *projector) customerObject() Object {
 	o := p.hanging(Customer, keyCustomer)
 	o.Customer = ""
-	o.Name = p.account.Name
+	o.Name = p.customerName()
 	o.Data = map[string]any{
-		"name":                   p.account.Name,
+		"name":                   o.Name,
 		"defaultPaymentMethodId": p.defaultPaymentMethod(),
 	}
 	c := p.account.BillTo
@@ -36,10 +42,24 @@ func (p *projector) defaultPaymentMethod() any {
 		case isUsable(m):
 			return p.id(PaymentMethod, m.ID)
 		default:
-			p.warn("Zuora's default payment method is closed, so the customer has no default in Limio.")
+			p.find(hotsync.Note(hotsync.FindingDefaultPayment, m.ID, "Zuora's default payment method is closed, so the customer has no default in Limio."), "")
 			return nil
 		}
 	}
-	p.warn("Zuora's default payment method is not among the account's payment methods, so the customer has no default in Limio.")
+	p.find(hotsync.Note(hotsync.FindingDefaultPayment, id,
+		"Zuora's default payment method is not among the account's payment methods, so the customer has no default in Limio."), "")
 	return nil
+}
+
+// customerName is the account's name, unless that is a CRM id, as merchants set
+// it who have no better: then the person's.
+func (p *projector) customerName() string {
+	c := p.account.BillTo
+	if salesforcePattern.MatchString(strings.TrimSpace(p.account.Name)) && isThere(c) {
+		person := strings.TrimSpace(c.FirstName + " " + c.LastName)
+		if person != "" {
+			return person
+		}
+	}
+	return p.account.Name
 }

@@ -15,7 +15,7 @@ const (
 // ownerIdentity is what everything else belongs to. It may own several accounts,
 // so nothing but its name, which is set once, depends on this one.
 func (p *projector) ownerIdentity() Object {
-	return Object{Kind: Identity, Key: keyOwner, ID: p.owner, Type: TypeOwner, Name: p.account.Name, Data: map[string]any{}}
+	return Object{Kind: Identity, Key: keyOwner, ID: p.owner, Type: TypeOwner, Name: p.customerName(), Data: map[string]any{}}
 }
 
 // loginIdentity lets the login see what the owner owns. Limio makes its id when
@@ -59,7 +59,7 @@ var salesforcePattern = regexp.MustCompile(`^(001|003)[0-9A-Za-z]{12}(?:[0-9A-Za
 // salesforceID is the CRM ID in its form of 18 characters. The CRM ID is free
 // text, so that it may be something else; and Zuora's own connector puts the
 // Account's id there even where Limio is set up to look Contacts up, which is
-// worth a warning. An id that has 18 characters is kept as it is.
+// worth a finding; a Contact's id is no account's. An id that has 18 characters is kept as it is.
 func (p *projector) salesforceID() (value string, ok bool) {
 	crm := strings.TrimSpace(p.account.CRMID)
 	if crm == "" {
@@ -67,12 +67,20 @@ func (p *projector) salesforceID() (value string, ok bool) {
 	}
 	match := salesforcePattern.FindStringSubmatch(crm)
 	if match == nil {
-		p.warn("The account's CRM ID is not the id of a Salesforce Account or Contact, so no Salesforce identity is kept.")
+		p.find(hotsync.Note(hotsync.FindingAccountCRMID, "",
+			"The account's CRM ID is not the id of a Salesforce Account or Contact, so no Salesforce identity is kept."), "")
 		return "", false
 	}
 	names := map[string]hotsync.SalesforceID{"001": hotsync.SalesforceAccount, "003": hotsync.SalesforceContact}[match[1]]
+	if names == hotsync.SalesforceContact && p.opt.SalesforceID == hotsync.SalesforceAccount {
+		p.find(hotsync.Note(hotsync.FindingAccountCRMID, "",
+			"The account's CRM ID names a Salesforce contact, but the settings say that CRM IDs name an account, so no Salesforce identity is kept."),
+			"Correct the CRM ID in Zuora, or the setting.")
+		return "", false
+	}
 	if names != p.opt.SalesforceID {
-		p.warn("The account's CRM ID names a Salesforce %s, but the settings say that CRM IDs name a %s.", names, p.opt.SalesforceID)
+		p.find(hotsync.Note(hotsync.FindingAccountCRMID, "", "The account's CRM ID names a Salesforce %s, but the settings say that CRM IDs name a %s.",
+			names, p.opt.SalesforceID), "Correct the setting, or the CRM ID in Zuora.")
 	}
 	if len(crm) == 15 {
 		crm += salesforceSuffix(crm)

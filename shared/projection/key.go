@@ -21,8 +21,8 @@ const (
 //	subscription_offer  data.zuora.refId, the key of the rate plan
 //	subscription_add_on data.zuora.refId likewise
 //	schedule            data.zuora.refId, the subscription's number and the day
-//	payment_method      data.zuora.refId, Zuora's id
-//	address             "billing" or "delivery": the type of its relationships
+//	payment_method      data.zuora.refId, else data.zuora.result.Id: Zuora's id
+//	address             "billing" or "delivery": its relationship_type
 //	identity            "owner"; service/type/value; external/ and a hash of iss and sub
 //
 // It is "" for an object of Limio's own that stands for nothing in Zuora.
@@ -35,9 +35,13 @@ func KeyOf(o Object) string {
 			return o.Reference
 		}
 		return o.Name
-	case SubscriptionOffer, SubscriptionAddOn, Schedule, PaymentMethod:
+	case SubscriptionOffer, SubscriptionAddOn, Schedule:
 		zuora, _ := o.Data["zuora"].(map[string]any)
 		return text(zuora, "refId")
+	case PaymentMethod:
+		zuora, _ := o.Data["zuora"].(map[string]any)
+		result, _ := zuora["result"].(map[string]any)
+		return cmp.Or(text(zuora, "refId"), text(result, "Id"))
 	case Address:
 		return addressKey(o)
 	case Identity:
@@ -50,11 +54,11 @@ func KeyOf(o Object) string {
 // addressKey falls back on the name, which hotsync makes the same: an address of
 // an account without subscriptions has no relationships.
 func addressKey(o Object) string {
-	candidates := []string{o.Name}
+	candidates := []string{o.RelationshipType, o.Name}
 	list, _ := o.Data["relationships"].([]any)
 	if len(list) > 0 {
 		first, _ := list[0].(map[string]any)
-		candidates = []string{text(first, "relationship_type"), o.Name}
+		candidates = []string{text(first, "relationship_type"), o.RelationshipType, o.Name}
 	}
 	for _, c := range candidates {
 		if slices.Contains([]string{billingAddress, deliveryAddress}, c) {

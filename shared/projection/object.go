@@ -25,6 +25,12 @@ const (
 const (
 	StatusActive   = "active"
 	StatusInactive = "inactive"
+
+	statusCancelled = "cancelled"
+	statusSuspended = "suspended"
+
+	// StatusExternal is that of a payment that is taken elsewhere than in Limio.
+	StatusExternal = "pending-external"
 )
 
 // Object is a Limio object: one that should exist (made by Project) or one that
@@ -35,6 +41,8 @@ type Object struct {
 	// subscription number, the payment-method id, … as KeyOf finds it. It is ""
 	// for an object of Limio's own that hotsync knows nothing about.
 	Key string
+	// Aliases are keys it may have had before Zuora sent the one that counts.
+	Aliases []string `json:",omitempty"`
 	// ID is Limio's id, prefix and 32 hex digits. A wanted object has the id
 	// hotsync would create it with (see ID); convergence replaces it by the id
 	// of the object found under the same Key.
@@ -48,6 +56,6 @@ type Object struct {
 	Customer  string // id of the customer
 	Related   string // id of the object it hangs on: the subscription of an offer
 	// RelationshipType is billing or delivery on an address as Limio's rows have it.
-	RelationshipType string `json:",omitempty"`
+	RelationshipType string         `json:",omitempty"`
 	Data             map[string]any // JSON values; numbers are json.Number
 }

@@ -1,9 +1,11 @@
 package projection
 
 import (
+	"cmp"
 	"strconv"
 
 	"hotsync/shared/billing"
+	"hotsync/shared/hotsync"
 )
 
 const (
@@ -11,65 +13,107 @@ const (
 	subtypeDiscount = "discount"
 )
 
-// offers are the rate plans of a subscription that are still on it: Zuora keeps
-// removed ones in the list.
-func (p *projector) offers(s subscription) []Object {
+// planObjects are the offers and add-ons of a subscription: a rate plan is an
+// offer unless the catalogue says that it is an add-on.
+func (p *projector) planObjects(s subscription) []Object {
 	var out []Object
-	base := 0
-	for _, plan := range s.zuora.RatePlans {
-		if isRemoved(plan) {
-			p.gone = append(p.gone, Ref{SubscriptionOffer, accountKey(s.zuora, plan)})
+	for _, pl := range s.plans {
+		p.reportMatch(s.zuora, pl)
+		if pl.extra {
 			continue
 		}
-		subtype := subtypeDiscount
-		if !isDiscountPlan(plan) {
-			base++
-			subtype = p.baseSubtype(base)
-		}
-		o := p.hanging(SubscriptionOffer, p.offerKey(s.zuora, plan))
-		o.Name, o.Related = plan.Name, s.object.ID
-		// Limio tells a current offer from a past or future one by its dates, so the
-		// status only says whether the subscription still has it.
-		if isOver(s.zuora, p.opt.Today) {
-			o.Status = StatusInactive
-		}
-		start, end := planDates(s.zuora, plan)
-		o.Data = map[string]any{
-			"name":           plan.Name,
-			"start":          orNil(start),
-			"end":            orNil(end),
-			"record_subtype": subtype,
-			"zuora":          map[string]any{"refId": o.Key},
-		}
-		p.priceOffer(o.Data, s.zuora, plan)
-		p.addCatalogueOffer(o.Data, plan)
-		out = append(out, o)
+		out = append(out, p.planObject(s, pl))
+	}
+	if !s.hasMain && !isOver(s.zuora, p.opt.Today) {
+		p.find(hotsync.Attention(hotsync.FindingNoBasePlan, s.zuora.Number, "",
+			"Subscription %s has no plan that could be the customer's: only add-ons, discounts or one-time charges.", s.zuora.Number),
+			"Add the plan in Zuora, or publish one of its rate plans as an offer in Limio.")
 	}
 	return out
 }
 
-func (p *projector) priceOffer(data map[string]any, s billing.Subscription, plan billing.RatePlan) {
-	if isDiscountPlan(plan) {
+func (p *projector) planObject(s subscription, pl plan) Object {
+	kind := SubscriptionOffer
+	if pl.isAddOn() {
+		kind = SubscriptionAddOn
+	}
+	o := p.hanging(kind, pl.key)
+	name := displayName(pl)
+	o.Name, o.Related, o.Aliases = name, s.object.ID, pl.aliases
+	// Limio tells a current offer from a past or future one by its dates, so the
+	// status only says whether the subscription still has it.
+	if isOver(s.zuora, p.opt.Today) {
+		o.Status = StatusInactive
+	}
+	offer := p.offerOf(s.zuora, pl)
+	o.Data = map[string]any{
+		"name":  name,
+		"start": orNil(pl.span.start),
+		"end":   orNil(pl.span.end),
+		"offer": offer,
+		"zuora": map[string]any{"refId": o.Key},
+	}
+	p.priceOffer(o.Data, s.zuora, pl)
+	if kind == SubscriptionAddOn {
+		o.Data["add_on"] = offer
+		return o
+	}
+	o.Data["record_subtype"] = subtypeOf(pl)
+	o.Data["products"] = productsIn(offer)
+	o.Data["tracking"] = map[string]any{"offers": pathsOf(pl)}
+	return o
+}
+
+// subtypeOf is discount for whatever only makes others cheaper, else what the
+// catalogue says.
+func subtypeOf(pl plan) string {
+	if pl.role == roleDiscount || pl.match.Item.IsDiscount() {
+		return subtypeDiscount
+	}
+	return cmp.Or(pl.match.Item.RecordSubtype, subtypeBase)
+}
+
+// displayName is what customers know the plan as.
+func displayName(pl plan) string {
+	attributes, _ := pl.match.Item.Data["attributes"].(map[string]any)
+	return cmp.Or(text(attributes, "display_name__limio"), pl.zuora.Name, pl.match.Item.Name)
+}
+
+func productsIn(offer map[string]any) any {
+	data, _ := offer["data"].(map[string]any)
+	return data["products"]
+}
+
+func pathsOf(pl plan) []any {
+	if !pl.isMatched() {
+		return []any{}
+	}
+	return []any{pl.match.Item.Path}
+}
+
+// priceOffer writes the price of one unit beside the number of units, as Limio's
+// newest pages show it.
+func (p *projector) priceOffer(data map[string]any, s billing.Subscription, pl plan) {
+	if pl.role == roleDiscount {
 		data["quantity"] = number(one)
-		data["price"] = p.discountPrice(s, plan)
+		data["price"] = p.discountPrice(s, pl.zuora)
 		return
 	}
-	pr := p.planPrice(s, plan)
-	data["quantity"] = number(pr.quantity)
-	data["price"] = pr.data()
+	data["quantity"] = orNilDecimal(pl.price.quantity)
+	price := map[string]any{"currency": pl.price.currency, "amount": orNilDecimal(pl.price.unit)}
+	addSummary(price, pl)
+	data["price"] = price
+}
+
+// addSummary adds the price as the catalogue words it.
+func addSummary(price map[string]any, pl plan) {
+	attributes, _ := pl.match.Item.Data["attributes"].(map[string]any)
+	if headline := text(attributes, "display_price__limio"); headline != "" {
+		price["summary"] = map[string]any{"headline": headline}
+	}
 }
 
 func isRemoved(plan billing.RatePlan) bool { return is(plan.LastChangeType, "remove") }
-
-// isDiscountPlan reports whether a plan does nothing but discount others.
-func isDiscountPlan(plan billing.RatePlan) bool {
-	for _, c := range plan.Charges {
-		if !isDiscount(c) {
-			return false
-		}
-	}
-	return len(plan.Charges) > 0
-}
 
 // planKey is what stays the same of a rate plan while its id changes with each
 // version of the subscription: its number, which not every tenant sends; else
@@ -113,29 +157,4 @@ func (p *projector) offerKey(s billing.Subscription, plan billing.RatePlan) stri
 	}
 	p.offerKeys[unique] = true
 	return unique
-}
-
-// planDates are the first day of its first charge and the first day after its
-// last one, "" while one is open; a plan without charges has the subscription's.
-func planDates(s billing.Subscription, plan billing.RatePlan) (start, end string) {
-	open, any := false, false
-	for _, c := range plan.Charges {
-		for _, seg := range c.Segments {
-			if !any || seg.From < start {
-				start = seg.From
-			}
-			any, open = true, open || seg.Until == ""
-			end = max(end, seg.Until)
-		}
-	}
-	switch {
-	case !any && s.Start == "":
-		return s.ContractEffective, s.End
-	case !any:
-		return s.Start, s.End
-	case open:
-		return start, ""
-	default:
-		return start, end
-	}
 }

@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"strconv"
@@ -10,13 +11,13 @@ import (
 )
 
 // paymentMethods are the active ones.
-func (p *projector) paymentMethods() []Object {
+func (p *projector) paymentMethods(subscriptions []subscription) []Object {
 	var out []Object
 	for _, m := range p.account.PaymentMethods {
 		if isUsable(m) {
-			out = append(out, p.paymentMethod(m))
+			out = append(out, p.paymentMethod(m, subscriptions))
 		} else if m.ID != "" {
-			p.gone = append(p.gone, Ref{PaymentMethod, m.ID})
+			p.gone = append(p.gone, Ref{Kind: PaymentMethod, Key: m.ID})
 		}
 	}
 	return out
@@ -27,18 +28,20 @@ func isUsable(m billing.PaymentMethod) bool { return m.ID != "" && is(m.Status, 
 // paymentMethod writes the members that Limio's pages show, and in zuora.result
 // those of Zuora's own record that they fall back on. Both are allow-lists:
 // nothing with which one could pay has a way into Limio.
-func (p *projector) paymentMethod(m billing.PaymentMethod) Object {
+func (p *projector) paymentMethod(m billing.PaymentMethod, subscriptions []subscription) Object {
 	mask, last4 := remask(m.Mask)
+	kind := cmp.Or(m.Kind, m.Type)
 	o := p.hanging(PaymentMethod, m.ID)
-	o.Type, o.Name = "zuora", m.Type
+	o.Type, o.Name = "zuora", kind
 	o.Data = map[string]any{
 		"type":            "zuora",
-		"method":          m.Type,
+		"method":          kind,
 		"brand":           orNil(m.Brand),
 		"last4":           orNil(last4),
 		"expirationMonth": nil,
 		"expirationYear":  nil,
 		"zuora":           map[string]any{"refId": m.ID, "result": zuoraRecord(m, mask)},
+		"relationships":   p.methodRelationships(m, subscriptions),
 	}
 	if m.ExpirationMonth > 0 && m.ExpirationYear > 0 {
 		o.Data["expirationMonth"] = strconv.Itoa(m.ExpirationMonth)
@@ -47,19 +50,54 @@ func (p *projector) paymentMethod(m billing.PaymentMethod) Object {
 	return o
 }
 
+// methodRelationships tie the method to every subscription. The pages take the
+// newest tie for the current one, so that the default's begins a day after the
+// others. That they are written like those of addresses is assumed.
+func (p *projector) methodRelationships(m billing.PaymentMethod, subscriptions []subscription) []any {
+	out := []any{}
+	for _, s := range subscriptions {
+		start := startOf(s.zuora)
+		if m.ID == p.account.DefaultPaymentMethodID {
+			start = addDays(start, 1)
+		}
+		r := map[string]any{
+			"relationship_id": relationshipID(p.opt.Tenant, p.account.ID, "payment_method/"+m.ID, s.object.Key),
+			"subscription":    s.object.ID,
+			"status":          StatusActive,
+		}
+		if start != "" {
+			r["start"] = start
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// crudWords are Zuora's CRUD words, which Limio's pages compare with, for those
+// of v1.
+var crudWords = map[string]string{
+	"paypalec": "PayPal", "paypaladaptive": "PayPal", "paypalcp": "PayPal", "paypalnativeec": "PayPal",
+	"bacs": "BankTransfer", "sepa": "BankTransfer", "becs": "BankTransfer", "becsnz": "BankTransfer", "pad": "BankTransfer",
+	"autogiro": "BankTransfer", "betalingsservice": "BankTransfer",
+}
+
 // zuoraRecord is the part of Zuora's CRUD record (PascalCase) that Limio's pages
 // read: which member holds the masked number depends on the type.
 func zuoraRecord(m billing.PaymentMethod, mask string) map[string]any {
-	out := map[string]any{"Id": m.ID, "Type": m.Type, "PaymentMethodStatus": m.Status}
+	typ := cmp.Or(crudWords[plain(m.Type)], m.Type)
+	out := map[string]any{"Id": m.ID, "Type": typ, "PaymentMethodStatus": m.Status}
 	switch {
-	case is(m.Type, "ach"):
+	case is(typ, "ach"):
 		out["AchAccountNumberMask"] = orNil(mask)
-	case m.ExpirationYear > 0 || strings.Contains(plain(m.Type), "card"):
+	case is(typ, "banktransfer"):
+		out["BankTransferType"] = orNil(m.BankTransferType)
+		out["BankTransferAccountNumberMask"] = orNil(mask)
+	case m.ExpirationYear > 0 || strings.Contains(plain(typ), "card"):
 		out["CreditCardType"] = orNil(m.Brand)
 		out["CreditCardMaskNumber"] = orNil(mask)
 		out["CreditCardExpirationMonth"] = orNilNumber(m.ExpirationMonth)
 		out["CreditCardExpirationYear"] = orNilNumber(m.ExpirationYear)
-	case strings.HasPrefix(plain(m.Type), "paypal"), strings.HasSuffix(plain(m.Type), "pay"):
+	case strings.HasPrefix(plain(typ), "paypal"), strings.HasSuffix(plain(typ), "pay"):
 		// Wallets have no number.
 	default:
 		out["BankTransferAccountNumberMask"] = orNil(mask)

@@ -8,21 +8,24 @@ import (
 	"github.com/shopspring/decimal"
 
 	"hotsync/shared/billing"
+	"hotsync/shared/hotsync"
 )
 
 // Prices are per billing period, as Limio shows them:
 //
 //   - Recurring charges count; one-time charges, usage and discounts do not. A
-//     discount is an offer of its own.
+//     discount is an offer of its own; a recurring fee below zero counts.
 //   - The price is today's: of the segments that hold today. Where none does, it
 //     is the next one to come, and where none is to come, the last there was.
 //     The same day counts for all charges of a subscription (or of an offer), so
 //     that a charge that ended is not added to the one that took its place.
 //   - All added charges have one billing period and one currency: those of the
-//     first plan, by key. What that leaves out is named in a warning.
-//   - The quantity is that of the first charge priced per unit, else 1.
+//     customer's plan. What that leaves out is named in a finding.
+//   - The quantity is that of the first charge priced per unit, else 1. An offer
+//     has the price of one unit, the subscription the sum of all.
+//   - A list price for another time than the billing period is converted.
 //   - A price that cannot be read is not guessed: the amount is left out, with a
-//     warning.
+//     finding. The sum starts from nothing, so that no charge is no price, not 0.
 
 var (
 	zero = decimal.Zero
@@ -32,17 +35,10 @@ var (
 // price is what a subscription or an offer costs per billing period.
 type price struct {
 	currency string
-	amount   decimal.NullDecimal // not valid when it cannot be told
-	quantity decimal.Decimal
-}
-
-// data is the price as Limio has it.
-func (p price) data() map[string]any {
-	out := map[string]any{"currency": p.currency}
-	if p.amount.Valid {
-		out["amount"] = number(p.amount.Decimal)
-	}
-	return out
+	amount   decimal.NullDecimal // of all units; not valid when it cannot be told
+	unit     decimal.NullDecimal // of one
+	quantity decimal.NullDecimal
+	period   period
 }
 
 // line is a charge with the segment that counts.
@@ -54,29 +50,48 @@ type line struct {
 // number is a decimal as a JSON number without trailing zeros.
 func number(d decimal.Decimal) json.Number { return json.Number(d.String()) }
 
+func orNilDecimal(d decimal.NullDecimal) any {
+	if !d.Valid {
+		return nil
+	}
+	return number(d.Decimal)
+}
+
 func isDiscount(c billing.Charge) bool { return strings.HasPrefix(plain(c.Model), "discount") }
 
 func isCounted(c billing.Charge) bool { return is(c.Type, "recurring") && !isDiscount(c) }
 
-// subscriptionPrice adds up what is still on the subscription. It warns about
-// what it leaves out.
-func (p *projector) subscriptionPrice(s billing.Subscription) price {
+// subscriptionPrice adds up what is on the subscription, the customer's plan
+// first. It says what it leaves out.
+func (p *projector) subscriptionPrice(s billing.Subscription, plans []plan) price {
+	main, ok := p.mainPlan(plans)
 	var charges []billing.Charge
-	for _, plan := range s.RatePlans {
-		if !isRemoved(plan) {
-			charges = append(charges, plan.Charges...)
+	if ok {
+		charges = slices.Clone(main.zuora.Charges)
+	}
+	for _, pl := range plans {
+		if !ok || pl.key != main.key {
+			charges = append(charges, pl.zuora.Charges...)
 		}
 	}
 	out, leftOut := p.sum(s, charges)
 	for _, l := range leftOut {
-		p.warn("Subscription %s: charge %s (%s, %s) has another billing period or currency than the first one, so it is not in the price.",
-			s.Number, l.charge.Number, l.charge.BillingPeriod, currencyOf(l.charge, s, p.account))
+		p.find(hotsync.Note(hotsync.FindingPriceUnknown, s.Number,
+			"Subscription %s: charge %s (%s, %s) has another billing period or currency than the first one, so it is not in the price.",
+			s.Number, l.charge.Number, l.charge.BillingPeriod, currencyOf(l.charge, s, p.account)), "")
+	}
+	out.quantity = decimal.NewNullDecimal(one)
+	if ok {
+		out.quantity = main.price.quantity
 	}
 	return out
 }
 
 // planPrice is the price of a rate plan that is not a discount.
 func (p *projector) planPrice(s billing.Subscription, plan billing.RatePlan) price {
+	if isDiscountPlan(plan) {
+		return price{currency: subscriptionCurrency(s, p.account)}
+	}
 	out, _ := p.sum(s, plan.Charges)
 	return out
 }
@@ -90,50 +105,88 @@ func (p *projector) sum(s billing.Subscription, charges []billing.Charge) (_ pri
 			counted = append(counted, c)
 		}
 	}
-	out := price{currency: subscriptionCurrency(s, p.account), amount: decimal.NewNullDecimal(zero), quantity: one}
+	out := price{currency: subscriptionCurrency(s, p.account), quantity: decimal.NewNullDecimal(one)}
 	lines := current(counted, p.opt.Today)
-	foundQuantity := false
+	foundQuantity, unread := false, false
 	for i, l := range lines {
 		currency := currencyOf(l.charge, s, p.account)
 		if i == 0 {
-			out.currency = currency
+			out.currency, out.period = currency, periodOf(l.charge)
 		}
-		if l.charge.BillingPeriod != lines[0].charge.BillingPeriod || currency != out.currency {
+		if periodOf(l.charge) != out.period || currency != out.currency {
 			leftOut = append(leftOut, l)
 			continue
 		}
-		amount, ok := amountOf(l)
+		amount, ok := periodAmount(l, currency)
 		if ok {
-			out.amount.Decimal = out.amount.Decimal.Add(amount)
+			out.amount = decimal.NewNullDecimal(out.amount.Decimal.Add(amount))
 		} else {
-			out.amount.Valid = false
-			p.warn("Subscription %s: the price of charge %s (%.40s) cannot be read, so no amount is written.", s.Number, l.charge.Number, l.charge.Model)
+			unread = true
+			p.find(hotsync.Note(hotsync.FindingPriceUnknown, s.Number,
+				"Subscription %s: the price of charge %s (%.40s) cannot be read, so no amount is written.", s.Number, l.charge.Number, l.charge.Model), "")
 		}
-		if q := l.segment.Quantity; !foundQuantity && !is(l.charge.Model, "flatfee") && readable(q) {
-			out.quantity, foundQuantity = q.Decimal, true
+		if !foundQuantity && !is(l.charge.Model, "flatfee") {
+			out.quantity, foundQuantity = decimal.NullDecimal{}, true
+			if readable(l.segment.Quantity) {
+				out.quantity = l.segment.Quantity
+			}
 		}
 	}
-	return out, leftOut
+	if unread {
+		out.amount = decimal.NullDecimal{}
+	}
+	return out.perUnit(lines), leftOut
 }
 
-// discountPrice is a fixed discount as a negative amount, or a percentage. What
-// does not apply is nil, so that a discount that changed does not keep both.
+// perUnit fills in the price of one unit. A price that does not come out even
+// (bands with fees of their own) is that of all, as of one.
+func (pr price) perUnit(lines []line) price {
+	pr.unit = pr.amount
+	if !pr.amount.Valid || !pr.quantity.Valid || pr.quantity.Decimal.Equal(one) {
+		return pr
+	}
+	if pr.quantity.Decimal.IsZero() {
+		if len(lines) == 1 && readable(lines[0].segment.Price) {
+			pr.unit = lines[0].segment.Price
+		}
+		return pr
+	}
+	unit := pr.amount.Decimal.DivRound(pr.quantity.Decimal, 6)
+	if unit.Mul(pr.quantity.Decimal).Equal(pr.amount.Decimal) {
+		pr.unit = decimal.NewNullDecimal(unit)
+		return pr
+	}
+	pr.quantity = decimal.NewNullDecimal(one)
+	return pr
+}
+
+// discountPrice is a fixed discount or a credit as a negative amount, or a
+// percentage. What does not apply is nil, so that a discount that changed does
+// not keep both.
 func (p *projector) discountPrice(s billing.Subscription, plan billing.RatePlan) map[string]any {
 	out := map[string]any{"currency": subscriptionCurrency(s, p.account), "amount": nil, "percentage": nil}
 	amount, found := zero, false
 	for i, l := range current(plan.Charges, p.opt.Today) {
+		currency := currencyOf(l.charge, s, p.account)
 		if i == 0 {
-			out["currency"] = currencyOf(l.charge, s, p.account)
+			out["currency"] = currency
+		}
+		credit, isFee := decimal.Decimal{}, false
+		if !isDiscount(l.charge) {
+			credit, isFee = periodAmount(l, currency)
 		}
 		switch {
 		case readable(l.segment.DiscountPercentage) && is(l.charge.Model, "discountpercentage"):
 			if out["percentage"] == nil {
 				out["percentage"] = number(l.segment.DiscountPercentage.Decimal)
 			}
+		case isFee:
+			amount, found = amount.Add(credit), true
 		case readable(l.segment.DiscountAmount):
 			amount, found = amount.Sub(l.segment.DiscountAmount.Decimal.Abs()), true
 		default:
-			p.warn("Subscription %s: the discount of charge %s (%.40s) cannot be read.", s.Number, l.charge.Number, l.charge.Model)
+			p.find(hotsync.Note(hotsync.FindingPriceUnknown, s.Number, "Subscription %s: the discount of charge %s (%.40s) cannot be read.",
+				s.Number, l.charge.Number, l.charge.Model), "")
 		}
 	}
 	if found {
@@ -160,9 +213,9 @@ func currencyOf(c billing.Charge, s billing.Subscription, a billing.Account) str
 // charge. A segment of no length was cancelled before it began, and counts only
 // where there is no other.
 func current(charges []billing.Charge, today string) []line {
-	counts := func(billing.Segment) bool { return true }
-	if anySegment(charges, hasLength) {
-		counts = hasLength
+	counts := func(seg billing.Segment) bool { return seg.From != "" }
+	if anySegment(charges, func(seg billing.Segment) bool { return seg.From != "" && hasLength(seg) }) {
+		counts = func(seg billing.Segment) bool { return seg.From != "" && hasLength(seg) }
 	}
 	next, last := "", ""
 	for _, c := range charges {
@@ -178,7 +231,7 @@ func current(charges []billing.Charge, today string) []line {
 	}
 	picked := func(seg billing.Segment) bool { return seg.From <= today && seg.Until == last }
 	switch {
-	case anySegment(charges, func(seg billing.Segment) bool { return holdsOn(seg, today) }):
+	case anySegment(charges, func(seg billing.Segment) bool { return counts(seg) && holdsOn(seg, today) }):
 		picked = func(seg billing.Segment) bool { return holdsOn(seg, today) }
 	case next != "":
 		picked = func(seg billing.Segment) bool { return seg.From == next }
@@ -202,7 +255,7 @@ func anySegment(charges []billing.Charge, is func(billing.Segment) bool) bool {
 func hasLength(seg billing.Segment) bool { return seg.From != seg.Until }
 
 func holdsOn(seg billing.Segment, day string) bool {
-	return seg.From <= day && (seg.Until == "" || day < seg.Until)
+	return seg.From != "" && seg.From <= day && (seg.Until == "" || day < seg.Until)
 }
 
 // readable refuses numbers no price has: arithmetic on an exponent of millions
@@ -211,13 +264,36 @@ func readable(d decimal.NullDecimal) bool {
 	return d.Valid && d.Decimal.Exponent() <= 30 && d.Decimal.Exponent() >= -30
 }
 
-// amountOf is what a charge costs per billing period; ok is false when that
-// cannot be told from what Zuora sends.
+// periodAmount is what a charge costs per billing period, rounded only where a
+// list price for another time does not come out even.
+func periodAmount(l line, currency string) (_ decimal.Decimal, ok bool) {
+	amount, ok := amountOf(l)
+	if !ok {
+		return zero, false
+	}
+	times, per, ok := listFactor(l.charge)
+	if !ok {
+		return zero, false
+	}
+	if times == per {
+		return amount, true
+	}
+	amount = amount.Mul(decimal.NewFromInt(int64(times)))
+	even := amount.DivRound(decimal.NewFromInt(int64(per)), 12)
+	if even.Mul(decimal.NewFromInt(int64(per))).Equal(amount) {
+		return even, true
+	}
+	return amount.DivRound(decimal.NewFromInt(int64(per)), decimals(currency)), true
+}
+
+// amountOf is what a charge's list price comes to; ok is false when that cannot
+// be told from what Zuora sends. A number of units that Zuora does not say is
+// not guessed.
 func amountOf(l line) (_ decimal.Decimal, ok bool) {
 	seg := l.segment
-	units := one
-	if readable(seg.Quantity) {
-		units = seg.Quantity.Decimal
+	units := seg.Quantity.Decimal
+	if !readable(seg.Quantity) && !is(l.charge.Model, "flatfee") {
+		return zero, false
 	}
 	switch plain(l.charge.Model) {
 	case "tiered":

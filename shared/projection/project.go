@@ -54,18 +54,26 @@ type Result struct {
 	// Findings are for the event. They hold account data such as
 	// numbers, never anything personal.
 	Findings []hotsync.Finding
+	// Matches are the account's rate plans with what they stand for in the
+	// catalogue, each once.
+	Matches []PlanMatch `json:",omitempty"`
 }
 
 // Ref names an object of the account.
 type Ref struct {
 	Kind Kind
 	Key  string
+	End  string `json:",omitempty"` // the first day without it; "" is not known
+
+	// Of a rate plan: what an offer of Limio's own, which has no key, is known by.
+	Subscription string `json:",omitempty"`
+	RatePlan     string `json:",omitempty"`
 }
 
 // Project says what Limio should have of account for login, who may be nobody.
 // It neither changes account nor keeps any of it.
 func Project(account billing.Account, login hotsync.Identity, opt Options) Result {
-	p := &projector{account: canonical(account), opt: opt, offerKeys: map[string]bool{}}
+	p := &projector{account: canonical(account), opt: opt, offerKeys: map[string]bool{}, offers: map[[3]string]map[string]any{}}
 	if p.opt.SalesforceID == "" {
 		p.opt.SalesforceID = hotsync.SalesforceAccount
 	}
@@ -74,27 +82,31 @@ func Project(account billing.Account, login hotsync.Identity, opt Options) Resul
 
 	p.add(p.ownerIdentity(), p.customerObject())
 	p.add(p.accountIdentities()...)
-	p.add(p.paymentMethods()...)
 	subscriptions := p.subscriptions()
+	p.add(p.paymentMethods(subscriptions)...)
 	for _, s := range subscriptions {
 		p.add(s.object)
 	}
 	for _, s := range subscriptions {
-		p.add(p.offers(s)...)
+		p.add(p.planObjects(s)...)
 	}
+	p.add(p.schedules(subscriptions)...)
 	p.add(p.addresses(subscriptions)...)
 	p.add(p.loginIdentity(login)...)
 
-	return Result{Tenant: opt.Tenant, Today: opt.Today, AccountID: account.ID, Objects: p.objects, Gone: p.gone, Unclear: p.unclear, Findings: p.findings}
+	return Result{Tenant: opt.Tenant, Today: opt.Today, AccountID: account.ID, Objects: p.objects, Gone: p.gone, Unclear: p.unclear, Findings: p.findings,
+		Matches: p.matches}
 }
 
 // projector is one run of Project.
 type projector struct {
 	account   billing.Account // a copy in canonical order
 	opt       Options
-	owner     string          // id of the owner identity
-	customer  string          // id of the customer
-	offerKeys map[string]bool // taken
+	owner     string                       // id of the owner identity
+	customer  string                       // id of the customer
+	offerKeys map[string]bool              // taken
+	offers    map[[3]string]map[string]any // copies of catalogue items
+	matches   []PlanMatch
 	objects   []Object
 	gone      []Ref
 	unclear   []string
@@ -123,9 +135,10 @@ func (p *projector) id(kind Kind, key string) string {
 	return ID(p.opt.Tenant, kind, p.account.ID, key)
 }
 
-// warn says something once.
-func (p *projector) warn(format string, args ...any) {
-	p.findings = hotsync.AddFinding(p.findings, hotsync.Note(hotsync.FindingOther, "", format, args...))
+// find says something once; hint is what to do about it.
+func (p *projector) find(f hotsync.Finding, hint string) {
+	f.Hint = cmp.Or(f.Hint, hint)
+	p.findings = hotsync.AddFinding(p.findings, f)
 }
 
 // orNil is text, or nil where Zuora has none: for dates and codes, where "" would

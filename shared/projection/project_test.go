@@ -94,18 +94,32 @@ func isReference(path string) bool {
 	return path == "defaultPaymentMethodId" || path == "relationships.subscription"
 }
 
+// standIn are the members of an offer that is in no catalogue.
+const standIn = "offer.name offer.type offer.mode offer.service offer.record_type offer.status offer.data.record_type " +
+	"offer.data.record_subtype offer.data.name offer.data.attributes.display_name__limio offer.data.attributes.autoRenew__limio " +
+	"offer.data.attributes.price__limio.currencyCode offer.data.attributes.price__limio.use_external_price " +
+	"offer.data.attributes.price__limio.type offer.data.attributes.price__limio.value offer.data.attributes.term__limio.length " +
+	"offer.data.attributes.term__limio.type offer.data.attributes.term__limio.renewal_type offer.data.productBundles.product_path " +
+	"offer.data.productBundles.rate_plan offer.data.products.path offer.data.products.record_type " +
+	"offer.data.products.attributes.display_name__limio offer.data.products.attributes.product_code__limio products.path " +
+	"products.record_type products.attributes.display_name__limio products.attributes.product_code__limio"
+
 // members are all that Project may write: nothing else of Zuora has a way into
 // Limio.
 var members = map[projection.Kind]string{
 	projection.Customer: "name firstName lastName email defaultPaymentMethodId",
 	projection.Identity: "service issuer type value accountNumber iss sub",
-	projection.Subscription: "startDate termStartDate termEndDate quantity price.currency price.amount " +
-		"attributes.autoRenew",
-	projection.SubscriptionOffer: "name start end quantity price.currency price.amount price.percentage record_subtype zuora.refId",
+	projection.Subscription: "name startDate termStartDate termEndDate quantity price.currency price.amount purchaseCountry " +
+		"attributes.autoRenew attributes.gift attributes.external " + standIn,
+	projection.SubscriptionOffer: "name start end quantity price.currency price.amount price.percentage record_subtype zuora.refId " + standIn,
+	projection.Schedule: "type date schedule_date amount amountWithoutTax currency quantity unit_amount description taxAmount zuora.refId " +
+		"lineItems.chargeName lineItems.productName lineItems.chargeDescription lineItems.processingType lineItems.quantity " +
+		"lineItems.amountWithoutTax lineItems.taxAmount",
 	projection.PaymentMethod: "type method brand last4 expirationMonth expirationYear zuora.refId zuora.result.Id zuora.result.Type " +
 		"zuora.result.PaymentMethodStatus zuora.result.CreditCardType zuora.result.CreditCardMaskNumber " +
 		"zuora.result.CreditCardExpirationMonth zuora.result.CreditCardExpirationYear zuora.result.AchAccountNumberMask " +
-		"zuora.result.BankTransferAccountNumberMask",
+		"zuora.result.BankTransferAccountNumberMask zuora.result.BankTransferType relationships.relationship_id " +
+		"relationships.subscription relationships.start relationships.status",
 	projection.Address: "firstName lastName address1 address2 city state postalCode country relationships.relationship_id " +
 		"relationships.relationship_type relationships.subscription relationships.start relationships.status",
 }

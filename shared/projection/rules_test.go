@@ -84,7 +84,7 @@ func TestCurrent(t *testing.T) {
 		{"all over", [][]billing.Segment{{seg("2025-01-01", "2025-06-01"), seg("2025-06-01", "2026-01-01")}, {seg("2025-01-01", "2026-01-01")}},
 			[]string{"2025-06-01", "2025-01-01"}},
 		{"never began", [][]billing.Segment{{seg("2026-01-01", "2026-01-01")}}, []string{"2026-01-01"}},
-		{"no start", [][]billing.Segment{{seg("", "")}}, []string{""}},
+		{"no start yet", [][]billing.Segment{{seg("", "")}}, nil},
 	} {
 		var charges []billing.Charge
 		for _, segments := range tc.charges {
@@ -202,7 +202,7 @@ func TestSalesforceID(t *testing.T) {
 		{"0010000000abcde", hotsync.SalesforceAccount, "0010000000abcdeAAA", 0},
 		{"0018d00000ABCDEAA5", hotsync.SalesforceAccount, "0018d00000ABCDEAA5", 0},
 		{"0038d00000ABCDE", hotsync.SalesforceContact, "0038d00000ABCDEAA5", 0},
-		{"0038d00000ABCDE", hotsync.SalesforceAccount, "0038d00000ABCDEAA5", 1},
+		{"0038d00000ABCDE", hotsync.SalesforceAccount, "", 1},
 		{"ACMECORPORATION", hotsync.SalesforceAccount, "", 1},
 		{"0018d00000ABCDEA", hotsync.SalesforceAccount, "", 1},
 		{"0018d00000ABC'E", hotsync.SalesforceAccount, "", 1},

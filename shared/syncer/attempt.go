@@ -219,7 +219,7 @@ func (j *job) projectionOptions() (projection.Options, error) {
 		return projection.Options{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "timeZone %q is not known.", j.settings.TimeZone).Because(err)
 	}
 	return projection.Options{Today: j.Now().In(zone).Format(time.DateOnly), Tenant: j.Tenant, SalesforceID: j.settings.SalesforceID,
-		CreateOffers: j.settings.CreateOffers, CreateAddOns: j.settings.CreateAddOns}, nil
+		CatalogueMap: j.settings.CatalogueMap, Schedules: j.settings.Schedules}, nil
 }
 
 // createByPlugin lets Limio create the wanted subscriptions that it lacks, and
