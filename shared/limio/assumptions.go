@@ -154,10 +154,14 @@ func orEmpty(data map[string]any) map[string]any {
 	return data
 }
 
-// customerOfAccount finds the customer of a Zuora account.
+// customerOfAccount finds the customer of a Zuora account. That there is none is
+// said by 404, or by 502 when other reads say that Limio is well: see absent.go.
 func (c *Client) customerOfAccount(ctx context.Context, accountID string) (_ projection.Object, found bool, err error) {
 	var answer object
 	err = c.call(ctx, customerByAccount, []string{accountID}, nil, &answer)
+	if hasStatus(err, http.StatusBadGateway) {
+		err = c.absentOr(ctx, accountID, err, &answer)
+	}
 	if isNotFound(err) {
 		return projection.Object{}, false, nil
 	}
