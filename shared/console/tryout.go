@@ -17,6 +17,7 @@ import (
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/syncer"
+	"hotsync/shared/zuora"
 )
 
 // tryView is the page that says what a login would do. What is pasted there is
@@ -319,7 +320,7 @@ func (c *console) tryLookup(ctx context.Context, t *target, l hotsync.Lookup, s 
 	case len(found) == 0:
 		t.State, t.Says, t.ToDo = "warn", "No Zuora account has this value. The login goes on, and nothing is recorded.", hotsync.CodeLookupNoMatch.Hint()
 	case len(found) > 1:
-		t.State, t.Says, t.ToDo = "bad", plural(len(found), "Zuora account has", "Zuora accounts have")+" this value, so none would be synced; an event says so.", hotsync.CodeLookupAmbiguous.Hint()
+		t.State, t.Says, t.ToDo = "bad", zuora.Count(found)+" Zuora accounts have this value, so none would be synced; an event says so.", hotsync.CodeLookupAmbiguous.Hint()
 		t.Matches = found
 	default:
 		t.Ref, t.Says = found[0], "Exactly one Zuora account has this value; it would be queued under it."

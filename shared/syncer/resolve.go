@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"hotsync/shared/hotsync"
+	"hotsync/shared/zuora"
 )
 
 // resolve finds the Zuora id of an account number or of a lookup value and
@@ -25,7 +26,7 @@ func (j *job) resolve(ctx context.Context) error {
 	field := j.request.Lookup.Field
 	refs, err := step(ctx, j, "lookup", func(ctx context.Context) ([]hotsync.AccountRef, string, error) {
 		refs, err := j.Zuora.Find(ctx, field, j.request.Lookup.Value, j.settings.ZuoraPlan)
-		return refs, fmt.Sprintf("%d accounts with this %s", len(refs), field), err
+		return refs, fmt.Sprintf("%s accounts with this %s", zuora.Count(refs), field), err
 	})
 	switch {
 	case err != nil && hotsync.AsError(err).Code == hotsync.CodeLookupAmbiguous: // more than Zuora lists in one answer
@@ -44,7 +45,8 @@ func (j *job) resolve(ctx context.Context) error {
 		for _, r := range refs {
 			j.event.Candidates = append(j.event.Candidates, r.Number)
 		}
-		j.event.Error = hotsync.Errorf(hotsync.CodeLookupAmbiguous, "%d Zuora accounts share this value of %s, so none was synced.", len(refs), field).Problem()
+		j.event.Error = hotsync.Errorf(hotsync.CodeLookupAmbiguous,
+			"%s Zuora accounts share this value of %s, so none was synced.", zuora.Count(refs), field).Problem()
 		return ended{hotsync.StatusSkipped, hotsync.ReasonAmbiguous}
 	}
 }

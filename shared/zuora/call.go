@@ -229,20 +229,11 @@ func (c *Client) refused(ctx, callCtx context.Context, r call, res *http.Respons
 
 // redirected refuses to follow: the bearer token would go along.
 func (c *Client) redirected(location string) error {
-	err := c.sameHost(location)
-	if err != nil {
-		return err
-	}
-	return hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora answered with a redirect, which is not followed.")
-}
-
-// sameHost refuses a link that leaves Zuora's host.
-func (c *Client) sameHost(link string) error {
-	u, err := c.base.Parse(link)
+	u, err := c.base.Parse(location)
 	if err != nil || !strings.EqualFold(hostPort(u), hostPort(c.base)) {
 		return hotsync.Errorf(hotsync.CodeZuoraHost, "Zuora's answer points to another host, which is not called.")
 	}
-	return nil
+	return hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora answered with a redirect, which is not followed.")
 }
 
 func hostPort(u *url.URL) string {
@@ -280,7 +271,8 @@ func (c *Client) unread(ctx, callCtx context.Context, body *boundedReader, res *
 	case body.err != nil, ctx.Err() != nil:
 		return c.unanswered(ctx, callCtx, body.err)
 	default:
-		return hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora's answer could not be read.").Because(unreadable(err))
+		err = unreadable(err)
+		return hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora's answer could not be read (%v).", err).Because(err)
 	}
 }
 

@@ -1,11 +1,13 @@
 package zuora
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -25,6 +27,22 @@ func newDecoder(r io.Reader) decoder {
 
 // errKind says that a value has the wrong type. It does not say which value.
 var errKind = errors.New("wrong type")
+
+// errNoList says that a list is absent or null. Zuora writes an empty list where
+// there is nothing, and an absence must never read as one.
+var errNoList = errors.New("the list is missing")
+
+// memberError says in which member of an object reading failed.
+type memberError struct {
+	name string
+	err  error
+}
+
+// Error implements error.
+func (e *memberError) Error() string { return e.name + ": " + e.err.Error() }
+
+// Unwrap gives what failed.
+func (e *memberError) Unwrap() error { return e.err }
 
 // object reads an object; member must read the value of each name it is given.
 // An absent object (null) has no members.
@@ -55,28 +73,11 @@ func (d decoder) members(member func(d decoder, name string) error) error {
 		}
 		err = member(d, name)
 		if err != nil {
-			return err
+			return &memberError{name, err}
 		}
 	}
 	_, err := d.json.Token() // the closing brace
 	return err
-}
-
-// array reads an array; element must read each of its values. null is an empty
-// array.
-func (d decoder) array(element func(d decoder) error) error {
-	token, err := d.json.Token()
-	if err != nil {
-		return err
-	}
-	switch token {
-	case nil:
-		return nil
-	case json.Delim('['):
-		return d.elements(element)
-	default:
-		return errKind
-	}
 }
 
 func (d decoder) elements(element func(d decoder) error) error {
@@ -90,7 +91,23 @@ func (d decoder) elements(element func(d decoder) error) error {
 	return err
 }
 
-// arrayIfAny reads an array as array does, and skips any other value.
+// list reads an array; element must read each of its values. null is errNoList.
+func (d decoder) list(element func(d decoder) error) error {
+	token, err := d.json.Token()
+	if err != nil {
+		return err
+	}
+	switch token {
+	case nil:
+		return errNoList
+	case json.Delim('['):
+		return d.elements(element)
+	default:
+		return errKind
+	}
+}
+
+// arrayIfAny reads an array as list does, and skips any other value.
 func (d decoder) arrayIfAny(element func(d decoder) error) error {
 	token, err := d.json.Token()
 	if err != nil {
@@ -158,24 +175,40 @@ func answer(r io.Reader, v1 bool, member func(d decoder, name string) error) err
 	return nil
 }
 
-// unreadable describes a decoding error without repeating the answer, which the
-// errors of encoding/json may.
+// unreadable describes a decoding error by the member it is about, without
+// repeating the answer, which the errors of encoding/json may.
 func unreadable(err error) error {
 	var (
 		syntax *json.SyntaxError
 		kind   *json.UnmarshalTypeError
+		path   []string
+		member *memberError
 	)
+	for rest := err; errors.As(rest, &member); rest = member.err {
+		path = append(path, codeOf([]byte(member.name)))
+	}
 	switch {
 	case errors.As(err, &syntax):
-		return fmt.Errorf("JSON syntax at byte %d", syntax.Offset)
+		err = fmt.Errorf("JSON syntax at byte %d", syntax.Offset)
 	case errors.As(err, &kind):
-		return fmt.Errorf("wrong type for %s: not %s", kind.Field, kind.Type)
+		if kind.Field != "" {
+			path = append(path, strings.ReplaceAll(kind.Field, "segment.", "")) // of an embedded struct
+		}
+		err = fmt.Errorf("%w: not %s", errKind, cmp.Or(kind.Type.Name(), kind.Type.Kind().String()))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return io.ErrUnexpectedEOF
-	default:
+	case member != nil:
+		err = member.err
+	}
+	if len(path) == 0 {
 		return err
 	}
+	return fmt.Errorf("%s: %w", strings.Join(path, "."), err)
 }
+
+// notA is the error of a value that is not of v's type. encoding/json adds the
+// member that it belongs to.
+func notA(v any) error { return &json.UnmarshalTypeError{Type: reflect.TypeOf(v)} }
 
 // integer is a whole number, however Zuora writes it: 3, 3.0, "3" or null.
 type integer int
@@ -189,7 +222,7 @@ func (i *integer) UnmarshalJSON(b []byte) error {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || f != float64(int32(f)) {
-		return errKind
+		return notA(integer(0))
 	}
 	*i = integer(f)
 	return nil
@@ -210,11 +243,11 @@ func (a *amount) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	if len(text) > maxDigits {
-		return errKind
+		return notA(amount{})
 	}
 	n, err := decimal.NewFromString(text)
 	if err != nil || n.Exponent() > maxDigits || n.Exponent() < -maxDigits {
-		return errKind
+		return notA(amount{})
 	}
 	a.NullDecimal = decimal.NewNullDecimal(n)
 	return nil
@@ -231,17 +264,17 @@ func (d *date) UnmarshalJSON(b []byte) error {
 		*d = ""
 		return nil
 	case len(text) != len(`"2006-01-02"`):
-		return errKind
+		return notA(date(""))
 	}
 	text = text[1 : len(text)-1]
 	for i := range len(text) {
 		c := text[i]
 		if i == 4 || i == 7 {
 			if c != '-' {
-				return errKind
+				return notA(date(""))
 			}
 		} else if c < '0' || c > '9' {
-			return errKind
+			return notA(date(""))
 		}
 	}
 	*d = date(text)
@@ -257,7 +290,7 @@ func (s *scalar) UnmarshalJSON(b []byte) error {
 	case '"':
 		return json.Unmarshal(b, (*string)(s))
 	case '{', '[':
-		return errKind
+		return notA(scalar(""))
 	case 'n':
 		*s = ""
 	default:

@@ -167,6 +167,8 @@ func (f *failure) code() hotsync.Code {
 		return hotsync.CodeZuoraForbidden
 	case f.status == http.StatusNotFound && f.said:
 		return hotsync.CodeZuoraNotFound
+	case f.status == http.StatusNotFound: // a gateway's page: nobody looked for the record
+		return hotsync.CodeZuoraUnavailable
 	case f.status == http.StatusTooManyRequests:
 		if f.has("50000070") { // concurrency; the rate limits say 70
 			return hotsync.CodeZuoraBusy

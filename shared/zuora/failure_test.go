@@ -88,7 +88,7 @@ func TestErrorShapes(t *testing.T) {
 		{name: "nesting", status: 200, want: hotsync.CodeZuoraAnswer, body: `{"success":true,"x":` + strings.Repeat("[", 100_000)},
 		{name: "204", status: 204, want: hotsync.CodeZuoraRefused},
 		{name: "400 without a body", status: 400, want: hotsync.CodeZuoraRefused},
-		{name: "404 of a proxy", status: 404, want: hotsync.CodeZuoraRefused, body: `<html>`},
+		{name: "404 of a proxy", status: 404, want: hotsync.CodeZuoraUnavailable, body: `<html>`},
 		{name: "405", status: 405, want: hotsync.CodeZuoraRefused, body: `{"reasons":[{"code":50000045,"message":"m"}]}`},
 		{name: "408", status: 408, want: hotsync.CodeZuoraUnavailable},
 		{name: "409 locked", status: 409, want: hotsync.CodeZuoraBusy, body: `{"success":false,"reasons":[{"code":50000050}]}`},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -73,9 +74,9 @@ func (c *Client) SubscriptionAccount(ctx context.Context, subscriptionKey string
 }
 
 // Find gives the accounts whose custom field has exactly that value, byte for
-// byte, sorted by number: none, one, or up to a handful of several. When there
-// are more than one answer of Zuora holds, they count as several, and the refs
-// may include accounts whose value differs in case.
+// byte, sorted by number: none, one, or up to a handful of several; Count says
+// how many they stand for. It returns an error with CodeLookupAmbiguous when one
+// answer of Zuora does not hold all that it has to be decided among.
 //
 // A value that cannot stand in a query is refused with CodeLookupValue, a field
 // that Zuora cannot search by with CodeLookupField.
@@ -94,6 +95,15 @@ func (c *Client) Find(ctx context.Context, field, value string, plan hotsync.Zuo
 		return nil, fieldRefused(err, field)
 	}
 	return found.refs(value)
+}
+
+// Count says how many accounts share a value that Find gave refs for: a handful
+// may be the beginning of many.
+func Count(refs []hotsync.AccountRef) string {
+	if len(refs) >= handful {
+		return fmt.Sprintf("At least %d", len(refs))
+	}
+	return strconv.Itoa(len(refs))
 }
 
 // checkLookup refuses what would change the meaning of a query. "null" asks
@@ -148,19 +158,14 @@ type candidates struct {
 // refs keeps the exact matches: Zuora ignores case, and some identity providers
 // do not.
 func (c candidates) refs(value string) ([]hotsync.AccountRef, error) {
-	var exact, others []hotsync.AccountRef
+	var exact []hotsync.AccountRef
 	for _, found := range c.list {
 		if found.value == value {
 			exact = append(exact, found.ref)
-		} else {
-			others = append(others, found.ref)
 		}
 	}
-	if c.more && len(exact) < 2 {
-		exact = append(exact, others...)
-		if len(exact) < 2 {
-			return nil, hotsync.Errorf(hotsync.CodeLookupAmbiguous, "More accounts match than one answer of Zuora holds.")
-		}
+	if c.more && len(exact) < handful {
+		return nil, hotsync.Errorf(hotsync.CodeLookupAmbiguous, "More Zuora accounts than one answer of Zuora holds may have this value, so none was chosen.")
 	}
 	exact = exact[:min(len(exact), handful)]
 	slices.SortFunc(exact, func(a, b hotsync.AccountRef) int { return strings.Compare(a.Number, b.Number) })
@@ -211,7 +216,11 @@ func (c *Client) findByZOQL(ctx context.Context, field, value string) (candidate
 		err = answer(body, false, func(d decoder, name string) error {
 			switch name {
 			case "records":
-				return out.read(d, field, "Id", "AccountNumber")
+				err := out.read(d, field, "Id", "AccountNumber")
+				if errors.Is(err, errNoList) { // size says whether there are any
+					err = nil
+				}
+				return err
 			case "size":
 				return d.value(&size)
 			case "done":
@@ -235,7 +244,7 @@ func (c *Client) findByZOQL(ctx context.Context, field, value string) (candidate
 
 // read reads a list of accounts.
 func (c *candidates) read(d decoder, field, id, number string) error {
-	return d.array(func(d decoder) error {
+	return d.list(func(d decoder) error {
 		var found candidate
 		err := d.object(func(d decoder, name string) error {
 			switch {

@@ -88,15 +88,15 @@ func (c *Client) objectAccount(ctx context.Context, accountID string, custom []s
 		return billing.Account{}, nil, err
 	}
 	var methods []billing.PaymentMethod
-	cut := false
+	whole := false
 	account, err := get(ctx, c, r, func(body io.Reader) (billing.Account, error) {
 		var a billing.Account
 		var listed int
 		a, methods, listed, err = readObjectAccount(body, custom)
-		cut = listed >= objectPage
+		whole = listed >= 0 && listed < objectPage
 		return a, err
 	})
-	if err != nil || !cut {
+	if err != nil || whole {
 		return account, methods, err
 	}
 	methods, err = c.paymentMethods(ctx, accountID)
@@ -121,11 +121,13 @@ func (c *Client) paymentMethods(ctx context.Context, key string) ([]billing.Paym
 }
 
 // readObjectAccount reads the answer of Object Query. listed counts the payment
-// methods in it, with those that are left out.
+// methods in it, with those that are left out; it is -1 when there is no list of
+// them, which is no proof that there are none.
 func readObjectAccount(body io.Reader, custom []string) (a billing.Account, methods []billing.PaymentMethod, listed int, err error) {
 	into := map[string]any{"id": &a.ID, "accountNumber": &a.Number, "name": &a.Name, "status": &a.Status, "crmId": &a.CRMID,
 		"currency": &a.Currency, "defaultPaymentMethodId": &a.DefaultPaymentMethodID}
 	contacts := map[string]**billing.Contact{"billTo": &a.BillTo, "soldTo": &a.SoldTo, "shipTo": &a.ShipTo}
+	listed = -1
 	err = answer(body, false, func(d decoder, name string) error {
 		if to, ok := into[name]; ok {
 			return d.value(to)
@@ -134,13 +136,18 @@ func readObjectAccount(body io.Reader, custom []string) (a billing.Account, meth
 			return readContact(d, to)
 		}
 		if name == "paymentMethods" {
-			return d.array(func(d decoder) error {
+			listed = 0
+			err := d.list(func(d decoder) error {
 				var m objectPaymentMethod
 				err := d.value(&m)
 				listed++
 				methods = appendMethod(methods, m.plain())
 				return err
 			})
+			if errors.Is(err, errNoList) {
+				listed, err = -1, nil
+			}
+			return err
 		}
 		return readCustom(d, &a, name, custom)
 	})

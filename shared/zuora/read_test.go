@@ -91,11 +91,11 @@ func wantAccount() billing.Account {
 			Address1: "1 High St", City: "Leeds", PostalCode: "LS1 1AA", Country: "United Kingdom"},
 		ShipTo: &billing.Contact{ID: "c2", FirstName: "Bob", State: "Yorkshire", Address2: "Flat 2"},
 		PaymentMethods: []billing.PaymentMethod{
-			{ID: "pm-1", Type: "PayPalEC", Status: "Active"},
-			{ID: "pm-2", Type: "CreditCard", Status: "Closed", Brand: "Visa", Mask: "************4242", ExpirationMonth: 12, ExpirationYear: 2030},
-			{ID: "pm-3", Type: "ACH", Status: "Active", Brand: "Example Bank"},
-			{ID: "pm-5", Type: "CreditCard", Status: "Active", Brand: "Visa", Mask: "************3220", ExpirationMonth: 1, ExpirationYear: 2031},
-			{ID: "pm-6", Type: "Bacs", Status: "Active"},
+			{ID: "pm-1", Type: "PayPal", Kind: "PayPalEC", Status: "Active"},
+			{ID: "pm-2", Type: "CreditCard", Kind: "CreditCard", Status: "Closed", Brand: "Visa", Mask: "************4242", ExpirationMonth: 12, ExpirationYear: 2030},
+			{ID: "pm-3", Type: "ACH", Kind: "ACH", Status: "Active", Brand: "Example Bank"},
+			{ID: "pm-5", Type: "CreditCard", Kind: "CreditCard", Status: "Active", Brand: "Visa", Mask: "************3220", ExpirationMonth: 1, ExpirationYear: 2031},
+			{ID: "pm-6", Type: "BankTransfer", Kind: "Bacs", BankTransferType: "DirectDebitUK", Status: "Active"},
 		},
 		Subscriptions: []billing.Subscription{
 			{ID: "s1", Number: "A-S1", Version: 1, Status: "Draft", TermType: "EVERGREEN", Currency: "GBP", RatePlans: []billing.RatePlan{}},
@@ -109,7 +109,7 @@ func wantAccount() billing.Account {
 							Segments: []billing.Segment{{From: "2026-01-01", Tiers: []billing.Tier{
 								{StartingUnit: dec("0"), EndingUnit: some("10"), Price: dec("1")},
 								{StartingUnit: dec("11"), Price: dec("0.5"), FlatFee: true}}}}},
-						{Number: "C-2", Name: "Monthly", Type: "Recurring", Model: "FlatFee", Currency: "GBP", BillingPeriod: "Month", Segments: []billing.Segment{
+						{Number: "C-2", Name: "Monthly", Type: "Recurring", Model: "FlatFee", Currency: "GBP", BillingPeriod: "Month", UpToPeriods: 3, Segments: []billing.Segment{
 							{From: "2026-01-01", Until: "2026-07-01", Price: some("17.5"), Quantity: some("1")},
 							{From: "2026-07-01", Until: "2027-01-01", Price: some("20"), Quantity: some("1")}}}}},
 				}},
@@ -205,17 +205,22 @@ func TestReadRefuses(t *testing.T) {
 		{name: "subscriptions of the wrong type", path: subscriptionsPath, body: `{"success":true,"subscriptions":"none"}`, want: hotsync.CodeZuoraAnswer},
 		{name: "subscription without a number", path: subscriptionsPath, body: `{"success":true,"subscriptions":[{"id":"s"}]}`, want: hotsync.CodeZuoraAnswer},
 		{name: "the same twice", path: subscriptionsPath, want: hotsync.CodeZuoraAnswer,
-			body: `{"success":true,"subscriptions":[{"subscriptionNumber":"A-S1"},{"subscriptionNumber":"A-S1"}]}`},
+			body: `{"success":true,"subscriptions":[{"subscriptionNumber":"A-S1","ratePlans":[]},{"subscriptionNumber":"A-S1","ratePlans":[]}]}`},
 		{name: "a date that is none", path: subscriptionsPath, body: sub(`,"termEndDate":"tomorrow  "`), want: hotsync.CodeZuoraAnswer},
 		{name: "a date that is a number", path: subscriptionsPath, body: sub(`,"termEndDate":20260101`), want: hotsync.CodeZuoraAnswer},
 		{name: "a price that is none", path: subscriptionsPath, body: sub(`,"ratePlans":[{"ratePlanCharges":[{"price":"free"}]}]`), want: hotsync.CodeZuoraAnswer},
 		{name: "a price that is endless to print", path: subscriptionsPath, body: sub(`,"ratePlans":[{"ratePlanCharges":[{"price":1e999999999}]}]`), want: hotsync.CodeZuoraAnswer},
 		{name: "a version that is none", path: subscriptionsPath, body: sub(`,"version":1.5`), want: hotsync.CodeZuoraAnswer},
-		{name: "a page elsewhere", path: subscriptionsPath, want: hotsync.CodeZuoraHost,
-			body: `{"success":true,"nextPage":"https://example.com/v1/subscriptions?page=2","subscriptions":[{"subscriptionNumber":"A-S1"}]}`},
+		{name: "no list of subscriptions", path: subscriptionsPath, body: `{"success":true}`, want: hotsync.CodeZuoraAnswer},
+		{name: "no list of subscriptions but a next page", path: subscriptionsPath, body: `{"success":true,"nextPage":null}`, want: hotsync.CodeZuoraAnswer},
+		{name: "subscriptions null", path: subscriptionsPath, body: `{"success":true,"subscriptions":null}`, want: hotsync.CodeZuoraAnswer},
+		{name: "no list of rate plans", path: subscriptionsPath, body: `{"success":true,"subscriptions":[{"subscriptionNumber":"A-S1"}]}`, want: hotsync.CodeZuoraAnswer},
+		{name: "rate plans null", path: subscriptionsPath, body: sub(`,"ratePlans":null`), want: hotsync.CodeZuoraAnswer},
+		{name: "no list of charges", path: subscriptionsPath, body: sub(`,"ratePlans":[{"id":"r"}]`), want: hotsync.CodeZuoraAnswer},
+		{name: "charges null", path: subscriptionsPath, body: sub(`,"ratePlans":[{"ratePlanCharges":null}]`), want: hotsync.CodeZuoraAnswer},
 		{name: "an empty page before the last", path: subscriptionsPath, body: `{"success":true,"nextPage":"/x","subscriptions":[]}`, want: hotsync.CodeZuoraAnswer},
 		{name: "the same page again and again", path: subscriptionsPath, want: hotsync.CodeZuoraAnswer,
-			body: `{"success":true,"nextPage":"/x","subscriptions":[{"subscriptionNumber":"A-S1"}]}`},
+			body: `{"success":true,"nextPage":"/x","subscriptions":[{"subscriptionNumber":"A-S1","ratePlans":[]}]}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -243,16 +248,16 @@ func TestReadRefuses(t *testing.T) {
 func TestNoSubscriptions(t *testing.T) {
 	t.Parallel()
 
-	for _, body := range []string{`{"success":true,"subscriptions":[]}`, `{"success":true,"subscriptions":null}`, `{"success":true}`} {
-		got, err := newClient(t, byPath(bothPlans(body))).Read(t.Context(), accountID, zuora.ReadOptions{})
-		if err != nil || len(got.Subscriptions) != 0 {
-			t.Errorf("Read with %s: %d subscriptions, error %v", body, len(got.Subscriptions), err)
-		}
+	got, err := newClient(t, byPath(bothPlans(`{"success":true,"subscriptions":[]}`))).Read(t.Context(), accountID, zuora.ReadOptions{})
+	if err != nil || len(got.Subscriptions) != 0 {
+		t.Errorf("Read with an empty list: %d subscriptions, error %v", len(got.Subscriptions), err)
 	}
 }
 
 // numbered makes a subscription; its number decides its place.
-func numbered(n int) string { return fmt.Sprintf(`{"id":"s%d","subscriptionNumber":"A-S%04d"}`, n, n) }
+func numbered(n int) string {
+	return fmt.Sprintf(`{"id":"s%d","subscriptionNumber":"A-S%04d","ratePlans":[]}`, n, n)
+}
 
 // pages answers the subscriptions of each page, and everything else by path.
 func pages(t *testing.T, next string, page func(n int) []string) *fake {
@@ -280,6 +285,7 @@ func TestPages(t *testing.T) {
 		"http://127.0.0.1:1" + subscriptionsPath + "?page=2",
 		subscriptionsPath + "?page=2",
 		"?page=2",
+		"https://api.zuora.com/rest" + subscriptionsPath + "?page=2", // another data centre's, as in Zuora's own example
 	} {
 		f := pages(t, next, func(n int) []string {
 			var out []string

@@ -143,7 +143,7 @@ func TestPersonas(t *testing.T) {
 		statuses[m.Type+" "+m.Status] = true
 	}
 	want := map[string]bool{"CreditCard Closed": true, "CreditCard Active": true, "CreditCardReferenceTransaction Active": true,
-		"ACH Active": true, "Bacs Active": true, "PayPalEC Active": true}
+		"ACH Active": true, "BankTransfer Active": true, "PayPal Active": true}
 	if diff := cmp.Diff(want, statuses); diff != "" {
 		t.Errorf("wallet (-want +got):\n%s", diff)
 	}
@@ -307,7 +307,7 @@ func TestNextPageOfTheSandbox(t *testing.T) {
 	t.Parallel()
 
 	p, _ := persona.Find("sixty", today)
-	for form, want := range map[string]hotsync.Code{"absolute": "", "relative": "", "foreign": hotsync.CodeZuoraHost} {
+	for form, want := range map[string]hotsync.Code{"absolute": "", "relative": "", "foreign": ""} {
 		b := setup(t)
 		b.control(http.MethodPut, "options", `{"nextPage":"`+form+`"}`)
 		got, err := b.Read(t.Context(), p.Accounts[0].ID, zuora.ReadOptions{})

@@ -63,11 +63,8 @@ func (c *Client) subscriptionPages(ctx context.Context, accountID string) ([]bil
 			slices.SortFunc(subs, func(a, b billing.Subscription) int { return strings.Compare(a.Number, b.Number) })
 			return subs, nil
 		}
-		// The link only says that there is more: the page is asked for by number.
-		err = c.sameHost(p.next)
-		if err != nil {
-			return nil, err
-		}
+		// The link only says that there is more, and may name the host of another data
+		// centre: the page is asked for by number, of the host that is configured.
 		if len(p.numbers) == 0 {
 			return nil, hotsync.Errorf(hotsync.CodeZuoraAnswer, "A page of subscriptions is empty and says that there are more.")
 		}
@@ -85,12 +82,14 @@ type subscriptionPage struct {
 // that a later version has replaced, is listed but not taken.
 func readSubscriptions(body io.Reader, accountID string) (subscriptionPage, error) {
 	var p subscriptionPage
+	listed := false
 	err := answer(body, true, func(d decoder, name string) error {
 		switch name {
 		case "nextPage":
 			return d.value(&p.next)
 		case "subscriptions":
-			return d.array(func(d decoder) error {
+			listed = true
+			return d.list(func(d decoder) error {
 				var s subscription
 				err := d.value(&s)
 				if err != nil {
@@ -102,15 +101,23 @@ func readSubscriptions(body io.Reader, accountID string) (subscriptionPage, erro
 				p.numbers = append(p.numbers, s.Number)
 				foreign := s.AccountID != "" && s.AccountID != accountID
 				replaced := s.Latest != nil && !*s.Latest
-				if !foreign && !replaced {
-					p.subscriptions = append(p.subscriptions, s.plain())
+				if foreign || replaced {
+					return nil
 				}
+				err = s.whole()
+				if err != nil {
+					return err
+				}
+				p.subscriptions = append(p.subscriptions, s.plain())
 				return nil
 			})
 		default:
 			return d.skip()
 		}
 	})
+	if err == nil && !listed {
+		err = &memberError{"subscriptions", errNoList}
+	}
 	return p, err
 }
 
@@ -131,6 +138,19 @@ type subscription struct {
 	ScheduledCancel   date       `json:"scheduledCancelDate"`
 	AutoRenew         bool       `json:"autoRenew"`
 	RatePlans         []ratePlan `json:"ratePlans"`
+}
+
+// whole makes sure that no list is missing: what is not listed would be ended.
+func (s *subscription) whole() error {
+	if s.RatePlans == nil {
+		return &memberError{"ratePlans", errNoList}
+	}
+	for i := range s.RatePlans {
+		if s.RatePlans[i].Charges == nil {
+			return &memberError{"ratePlans.ratePlanCharges", errNoList}
+		}
+	}
+	return nil
 }
 
 func (s *subscription) plain() billing.Subscription {
@@ -157,17 +177,20 @@ func firstCharge(p billing.RatePlan) string {
 }
 
 type ratePlan struct {
-	ID             string   `json:"id"`
-	Number         string   `json:"subscriptionRatePlanNumber"`
-	Name           string   `json:"ratePlanName"`
-	ProductName    string   `json:"productName"`
-	ProductSKU     string   `json:"productSku"`
-	LastChangeType string   `json:"lastChangeType"`
-	Charges        []charge `json:"ratePlanCharges"`
+	ID                string   `json:"id"`
+	Number            string   `json:"subscriptionRatePlanNumber"`
+	Name              string   `json:"ratePlanName"`
+	ProductName       string   `json:"productName"`
+	ProductSKU        string   `json:"productSku"`
+	ProductID         string   `json:"productId"`
+	ProductRatePlanID string   `json:"productRatePlanId"`
+	LastChangeType    string   `json:"lastChangeType"`
+	Charges           []charge `json:"ratePlanCharges"`
 }
 
 func (p *ratePlan) plain(currency string) billing.RatePlan {
 	out := billing.RatePlan{ID: p.ID, Number: p.Number, Name: p.Name, ProductName: p.ProductName, ProductSKU: p.ProductSKU,
+		ProductID: p.ProductID, ProductRatePlanID: p.ProductRatePlanID,
 		LastChangeType: p.LastChangeType, Charges: make([]billing.Charge, 0, len(p.Charges))}
 	for i := range p.Charges {
 		out.Charges = append(out.Charges, p.Charges[i].plain(currency))
@@ -179,20 +202,31 @@ func (p *ratePlan) plain(currency string) billing.RatePlan {
 }
 
 type charge struct {
-	Number        string    `json:"number"`
-	Name          string    `json:"name"`
-	Type          string    `json:"type"`
-	Model         string    `json:"model"`
-	Currency      string    `json:"currency"`
-	UOM           string    `json:"uom"`
-	BillingPeriod string    `json:"billingPeriod"`
-	Segments      []segment `json:"chargeSegments"`
-	segment                 // the charge itself tells its last segment
+	Number                string    `json:"number"`
+	Name                  string    `json:"name"`
+	Type                  string    `json:"type"`
+	Model                 string    `json:"model"`
+	Currency              string    `json:"currency"`
+	UOM                   string    `json:"uom"`
+	BillingPeriod         string    `json:"billingPeriod"`
+	SpecificBillingPeriod integer   `json:"specificBillingPeriod"`
+	ListPriceBase         string    `json:"listPriceBase"`
+	SpecificListPriceBase integer   `json:"specificListPriceBase"`
+	BillingTiming         string    `json:"billingTiming"`
+	EndDateCondition      string    `json:"endDateCondition"`
+	DiscountLevel         string    `json:"discountLevel"`
+	UpToPeriods           integer   `json:"upToPeriods"`
+	UpToPeriodsType       string    `json:"upToPeriodsType"`
+	Segments              []segment `json:"chargeSegments"`
+	segment                         // the charge itself tells its last segment
 }
 
 func (c *charge) plain(currency string) billing.Charge {
 	out := billing.Charge{Number: c.Number, Name: c.Name, Type: c.Type, Model: c.Model, Currency: cmp.Or(c.Currency, currency),
-		UOM: c.UOM, BillingPeriod: c.BillingPeriod}
+		UOM: c.UOM, BillingPeriod: c.BillingPeriod, SpecificBillingPeriod: int(c.SpecificBillingPeriod),
+		ListPriceBase: c.ListPriceBase, SpecificListPriceBase: int(c.SpecificListPriceBase), BillingTiming: c.BillingTiming,
+		EndDateCondition: c.EndDateCondition, DiscountLevel: c.DiscountLevel, UpToPeriods: int(c.UpToPeriods),
+		UpToPeriodsType: c.UpToPeriodsType}
 	if len(c.Segments) == 0 {
 		out.Segments = []billing.Segment{c.segment.plain()}
 		return out
@@ -208,6 +242,7 @@ func (c *charge) plain(currency string) billing.Charge {
 type segment struct {
 	From               date   `json:"effectiveStartDate"`
 	Until              date   `json:"effectiveEndDate"`
+	ChargedThrough     date   `json:"chargedThroughDate"`
 	Price              amount `json:"price"`
 	Quantity           amount `json:"quantity"`
 	DiscountAmount     amount `json:"discountAmount"`
@@ -216,8 +251,8 @@ type segment struct {
 }
 
 func (s *segment) plain() billing.Segment {
-	out := billing.Segment{From: string(s.From), Until: string(s.Until), Price: s.Price.NullDecimal, Quantity: s.Quantity.NullDecimal,
-		DiscountAmount: s.DiscountAmount.NullDecimal, DiscountPercentage: s.DiscountPercentage.NullDecimal}
+	out := billing.Segment{From: string(s.From), Until: string(s.Until), ChargedThrough: string(s.ChargedThrough),
+		Price: s.Price.NullDecimal, Quantity: s.Quantity.NullDecimal, DiscountAmount: s.DiscountAmount.NullDecimal, DiscountPercentage: s.DiscountPercentage.NullDecimal}
 	for _, t := range s.Tiers {
 		out.Tiers = append(out.Tiers, billing.Tier{StartingUnit: t.StartingUnit.Decimal, EndingUnit: t.EndingUnit.NullDecimal,
 			Price: t.Price.Decimal, FlatFee: strings.EqualFold(strings.ReplaceAll(t.PriceFormat, " ", ""), "FlatFee")})
