@@ -36,6 +36,15 @@ func (c calendar) nextDay(date string) string {
 	return t.AddDate(0, 0, 1).Format(isoDate)
 }
 
+// after is the day so many months after a date.
+func (c calendar) after(date string, months int) string {
+	t, err := time.Parse(isoDate, date)
+	if err != nil {
+		return ""
+	}
+	return t.AddDate(0, months, 0).Format(isoDate)
+}
+
 type person struct {
 	first, last, email, phone string
 	address                   address
@@ -55,6 +64,7 @@ type account struct {
 	methodCount    int
 	mrr            decimal.Decimal // of all subscriptions
 	subscriptions  []doc
+	unbilled       bool // the subscription that is being made is not accepted yet
 }
 
 // zuoraID gives 32 hex digits that look like Zuora's and never change.

@@ -177,3 +177,109 @@ func bare(c calendar) Persona {
 		Claims:   naming(claims("direct|lena", person{first: "Lena", last: "Novak", email: "lena.novak@example.com"}), a.id),
 		Accounts: []Account{a.build()}}
 }
+
+var (
+	una    = person{"Una", "Okafor", "una.okafor@example.com", "+44 117 496 0150", address{"9 Redland Grove", "", "Bristol", "", "BS6 6UJ", "United Kingdom"}}
+	felix  = person{"Felix", "Nagy", "felix.nagy@example.com", "+49 89 9998 0121", address{"Isartorplatz 4", "", "München", "Bayern", "80331", "Germany"}}
+	chloe  = person{"Chloe", "Fraser", "chloe.fraser@example.com", "+44 131 496 0188", address{"27 Leith Walk", "", "Edinburgh", "", "EH6 8LN", "United Kingdom"}}
+	dylan  = person{"Dylan", "Price", "dylan.price@example.com", "+44 29 2018 0144", address{"61 Cathedral Road", "", "Cardiff", "", "CF11 9HD", "United Kingdom"}}
+	lucia  = person{"Lucia", "Ferrer", "lucia.ferrer@example.com", "+34 910 050 123", address{"Calle Mayor 12", "3 B", "Madrid", "Madrid", "28013", "Spain"}}
+	marek  = person{"Marek", "Zielinski", "marek.zielinski@example.com", "+48 22 600 0177", address{"Mokotowska 40", "", "Warszawa", "", "00-543", "Poland"}}
+	ingrid = person{"Ingrid", "Solberg", "ingrid.solberg@example.com", "+44 20 7946 0122", address{"5 Mare Street", "", "London", "", "E8 4RP", "United Kingdom"}}
+)
+
+func upgraded(c calendar) Persona {
+	a := newAccount(c, 1001, "Una Okafor", "GBP")
+	a.billTo(una)
+	a.soldTo(una)
+	a.defaultMethod(a.card("creditcard", "CreditCard", "Visa", "7731", 26))
+	a.subscribe(amended(-8, 12, 3),
+		removed("UK Basic", digital, -2, flatFee("Monthly", month, "9.50")),
+		add("Crossword add-on", digital, flatFee("Crossword", month, "3.00")),
+		changed("UK Monthly", digital, flatFee("Monthly", month, "17.50")).since(-2))
+	return Persona{Name: "upgraded", Issuer: Direct,
+		Story:    "Changed to a larger plan two months ago and kept an add-on, which Zuora lists before the new plan.",
+		Claims:   naming(claims("direct|una", una), a.id),
+		Accounts: []Account{a.build()}}
+}
+
+func scheduled(c calendar) Persona {
+	a := newAccount(c, 1101, "Felix Nagy", "EUR")
+	a.billTo(felix)
+	a.soldTo(felix)
+	a.defaultMethod(a.card("creditcard", "CreditCard", "MasterCard", "2204", 17))
+	a.subscribe(amended(-10, 12, 2),
+		removed("Digital Basic", digital, 1, flatFee("Monthly", month, "8.00")),
+		add("Digital Plus", digital, flatFee("Monthly", month, "13.00")).since(1))
+	return Persona{Name: "scheduled", Issuer: Direct,
+		Story:    "Has booked another plan for next month: Zuora already says that the present one is removed.",
+		Claims:   naming(claims("direct|felix", felix), a.id),
+		Accounts: []Account{a.build()}}
+}
+
+func credited(c calendar) Persona {
+	a := newAccount(c, 1201, "Chloe Fraser", "GBP")
+	a.billTo(chloe)
+	a.soldTo(chloe)
+	a.defaultMethod(a.card("creditcard", "CreditCard", "Visa", "9018", 33))
+	a.subscribe(amended(-9, 12, 4),
+		add("UK Monthly", digital, flatFee("Monthly", month, "17.50")),
+		add("Holiday credit", discounts, oneTime("Holiday", "-3.23")).since(-3),
+		add("Delivery credit", discounts, usage("Delivery", "-9")),
+		add("Student discount", discounts, flatFee("Student", month, "-4.34")),
+		add("Spring offer", discounts, percentOff("25 % off", "25").forPeriods(3)))
+	return Persona{Name: "credited", Issuer: Direct,
+		Story:    "Has credits and a lasting negative fee beside the plan: none of them is a plan, and none is free.",
+		Claims:   naming(claims("direct|chloe", chloe), a.id),
+		Accounts: []Account{a.build()}}
+}
+
+func bank(c calendar) Persona {
+	a := newAccount(c, 1301, "Dylan Price", "GBP")
+	a.billTo(dylan)
+	a.soldTo(dylan)
+	a.defaultMethod(a.bankTransfer("Bacs", "Example Bank", "6789"))
+	a.subscribe(termed(-4, 12), add("UK Monthly", digital, flatFee("Monthly", month, "17.50")))
+	return Persona{Name: "bank", Issuer: Direct,
+		Story:    "Pays by direct debit.",
+		Claims:   naming(claims("direct|dylan", dylan), a.id),
+		Accounts: []Account{a.build()}}
+}
+
+func unknownPlan(c calendar) Persona {
+	a := newAccount(c, 1401, "Lucia Ferrer", "EUR")
+	a.billTo(lucia)
+	a.soldTo(lucia)
+	a.defaultMethod(a.card("creditcard", "CreditCard", "Visa", "5530", 12))
+	a.subscribe(termed(-6, 12), add("Puzzle Club", archive, flatFee("Monthly", month, "6.00")))
+	a.subscribe(termed(-6, 12), add("Digital Monthly", digital, flatFee("Monthly", month, "14.00")))
+	return Persona{Name: "unpublished", Issuer: Direct,
+		Story:    "Has a plan that the merchant never published in Limio, beside one that is published.",
+		Claims:   naming(claims("direct|lucia", lucia), a.id),
+		Accounts: []Account{a.build()}}
+}
+
+func twoOffers(c calendar) Persona {
+	a := newAccount(c, 1501, "Marek Zielinski", "EUR")
+	a.billTo(marek)
+	a.soldTo(marek)
+	a.defaultMethod(a.card("creditcard", "CreditCard", "MasterCard", "6612", 22))
+	a.subscribe(termed(-3, 12), add("Europe Monthly", digital, flatFee("Monthly", month, "10.00")))
+	return Persona{Name: "twooffers", Issuer: Direct,
+		Story:    "Has a plan for which the catalogue has two offers that are equally good.",
+		Claims:   naming(claims("direct|marek", marek), a.id),
+		Accounts: []Account{a.build()}}
+}
+
+func annualPrices(c calendar) Persona {
+	a := newAccount(c, 1601, "Ingrid Solberg", "GBP")
+	a.billTo(ingrid)
+	a.soldTo(ingrid)
+	a.defaultMethod(a.card("creditcard", "CreditCard", "Visa", "3377", 29))
+	a.subscribe(termed(-1, 12), add("UK Annual", digital, monthlyPrice("Annual", "10.00")))
+	a.subscribe(termed(-2, 12), add("UK Thirds", digital, annualPrice("Every four months", 4, "100.00")))
+	return Persona{Name: "annualprice", Issuer: Direct,
+		Story:    "Pays by the year what is listed by the month, and every four months what is listed by the year.",
+		Claims:   naming(claims("direct|ingrid", ingrid), a.id),
+		Accounts: []Account{a.build()}}
+}

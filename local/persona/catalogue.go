@@ -11,7 +11,7 @@ import (
 // Catalogue gives the catalogue that the merchant of the cast has published in
 // Limio: items in the shape of Limio's own, with the rough edges that were
 // recorded from a live tenant. Most rate plans of the cast have an offer in it;
-// those of the personas unmatched and ambiguous have none, or two.
+// those of the personas unpublished and twooffers have none, or two.
 func Catalogue() []json.RawMessage {
 	offers := []item{
 		monthly("Digital UK", "UK Monthly", digital, "GBP", "17.50"),
@@ -33,7 +33,16 @@ func Catalogue() []json.RawMessage {
 		monthly("Digital Basic", "Digital Basic", digital, "EUR", "8.00"),
 		monthly("Digital Plus", "Digital Plus", digital, "EUR", "13.00"),
 		monthly("Family seats", "Family seats", corporate, "EUR", "4.25"),
+		monthly("Digital Basic UK", "UK Basic", digital, "GBP", "9.50"),
+		monthly("Europe", "Europe Monthly", digital, "EUR", "10.00"),
+		monthly("Europe Partner", "Europe Monthly", digital, "EUR", "10.00"),
+		yearly("Digital UK Annual", "UK Annual", digital, "GBP", "120.00"),
+		every("Digital UK Thirds", "UK Thirds", digital, "GBP", "33.33", 4, "months"),
 		discount("Welcome discount", "Welcome discount"),
+		discount("Holiday credit", "Holiday credit"),
+		discount("Delivery credit", "Delivery credit"),
+		discount("Student discount", "Student discount"),
+		discount("Spring offer", "Spring offer"),
 		discount("Loyalty discount", "Loyalty discount"),
 		addOn("Crossword", "Crossword add-on", digital, "GBP", "3.00"),
 	}

@@ -48,6 +48,7 @@ func All(today time.Time) []Persona {
 	return []Persona{
 		single(c), several(c), lookup(c), nobody(), ambiguous(c), salesforce(c),
 		sixty(c), mixed(c), wallet(c), bare(c),
+		upgraded(c), scheduled(c), credited(c), bank(c), unknownPlan(c), twoOffers(c), annualPrices(c),
 		staff("viewer", "Vera Quist", "Sees events in the console and may change nothing."),
 		staff("operator", "Oscar Brandt", "Retries syncs in the console."),
 		staff("admin", "Alma Reyes", "Changes the settings in the console."),

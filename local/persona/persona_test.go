@@ -129,7 +129,8 @@ func TestCast(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"single", "several", "lookup", "nobody", "ambiguous", "salesforce", "sixty", "mixed", "wallet", "bare", "viewer", "operator", "admin"}
+	want := []string{"single", "several", "lookup", "nobody", "ambiguous", "salesforce", "sixty", "mixed", "wallet", "bare",
+		"upgraded", "scheduled", "credited", "bank", "unpublished", "twooffers", "annualprice", "viewer", "operator", "admin"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}

@@ -126,6 +126,7 @@ func (a *account) subscribe(t terms, plans ...plan) {
 	if t.accepted {
 		accepted = d.start
 	}
+	a.unbilled = !t.accepted
 	s := doc{
 		"id": zuoraID("subscription", number, t.version), "subscriptionNumber": number, "version": t.version,
 		"revision": fmt.Sprintf("%d.0", t.version), "isLatestVersion": true, "status": t.status, "statusHistory": a.history(t, d),
@@ -173,8 +174,15 @@ type plan struct {
 	name    string
 	product product
 	change  string // lastChangeType
-	until   *int   // months from today at which it was removed
+	from    *int   // months from today at which it was added; nil: with the subscription
+	until   *int   // months from today at which it was, or will be, removed
 	charges []charge
+}
+
+// since has a plan begin later than its subscription, in months from today.
+func (p plan) since(months int) plan {
+	p.from = &months
+	return p
 }
 
 func add(name string, p product, charges ...charge) plan {
@@ -191,6 +199,9 @@ func removed(name string, p product, until int, charges ...charge) plan {
 
 // plan renders p and gives the monthly value of what still runs.
 func (a *account) plan(p plan, d dates, subscription string, version, n int) (doc, decimal.Decimal) {
+	if p.from != nil {
+		d.start = a.day(*p.from)
+	}
 	if p.until != nil {
 		d.end = a.day(*p.until)
 	}
@@ -204,9 +215,10 @@ func (a *account) plan(p plan, d dates, subscription string, version, n int) (do
 		out["subscriptionRatePlanNumber"] = "SRP-" + key
 	}
 	mrr, charges := decimal.Zero, []doc{}
+	today := a.day(0)
 	for i, c := range p.charges {
 		charges = append(charges, a.charge(c, d, fmt.Sprintf("C-%s%d", key, i+1), version))
-		if p.until == nil {
+		if (d.end == "" || d.end > today) && d.start <= today {
 			mrr = mrr.Add(c.mrr())
 		}
 	}
@@ -221,6 +233,42 @@ type charge struct {
 	discountAmount, discountPct    string
 	tiers                          []tier
 	steps                          []step
+	listPrice                      string // listPriceBase; "": Per_Billing_Period
+	periodMonths                   int    // of Specific_Months
+	upTo                           int    // billing periods after which it ends
+}
+
+// annualPrice is a fee that is listed by the year and paid every so many months.
+func annualPrice(name string, months int, price string) charge {
+	c := flatFee(name, "Specific_Months", price)
+	c.listPrice, c.periodMonths = "Per_Year", months
+	return c
+}
+
+// monthlyPrice is a fee that is listed by the month and paid by the year.
+func monthlyPrice(name, price string) charge {
+	c := flatFee(name, annual, price)
+	c.listPrice = "Per_Month"
+	return c
+}
+
+// usage is a fee for what was used; merchants use negative ones as credits.
+func usage(name, price string) charge {
+	return charge{name: name, kind: "Usage", model: "FlatFee", period: month, price: price, uom: "Each"}
+}
+
+// forPeriods ends a charge after so many billing periods.
+func (c charge) forPeriods(n int) charge {
+	c.upTo = n
+	return c
+}
+
+// months are those of the billing period, 0 for what is not billed by months.
+func (c charge) months() int64 {
+	if c.periodMonths > 0 {
+		return int64(c.periodMonths)
+	}
+	return monthsOf[c.period]
 }
 
 // tier is one step of a tiered or volume price; end 0 is open.
@@ -274,18 +322,31 @@ func (c charge) mrr() decimal.Decimal {
 		return decimal.Zero
 	}
 	whole := decimal.RequireFromString(c.price).Mul(decimal.RequireFromString(c.quantity))
-	return whole.Div(decimal.NewFromInt(monthsOf[c.period])).Round(2)
+	switch c.listPrice {
+	case "Per_Month":
+		return whole.Round(2)
+	case "Per_Year":
+		return whole.Div(decimal.NewFromInt(12)).Round(2)
+	}
+	return whole.Div(decimal.NewFromInt(c.months())).Round(2)
 }
 
 // charge renders c with the segments of its price: the last one at the top, as
 // Zuora does by default, and all of them in chargeSegments if there are several.
 func (a *account) charge(c charge, d dates, number string, version int) doc {
 	start, end := d.start, d.end
-	endCondition, timing, listPrice := "Subscription_End", any("IN_ADVANCE"), any("Per_Billing_Period")
-	if c.kind == "OneTime" {
+	endCondition, timing, listPrice := "Subscription_End", any("IN_ADVANCE"), any(cmp.Or(c.listPrice, "Per_Billing_Period"))
+	switch {
+	case c.kind == "OneTime":
 		endCondition, timing, listPrice = "One_Time", nil, nil
 		end = a.nextDay(start)
+	case c.kind == "Usage":
+		timing, listPrice = any("IN_ARREARS"), nil
+	case c.upTo > 0:
+		endCondition = "Fixed_Period"
+		end = a.after(start, c.upTo*int(c.months()))
 	}
+	through := a.chargedThrough(c, start, end)
 	segments := []doc{}
 	prices := append([]step{{start, c.price}}, c.steps...)
 	for i, p := range prices {
@@ -293,7 +354,12 @@ func (a *account) charge(c charge, d dates, number string, version int) doc {
 		if i+1 < len(prices) {
 			until = prices[i+1].from
 		}
-		segments = append(segments, a.segment(c, p, until, number, version, i+1))
+		s := a.segment(c, p, until, number, version, i+1)
+		s["chargedThroughDate"] = nil
+		if through > p.from {
+			s["chargedThroughDate"] = null(min(through, cmp.Or(until, through)))
+		}
+		segments = append(segments, s)
 	}
 	var discountLevel, applyTo any
 	if strings.HasPrefix(c.model, "Discount") {
@@ -302,9 +368,12 @@ func (a *account) charge(c charge, d dates, number string, version int) doc {
 	out := doc{
 		"number": number, "originalChargeId": zuoraID("charge", number, 1, 1), "productRatePlanChargeId": zuoraID("product charge", c.name),
 		"name": c.name, "type": c.kind, "model": c.model, "uom": null(c.uom), "billingPeriod": null(c.period),
-		"specificBillingPeriod": nil, "billingTiming": timing, "listPriceBase": listPrice, "discountLevel": discountLevel,
+		"specificBillingPeriod": nullNumber(c.periodMonths), "billingTiming": timing, "listPriceBase": listPrice, "discountLevel": discountLevel,
 		"applyDiscountTo": applyTo, "triggerEvent": "ContractEffective", "endDateCondition": endCondition,
-		"upToPeriods": nil, "upToPeriodsType": nil, "version": version, "chargedThroughDate": nil, "processedThroughDate": nil,
+		"upToPeriods": nullNumber(c.upTo), "upToPeriodsType": nil, "version": version, "processedThroughDate": nil,
+	}
+	if c.upTo > 0 {
+		out["upToPeriodsType"] = "Billing_Periods"
 	}
 	for k, v := range segments[len(segments)-1] {
 		out[k] = v
@@ -313,6 +382,33 @@ func (a *account) charge(c charge, d dates, number string, version int) doc {
 		out["chargeSegments"] = segments
 	}
 	return out
+}
+
+// chargedThrough is the day up to which a charge is billed, "" for what was not
+// billed yet: the end of the billing period that today is in.
+func (a *account) chargedThrough(c charge, start, end string) string {
+	today, months := a.day(0), int(c.months())
+	switch {
+	case start == "" || start > today || c.kind == "Usage" || a.unbilled:
+		return ""
+	case c.kind == "OneTime" || months == 0:
+		return end
+	}
+	through := start
+	for n := 1; through <= today; n++ {
+		through = a.after(start, n*months)
+	}
+	if end != "" {
+		return min(through, end)
+	}
+	return through
+}
+
+func nullNumber(n int) any {
+	if n == 0 {
+		return nil
+	}
+	return n
 }
 
 func (a *account) segment(c charge, p step, until, number string, version, n int) doc {
