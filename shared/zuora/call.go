@@ -39,6 +39,7 @@ type call struct {
 	body        string
 	pool        *pool
 	token       string
+	optional    bool // a failure of this call alone says nothing about Zuora
 }
 
 // getCall makes a call to a path with at most one {key}.
@@ -128,7 +129,11 @@ func (c *Client) send(ctx context.Context, r call, read func(io.Reader) error) (
 				wait = e.RetryAfter
 			}
 			// The report counts even if the caller has just given up.
-			c.gate.Report(context.WithoutCancel(ctx), status, wait, err)
+			reported, reason := status, err
+			if r.optional && err != nil && status != http.StatusTooManyRequests {
+				reported, reason = 0, context.Canceled
+			}
+			c.gate.Report(context.WithoutCancel(ctx), reported, wait, reason)
 		}
 	}()
 	callCtx, cancel := context.WithTimeout(ctx, c.timeout)

@@ -16,11 +16,12 @@ import (
 
 // The defaults of Config.
 const (
-	DefaultTimeout     = 20 * time.Second
-	DefaultMaxBody     = 16 << 20
-	DefaultMaxPages    = 50
-	DefaultConcurrency = 5
-	ObjectConcurrency  = 10
+	DefaultTimeout        = 20 * time.Second
+	DefaultPreviewTimeout = 5 * time.Second
+	DefaultMaxBody        = 16 << 20
+	DefaultMaxPages       = 50
+	DefaultConcurrency    = 5
+	ObjectConcurrency     = 10
 )
 
 // Limits bounds the calls that this process has in flight in each of Zuora's
@@ -50,28 +51,30 @@ type Config struct {
 	BaseURL string // a name of Environments or what BaseURL takes
 	// Credentials gives the OAuth client. refresh says that what it gave before was
 	// refused, so that a rotated secret is to be read again.
-	Credentials func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
-	Transport   http.RoundTripper // nil: one of its own
-	Gate        Gate              // nil: always open
-	Limits      Limits
-	Timeout     time.Duration // of one HTTP request with its answer
-	MaxBody     int64         // bytes of one answer, uncompressed
-	MaxPages    int           // pages of 40 subscriptions
-	Now         func() time.Time
-	Log         *slog.Logger
+	Credentials    func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
+	Transport      http.RoundTripper // nil: one of its own
+	Gate           Gate              // nil: always open
+	Limits         Limits
+	Timeout        time.Duration // of one HTTP request with its answer
+	PreviewTimeout time.Duration // of a billing preview, with its wait for a place
+	MaxBody        int64         // bytes of one answer, uncompressed
+	MaxPages       int           // pages of 40 subscriptions
+	Now            func() time.Time
+	Log            *slog.Logger
 }
 
 // Client reads from one Zuora tenant. It is safe for concurrent use.
 type Client struct {
-	base        *url.URL
-	credentials func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
-	transport   http.RoundTripper
-	gate        Gate
-	timeout     time.Duration
-	maxBody     int64
-	maxPages    int
-	now         func() time.Time
-	log         *slog.Logger
+	base           *url.URL
+	credentials    func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
+	transport      http.RoundTripper
+	gate           Gate
+	timeout        time.Duration
+	previewTimeout time.Duration
+	maxBody        int64
+	maxPages       int
+	now            func() time.Time
+	log            *slog.Logger
 
 	tokens        tokens
 	defaults      *pool
@@ -96,7 +99,7 @@ func New(cfg Config) (_ *Client, err error) {
 		return nil, errors.New("no credentials")
 	}
 	c := &Client{base: base, credentials: cfg.Credentials, transport: cfg.Transport, gate: cfg.Gate,
-		timeout: orDefault(cfg.Timeout, DefaultTimeout), maxBody: orDefault(cfg.MaxBody, DefaultMaxBody),
+		timeout: orDefault(cfg.Timeout, DefaultTimeout), previewTimeout: orDefault(cfg.PreviewTimeout, DefaultPreviewTimeout), maxBody: orDefault(cfg.MaxBody, DefaultMaxBody),
 		maxPages: orDefault(cfg.MaxPages, DefaultMaxPages), now: cfg.Now, log: cfg.Log}
 	if c.now == nil {
 		c.now = time.Now

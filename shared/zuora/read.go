@@ -33,12 +33,19 @@ type ReadOptions struct {
 	// CustomFields are the API names (X__c) of the account's custom fields to read;
 	// no other is.
 	CustomFields []string
+	// Preview asks for what Zuora would bill next, beside the other reads; Today is
+	// the day it looks ahead from (YYYY-MM-DD), the client's own when empty.
+	Preview bool
+	Today   string
 }
 
 // Read gives the account with that id and everything on it: contacts, payment
 // methods of every status but Scrubbed, and the latest version of every
 // subscription. Both plans give the same value. Payment methods are sorted by
 // id, subscriptions by number, rate plans and charges by number.
+//
+// A billing preview that Zuora refuses, or does not give in its own time limit,
+// is no error: the account says why it is missing.
 //
 // The reads of a plan run at the same time and are not one moment: a change in
 // between shows at the next sync.
@@ -50,6 +57,7 @@ func (c *Client) Read(ctx context.Context, accountID string, opt ReadOptions) (_
 	var account billing.Account
 	var methods []billing.PaymentMethod
 	var subscriptions []billing.Subscription
+	preview := billing.Preview{Missing: previewOff}
 	g, gctx := errgroup.WithContext(ctx)
 	if opt.Plan == hotsync.PlanV {
 		g.Go(func() (err error) {
@@ -70,6 +78,12 @@ func (c *Client) Read(ctx context.Context, accountID string, opt ReadOptions) (_
 		subscriptions, err = c.subscriptions(gctx, accountID)
 		return err
 	})
+	if opt.Preview {
+		g.Go(func() error {
+			preview = c.preview(gctx, accountID, opt.Today)
+			return nil
+		})
+	}
 	err = g.Wait()
 	if err != nil {
 		return billing.Account{}, err
@@ -77,7 +91,7 @@ func (c *Client) Read(ctx context.Context, accountID string, opt ReadOptions) (_
 	if account.ID != accountID {
 		return billing.Account{}, hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora answered with another account than the one asked for.")
 	}
-	account.PaymentMethods, account.Subscriptions = methods, subscriptions
+	account.PaymentMethods, account.Subscriptions, account.Preview = methods, subscriptions, preview
 	return account, nil
 }
 

@@ -85,8 +85,8 @@ func some(s string) decimal.NullDecimal { return decimal.NewNullDecimal(dec(s)) 
 func wantAccount() billing.Account {
 	return billing.Account{
 		ID: accountID, Number: "A00000101", Name: "Ada Reader", Status: "Active", CRMID: "0018d00000ABCDEAA2", Currency: "GBP",
-		DefaultPaymentMethodID: "pm-2",
-		CustomFields:           map[string]string{"LimioExternalId__c": "auth0|abc", "CASSubscriberID__c": "7", "Level__c": "3", "Vip__c": "true"},
+		DefaultPaymentMethodID: "pm-2", Preview: billing.Preview{Missing: "off"},
+		CustomFields: map[string]string{"LimioExternalId__c": "auth0|abc", "CASSubscriberID__c": "7", "Level__c": "3", "Vip__c": "true"},
 		BillTo: &billing.Contact{ID: "c1", FirstName: "Ada", LastName: "Reader", WorkEmail: "ada@example.com", HomeEmail: "ada@home.example",
 			Address1: "1 High St", City: "Leeds", PostalCode: "LS1 1AA", Country: "United Kingdom"},
 		ShipTo: &billing.Contact{ID: "c2", FirstName: "Bob", State: "Yorkshire", Address2: "Flat 2"},
