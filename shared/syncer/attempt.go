@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hotsync/shared/billing"
+	"hotsync/shared/catalogue"
 	"hotsync/shared/convergence"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/projection"
@@ -75,7 +76,8 @@ func customer(changes []convergence.Change, have []projection.Object) projection
 	return projection.Object{}
 }
 
-// readBoth reads Zuora and Limio at the same time.
+// readBoth reads Zuora and Limio at the same time, and beside them Limio's
+// catalogue, which a process mostly has.
 func (j *job) readBoth(ctx context.Context) (billing.Account, []projection.Object, error) {
 	var account billing.Account
 	var have []projection.Object
@@ -91,10 +93,16 @@ func (j *job) readBoth(ctx context.Context) (billing.Account, []projection.Objec
 		have, err = j.readLimio(gctx, "read limio")
 		return err
 	})
+	var notes []hotsync.Finding
+	g.Go(func() (err error) {
+		j.catalogue, notes, err = j.readCatalogue(gctx)
+		return err
+	})
 	err := g.Wait()
 	if err != nil {
 		return billing.Account{}, nil, err
 	}
+	j.event.Findings = append(j.event.Findings, notes...)
 	if account.ID != j.request.AccountID {
 		return billing.Account{}, nil, hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora answered with another account than the one asked for.")
 	}
@@ -121,6 +129,23 @@ func isForeign(have []projection.Object, accountID string) bool {
 		others = others || !strings.EqualFold(o.Status, projection.StatusInactive)
 	}
 	return others
+}
+
+// readCatalogue gives the catalogue. Without one no offer can be told, so that an
+// error ends the try before anything is written.
+func (j *job) readCatalogue(ctx context.Context) (index *catalogue.Index, notes []hotsync.Finding, err error) {
+	if j.Catalogue == nil {
+		return nil, nil, nil
+	}
+	index, err = step(ctx, j, "read catalogue", func(ctx context.Context) (*catalogue.Index, string, error) {
+		x, found, err := j.Catalogue.Load(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		notes = found
+		return x, fmt.Sprintf("%d items", x.Len()), nil
+	})
+	return index, notes, err
 }
 
 func (j *job) readOptions() zuora.ReadOptions {
@@ -219,7 +244,7 @@ func (j *job) projectionOptions() (projection.Options, error) {
 		return projection.Options{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "timeZone %q is not known.", j.settings.TimeZone).Because(err)
 	}
 	return projection.Options{Today: j.Now().In(zone).Format(time.DateOnly), Tenant: j.Tenant, SalesforceID: j.settings.SalesforceID,
-		CatalogueMap: j.settings.CatalogueMap, Schedules: j.settings.Schedules}, nil
+		Catalogue: j.catalogue, CatalogueMap: j.settings.CatalogueMap, Schedules: j.settings.Schedules}, nil
 }
 
 // createByPlugin lets Limio create the wanted subscriptions that it lacks, and

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hotsync/shared/billing"
+	"hotsync/shared/catalogue"
 	"hotsync/shared/convergence"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
@@ -60,6 +61,12 @@ type Events interface {
 	SaveAliases(ctx context.Context, s eventstore.AccountState, terms ...string) (eventstore.AccountState, error)
 }
 
+// Catalogue gives Limio's published catalogue, and what is to be said of it.
+// Errors are *hotsync.Error.
+type Catalogue interface {
+	Load(ctx context.Context) (*catalogue.Index, []hotsync.Finding, error)
+}
+
 // Settings gives the settings in force.
 type Settings interface {
 	Load(ctx context.Context) (hotsync.Settings, error)
@@ -76,6 +83,7 @@ type Queue interface {
 type Config struct {
 	Zuora       Zuora
 	Limio       Limio
+	Catalogue   Catalogue // nil for none: every plan then gets a stand-in
 	Events      Events
 	Settings    Settings
 	Queue       Queue
@@ -131,6 +139,7 @@ type job struct {
 	sentOn       bool // by another delivery of the message
 	trying       bool // the last attempt of the event is under way, in this job
 	state        eventstore.AccountState
+	catalogue    *catalogue.Index
 	dry          bool // a dry run: nothing may be written, nor remembered
 	linked       bool // the login sees, or will see, the account's owner
 	log          *slog.Logger

@@ -25,6 +25,7 @@ import (
 	"hotsync/shared/awsconfig"
 	"hotsync/shared/breaker"
 	"hotsync/shared/callout"
+	"hotsync/shared/cataloguestore"
 	"hotsync/shared/environment"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
@@ -197,8 +198,14 @@ func (p *Parts) newLimio() (*limio.Client, string) {
 // Syncer gives the syncer over those parts.
 func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
 	l, tenant := p.Limio()
-	return syncer.New(syncer.Config{Zuora: z, Limio: l, Events: events, Settings: settings, Queue: queue, Tenant: tenant,
+	return syncer.New(syncer.Config{Zuora: z, Limio: l, Catalogue: p.catalogue(l, tenant), Events: events, Settings: settings, Queue: queue, Tenant: tenant,
 		MaxAttempts: p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000), SearchKey: p.SearchKey, Now: time.Now, Jitter: mathrand.Float64, Log: p.Log, Observe: p.Metrics.Sync})
+}
+
+// catalogue gives Limio's catalogue, kept by the process and, in the events table,
+// for all of them.
+func (p *Parts) catalogue(l *limio.Client, tenant string) *cataloguestore.Cached {
+	return cataloguestore.NewCached(l, cataloguestore.New(p.dynamoDB(), p.Env.Getenv("EVENTS_TABLE"), tenant), time.Now, p.Log)
 }
 
 // CalloutSecret gives what callouts prove themselves with.
