@@ -28,7 +28,7 @@ type mirror struct {
 	Logins        []doc          // of the owner: iss and sub
 	Methods       map[string]doc // payment-method id
 	Subscriptions map[string]doc // number
-	Offers        map[string]doc // rate-plan number, or charge number where there is none
+	Offers        map[string]doc // rate-plan number, or charge number where there is none; add-ons too
 	Addresses     map[string]doc // billing, delivery
 	Relationships map[string]doc // type and subscription number
 }
@@ -145,7 +145,7 @@ func expect(v v1, issuer, subject string, today string) mirror {
 		m.Logins = []doc{{"iss": issuer, "sub": subject}}
 	}
 	for _, s := range v.Subscriptions {
-		m.addSubscription(s, today)
+		m.addSubscription(s, today, purchaseCountry(v))
 	}
 	m.addAddress("billing", billTo)
 	delivery, ok := v.Account["shipToContact"].(doc)
@@ -171,9 +171,17 @@ func expectIdentities(v v1) map[string]doc {
 	return out
 }
 
+// crudWords are Zuora's CRUD words for those of v1, where they differ.
+var crudWords = map[string]string{"PayPalEC": "PayPal", "PayPalAdaptive": "PayPal", "Bacs": "BankTransfer", "SEPA": "BankTransfer",
+	"Becs": "BankTransfer", "Becsnz": "BankTransfer", "PAD": "BankTransfer", "Autogiro": "BankTransfer", "Betalingsservice": "BankTransfer"}
+
 func expectMethod(m doc) doc {
 	id, typ := str(m, "id"), str(m, "type")
-	result := members{"Id": id, "Type": typ, "PaymentMethodStatus": str(m, "status")}
+	crud := typ
+	if crudWords[typ] != "" {
+		crud = crudWords[typ]
+	}
+	result := members{"Id": id, "Type": crud, "PaymentMethodStatus": str(m, "status")}
 	data := members{"type": "zuora", "method": typ}
 	number := str(m, "cardNumber")
 	if number != "" {
@@ -182,8 +190,8 @@ func expectMethod(m doc) doc {
 		data["expirationMonth"], data["expirationYear"] = m["expirationMonth"].(json.Number).String(), m["expirationYear"].(json.Number).String()
 		result.put("CreditCardType", m["creditCardType"]).put("CreditCardMaskNumber", "************"+last4)
 		result["CreditCardExpirationMonth"], result["CreditCardExpirationYear"] = exact(rational(m["expirationMonth"])), exact(rational(m["expirationYear"]))
-	} else if typ == "ACH" {
-		data.put("brand", m["bankName"])
+	} else {
+		expectBank(m, crud, data, result)
 	}
 	data["zuora"] = doc{"refId": id, "result": doc(result)}
 	return doc{"type": "zuora", "name": typ, "service": "limio", "status": "active", "data": doc(data)}
@@ -193,7 +201,31 @@ func expectMethod(m doc) doc {
 // there.
 var limioStatus = map[string]string{"Active": "active", "Cancelled": "cancelled", "Suspended": "suspended"}
 
-func (m mirror) addSubscription(s doc, today string) {
+// expectBank adds what the pages show of a bank account: the last four digits,
+// and where the number is kept.
+func expectBank(m doc, crud string, data, result members) {
+	mask := map[string]string{"ACH": "AchAccountNumberMask", "BankTransfer": "BankTransferAccountNumberMask"}[crud]
+	if mask == "" {
+		return
+	}
+	data.put("brand", m["bankName"])
+	if crud == "BankTransfer" {
+		result.put("BankTransferType", bankTransferTypes[str(m, "type")])
+	}
+	for _, name := range []string{"IBAN", "bankAccountNumber", "accountNumber"} {
+		number := str(m, name)
+		if len(number) >= 4 {
+			last4 := number[len(number)-4:]
+			data["last4"], result[mask] = last4, strings.Repeat("*", len([]rune(number))-4)+last4
+		}
+	}
+}
+
+var bankTransferTypes = map[string]string{"SEPA": "SEPA", "Bacs": "DirectDebitUK", "Becs": "DirectEntryAU", "Becsnz": "DirectDebitNZ"}
+
+// addSubscription expects what stands in Zuora. What a plan stands for in the
+// catalogue, and the payments to come, the reader test looks at.
+func (m mirror) addSubscription(s doc, today, country string) {
 	number := str(s, "subscriptionNumber")
 	status, ok := limioStatus[str(s, "status")]
 	if !ok {
@@ -202,24 +234,45 @@ func (m mirror) addSubscription(s doc, today string) {
 	var charges []doc
 	over := status == "cancelled" && str(s, "subscriptionEndDate") <= today
 	for _, plan := range docs(s, "ratePlans") {
-		if plan["lastChangeType"] == "Remove" {
+		key, offer := expectOffer(s, plan, today)
+		end := str(offer["data"].(doc), "end")
+		if end != "" && end <= today && (plan["lastChangeType"] == "Remove" || isOneTime(plan)) {
 			continue
 		}
-		key, offer := expectOffer(s, plan, today)
 		if over {
 			offer["status"] = "inactive"
 		}
 		m.Offers[key] = offer
 		charges = append(charges, docs(plan, "ratePlanCharges")...)
 	}
-	price, quantity := expectPrice(s, charges, today)
+	price, quantity := expectPrice(s, charges, today, false)
 	start := str(s, "subscriptionStartDate")
-	data := members{"price": price, "quantity": quantity, "attributes": doc{"autoRenew": s["autoRenew"]}}
-	data.put("startDate", start).put("termStartDate", s["termStartDate"])
-	if s["termType"] == "TERMED" {
+	data := members{"price": price, "attributes": doc{"autoRenew": s["autoRenew"], "gift": false, "external": true}}
+	data.put("startDate", start).put("termStartDate", s["termStartDate"]).put("purchaseCountry", country).put("quantity", quantity)
+	if s["termType"] == "TERMED" || status == "cancelled" {
 		data.put("termEndDate", s["termEndDate"])
 	}
 	m.Subscriptions[number] = doc{"name": number, "reference": number, "service": "limio", "status": status, "start": start, "data": doc(data)}
+}
+
+func isOneTime(plan doc) bool {
+	for _, c := range docs(plan, "ratePlanCharges") {
+		if c["type"] != "OneTime" {
+			return false
+		}
+	}
+	return true
+}
+
+// purchaseCountry is that of the bill-to contact, else of the sold-to.
+func purchaseCountry(v v1) string {
+	for _, role := range []string{"billToContact", "soldToContact"} {
+		c, ok := v.Account[role].(doc)
+		if ok && str(c, "country") != "" {
+			return countries[str(c, "country")]
+		}
+	}
+	return ""
 }
 
 func expectOffer(s, plan doc, today string) (key string, offer doc) {
@@ -233,30 +286,43 @@ func expectOffer(s, plan doc, today string) (key string, offer doc) {
 		}
 	}
 	start, end, open := "", "", false
-	discount := true
+	discount, credit := true, true
 	for _, c := range charges {
 		discount = discount && strings.HasPrefix(str(c, "model"), "Discount")
 		for _, seg := range segments(c) {
+			price, _ := seg["price"].(json.Number)
+			credit = credit && strings.HasPrefix(price.String(), "-")
 			from, until := str(seg, "effectiveStartDate"), str(seg, "effectiveEndDate")
 			if start == "" || from < start {
 				start = from
 			}
-			open = open || until == ""
+			open = open || until == "" || until == str(s, "termEndDate") && runsOn(s, plan)
 			end = max(end, until)
 		}
 	}
 	if open {
 		end = ""
 	}
-	name := str(plan, "ratePlanName")
-	data := members{"name": name, "record_subtype": "base", "zuora": doc{"refId": key}}
+	data := members{"zuora": doc{"refId": key}}
 	data.put("start", start).put("end", end)
-	if discount {
-		data["record_subtype"], data["quantity"], data["price"] = "discount", "1", expectDiscount(s, charges)
-	} else {
-		data["price"], data["quantity"] = expectPrice(s, charges, today)
+	switch {
+	case discount:
+		data["quantity"], data["price"] = "1", expectDiscount(s, charges)
+	case credit:
+		price, _ := expectPrice(s, charges, today, false)
+		data["quantity"], data["price"] = "1", price
+	default:
+		price, quantity := expectPrice(s, charges, today, true)
+		data["price"] = price
+		data.put("quantity", quantity)
 	}
-	return key, doc{"name": name, "service": "limio", "status": "active", "start": start, "related": str(s, "subscriptionNumber"), "data": doc(data)}
+	return key, doc{"service": "limio", "status": "active", "start": start, "related": str(s, "subscriptionNumber"), "data": doc(data)}
+}
+
+// runsOn reports whether the end of the term is no end of the plan: the term is
+// renewed.
+func runsOn(s, plan doc) bool {
+	return s["autoRenew"] == true && s["termType"] == "TERMED" && s["status"] != "Cancelled" && plan["lastChangeType"] != "Remove"
 }
 
 func expectDiscount(s doc, charges []doc) doc {
@@ -288,8 +354,8 @@ func holds(seg doc, day string) bool {
 
 // expectPrice adds up the recurring charges per billing period, on the day that
 // counts: today while any holds, else the first day of the next, else the last
-// day of the last.
-func expectPrice(s doc, charges []doc, today string) (price doc, quantity string) {
+// day of the last. perUnit asks for the price of one unit.
+func expectPrice(s doc, charges []doc, today string, perUnit bool) (price doc, quantity string) {
 	var counted []doc
 	for _, c := range charges {
 		if c["type"] == "Recurring" && !strings.HasPrefix(str(c, "model"), "Discount") {
@@ -299,19 +365,36 @@ func expectPrice(s doc, charges []doc, today string) (price doc, quantity string
 	slices.SortFunc(counted, func(a, b doc) int { return strings.Compare(str(a, "number"), str(b, "number")) })
 	day := priceDay(counted, today)
 	sum, quantity := new(big.Rat), "1"
-	found := false
+	found, priced := false, false
 	for _, c := range counted {
 		for _, seg := range segments(c) {
 			if !holds(seg, day) {
 				continue
 			}
-			sum.Add(sum, amount(str(c, "model"), seg))
+			priced = true
+			sum.Add(sum, new(big.Rat).Mul(amount(str(c, "model"), seg), listFactor(c)))
 			if !found && c["model"] != "FlatFee" {
 				quantity, found = exact(rational(seg["quantity"])), true
 			}
 		}
 	}
+	if !priced {
+		return doc{"currency": s["currency"]}, quantity
+	}
+	if perUnit {
+		sum.Quo(sum, rational(json.Number(quantity)))
+	}
 	return doc{"currency": s["currency"], "amount": exact(sum)}, quantity
+}
+
+// listFactor is the number of times a list price goes into a billing period.
+func listFactor(c doc) *big.Rat {
+	months := map[string]int64{"Month": 1, "Quarter": 3, "Semi_Annual": 6, "Annual": 12}[str(c, "billingPeriod")]
+	per := map[string]int64{"Per_Month": 1, "Per_Year": 12}[str(c, "listPriceBase")]
+	if months == 0 || per == 0 {
+		return big.NewRat(1, 1)
+	}
+	return big.NewRat(months, per)
 }
 
 func priceDay(charges []doc, today string) string {

@@ -13,6 +13,7 @@ import (
 
 // prefixes are those of Limio's ids.
 var prefixes = map[string]string{"customer": "cus-", "subscription": "sub-", "subscription_offer": "subscription_offer-",
+	"subscription_add_on": "subscription_add_on-", "schedule": "schedule-",
 	"payment_method": "pm-", "address": "address-", "identity": "identity-", "relationship": "rel-"}
 
 // envelope are the members of an object that are looked at apart, or are
@@ -43,7 +44,7 @@ func readLimio(t testing.TB, s *stacktest.System) *reader {
 			switch kind {
 			case "subscription":
 				r.names[id] = str(o, "name")
-			case "payment_method", "subscription_offer":
+			case "payment_method", "subscription_offer", "subscription_add_on":
 				data, _ := o["data"].(doc)
 				zuora, _ := data["zuora"].(doc)
 				r.names[id] = str(zuora, "refId")
@@ -117,8 +118,12 @@ func (r *reader) mirror(account string) mirror {
 				add(m.Methods, r.names[str(o, "id")], o)
 			case "subscription":
 				add(m.Subscriptions, str(o, "name"), o)
-			case "subscription_offer":
+			case "subscription_offer", "subscription_add_on":
 				add(m.Offers, r.names[str(o, "id")], o)
+			case "schedule":
+				if r.names[str(o, "related")] == "" {
+					r.t.Errorf("the schedule %s is of no subscription", o["id"])
+				}
 			case "address":
 				addresses[str(o, "id")] = true
 				add(m.Addresses, str(o, "name"), o)
@@ -166,9 +171,37 @@ func (r *reader) plain(o doc) doc {
 	if ok {
 		data = maps.Clone(data)
 		delete(data, "relationships") // shown as rows of their own
+		r.dropCatalogue(o, out, data)
 		out["data"] = data
 	}
 	return r.value(out).(doc)
+}
+
+// dropCatalogue leaves out what the catalogue says, after a look at what the
+// pages fail without: the reader test has its rules.
+func (r *reader) dropCatalogue(o, out, data doc) {
+	kind := str(o, "record_type")
+	if kind != "subscription" && !strings.HasPrefix(kind, "subscription_") {
+		return
+	}
+	offer, _ := data["offer"].(doc)
+	content, _ := offer["data"].(doc)
+	products, _ := content["products"].([]any)
+	if offer["status"] != "active" || content["record_type"] == nil || len(products) == 0 || str(data, "name") == "" {
+		r.t.Errorf("the %s %s has no name, or no offer that the pages can show: %v", kind, o["id"], offer)
+	}
+	if kind != "subscription" {
+		delete(out, "name")
+	}
+	price, ok := data["price"].(doc)
+	if ok {
+		price = maps.Clone(price)
+		delete(price, "summary")
+		data["price"] = price
+	}
+	for _, name := range []string{"name", "offer", "add_on", "products", "tracking", "addOns", "record_subtype"} {
+		delete(data, name)
+	}
 }
 
 func (r *reader) value(v any) any {

@@ -188,7 +188,14 @@ func (d *differ) keepItem(o *projection.Object, found projection.Object) {
 	}
 	if o.Kind == projection.Subscription {
 		keep = append(keep, "purchaseCountry", "addOns")
-		o.Data["attributes"] = map[string]any{"autoRenew": member(o.Data["attributes"], "autoRenew")}
+		attributes, _ := o.Data["attributes"].(map[string]any)
+		attributes = maps.Clone(attributes)
+		for _, name := range []string{"gift", "external"} {
+			if member(found.Data["attributes"], name) != nil {
+				delete(attributes, name)
+			}
+		}
+		o.Data["attributes"] = attributes
 	}
 	for _, name := range keep {
 		if found.Data[name] != nil {
