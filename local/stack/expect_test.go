@@ -208,15 +208,16 @@ func expectBank(m doc, crud string, data, result members) {
 	if mask == "" {
 		return
 	}
-	data.put("brand", m["bankName"])
-	if crud == "BankTransfer" {
+	if crud == "ACH" {
+		data.put("brand", m["bankName"])
+	} else {
 		result.put("BankTransferType", bankTransferTypes[str(m, "type")])
 	}
 	for _, name := range []string{"IBAN", "bankAccountNumber", "accountNumber"} {
 		number := str(m, name)
 		if len(number) >= 4 {
 			last4 := number[len(number)-4:]
-			data["last4"], result[mask] = last4, strings.Repeat("*", len([]rune(number))-4)+last4
+			data["last4"], result[mask] = last4, "************"+last4
 		}
 	}
 }
@@ -381,10 +382,17 @@ func expectPrice(s doc, charges []doc, today string, perUnit bool) (price doc, q
 	if !priced {
 		return doc{"currency": s["currency"]}, quantity
 	}
-	if perUnit {
-		sum.Quo(sum, rational(json.Number(quantity)))
+	if unit := new(big.Rat).Quo(sum, rational(json.Number(quantity))); perUnit && isShort(unit) {
+		sum = unit
+	} else if perUnit {
+		quantity = "1" // bands with prices of their own: what all cost
 	}
 	return doc{"currency": s["currency"], "amount": exact(sum)}, quantity
+}
+
+// isShort reports whether a number has no more than six decimals.
+func isShort(r *big.Rat) bool {
+	return new(big.Rat).Mul(r, big.NewRat(1_000_000, 1)).IsInt()
 }
 
 // listFactor is the number of times a list price goes into a billing period.

@@ -37,7 +37,8 @@ type price struct {
 	currency string
 	amount   decimal.NullDecimal // of all units; not valid when it cannot be told
 	unit     decimal.NullDecimal // of one
-	quantity decimal.NullDecimal
+	quantity decimal.NullDecimal // beside the price of one
+	units    decimal.NullDecimal // bought
 	period   period
 }
 
@@ -82,7 +83,7 @@ func (p *projector) subscriptionPrice(s billing.Subscription, plans []plan) pric
 	}
 	out.quantity = decimal.NewNullDecimal(one)
 	if ok {
-		out.quantity = main.price.quantity
+		out.quantity = main.price.units
 	}
 	return out
 }
@@ -141,7 +142,7 @@ func (p *projector) sum(s billing.Subscription, charges []billing.Charge) (_ pri
 // perUnit fills in the price of one unit. A price that does not come out even
 // (bands with fees of their own) is that of all, as of one.
 func (pr price) perUnit(lines []line) price {
-	pr.unit = pr.amount
+	pr.unit, pr.units = pr.amount, pr.quantity
 	if !pr.amount.Valid || !pr.quantity.Valid || pr.quantity.Decimal.Equal(one) {
 		return pr
 	}
