@@ -149,7 +149,7 @@ func (p *projector) isBilledOn(charges []billed, c billing.Charge, day string) b
 	if i < 0 || !charges[i].period.isKnown() || !charges[i].since {
 		return true
 	}
-	for n := range maxPayments + 1 {
+	for n := -1; n <= maxPayments; n++ { // from the last period that was billed
 		if charges[i].period.after(charges[i].next, n) == day {
 			return true
 		}

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -149,7 +150,11 @@ func (j *job) readCatalogue(ctx context.Context) (index *catalogue.Index, notes 
 }
 
 func (j *job) readOptions() zuora.ReadOptions {
-	opt := zuora.ReadOptions{Plan: j.settings.ZuoraPlan}
+	opt := zuora.ReadOptions{Plan: j.settings.ZuoraPlan,
+		Preview: cmp.Or(j.settings.Schedules, hotsync.SchedulesPreview) == hotsync.SchedulesPreview}
+	if zone, err := time.LoadLocation(j.settings.TimeZone); err == nil { // else projectionOptions says so
+		opt.Today = j.Now().In(zone).Format(time.DateOnly)
+	}
 	if j.request.Lookup != nil {
 		opt.CustomFields = []string{j.request.Lookup.Field}
 	}
