@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 
 	"hotsync/local/sandbox"
 )
@@ -13,12 +14,34 @@ const (
 	nextPageAbsolute = "absolute"
 	nextPageRelative = "relative"
 	nextPageForeign  = "foreign" // on a stranger's host: a client must not follow it
+	nextPageOther    = "other"   // on the host of another data centre, as in Zuora's own example
+)
+
+// The forms of an expanded list of Object Query that is empty.
+const (
+	emptyListsPresent = "present"
+	emptyListsAbsent  = "absent"
 )
 
 // options are the body of PUT /_sandbox/options: what is not known of Zuora, and
 // can be either.
 type options struct {
-	NextPage string `json:"nextPage"`
+	NextPage   string `json:"nextPage"`
+	EmptyLists string `json:"emptyLists"`
+}
+
+func defaultOptions() *options {
+	return &options{NextPage: nextPageAbsolute, EmptyLists: emptyListsPresent}
+}
+
+func (o *options) check() error {
+	switch {
+	case !slices.Contains([]string{nextPageAbsolute, nextPageRelative, nextPageForeign, nextPageOther}, o.NextPage):
+		return errors.New("nextPage is none of absolute, relative, foreign and other")
+	case o.EmptyLists != emptyListsPresent && o.EmptyLists != emptyListsAbsent:
+		return errors.New("emptyLists is none of present and absent")
+	}
+	return nil
 }
 
 // fieldName is how Zuora names the custom fields of an account.
@@ -118,16 +141,16 @@ func (s *Server) replaceLimits(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) replaceOptions(w http.ResponseWriter, r *http.Request) {
-	o := options{NextPage: nextPageAbsolute}
-	err := sandbox.ReadJSON(r, &o)
-	if err == nil && o.NextPage != nextPageAbsolute && o.NextPage != nextPageRelative && o.NextPage != nextPageForeign {
-		err = errors.New("nextPage is none of absolute, relative and foreign")
+	o := defaultOptions()
+	err := sandbox.ReadJSON(r, o)
+	if err == nil {
+		err = o.check()
 	}
 	if err != nil {
 		sandbox.Refuse(w, http.StatusBadRequest, err)
 		return
 	}
-	s.options.Store(&o)
+	s.options.Store(o)
 	sandbox.Answer(w, http.StatusOK, o)
 }
 

@@ -29,7 +29,7 @@ var (
 	contactFields = slices.Concat(contactSame, []string{"accountId", "postalCode", "createdDate", "updatedDate"})
 	methodFields  = slices.Concat(methodSame, slices.Collect(maps.Keys(neverCopiedView)), []string{
 		"accountId", "active", "paymentMethodStatus", "creditCardMaskNumber", "creditCardExpirationMonth", "creditCardExpirationYear",
-		"achBankName", "achAccountNumberMask", "achAccountType", "bankName", "bankTransferAccountNumberMask", "paypalEmail",
+		"achBankName", "achAccountNumberMask", "achAccountType", "bankName", "bankTransferAccountNumberMask", "bankTransferType", "paypalEmail", "paypalType",
 		"createdDate", "updatedDate",
 	})
 	subscriptionFields = slices.Concat(subscriptionSame, slices.Collect(maps.Values(subscriptionRenamed)),

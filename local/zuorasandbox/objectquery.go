@@ -53,6 +53,7 @@ type objectQuery struct {
 	backwards bool
 	fields    map[string][]string // by member, "" for the object itself; nil: all
 	nulls     bool
+	omitEmpty bool   // leave out expanded lists that are empty
 	hash      string // of all that a cursor belongs to
 }
 
@@ -74,7 +75,7 @@ func (s *Server) objectQueryOf(w http.ResponseWriter, r *http.Request, set query
 }
 
 func (s *Server) readObjectQuery(params url.Values, set querySet) (objectQuery, string) {
-	q := objectQuery{set: set, pageSize: defaultQueryPage}
+	q := objectQuery{set: set, pageSize: defaultQueryPage, omitEmpty: s.options.Load().EmptyLists == emptyListsAbsent}
 	var err error
 	if text := params.Get("pageSize"); params.Has("pageSize") {
 		q.pageSize, err = strconv.Atoi(text)
@@ -261,6 +262,9 @@ func (q objectQuery) answerAccount(e *entry) object {
 			out[member] = q.shapeAll(e.subscriptionViews, member)
 		default: // the sandbox has no invoices and payments
 			out[member] = []object{}
+		}
+		if listed, ok := out[member].([]object); ok && len(listed) == 0 && q.omitEmpty {
+			delete(out, member)
 		}
 	}
 	return out

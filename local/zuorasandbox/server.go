@@ -13,7 +13,7 @@
 //	GET PUT DELETE   accounts/{id}  {"account", "paymentMethods", "subscriptions"} as v1 has them
 //	GET PUT          fields         which custom fields of the account are there, and which are indexed
 //	GET PUT          limits         concurrency, objectQueryConcurrency, perMinute, tokensPerMinute; peaks and refusals
-//	GET PUT          options        nextPage: absolute, relative or foreign
+//	GET PUT          options        nextPage: absolute, relative, foreign or other; emptyLists: present or absent
 //	POST             expire-tokens
 //	POST             reset
 package zuorasandbox
@@ -106,7 +106,7 @@ func (s *Server) Reset() {
 	s.limits.reset()
 	s.tokens.expire()
 	s.cursors.expire()
-	s.options.Store(&options{NextPage: nextPageAbsolute})
+	s.options.Store(defaultOptions())
 	s.store.clear()
 	if !s.config.Personas {
 		return
@@ -132,6 +132,7 @@ func (s *Server) api() http.Handler {
 	mux.HandleFunc("GET /v1/subscriptions/accounts/{key}", s.getSubscriptions)
 	mux.HandleFunc("GET /v1/subscriptions/{key}", s.getSubscription)
 	mux.HandleFunc("GET /v1/describe/{object}", s.describe)
+	mux.HandleFunc("POST /v1/operations/billing-preview", s.billingPreview)
 	mux.HandleFunc("POST /v1/action/query", s.query)
 	mux.HandleFunc("POST /v1/action/queryMore", s.queryMore)
 	mux.HandleFunc("GET /object-query/accounts", s.queryAccounts)

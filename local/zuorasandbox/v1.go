@@ -176,6 +176,8 @@ func (s *Server) nextPage(r *http.Request, q url.Values, page int) string {
 		return link
 	case nextPageForeign:
 		return "https://zuora.attacker.example" + link
+	case nextPageOther:
+		return "https://api.zuora.com/rest" + link
 	default:
 		return "http://" + r.Host + link
 	}
@@ -311,6 +313,9 @@ func (d detail) choose(segments []object) (object, bool) {
 		}), true
 	}
 	i := slices.IndexFunc(segments, func(s object) bool { return holds(s, d.day) })
+	if i < 0 && d.mode == "current-segment" { // Zuora lists what ends today, though its text says that it does not
+		i = slices.IndexFunc(segments, func(s object) bool { return textOf(s["effectiveEndDate"]) == d.day && holds(s, addDays(d.day, -1)) })
+	}
 	if i < 0 {
 		return nil, false
 	}

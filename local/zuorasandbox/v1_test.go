@@ -71,7 +71,8 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: nextPage (-want +got):\n%s", tc.query, diff)
 		}
 	}
-	for form, want := range map[string]string{"relative": "/v1/subscriptions/accounts/A7?page=2", "foreign": "https://zuora.attacker.example/v1/subscriptions/accounts/A7?page=2"} {
+	for form, want := range map[string]string{"relative": "/v1/subscriptions/accounts/A7?page=2", "foreign": "https://zuora.attacker.example/v1/subscriptions/accounts/A7?page=2",
+		"other": "https://api.zuora.com/rest/v1/subscriptions/accounts/A7?page=2"} {
 		b.control("PUT", "options", `{"nextPage":"`+form+`"}`)
 		if got := b.get("/v1/subscriptions/accounts/A7").at("nextPage"); got != want {
 			t.Errorf("%s nextPage = %v, want %s", form, got, want)
@@ -98,8 +99,8 @@ func TestChargeDetail(t *testing.T) {
 	}{
 		{"", map[string]string{"rising": "12.50", "tomorrow": "3", "removed": "4"}},
 		{"?charge-detail=last-segment", map[string]string{"rising": "12.50", "tomorrow": "3", "removed": "4"}},
-		{"?charge-detail=current-segment", map[string]string{"rising": "10.0", "tomorrow": "", "removed": ""}},
-		{"?charge-detail=current-segment&exclude-rate-plans-with-no-charges=true", map[string]string{"rising": "10.0"}},
+		{"?charge-detail=current-segment", map[string]string{"rising": "10.0", "tomorrow": "", "removed": "4"}},
+		{"?charge-detail=current-segment&exclude-rate-plans-with-no-charges=true", map[string]string{"rising": "10.0", "removed": "4"}},
 		{"?charge-detail=all-segments", map[string]string{"rising": "12.50 of 2", "tomorrow": "3 of 1", "removed": "4 of 1"}},
 		{"?charge-detail=specific-segment&as-of-date=2026-05-31", map[string]string{"rising": "10.0", "tomorrow": "3", "removed": ""}},
 		{"?charge-detail=specific-segment&as-of-date=2026-06-01", map[string]string{"rising": "12.50", "tomorrow": "3", "removed": ""}},

@@ -1,6 +1,7 @@
 package zuorasandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -102,18 +103,44 @@ func (e *entry) derive(account object, zone *time.Location) {
 		e.contactViews[name] = view
 	}
 	for _, m := range e.methods {
-		e.methodViews = append(e.methodViews, e.methodView(m.doc, zone))
+		e.methodViews = append(e.methodViews, e.methodView(m, zone))
 	}
 	for _, s := range e.subscriptions {
 		e.subscriptionViews = append(e.subscriptionViews, e.versions(s, times)...)
 	}
 }
 
-// methodView is a payment method as Object Query shows it. Assumed: its type
-// has the name that v1 gives it. Its "active" says who made it, not its status.
-func (e *entry) methodView(doc object, zone *time.Location) object {
+// crudMethods translate v1's words for payment methods into those of the CRUD
+// API, which Object Query has: the type, and the member that tells its kind.
+// PayPalCP and PayPalNativeEC keep their word.
+var crudMethods = map[string]struct{ kind, member, value string }{
+	"PayPalEC":         {"PayPal", "paypalType", "ExpressCheckout"},
+	"PayPalAdaptive":   {"PayPal", "paypalType", "AdaptivePayments"},
+	"Bacs":             {"BankTransfer", "bankTransferType", "DirectDebitUK"},
+	"SEPA":             {"BankTransfer", "bankTransferType", "SEPA"},
+	"Becs":             {"BankTransfer", "bankTransferType", "DirectEntryAU"},
+	"Becsnz":           {"BankTransfer", "bankTransferType", "DirectDebitNZ"},
+	"PAD":              {"BankTransfer", "bankTransferType", "PAD"},
+	"Autogiro":         {"BankTransfer", "bankTransferType", "Autogiro"},
+	"Betalingsservice": {"BankTransfer", "bankTransferType", "Betalingsservice"},
+}
+
+// methodView is a payment method as Object Query shows it. Its "active" says who
+// made it, not its status.
+func (e *entry) methodView(m method, zone *time.Location) object {
+	doc := m.doc
 	view := object{"accountId": e.id, "active": true, "paymentMethodStatus": doc["status"]}
 	pick(view, doc, methodSame)
+	view["paypalType"], view["bankTransferType"] = nil, nil
+	if textOf(doc["type"]) == "BankTransfer" {
+		view["bankTransferType"] = doc["bankTransferType"]
+	}
+	if crud, ok := crudMethods[textOf(doc["type"])]; ok {
+		view["type"], view[crud.member] = crud.kind, crud.value
+	}
+	if m.key == "debitcard" {
+		view["type"] = "DebitCard"
+	}
 	id := textOf(doc["id"])
 	for name, v1 := range neverCopiedView {
 		view[name] = doc[v1]
@@ -122,6 +149,9 @@ func (e *entry) methodView(doc object, zone *time.Location) object {
 		fillCanaries(view, id, []string{name})
 	}
 	view["creditCardMaskNumber"] = either(doc, "cardNumber", "creditCardMaskNumber")
+	if textOf(doc["type"]) == "ApplePay" {
+		view["creditCardType"], view["creditCardMaskNumber"] = "ApplePay", masked(doc["appleCardNumber"])
+	}
 	if view["creditCardMaskNumber"] != nil {
 		view["creditCardExpirationMonth"], view["creditCardExpirationYear"] = doc["expirationMonth"], doc["expirationYear"]
 	}
@@ -130,7 +160,7 @@ func (e *entry) methodView(doc object, zone *time.Location) object {
 		view["achBankName"], view["achAccountNumberMask"] = doc["bankName"], masked(doc["bankAccountNumber"])
 		view["achAccountType"] = doc["bankAccountType"]
 	default:
-		view["bankName"], view["bankTransferAccountNumberMask"] = doc["bankName"], masked(doc["accountNumber"])
+		view["bankName"], view["bankTransferAccountNumberMask"] = doc["bankName"], cmp.Or(masked(doc["accountNumber"]), masked(doc["IBAN"]))
 		view["paypalEmail"] = doc["email"]
 	}
 	view["createdDate"] = e.methodTime(either(doc, "createdDate", "createdOn"), e.created, zone)
@@ -152,7 +182,7 @@ func (e *entry) methodTime(v any, otherwise time.Time, zone *time.Location) stri
 
 // masked is v when it is masked, and else nothing.
 func masked(v any) any {
-	if strings.HasPrefix(textOf(v), "*") {
+	if strings.Contains(textOf(v), "*") {
 		return v
 	}
 	return nil

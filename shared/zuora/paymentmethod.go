@@ -41,14 +41,14 @@ func (m *paymentMethod) plain() billing.PaymentMethod {
 	out := billing.PaymentMethod{ID: m.ID, Status: m.Status, ExpirationMonth: int(m.ExpirationMonth), ExpirationYear: int(m.ExpirationYear)}
 	out.Type, out.Kind, out.BankTransferType = methodWords(m.Type, m.BankTransferType, m.CreditCardType)
 	masks := []lastFour{m.CardNumber, m.CreditCardMaskNumber}
-	switch out.Type {
-	case "ACH":
+	switch {
+	case out.Type == "ACH":
 		masks = []lastFour{m.BankAccountNumber}
-	case "BankTransfer":
+	case out.Type == "BankTransfer":
 		masks = []lastFour{m.AccountNumber, m.IBAN}
-	case applePay:
+	case out.Type == applePay:
 		masks = append(masks, m.AppleCardNumber)
-	case "GooglePay":
+	case strings.HasSuffix(out.Type, "GooglePay"): // AdyenGooglePay too
 		masks = append(masks, m.GoogleCardNumber)
 	}
 	wallet := cmp.Or(m.AppleExpiry, m.GoogleExpiry)

@@ -74,8 +74,8 @@ func TestPlansAgree(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	opt := zuora.ReadOptions{Plan: hotsync.PlanH, CustomFields: []string{persona.LookupField}}
-	accounts := 0
+	opt := zuora.ReadOptions{Plan: hotsync.PlanH, CustomFields: []string{persona.LookupField}, Preview: true, Today: "2026-03-15"}
+	accounts, previewed := 0, 0
 	for _, p := range persona.All(today) {
 		for _, a := range p.Accounts {
 			accounts++
@@ -94,6 +94,10 @@ func TestPlansAgree(t *testing.T) {
 			if diff := cmp.Diff(h, v); diff != "" {
 				t.Errorf("%s: plans differ (-H +V):\n%s", p.Name, diff)
 			}
+			if h.Preview.Missing != "" {
+				t.Errorf("%s: preview %s", p.Name, h.Preview.Missing)
+			}
+			previewed += len(h.Preview.Items)
 			if len(h.Subscriptions) != len(a.Subscriptions) || h.Number != a.Number {
 				t.Errorf("%s: account %s with %d subscriptions, want %s with %d", p.Name, h.Number, len(h.Subscriptions), a.Number, len(a.Subscriptions))
 			}
@@ -102,8 +106,45 @@ func TestPlansAgree(t *testing.T) {
 			}
 		}
 	}
-	if accounts < 10 {
-		t.Errorf("only %d accounts were read", accounts)
+	if accounts < 10 || previewed < 10 {
+		t.Errorf("only %d accounts and %d items of previews were read", accounts, previewed)
+	}
+}
+
+// TestMethodsOfTheSandbox has one payment method of each kind; Object Query lists
+// them under CRUD's words, v1 under its own.
+func TestMethodsOfTheSandbox(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	const id = "8a9f00000000000000000000000000aa"
+	b.control(http.MethodPut, "accounts/"+id, `{"account":{"success":true,"basicInfo":{"accountNumber":"M1","name":"n","status":"Active"},"billingAndPayment":{"currency":"GBP"}},
+		"paymentMethods":{"banktransfer":[{"id":"1","type":"Bacs","bankTransferType":"DirectDebitUK","accountNumber":"****6789"},{"id":"2","type":"SEPA","IBAN":"DE89****3000"},
+		{"id":"3","type":"Becs","accountNumber":"****0001"},{"id":"4","type":"Becsnz"}],
+		"ach":[{"id":"6","type":"ACH","bankAccountNumber":"*****6789","bankName":"Example Bank"}],
+		"paypal":[{"id":"7","type":"PayPalEC"},{"id":"8","type":"PayPalAdaptive"},{"id":"9","type":"PayPalCP"}],
+		"debitcard":[{"id":"10","type":"CreditCard","creditCardType":"Visa","cardNumber":"************4242","expirationMonth":2,"expirationYear":2030}],
+		"applepay":[{"id":"11","type":"ApplePay","appleCardNumber":"************4243"}]}}`)
+	var got [2]billing.Account
+	for i, plan := range []hotsync.ZuoraPlan{hotsync.PlanH, hotsync.PlanV} {
+		var err error
+		got[i], err = b.Read(t.Context(), id, zuora.ReadOptions{Plan: plan})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(got[0], got[1]); diff != "" {
+		t.Errorf("plans differ (-H +V):\n%s", diff)
+	}
+	var words []string
+	for _, m := range got[0].PaymentMethods {
+		words = append(words, strings.Join([]string{m.ID, m.Type, m.Kind, m.BankTransferType, strings.TrimLeft(m.Mask, "*")}, " "))
+	}
+	want := []string{"1 BankTransfer Bacs DirectDebitUK 6789", "10 CreditCard CreditCard  4242", "11 ApplePay ApplePay  4243", "2 BankTransfer SEPA SEPA 3000",
+		"3 BankTransfer Becs DirectEntryAU 0001", "4 BankTransfer Becsnz DirectDebitNZ ", "6 ACH ACH  6789",
+		"7 PayPal PayPalEC  ", "8 PayPal PayPalAdaptive  ", "9 PayPal PayPalCP  "}
+	if diff := cmp.Diff(want, words); diff != "" {
+		t.Errorf("methods (-want +got):\n%s", diff)
 	}
 }
 
@@ -307,7 +348,7 @@ func TestNextPageOfTheSandbox(t *testing.T) {
 	t.Parallel()
 
 	p, _ := persona.Find("sixty", today)
-	for form, want := range map[string]hotsync.Code{"absolute": "", "relative": "", "foreign": ""} {
+	for form, want := range map[string]hotsync.Code{"absolute": "", "relative": "", "foreign": "", "other": ""} {
 		b := setup(t)
 		b.control(http.MethodPut, "options", `{"nextPage":"`+form+`"}`)
 		got, err := b.Read(t.Context(), p.Accounts[0].ID, zuora.ReadOptions{})
