@@ -147,7 +147,7 @@ func (d *differ) update(w, found projection.Object) {
 		d.updateStatus(o, found) // what was taken was taken, and what Limio has planned is its own
 		return
 	}
-	d.keepOwn(&o, found)
+	d.keepOwn(w, &o, found)
 	if o.Kind == projection.Address || o.Kind == projection.PaymentMethod {
 		o.Data[relationships] = mergeRelationships(o.Data[relationships], found.Data[relationships])
 	}

@@ -165,8 +165,8 @@ func dayOf(o projection.Object) string {
 // keepOwn takes out of what is wanted what an object of Limio's own has a better
 // right to say: which offer the customer has, as long as it is the same plan,
 // and how the subscription came about.
-func (d *differ) keepOwn(o *projection.Object, found projection.Object) {
-	if d.isMade(found) {
+func (d *differ) keepOwn(w projection.Object, o *projection.Object, found projection.Object) {
+	if d.isMade(found) || found.ID == w.ID {
 		if o.Key != found.Key && slices.Contains(o.Aliases, found.Key) {
 			o.Data["zuora"] = found.Data["zuora"] // it goes on under the key it was made by
 		}

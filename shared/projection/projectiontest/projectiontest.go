@@ -10,6 +10,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"hotsync/shared/billing"
+	"hotsync/shared/catalogue"
 	"hotsync/shared/hotsync"
 )
 
@@ -41,7 +42,43 @@ func Account(r *rand.Rand) billing.Account {
 	for range r.IntN(5) {
 		a.Subscriptions = append(a.Subscriptions, subscription(r))
 	}
+	a.Preview = preview(r, a)
 	return a
+}
+
+// preview is what Zuora would bill next, or why it does not say.
+func preview(r *rand.Rand, a billing.Account) billing.Preview {
+	if r.IntN(2) == 0 {
+		return billing.Preview{Missing: pick(r, "off", "refused", "slow", "invalid")}
+	}
+	var out billing.Preview
+	for _, s := range a.Subscriptions {
+		for range r.IntN(4) {
+			out.Items = append(out.Items, billing.PreviewItem{SubscriptionNumber: pick(r, s.Number, s.Number, s.Number, "A-S-UNKNOWN"), ChargeName: word(r, "Charge"),
+				ProcessingType: pick(r, "Charge", "charge", "Discount"), ServiceStart: pick(r, days...), ServiceEnd: pick(r, days...),
+				Amount: decimal.New(r.Int64N(4000)-1000, -2), Tax: decimal.New(r.Int64N(200), -2), Quantity: amount(r)})
+		}
+	}
+	return out
+}
+
+// Catalogue is Limio's catalogue for some of the accounts' plans: offers, one of
+// them twice, an add-on and a discount.
+func Catalogue() *catalogue.Index {
+	item := func(path, kind, plan, subtype string) catalogue.Item {
+		data := map[string]any{
+			"record_type": kind,
+			"attributes": map[string]any{"display_name__limio": "The " + plan, "display_price__limio": "10 a month", "autoRenew__limio": true,
+				"price__limio": []any{map[string]any{"currencyCode": "GBP", "value": "10.00", "type": "recurring"}}},
+			"productBundles": []any{map[string]any{"product_path": "/products/digital", "rate_plan": plan}},
+			"products": []any{map[string]any{"path": "/products/digital", "record_type": "product",
+				"attributes": map[string]any{"product_code__limio": "SKU-1", "display_name__limio": "Digital"}}},
+		}
+		return catalogue.Item{Path: path, ID: fmt.Sprintf("%040x", len(path)), Name: plan, Version: "1", Type: "item", RecordType: kind,
+			RecordSubtype: subtype, Data: data}
+	}
+	return catalogue.NewIndex([]catalogue.Item{item("/offers/monthly", "offer", "Monthly", ""), item("/offers/annual", "offer", "Annual", ""),
+		item("/offers/annual again", "offer", "Annual", ""), item("/add-ons/seats", "add_on", "Seats", ""), item("/offers/promo", "offer", "Promo", "discount")})
 }
 
 // Login makes somebody who signed in, or now and then nobody.
@@ -157,7 +194,7 @@ func subscription(r *rand.Rand) billing.Subscription {
 }
 
 func ratePlan(r *rand.Rand) billing.RatePlan {
-	p := billing.RatePlan{ID: id(r), Name: word(r, "Plan"), ProductName: "Digital", ProductSKU: "SKU-1", LastChangeType: pick(r, "Add", "Add", "Update", "Remove")}
+	p := billing.RatePlan{ID: id(r), Name: pick(r, word(r, "Plan"), "Monthly", "Annual", "Seats", "Promo"), ProductName: "Digital", ProductSKU: "SKU-1", LastChangeType: pick(r, "Add", "Add", "Update", "Remove")}
 	if r.IntN(2) == 0 {
 		p.Number = fmt.Sprintf("SRP-%08d", r.IntN(1e8))
 	}
@@ -170,13 +207,18 @@ func ratePlan(r *rand.Rand) billing.RatePlan {
 func charge(r *rand.Rand) billing.Charge {
 	c := billing.Charge{Number: fmt.Sprintf("C-%08d", r.IntN(1e8)), Name: "Charge", Type: pick(r, "Recurring", "Recurring", "OneTime", "Usage"),
 		Model:         pick(r, "FlatFee", "PerUnit", "Tiered", "Volume", "DiscountFixedAmount", "DiscountPercentage", "MultiAttributePricing"),
-		BillingPeriod: pick(r, "Month", "Annual")}
+		BillingPeriod: pick(r, "Month", "Month", "Annual", "Specific_Months", "Week", ""), SpecificBillingPeriod: r.IntN(6),
+		ListPriceBase: pick(r, "", "", "Per_Billing_Period", "Per_Month", "Per_Year", "Per_Week"), EndDateCondition: pick(r, "", "Subscription_End", "Fixed_Period"),
+		BillingTiming: pick(r, "IN_ADVANCE", "IN_ADVANCE", "IN_ARREARS")}
 	first := r.IntN(len(days) - 2)
 	for i := first; i < first+1+r.IntN(2); i++ {
-		seg := billing.Segment{From: days[i], Until: days[i+1], Quantity: amount(r)}
+		seg := billing.Segment{From: days[i], Until: pick(r, days[i+1], days[i+1], ""), Quantity: amount(r), ChargedThrough: pick(r, append(days, "", "")...)}
 		switch c.Model {
 		case "FlatFee", "PerUnit":
 			seg.Price = amount(r)
+			if r.IntN(8) == 0 {
+				seg.Price.Decimal = seg.Price.Decimal.Neg()
+			}
 		case "Tiered", "Volume":
 			seg.Tiers = []billing.Tier{
 				{EndingUnit: decimal.NewNullDecimal(decimal.NewFromInt(10)), Price: amount(r).Decimal},
