@@ -156,7 +156,7 @@ var shown = map[string]accountpage.Shown{
 	"A-S00701002": mixed("Weekend Monthly", "9.00", "2027-02-15", "suspended", 0),
 	"A-S00701005": mixed("Next Season", accountpage.PriceUnavailable, "2027-01-15", "active", 0), // has not begun
 	"A-S00701006": mixed("Digital Evergreen", "11.00", "2026-12-15", "active", 0),
-	"A-S00701007": mixed("Digital", "8.50", "2026-12-15", "active", 2), // 14 less a quarter and less 2
+	"A-S00701007": mixed("Digital", "8.50", "2026-12-15", "active", 2),  // 14 less a quarter and less 2
 	"A-S00701008": mixed("Archive", "50.00", "2026-12-15", "active", 0), // 10 x 1.00 + 20 x 0.80 and 120 x 0.20
 	"A-S00701009": mixed("Digital Plus", "13.00", "2026-12-15", "active", 0),
 	"A-S00701010": mixed("Family seats", "12.75", "2026-12-15", "active", 0),

@@ -142,6 +142,8 @@ func TestKindsAreHeldToWhatThePagesRead(t *testing.T) {
 		{"amount as text", "schedules", "schedule", schedule + `"amount":"0.00","amountWithoutTax":"0.00"`, 200},
 		{"amount as a number", "schedules", "schedule", schedule + `"amount":17.5,"amountWithoutTax":"17.50"`, 400},
 		{"no amount without tax", "schedules", "schedule", schedule + `"amount":"17.50"`, 400},
+		{"CRUD word", "payment_methods", "pm", `"zuora":{"result":{"Type":"BankTransfer"}}`, 200},
+		{"v1 word", "payment_methods", "pm", `"zuora":{"result":{"Type":"Bacs"}}`, 400},
 		{"stand-in offer", "subscription_offers", "subscription_offer", `"offer":{"data":{"record_type":"offer"}}`, 200},
 		{"offer of no record type", "subscription_offers", "subscription_offer", `"offer":{"data":{}}`, 400},
 		{"add-on of no record type", "subscription_add_ons", "subscription_add_on", `"add_on":{"id":"add_on-1"}`, 400},

@@ -4,10 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"slices"
 )
 
 // Some kinds are held to more than being objects: what Limio's pages would fail
 // on, or read wrongly, is refused here.
+
+// v1Words are what Zuora's v1 API calls methods whose CRUD word is another; the
+// pages know the CRUD words alone.
+var v1Words = []string{"Bacs", "SEPA", "Autogiro", "Betalingsservice", "Becs", "Becsnz", "PAD", "PayPalEC", "PayPalCP",
+	"PayPalNativeEC", "PayPalAdaptive"}
 
 var (
 	amountText   = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
@@ -32,6 +38,17 @@ func checkData(kind string, raw json.RawMessage, patch bool) error {
 	switch kind {
 	case kindSchedule:
 		return checkSchedule(raw, patch)
+	case kindPaymentMethod:
+		var d struct {
+			Zuora struct {
+				Result struct{ Type any }
+			} `json:"zuora"`
+		}
+		err := json.Unmarshal(raw, &d)
+		word, _ := d.Zuora.Result.Type.(string)
+		if err != nil || slices.Contains(v1Words, word) {
+			return errors.New("zuora.result.Type is no word of Zuora's CRUD API")
+		}
 	case kindOffer:
 		return checkSnapshot(raw, "offer", patch)
 	case kindAddOn:
