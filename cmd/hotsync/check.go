@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,12 +60,12 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // readOnly lets only requests through that change nothing: GET, the two token
-// endpoints, and Zuora's query, which is a POST.
+// endpoints, and Zuora's query and billing preview, which are POSTs.
 type readOnly struct{ next http.RoundTripper }
 
 func (t readOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	reads := r.Method == http.MethodGet
-	for _, path := range []string{"/oauth/token", "/oauth2/token", "/v1/action/query"} {
+	for _, path := range []string{"/oauth/token", "/oauth2/token", "/v1/action/query", "/v1/operations/billing-preview"} {
 		reads = reads || r.Method == http.MethodPost && r.URL.Path == path
 	}
 	if !reads {
@@ -191,7 +193,7 @@ func (r *report) zuora(ctx context.Context, z *zuora.Client, account, field stri
 			return hotsync.AccountRef{}
 		}
 	}
-	v, err := z.Read(ctx, ref.ID, zuora.ReadOptions{Plan: hotsync.PlanV})
+	v, err := z.Read(ctx, ref.ID, zuora.ReadOptions{Plan: hotsync.PlanV, Preview: true})
 	if !r.verdict("zuora", "plan V (v1) reads the account", counts(v), err) {
 		return ref
 	}
@@ -204,7 +206,18 @@ func (r *report) zuora(ctx context.Context, z *zuora.Client, account, field stri
 		err = hotsync.Errorf(hotsync.CodeZuoraAnswer, "H has %s, V has %s; set zuoraPlan to V.", counts(h), counts(v))
 	}
 	r.verdict("zuora", "plan H (Object Query) reads the same", counts(h), err)
+	r.preview(v)
 	return ref
+}
+
+// preview says whether Zuora tells what it will bill.
+func (r *report) preview(a billing.Account) {
+	const what = "billing preview tells the coming payments"
+	if a.Preview.Missing == "" {
+		r.holds("zuora", what, fmt.Sprintf("%d items", len(a.Preview.Items)))
+		return
+	}
+	r.open("zuora", what+"; else set schedules to charges", "it was "+a.Preview.Missing)
 }
 
 func counts(a billing.Account) string {
@@ -220,31 +233,81 @@ func (r *report) limio(ctx context.Context, l *limio.Client, ref hotsync.Account
 	if err == nil && len(none) > 0 {
 		err = hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio has a customer for an account id that was made up.")
 	}
-	r.verdict("limio", "an unknown account is answered with 404 (assumption 4)", "", err)
+	r.verdict("limio", "an account that is not there is told (assumption 8)", "", err)
 
 	switch {
 	case ref.ID == "":
-		r.open("limio", "a customer is found by its Zuora account id (assumption 4)", "give --account, and --zuora for an account number")
+		r.open("limio", "a customer is found by its Zuora account id (assumption 5)", "give --account, and --zuora for an account number")
 	default:
 		have, err := l.Account(ctx, ref.ID)
 		switch {
 		case err != nil:
-			r.fails("limio", "a customer is found by its Zuora account id (assumption 4)", err)
+			r.fails("limio", "a customer is found by its Zuora account id (assumption 5)", err)
 		case len(have) == 0:
-			r.open("limio", "a customer is found by its Zuora account id (assumption 4)", "Limio has no customer of this account; give one whose customer you know")
+			r.open("limio", "a customer is found by its Zuora account id (assumption 5)", "Limio has no customer of this account; give one whose customer you know")
 		default:
-			r.holds("limio", "a customer is found by its Zuora account id (assumption 4)", fmt.Sprintf("%d objects", len(have)))
+			r.holds("limio", "a customer is found by its Zuora account id (assumption 5)", fmt.Sprintf("%d objects", len(have)))
 			r.envelope(have)
+			r.zuoraAccount(have, ref)
 		}
 	}
-	for _, what := range []string{"objects can be created by POST (assumption 1)", "a repeated POST is refused (assumption 3)", "PUT takes a status (assumption 5)"} {
+	for _, kind := range []projection.Kind{projection.Schedule, projection.SubscriptionAddOn} {
+		r.verdict("limio", fmt.Sprintf("objects of kind %s have a list (assumption 7)", kind), "", l.CheckKind(ctx, kind))
+	}
+	r.catalogue(ctx, l)
+	for _, what := range []string{"objects can be created by POST (assumption 2)", "a repeated POST is refused (assumption 4)", "PUT takes a status (assumption 6)"} {
 		r.open("limio", what, "only a write can tell, see docs/limits.md")
 	}
 }
 
+// catalogue reads what is published, as a sync does.
+func (r *report) catalogue(ctx context.Context, l *limio.Client) {
+	const what = "the published catalogue can be read (assumption 15)"
+	index, notes, err := l.Catalogue(ctx)
+	if err != nil {
+		r.fails("limio", what, err)
+		return
+	}
+	r.holds("limio", what, fmt.Sprintf("%d items, %d left out", index.Len(), len(notes)+len(index.Notes())))
+}
+
+// zuoraAccount looks for where a subscription that Limio itself made keeps the
+// Zuora account: hotsync does not write it there, since nobody says where it is.
+func (r *report) zuoraAccount(have []projection.Object, ref hotsync.AccountRef) {
+	const what = "where Limio keeps the Zuora account of a subscription (assumption 1)"
+	for _, o := range have {
+		if o.Kind != projection.Subscription {
+			continue
+		}
+		at := holding(o.Data, "data", ref.ID, ref.Number)
+		if at != "" {
+			r.holds("limio", what, at)
+			return
+		}
+	}
+	r.open("limio", what, "no subscription of this account says so; give an account with one that was sold in Limio")
+}
+
+// holding is the place of a member that is one of the values.
+func holding(data map[string]any, where string, values ...string) string {
+	for _, name := range slices.Sorted(maps.Keys(data)) {
+		switch v := data[name].(type) {
+		case string:
+			if v != "" && slices.Contains(values, v) {
+				return where + "." + name
+			}
+		case map[string]any:
+			if at := holding(v, where+"."+name, values...); at != "" {
+				return at
+			}
+		}
+	}
+	return ""
+}
+
 // envelope checks that what Limio has carries the members hotsync relies on.
 func (r *report) envelope(have []projection.Object) {
-	const what = "objects carry owner, customer and reference (assumption 2)"
+	const what = "objects carry owner, customer and reference (assumption 3)"
 	var missing []string
 	subscriptions := 0
 	for _, o := range have {

@@ -1,33 +1,63 @@
 package limio
 
 // Limio publishes no way to create most objects, nor how it keeps the identity
-// of a Zuora account. What hotsync assumes instead is in this file, and each
-// assumption can be checked on a tenant as its comment says:
+// of a Zuora account. What hotsync assumes instead is listed here, the part that
+// is package projection's included, and in docs/limits.md with what follows when
+// it does not hold. `hotsync check` tells which hold, as far as reading can.
 //
-//  1. Creation. POST /objects/{service}/{path_type} creates objects of every
+//  1. The Zuora account of a subscription. Limio's pages change a subscription
+//     through Limio, which has to find its account in Zuora. Where Limio keeps
+//     that is not known; hotsync leaves an identity (zuora, zuora, account) with
+//     the customer, and the subscription's number. Check: change the payment
+//     method of a test subscription in Limio's pages. Where it fails, use the
+//     creationStrategy "plugin", with which Limio makes the subscription itself.
+//  2. Creation. POST /objects/{service}/{path_type} creates objects of every
 //     kind, with an id chosen by the caller, as public code does for promo codes
 //     (promo_codes_v2). Check: create a customer with a made-up id and read it
 //     back. Refused with 404 or 405, it is limio_creation_refused; the setting
 //     creationStrategy "plugin" then does without it.
-//  2. The envelope. Next to the observed members id, name and data such a POST
+//  3. The envelope. Next to the observed members id, name and data such a POST
 //     takes the other members Limio shows of its objects: owner, customer,
 //     service, status, type, reference, related, start, relationship_type.
 //     Check: the object that was read back has them.
-//  3. A repeated POST. For an id that exists Limio answers 409, or 400 saying
+//  4. A repeated POST. For an id that exists Limio answers 409, or 400 saying
 //     so. Check: send the POST twice.
-//  4. The customer of an account. GET /objects/zuora/customers/{Zuora account
+//  5. The customer of an account. GET /objects/zuora/customers/{Zuora account
 //     id} finds the customer by its account identity (zuora, zuora, account):
-//     service zuora is documented, the meaning of the id there is not, nor that
-//     404 says that there is none. Check: read it for an account whose customer
-//     is known, and for a made-up one. Where it answers 404 for all, every sync
-//     writes the whole account: the ids are the same each time, so nothing that
-//     hotsync made is duplicated.
-//  5. Status by PUT. The documented update takes name and data; hotsync also
+//     service zuora is documented, the meaning of the id there is not. Check:
+//     read it for an account whose customer is known. Where it answers 404 for
+//     all, every sync writes the whole account: the ids are the same each time,
+//     so nothing that hotsync made is duplicated.
+//  6. Status by PUT. The documented update takes name and data; hotsync also
 //     sends status, and only when it changes. Check: update the status of a
 //     test subscription. Refused, it is limio_request_refused.
-//  6. Path types. Those of customers, subscriptions, offers, payment methods,
-//     addresses and identities are documented; that they are the ones to create
-//     under follows from assumption 1.
+//  7. Path types. Those of customers, subscriptions, offers, payment methods,
+//     addresses, identities and schedules are documented; that they are the ones
+//     to create under follows from assumption 2. That of add-ons,
+//     subscription_add_ons, is not. Check: their lists answer.
+//  8. An object that is not there is answered with 404, or with the documented
+//     502 in a way that other reads tell from an outage: see absent.go.
+//  9. Data by PUT. Objects are merged member by member, lists are replaced, and
+//     null empties a member.
+//  10. Identities. The account identity has data {service, issuer, type, value,
+//     accountNumber}, one of a CRM id likewise, and their value may be any id of
+//     that system.
+//  11. Ties. An address and a payment method are tied to subscriptions by
+//     data.relationships, and Limio shows each tie as a row; one object may be
+//     tied to many subscriptions.
+//  12. data.zuora.refId. Limio keeps and shows a member of hotsync's own, by
+//     which offers, add-ons, schedules and payment methods are found again.
+//  13. Copies of the catalogue. An offer or add-on written with the published
+//     item in data.offer (data.add_on) is shown and managed as one that Limio
+//     sold; a stand-in without id and path is shown.
+//  14. Schedules. The Objects API takes them; status pending-external means that
+//     payment is taken elsewhere, and Limio's own scheduler leaves them alone.
+//  15. The catalogue. GET /published_catalog_items has the parameters and the
+//     answer of the older GET /offers and GET /add_ons, to which hotsync falls
+//     back on 404, and the OAuth client's token reads it.
+//  16. Amounts. An offer's price is that of one unit, a subscription's the sum.
+//  17. A subscription that is cancelled to a later day has status cancelled and
+//     is served by the ends of its offers until then.
 //
 // The shape of data for addresses, offers and identities is package
 // projection's.

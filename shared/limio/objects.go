@@ -18,6 +18,7 @@ import (
 // https://api.limio.com/tag/Identities, https://docs.limio.com/api-docs/zuora-sync
 var (
 	listCustomers        = operation{http.MethodGet, "/objects/limio/customers?limit=1"}
+	listObjects          = operation{http.MethodGet, "/objects/limio/{path_type}?limit=1"}
 	relatedToCustomer    = operation{http.MethodGet, "/objects/limio/customer/{id}/related"}
 	updateObject         = operation{http.MethodPut, "/objects/{service}/{path_type}/{id}"}
 	linkExternalIdentity = operation{http.MethodPost, "/objects/externalidentity/{owner}"}
@@ -33,6 +34,19 @@ func (c *Client) Check(ctx context.Context) (err error) {
 		Items []json.RawMessage `json:"items"`
 	}
 	return c.call(ctx, listCustomers, nil, nil, &answer)
+}
+
+// CheckKind makes sure that Limio has a list of objects of that kind.
+func (c *Client) CheckKind(ctx context.Context, kind projection.Kind) (err error) {
+	defer hotsync.In(&err, "limio.CheckKind(%s)", kind)
+	path, err := pathType(kind)
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Items []json.RawMessage `json:"items"`
+	}
+	return c.call(ctx, listObjects, []string{path}, nil, &answer)
 }
 
 // Account reads what Limio has of a Zuora account: its customer first, then
