@@ -80,6 +80,9 @@ func (w *world) sync(who hotsync.Identity, accountID string, plan hotsync.ZuoraP
 	if err != nil {
 		w.t.Fatalf("read %s: %v", accountID, err)
 	}
+	if source == hotsync.SchedulesPreview && account.Preview.Missing != "" {
+		w.t.Fatalf("the billing preview of %s is missing: %s", accountID, account.Preview.Missing)
+	}
 	want := projection.Project(account, who, projection.Options{Today: now.Format(time.DateOnly), Tenant: "acme", Catalogue: w.catalogue, Schedules: source})
 	if strategy == hotsync.CreatePlugin {
 		for _, o := range want.Objects {
