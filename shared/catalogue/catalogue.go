@@ -64,8 +64,9 @@ type Index struct {
 	decoded map[string]map[string]any // Data of items that were asked for lately, by path
 }
 
-// maxDecoded bounds what the index keeps of decoded items: some 25 KB each.
-const maxDecoded = 256
+// maxDecoded bounds what the index keeps of decoded items: some 25 KB each. A
+// catalogue of no more stays decoded from the start.
+const maxDecoded = 512
 
 // NewIndex returns the index of items, whose order does not matter. What is not
 // as an item should be is left out and named in Notes.
@@ -81,6 +82,7 @@ func NewIndex(items []Item) *Index {
 // catalogue never lies in memory decoded. The zero value is ready for use.
 type Builder struct {
 	byPath   map[string]*entry
+	decoded  map[string]map[string]any
 	products map[string]product
 	notes    []hotsync.Finding
 }
@@ -88,7 +90,7 @@ type Builder struct {
 // Add takes an item in.
 func (b *Builder) Add(item Item) {
 	if b.byPath == nil {
-		b.byPath, b.products = map[string]*entry{}, map[string]product{}
+		b.byPath, b.products, b.decoded = map[string]*entry{}, map[string]product{}, map[string]map[string]any{}
 	}
 	item.RecordType = cmp.Or(item.RecordType, text(item.Data["record_type"]))
 	item.RecordSubtype = cmp.Or(item.RecordSubtype, text(item.Data["record_subtype"]))
@@ -112,6 +114,11 @@ func (b *Builder) Add(item Item) {
 	known := b.byPath[item.Path]
 	if known == nil || known.item.Version < item.Version {
 		b.byPath[item.Path] = e
+		if len(b.byPath) > maxDecoded {
+			clear(b.decoded)
+			return
+		}
+		b.decoded[item.Path] = item.Data
 	}
 }
 
@@ -130,6 +137,7 @@ func (b *Builder) addProduct(p product) {
 func (b *Builder) Index() *Index {
 	x := &Index{byPath: b.byPath, byPlan: map[string][]*entry{}, products: map[string][]byte{}, notes: slices.Clone(b.notes),
 		decoded: map[string]map[string]any{}}
+	maps.Copy(x.decoded, b.decoded)
 	slices.SortFunc(x.notes, func(a, b hotsync.Finding) int { return cmp.Compare(a.Object, b.Object) })
 	for path, p := range b.products {
 		x.products[path] = p.raw

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -239,13 +240,17 @@ func FuzzNewIndex(f *testing.F) {
 func large(n int) []catalogue.Item {
 	out := make([]catalogue.Item, n)
 	for i := range out {
-		filler := map[string]any{}
-		for j := range 40 {
-			filler[fmt.Sprintf("feature%02d", j)] = strings.Repeat("lorem ipsum ", 10)
-		}
-		out[i] = offer(fmt.Sprintf("/offers/%04d", i), fmt.Sprintf("Plan %d", i%200), fmt.Sprintf("SKU-%d", i%37), attribute("features__limio", filler))
+		out[i] = largeItem(i)
 	}
 	return out
+}
+
+func largeItem(i int) catalogue.Item {
+	filler := map[string]any{}
+	for j := range 40 {
+		filler[fmt.Sprintf("feature%02d", j)] = strings.Repeat("lorem ipsum ", 10)
+	}
+	return offer(fmt.Sprintf("/offers/%04d", i), fmt.Sprintf("Plan %d", i%200), fmt.Sprintf("SKU-%d", i%37), attribute("features__limio", filler))
 }
 
 // 60 subscriptions of 60 different plans against 400 items, none of which was
@@ -260,4 +265,27 @@ func BenchmarkMatch(b *testing.B) {
 			x.Match(facts(fmt.Sprintf("Plan %d", i), fmt.Sprintf("SKU-%d", i%37)))
 		}
 	}
+}
+
+// TestMemory: what the index keeps of 2,000 items of 6 KB is little more than
+// their text, so that a sync process keeps far below its limit.
+func TestMemory(t *testing.T) {
+	before := heap()
+	var b catalogue.Builder
+	for i := range 2000 {
+		b.Add(largeItem(i))
+	}
+	x := b.Index()
+	used := heap() - before
+	if limit := uint64(24 << 20); used > limit {
+		t.Errorf("%d items take %d bytes, want %d at most", x.Len(), used, limit)
+	}
+	t.Logf("%d items take %d bytes", x.Len(), used)
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

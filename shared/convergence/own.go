@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"hotsync/shared/projection"
 )
@@ -247,13 +248,25 @@ func (d *differ) keepNewest(w, o projection.Object) {
 			continue
 		}
 		merged := maps.Clone(tie.(map[string]any))
-		merged["start"] = d.want.Today
-		if d.want.Today <= newest {
-			merged["start"] = max(d.want.Today, newest[:min(len(newest), len(d.want.Today))]) + "T23:59:59.999Z"
-		}
+		merged["start"] = later(d.want.Today, newest)
 		out[i] = merged
 	}
 	o.Data[relationships] = out
+}
+
+// later is today, or the first moment after newest where today is not later.
+func later(today, newest string) string {
+	day := newest[:min(len(newest), len(time.DateOnly))]
+	end := day + "T23:59:59.999Z"
+	t, err := time.Parse(time.DateOnly, day)
+	switch {
+	case today > newest:
+		return today
+	case end > newest || err != nil:
+		return end
+	default:
+		return t.AddDate(0, 0, 1).Format(time.DateOnly)
+	}
 }
 
 // newestStart is the latest start of another method's tie to the subscription,
