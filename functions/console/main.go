@@ -13,7 +13,7 @@ import (
 
 	"hotsync/shared/console"
 	"hotsync/shared/httpapi"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 	"hotsync/shared/wiring"
 )
 
@@ -33,7 +33,7 @@ func run() int {
 		Zuora:     zuora,
 		Limio:     limio,
 		DryRunner: p.Syncer(events, queue, zuora, settings),
-		Tokens:    idtoken.New(idtoken.Config{}),
+		Tokens:    oidc.New(oidc.Config{}),
 		Staff: console.Staff{Issuer: p.Env.Text("CONSOLE_ISSUER", "the issuer that staff sign in with"),
 			ClientID:    p.Env.Text("CONSOLE_CLIENT_ID", "the client id of the console at that issuer"),
 			GroupsClaim: p.Env.Text("CONSOLE_GROUPS_CLAIM", "the claim that lists a member of staff's groups")},

@@ -20,7 +20,7 @@ import (
 	"hotsync/shared/environment"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/frontdoor"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 	"hotsync/shared/secret"
 	"hotsync/shared/secret/secretsmanager"
 	"hotsync/shared/settingstore"
@@ -66,7 +66,7 @@ func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, err
 
 	db := dynamodb.NewFromConfig(cfg)
 	handler := frontdoor.New(frontdoor.Config{
-		Tokens:   idtoken.New(idtoken.Config{}),
+		Tokens:   oidc.New(oidc.Config{}),
 		Settings: settingstore.NewCached(settingstore.New(db, settings, time.Now), log),
 		Queue:    syncqueue.New(sqs.NewFromConfig(cfg), queueURL),
 		Events:   eventstore.New(db, eventstore.Config{Table: events, Retention: time.Duration(retention) * 24 * time.Hour, Now: time.Now}),

@@ -25,7 +25,7 @@ import (
 	"hotsync/shared/awsenv"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/frontdoor"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncqueue"
 	"hotsync/shared/telemetry"
@@ -187,7 +187,7 @@ func (s *system) handler(ctx context.Context, token string) (func() error, error
 	}
 	db, log := dynamodb.NewFromConfig(cfg), telemetry.NewLogger(io.Discard, "info")
 	h := frontdoor.New(frontdoor.Config{
-		Tokens:    idtoken.New(idtoken.Config{}),
+		Tokens:    oidc.New(oidc.Config{}),
 		Settings:  settingstore.NewCached(settingstore.New(db, tables["SettingsTable"], time.Now), log),
 		Queue:     syncqueue.New(sqs.NewFromConfig(cfg), queue.URL),
 		Events:    eventstore.New(db, eventstore.Config{Table: tables["EventsTable"], Retention: 24 * time.Hour, Now: time.Now}),

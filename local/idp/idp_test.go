@@ -21,20 +21,20 @@ import (
 	"hotsync/local/idp"
 	"hotsync/local/persona"
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 )
 
 type testBundle struct {
 	t      *testing.T
 	base   string
 	client *http.Client
-	verify *idtoken.Verifier
+	verify *oidc.Verifier
 	skew   atomic.Int64 // added to the provider's clock
 }
 
 func setup(t *testing.T) *testBundle {
 	t.Helper()
-	b := &testBundle{t: t, verify: idtoken.New(idtoken.Config{})}
+	b := &testBundle{t: t, verify: oidc.New(oidc.Config{})}
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
@@ -89,12 +89,12 @@ func (b *testBundle) idToken(method, path, body string) string {
 	return answer.IDToken
 }
 
-func (b *testBundle) verified(raw string) (idtoken.Token, hotsync.Code) {
+func (b *testBundle) verified(raw string) (oidc.Token, hotsync.Code) {
 	token, err := b.verify.Verify(b.t.Context(), raw, func(issuer string) ([]string, bool) {
 		return []string{idp.ClientID}, strings.HasPrefix(issuer, b.base+"/")
 	})
 	if err != nil {
-		return idtoken.Token{}, hotsync.AsError(err).Code
+		return oidc.Token{}, hotsync.AsError(err).Code
 	}
 	return token, ""
 }
@@ -323,7 +323,7 @@ func TestRotate(t *testing.T) {
 		t.Errorf("%d keys after a rotation, want 2", n)
 	}
 	b.do(http.MethodPost, "/_sandbox/rotate?drop=1", "", "")
-	b.verify = idtoken.New(idtoken.Config{}) // one that remembers nothing
+	b.verify = oidc.New(oidc.Config{}) // one that remembers nothing
 	for raw, want := range map[string]hotsync.Code{first: hotsync.CodeTokenKeyUnknown, second: hotsync.CodeTokenKeyUnknown, fresh(): ""} {
 		if _, code := b.verified(raw); code != want {
 			t.Errorf("after the old keys were dropped: code %q, want %q", code, want)
@@ -348,7 +348,7 @@ func TestMisbehaves(t *testing.T) {
 		t.Errorf("code %q, want %s", code, hotsync.CodeJWKSUnavailable)
 	}
 	b.do(http.MethodPost, "/_sandbox/reset", "", "")
-	b.verify = idtoken.New(idtoken.Config{})
+	b.verify = oidc.New(oidc.Config{})
 	if _, code := b.verified(raw); code != "" {
 		t.Errorf("after a reset: code %q", code)
 	}

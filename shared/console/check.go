@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 )
 
 // checkResult is what one question to the outside came to.
@@ -101,12 +101,12 @@ func failed(what string, err error) checkResult {
 
 func checkIssuer(ctx context.Context, p hotsync.Provider) checkResult {
 	what := "Identity provider " + cmp.Or(p.Name, p.Issuer)
-	client, err := guardedClient(p.Issuer)
+	client, err := guardedClient(cmp.Or(p.Discovery, p.Issuer))
 	if err != nil {
 		return failed(what, err)
 	}
 	defer client.CloseIdleConnections()
-	got, err := idtoken.Inspect(ctx, client, p.Issuer)
+	got, err := oidc.Inspect(ctx, client, p.Issuer, oidc.RulesOf(p))
 	var r checkResult
 	switch {
 	case errors.Is(err, errGuarded):

@@ -16,7 +16,7 @@ import (
 
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncer"
 	"hotsync/shared/syncqueue"
@@ -47,7 +47,7 @@ type Depths interface {
 
 // Tokens verifies ID tokens.
 type Tokens interface {
-	Verify(ctx context.Context, raw string, accept idtoken.Accept) (idtoken.Token, error)
+	Verify(ctx context.Context, raw string, accept oidc.Accept) (oidc.Token, error)
 }
 
 // Settings keeps the settings, with every version there was. Errors are

@@ -18,7 +18,7 @@ import (
 	"hotsync/shared/console"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncqueue"
 )
@@ -196,25 +196,25 @@ type settings struct {
 func (s *settings) Load(context.Context) (hotsync.Settings, error) { return s.value, s.fail }
 
 // claimTokens takes base64 JSON claims for an ID token: what makes a real one
-// good is tested in package idtoken.
+// good is tested in package oidc.
 type claimTokens struct{}
 
-func (claimTokens) Verify(_ context.Context, raw string, accept idtoken.Accept) (idtoken.Token, error) {
+func (claimTokens) Verify(_ context.Context, raw string, accept oidc.Accept) (oidc.Token, error) {
 	plain, err := base64.RawURLEncoding.DecodeString(raw)
 	if err != nil {
-		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token is malformed.")
+		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token is malformed.")
 	}
 	claims := map[string]any{}
 	err = json.Unmarshal(plain, &claims)
 	if err != nil {
-		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token is malformed.")
+		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token is malformed.")
 	}
 	iss, _ := claims["iss"].(string)
 	if _, ok := accept(iss); !ok {
-		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "Not a known issuer.")
+		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "Not a known issuer.")
 	}
 	sub, _ := claims["sub"].(string)
-	return idtoken.Token{Issuer: iss, Subject: sub, Claims: claims}, nil
+	return oidc.Token{Issuer: iss, Subject: sub, Claims: claims}, nil
 }
 
 func tokenOf(claims map[string]any) string {

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 )
 
 // Role is what a member of staff may do; a higher one may do all that a lower
@@ -37,7 +37,7 @@ func roleOf(groups []string) Role {
 }
 
 // groups reads the groups claim: a list, or one group as text.
-func groups(token idtoken.Token, claim string) []string {
+func groups(token oidc.Token, claim string) []string {
 	switch v := token.Claims[claim].(type) {
 	case string:
 		return []string{v}
@@ -82,8 +82,8 @@ func (m member) Admin() bool { return m.role >= Admin }
 func (m member) In() bool { return m.role > Nobody }
 
 // staffOnly accepts tokens of the staff's provider for this console.
-func (c *console) staffOnly(issuer string) (audiences []string, ok bool) {
-	return []string{c.Staff.ClientID}, issuer == c.Staff.Issuer
+func (c *console) staffOnly(issuer string) (oidc.Rules, bool) {
+	return oidc.Rules{Audiences: []string{c.Staff.ClientID}}, issuer == c.Staff.Issuer
 }
 
 // bearer tells who sends the request's bearer token, and requires a role.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"hotsync/shared/hotsync"
+	"hotsync/shared/oidc"
 )
 
 // Sign-in is OpenID Connect's authorization code flow with PKCE:
@@ -223,15 +222,6 @@ func (c *console) oauth(r *http.Request) (*oauth2.Config, error) {
 		Endpoint: oauth2.Endpoint{AuthURL: meta.Authorization, TokenURL: meta.Token, AuthStyle: oauth2.AuthStyleInParams}}, nil
 }
 
-// metadata is the part of a discovery document that sign-in needs:
-// https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
-type metadata struct {
-	Issuer        string `json:"issuer"`
-	Authorization string `json:"authorization_endpoint"`
-	Token         string `json:"token_endpoint"`
-	EndSession    string `json:"end_session_endpoint"`
-}
-
 // provider knows the staff's identity provider. It is safe for concurrent use.
 type provider struct {
 	issuer string
@@ -239,14 +229,13 @@ type provider struct {
 	now    func() time.Time
 
 	mu    sync.Mutex
-	known metadata
+	known oidc.Document
 	read  time.Time
 }
 
 const (
-	metadataLife  = time.Hour
-	metadataLimit = 256 << 10 // bytes
-	providerTime  = 8 * time.Second
+	metadataLife = time.Hour
+	providerTime = 8 * time.Second
 )
 
 func newProvider(s Staff, now func() time.Time) *provider {
@@ -259,7 +248,7 @@ func (p *provider) context(ctx context.Context) context.Context {
 }
 
 // metadata reads the discovery document, or gives what it read within the hour.
-func (p *provider) metadata(ctx context.Context) (_ metadata, err error) {
+func (p *provider) metadata(ctx context.Context) (_ oidc.Document, err error) {
 	defer hotsync.In(&err, "console.metadata")
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -268,42 +257,18 @@ func (p *provider) metadata(ctx context.Context) (_ metadata, err error) {
 	}
 	m, err := p.fetch(ctx)
 	if err != nil {
-		return metadata{}, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The identity provider of the staff did not answer, so nobody can sign in at the moment.").Because(err)
+		return oidc.Document{}, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The identity provider of the staff did not answer, so nobody can sign in at the moment.").Because(err)
 	}
 	p.known, p.read = m, p.now()
 	return m, nil
 }
 
-func (p *provider) fetch(ctx context.Context) (metadata, error) {
-	var m metadata
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(p.issuer, "/")+"/.well-known/openid-configuration", nil)
-	if err != nil {
-		return m, err
+func (p *provider) fetch(ctx context.Context) (oidc.Document, error) {
+	doc, err := oidc.Discover(ctx, p.http, p.issuer)
+	if err == nil && (doc.Authorization == "" || doc.Token == "") {
+		err = errors.New("the discovery document lacks an endpoint, or has one without https")
 	}
-	resp, err := p.http.Do(r)
-	if err != nil {
-		return m, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return m, errors.New("discovery answered " + resp.Status)
-	}
-	err = json.NewDecoder(io.LimitReader(resp.Body, metadataLimit)).Decode(&m)
-	if err != nil {
-		return m, err
-	}
-	if m.Issuer != p.issuer {
-		return m, errors.New("the discovery document names another issuer")
-	}
-	for _, endpoint := range []string{m.Authorization, m.Token} {
-		if !webAddress(endpoint) {
-			return m, errors.New("the discovery document lacks an endpoint, or has one without https")
-		}
-	}
-	if !webAddress(m.EndSession) {
-		m.EndSession = ""
-	}
-	return m, nil
+	return doc, err
 }
 
 // webAddress reports whether a browser may be sent there: https, or this

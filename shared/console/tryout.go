@@ -16,6 +16,7 @@ import (
 	"hotsync/shared/claims"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/oidc"
 	"hotsync/shared/syncer"
 	"hotsync/shared/zuora"
 )
@@ -222,10 +223,7 @@ func (c *console) try(ctx context.Context, p pasted, s hotsync.Settings, dryRun 
 	login.Identity.Subject, _ = p.claims["sub"].(string)
 	if p.kind == inputToken {
 		// Its result is not used: what a refused token says is worth seeing too.
-		_, err := c.Tokens.Verify(ctx, p.raw, func(issuer string) ([]string, bool) {
-			provider, ok := s.Provider(issuer)
-			return provider.Audiences, ok
-		})
+		_, err := c.Tokens.Verify(ctx, p.raw, oidc.Accepting(s))
 		out.Verified = err == nil
 		if err != nil {
 			out.Refused = hotsync.AsError(err).Problem()

@@ -12,7 +12,7 @@ import (
 
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 	"hotsync/shared/syncer"
 )
 
@@ -182,7 +182,7 @@ func TestTryoutToken(t *testing.T) {
 // goodTokens takes every token of an issuer that is accepted.
 type goodTokens struct{ claimTokens }
 
-func (g goodTokens) Verify(ctx context.Context, raw string, accept idtoken.Accept) (idtoken.Token, error) {
+func (g goodTokens) Verify(ctx context.Context, raw string, accept oidc.Accept) (oidc.Token, error) {
 	if parts := strings.Split(raw, "."); len(parts) == 3 {
 		raw = parts[1]
 	}

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 	"hotsync/shared/telemetry"
 )
 
@@ -37,9 +37,9 @@ const (
 	searchKeyPause  = time.Minute
 )
 
-// Tokens verifies ID tokens, as package idtoken does.
+// Tokens verifies ID tokens, as package oidc does.
 type Tokens interface {
-	Verify(ctx context.Context, raw string, accept idtoken.Accept) (idtoken.Token, error)
+	Verify(ctx context.Context, raw string, accept oidc.Accept) (oidc.Token, error)
 }
 
 // Settings gives the settings in force.

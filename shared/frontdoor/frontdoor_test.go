@@ -14,7 +14,7 @@ import (
 
 	"hotsync/shared/frontdoor"
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 	"hotsync/shared/telemetry"
 )
 
@@ -49,7 +49,7 @@ func settings() hotsync.Settings {
 // functions it is about.
 type testBundle struct {
 	load      func(context.Context) (hotsync.Settings, error)
-	verify    func(context.Context, string, idtoken.Accept) (idtoken.Token, error)
+	verify    func(context.Context, string, oidc.Accept) (oidc.Token, error)
 	send      func(context.Context, []hotsync.SyncRequest) []error
 	putQueued func(context.Context, hotsync.Event) error
 	put       func(context.Context, hotsync.Event) (hotsync.Event, error)
@@ -67,18 +67,18 @@ type testBundle struct {
 func newBundle() *testBundle {
 	b := &testBundle{events: map[string]hotsync.Event{}}
 	b.load = func(context.Context) (hotsync.Settings, error) { return settings(), nil }
-	b.verify = func(_ context.Context, raw string, accept idtoken.Accept) (idtoken.Token, error) {
+	b.verify = func(_ context.Context, raw string, accept oidc.Accept) (oidc.Token, error) {
 		var c map[string]any
 		if json.Unmarshal([]byte(raw), &c) != nil {
-			return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token is not a JWT of three parts.")
+			return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token is not a JWT of three parts.")
 		}
 		iss, _ := c["iss"].(string)
 		_, ok := accept(iss)
 		if !ok {
-			return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "The issuer is not known.")
+			return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "The issuer is not known.")
 		}
 		sub, _ := c["sub"].(string)
-		return idtoken.Token{Issuer: iss, Subject: sub, Email: email, Claims: c, Audience: []string{"hotsync-local"}}, nil
+		return oidc.Token{Issuer: iss, Subject: sub, Email: email, Claims: c, Audience: []string{"hotsync-local"}}, nil
 	}
 	b.send = func(_ context.Context, requests []hotsync.SyncRequest) []error {
 		b.mu.Lock()
@@ -111,7 +111,7 @@ func newBundle() *testBundle {
 }
 
 func (b *testBundle) Load(ctx context.Context) (hotsync.Settings, error) { return b.load(ctx) }
-func (b *testBundle) Verify(ctx context.Context, raw string, accept idtoken.Accept) (idtoken.Token, error) {
+func (b *testBundle) Verify(ctx context.Context, raw string, accept oidc.Accept) (oidc.Token, error) {
 	return b.verify(ctx, raw, accept)
 }
 func (b *testBundle) Send(ctx context.Context, r []hotsync.SyncRequest) []error {

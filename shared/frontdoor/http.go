@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
 )
 
 // request is an event of API Gateway: of an HTTP API (payload format 2.0) or of
@@ -17,7 +15,9 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 type request struct {
 	HTTPMethod     string              `json:"httpMethod"` // 1.0
+	Resource       string              `json:"resource"`   // 1.0: the path as the API's routes have it
 	Path           string              `json:"path"`       // 1.0
+	RouteKey       string              `json:"routeKey"`   // 2.0: method and path likewise, or $default
 	RawPath        string              `json:"rawPath"`    // 2.0
 	Headers        map[string]string   `json:"headers"`
 	MultiValue     map[string][]string `json:"multiValueHeaders"` // 1.0
@@ -30,9 +30,12 @@ type request struct {
 		} `json:"http"` // 2.0
 		Authorizer struct {
 			JWT struct {
-				Claims map[string]any `json:"claims"`
+				Claims claimSet `json:"claims"`
 			} `json:"jwt"` // 2.0
-			Claims map[string]any `json:"claims"` // 1.0
+			Claims claimSet `json:"claims"` // 1.0
+			Lambda struct {
+				Claims claimSet `json:"claims"`
+			} `json:"lambda"` // 2.0, of a custom authorizer
 		} `json:"authorizer"`
 	} `json:"requestContext"`
 }
@@ -44,9 +47,16 @@ func (r *request) method() string {
 	return r.HTTPMethod
 }
 
-// path is without the stage, which HTTP APIs leave in.
+// path is the path of the API's route. A custom domain puts a mapping key before
+// the path of the request, and the stage may be there too; the route has neither.
 func (r *request) path() string {
-	if r.RawPath == "" {
+	_, route, isRoute := strings.Cut(r.RouteKey, " ")
+	switch {
+	case isRoute && !strings.Contains(route, "{"):
+		return route
+	case r.RouteKey == "" && r.Resource != "" && !strings.Contains(r.Resource, "{"):
+		return r.Resource
+	case r.RawPath == "":
 		return r.Path
 	}
 	path, ok := strings.CutPrefix(r.RawPath, "/"+r.RequestContext.Stage+"/")
@@ -73,10 +83,32 @@ func (r *request) authorization() []string {
 
 // authorizerClaims are the claims of a token that API Gateway has verified.
 func (r *request) authorizerClaims() map[string]any {
-	if r.RequestContext.Authorizer.JWT.Claims != nil {
-		return r.RequestContext.Authorizer.JWT.Claims
+	a := r.RequestContext.Authorizer
+	for _, claims := range []claimSet{a.JWT.Claims, a.Claims, a.Lambda.Claims} {
+		if claims != nil {
+			return claims
+		}
 	}
-	return r.RequestContext.Authorizer.Claims
+	return nil
+}
+
+// claimSet is an object of claims, or the text of one: what a custom authorizer
+// hands on may only be text.
+type claimSet map[string]any
+
+// UnmarshalJSON reads either; what is neither is as if it were not there.
+func (c *claimSet) UnmarshalJSON(raw []byte) error {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		raw = []byte(text)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.UseNumber()
+	var claims map[string]any
+	if dec.Decode(&claims) == nil {
+		*c = claims
+	}
+	return nil
 }
 
 // answer has the shape that both kinds of API take.
@@ -173,57 +205,4 @@ func (h *Handler) admitRequest(ctx context.Context, r *request) (admission, erro
 // token.
 func (h *Handler) refused(ctx context.Context, err error) {
 	h.Log.WarnContext(ctx, "login refused", "trigger", hotsync.TriggerLogin, "code", hotsync.AsError(err).Code, "error", err)
-}
-
-// authenticate says who signed in: by the bearer token or, where an authorizer
-// of API Gateway consumed it, by the claims it left.
-func (h *Handler) authenticate(ctx context.Context, r *request, settings hotsync.Settings) (idtoken.Token, error) {
-	accept := func(issuer string) ([]string, bool) {
-		p, ok := settings.Provider(issuer)
-		return p.Audiences, ok
-	}
-	values := r.authorization()
-	if len(values) == 0 {
-		verified := r.authorizerClaims()
-		if verified == nil {
-			return idtoken.Token{}, hotsync.Errorf(hotsync.CodeUnauthenticated, "The request has no bearer token.")
-		}
-		return checkVerified(verified, accept)
-	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	token = strings.TrimSpace(token)
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeUnauthenticated, "The Authorization header is not one bearer token.")
-	}
-	return h.Tokens.Verify(ctx, token, accept)
-}
-
-// checkVerified checks what an authorizer does not: that the token is an ID
-// token, and that its issuer and audience are those of a configured provider.
-// Authorizers write every claim as text.
-func checkVerified(c map[string]any, accept idtoken.Accept) (idtoken.Token, error) {
-	text := func(name string) string {
-		s, _ := c[name].(string)
-		return s
-	}
-	t := idtoken.Token{Issuer: text("iss"), Subject: text("sub"), Email: text("email"), Claims: c}
-	// A list of audiences arrives as [a b] or a,b.
-	t.Audience = strings.FieldsFunc(strings.Trim(text("aud"), "[]"), func(r rune) bool { return r == ' ' || r == ',' })
-	audiences, ok := accept(t.Issuer)
-	_, hasUse := c["token_use"]
-	_, hasParty := c["azp"]
-	kind := text("typ") // Keycloak's: ID, Bearer, Refresh, …
-	switch {
-	case !ok:
-		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "The token's issuer is not a configured identity provider.")
-	case hasUse && text("token_use") != "id", kind != "" && !strings.EqualFold(kind, "ID") && !strings.EqualFold(kind, "JWT"):
-		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenKind, "The token is not an ID token.")
-	case t.Subject == "":
-		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token has no sub.")
-	case !slices.ContainsFunc(t.Audience, func(a string) bool { return slices.Contains(audiences, a) }):
-		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued for another application (aud).")
-	case hasParty && !slices.Contains(audiences, text("azp")):
-		return idtoken.Token{}, hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued to another application (azp).")
-	}
-	return t, nil
 }

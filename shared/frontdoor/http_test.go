@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 )
 
 func TestLogin(t *testing.T) {
@@ -126,8 +126,8 @@ func TestLoginRefusals(t *testing.T) {
 	}
 	failing := func(code hotsync.Code) func(b *testBundle) {
 		return func(b *testBundle) {
-			b.verify = func(context.Context, string, idtoken.Accept) (idtoken.Token, error) {
-				return idtoken.Token{}, hotsync.Errorf(code, "No.")
+			b.verify = func(context.Context, string, oidc.Accept) (oidc.Token, error) {
+				return oidc.Token{}, hotsync.Errorf(code, "No.")
 			}
 		}
 	}
@@ -164,10 +164,10 @@ func TestLoginRefusals(t *testing.T) {
 			b.send = func(context.Context, []hotsync.SyncRequest) []error { return []error{errDown} }
 		}, status: 503, code: "queue_unavailable", header: "Retry-After"},
 		"verifier panics": {prepare: func(b *testBundle) {
-			b.verify = func(context.Context, string, idtoken.Accept) (idtoken.Token, error) { panic("canary") }
+			b.verify = func(context.Context, string, oidc.Accept) (oidc.Token, error) { panic("canary") }
 		}, status: 500, code: "internal"},
 		"unknown error": {prepare: func(b *testBundle) {
-			b.verify = func(context.Context, string, idtoken.Accept) (idtoken.Token, error) { return idtoken.Token{}, errDown }
+			b.verify = func(context.Context, string, oidc.Accept) (oidc.Token, error) { return oidc.Token{}, errDown }
 		}, status: 500, code: "internal"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -307,8 +307,11 @@ func TestAuthorizerClaims(t *testing.T) {
 	}{
 		"good":                {good(), ""},
 		"no token_use":        {good("token_use", nil), ""},
-		"several audiences":   {good("aud", "[other hotsync-local]"), ""},
-		"audiences of REST":   {good("aud", "other,hotsync-local"), ""},
+		"several audiences":   {good("aud", "[other hotsync-local]", "azp", "hotsync-local"), ""},
+		"audiences of REST":   {good("aud", "other,hotsync-local", "azp", "hotsync-local"), ""},
+		"nobody's party":      {good("aud", "[other hotsync-local]"), "token_audience"},
+		"ten years old":       {good("iat", "1456833604"), "token_expired"},
+		"for ever":            {good("exp", "221845392000"), "token_malformed"},
 		"access token":        {good("token_use", "access"), "token_not_id_token"},
 		"Keycloak's ID token": {good("typ", "ID", "azp", "hotsync-local"), ""},
 		"Keycloak's access":   {good("typ", "Bearer"), "token_not_id_token"},
@@ -342,6 +345,36 @@ func TestAuthorizerClaims(t *testing.T) {
 					t.Errorf("answer %d %s, want code %q", a.StatusCode, a.Body, tc.want)
 				}
 			})
+		}
+	}
+}
+
+// TestVerifiedByTheGateway: what API Gateway has verified counts in every shape
+// that it comes in, and whatever the address looks like.
+func TestVerifiedByTheGateway(t *testing.T) {
+	t.Parallel()
+
+	c := `{"iss":"` + localIssuer + `","sub":"direct|ada","aud":"hotsync-local","zuora_account_ids":"A1"}`
+	jwt := map[string]any{"jwt": map[string]any{"claims": json.RawMessage(c)}}
+	for name, change := range map[string]func(event, rc map[string]any){
+		"token without Bearer": func(event, rc map[string]any) {
+			event["headers"], rc["authorizer"] = map[string]any{"authorization": "aaa.bbb.ccc"}, jwt
+		},
+		"claims as text":        func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"claims": c} },
+		"a custom authorizer's": func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"lambda": map[string]any{"claims": c}} },
+		"mapping key, HTTP API": func(event, rc map[string]any) {
+			event["rawPath"], event["routeKey"], rc["authorizer"] = "/hs/login", "POST /login", jwt
+		},
+		"mapping key, REST API": func(event, rc map[string]any) {
+			delete(event, "rawPath")
+			delete(rc, "http")
+			event["path"], event["resource"], event["httpMethod"], rc["authorizer"] = "/hs/login", "/login", "POST", jwt
+		},
+	} {
+		b := newBundle()
+		a, _ := b.post(t, httpEvent(nil, change))
+		if a.StatusCode != http.StatusAccepted || len(b.sent) != 1 {
+			t.Errorf("%s: answer %d %s, want 202", name, a.StatusCode, a.Body)
 		}
 	}
 }

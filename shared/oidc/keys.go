@@ -1,19 +1,14 @@
-package idtoken
+package oidc
 
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,22 +28,20 @@ const (
 	missBurst    = 3                // … and so many times at once, so that one stray token does not delay a key rotation
 	failurePause = 2 * time.Second  // after a reading that failed
 
-	readTimeout = 2 * time.Second // for the discovery document and the keys together
-	maxDocument = 256 << 10
-	minRSABits  = 2048 // RFC 7518, 3.3
-	maxRSABits  = 8192
+	minRSABits = 2048 // RFC 7518, 3.3
+	maxRSABits = 8192
 )
 
 // issuer keeps the keys of one issuer.
 type issuer struct {
-	name string
-	http *http.Client
-	now  func() time.Time
+	source
+	now func() time.Time
 
 	reading singleflight.Group
 
 	mu      sync.Mutex
 	jwksURI string
+	foundAt time.Time // of jwksURI
 	keys    []key
 	readAt  time.Time // of keys; zero before the first reading that succeeded
 	retryAt time.Time // no reading before this time, because the last one failed
@@ -74,8 +67,13 @@ func (k key) verify(alg jwa.SignatureAlgorithm, signed, signature []byte) error 
 // with: one, unless the issuer gave a kid to several. It reads the issuer's keys
 // when there are none yet, when they are old, or when the kid is not among them.
 func (i *issuer) find(ctx context.Context, kid string, alg jwa.SignatureAlgorithm) ([]key, error) {
-	found, known, wait := i.cached(kid)
+	found, known, wait, retry := i.cached(kid)
 	if !wait {
+		if known && len(found) == 0 && retry > 0 {
+			// Whoever sends unknown keys decides when the next reading is, not what is
+			// said of a token whose key may just be new.
+			return nil, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The token's key is not known, and the identity provider was asked for its keys a moment ago.").After(retry)
+		}
 		return choose(found, known, alg)
 	}
 	done := i.reading.DoChan("", func() (any, error) { return nil, i.read(context.WithoutCancel(ctx)) })
@@ -102,21 +100,23 @@ func (i *issuer) find(ctx context.Context, kid string, alg jwa.SignatureAlgorith
 }
 
 // cached looks the kid up in what is known. read says that the issuer should,
-// and may now, be asked; known that it has been asked at least once.
-func (i *issuer) cached(kid string) (found []key, known, read bool) {
+// and may now, be asked; known that it has been asked at least once; retry when
+// it may be asked again for a key that is not among those known.
+func (i *issuer) cached(kid string) (found []key, known, read bool, retry time.Duration) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	now := i.now()
 	found, known = match(i.keys, kid), !i.readAt.IsZero()
 	switch {
 	case now.Before(i.retryAt):
-		return found, known, false
+		return found, known, false, i.retryAt.Sub(now)
 	case !known, now.Sub(i.readAt) >= maxAge:
-		return found, known, true
+		return found, known, true, 0
 	case len(found) > 0:
-		return found, known, false
+		return found, known, false, 0
 	default:
-		return found, known, i.misses.Sub(now) <= (missBurst-1)*missInterval
+		used := i.misses.Sub(now)
+		return found, known, used <= (missBurst-1)*missInterval, used - (missBurst-1)*missInterval
 	}
 }
 
@@ -127,20 +127,17 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// match gives the keys with this kid. A token without a kid can only mean an
-// issuer's only key (OpenID Connect Core 10.1).
+// match gives the keys with this kid. A token without a kid can only mean a key
+// without one, or an issuer's only key (OpenID Connect Core 10.1).
 func match(keys []key, kid string) []key {
-	if kid == "" {
-		if len(keys) == 1 {
-			return keys
-		}
-		return nil
-	}
 	var out []key
 	for _, k := range keys {
 		if k.id == kid {
 			out = append(out, k)
 		}
+	}
+	if len(out) == 0 && kid == "" && len(keys) == 1 {
+		return keys
 	}
 	return out
 }
@@ -165,120 +162,50 @@ func choose(found []key, known bool, alg jwa.SignatureAlgorithm) ([]key, error) 
 }
 
 // read fetches the discovery document, unless it is known, and the keys. The
-// other callers wait for it, so it goes on when its own caller has gone.
+// other callers wait for it, so it goes on when its own caller has gone. What was
+// found is kept when the keys cannot be read: a slow issuer gets on with every
+// try.
 func (i *issuer) read(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic while reading keys: %v", p) // would end the process: no caller is above
 		}
-		i.mu.Lock()
-		defer i.mu.Unlock()
 		if err != nil {
-			i.retryAt, i.jwksURI = i.now().Add(failurePause), ""
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			i.retryAt = i.now().Add(failurePause)
 		}
 	}()
 
 	i.mu.Lock()
 	uri := i.jwksURI
-	if i.now().Sub(i.readAt) >= maxAge {
+	if i.now().Sub(i.foundAt) >= maxAge {
 		uri = ""
 	}
 	i.mu.Unlock()
 	if uri == "" {
-		uri, err = i.discover(ctx)
+		doc, err := i.discover(ctx)
 		if err != nil {
 			return err
 		}
+		uri = doc.JWKSURI
+		i.mu.Lock()
+		i.jwksURI, i.foundAt = uri, i.now()
+		i.mu.Unlock()
 	}
-	body, err := i.get(ctx, uri)
-	if err != nil {
-		return err
-	}
-	keys, err := parseKeys(body)
+	keys, err := i.readKeys(ctx, uri)
 	if err != nil {
 		return err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.jwksURI, i.keys, i.readAt, i.retryAt = uri, keys, i.now(), time.Time{}
+	i.keys, i.readAt, i.retryAt = keys, i.now(), time.Time{}
 	return nil
-}
-
-// discover finds where the issuer publishes its keys:
-// https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
-func (i *issuer) discover(ctx context.Context) (string, error) {
-	loopback, err := checkAddress(i.name, true)
-	if err != nil {
-		return "", fmt.Errorf("issuer: %w", err)
-	}
-	body, err := i.get(ctx, strings.TrimSuffix(i.name, "/")+"/.well-known/openid-configuration")
-	if err != nil {
-		return "", err
-	}
-	var doc struct {
-		Issuer  string `json:"issuer"`
-		JWKSURI string `json:"jwks_uri"`
-	}
-	if json.Unmarshal(body, &doc) != nil {
-		return "", errors.New("the discovery document is not JSON")
-	}
-	if doc.Issuer != i.name {
-		return "", errors.New("the discovery document is of another issuer")
-	}
-	_, err = checkAddress(doc.JWKSURI, loopback)
-	if err != nil {
-		return "", fmt.Errorf("jwks_uri: %w", err)
-	}
-	return doc.JWKSURI, nil
-}
-
-// checkAddress requires https, or plain http on this computer if allowed.
-func checkAddress(address string, allowLoopback bool) (loopback bool, err error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.User != nil {
-		return false, errors.New("not a plain address")
-	}
-	ip := net.ParseIP(u.Hostname())
-	loopback = u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	switch {
-	case u.Scheme == "https":
-		return loopback, nil
-	case u.Scheme == "http" && loopback && allowLoopback:
-		return true, nil
-	default:
-		return false, errors.New("not an https address")
-	}
-}
-
-func (i *issuer) get(ctx context.Context, address string) (_ []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := i.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, resp.Body.Close()) }()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %d", address, resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > maxDocument {
-		return nil, fmt.Errorf("%s answered more than %d bytes", address, maxDocument)
-	}
-	return body, nil
 }
 
 // parseKeys reads a JWK set. A key that cannot verify ID tokens is left out.
 func parseKeys(body []byte) ([]key, error) {
-	set, err := jwk.Parse(body, jwk.WithIgnoreParseError(true))
+	set, err := jwk.Parse(withoutBOM(body), jwk.WithIgnoreParseError(true))
 	if err != nil {
 		return nil, errors.New("the keys are not a JWK set") // jwx's text may quote the document
 	}
@@ -313,12 +240,19 @@ func usableFor(public any) []jwa.SignatureAlgorithm {
 	switch p := public.(type) {
 	case *rsa.PublicKey:
 		if bits := p.N.BitLen(); bits >= minRSABits && bits <= maxRSABits {
-			return []jwa.SignatureAlgorithm{jwa.RS256, jwa.PS256}
+			return []jwa.SignatureAlgorithm{jwa.RS256, jwa.RS384, jwa.RS512, jwa.PS256, jwa.PS384, jwa.PS512}
 		}
 	case *ecdsa.PublicKey:
-		if p.Curve == elliptic.P256() {
+		switch p.Curve {
+		case elliptic.P256():
 			return []jwa.SignatureAlgorithm{jwa.ES256}
+		case elliptic.P384():
+			return []jwa.SignatureAlgorithm{jwa.ES384}
+		case elliptic.P521():
+			return []jwa.SignatureAlgorithm{jwa.ES512}
 		}
+	case ed25519.PublicKey:
+		return []jwa.SignatureAlgorithm{jwa.EdDSA}
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
-// Package idtoken verifies OpenID Connect ID tokens. It is the only package
-// that knows jwx, so that another major version, or another library, is a change
-// in here.
+// Package oidc reads what OpenID Connect providers publish and verifies their ID
+// tokens: one discovery, one set of keys and one rule book, for the front door,
+// the console's sign-in and the check of the settings. It is the only package that
+// knows jwx, so that another major version, or another library, is a change in
+// here.
 //
 // The rules are those of OpenID Connect Core 3.1.3.7
 // (https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation) and
@@ -8,7 +10,7 @@
 // once, by this package; jwx reads the issuer's keys and checks the signature
 // over exactly those bytes. Nothing in a token leads anywhere: the headers jku,
 // x5u, jwk and x5c are not looked at.
-package idtoken
+package oidc
 
 import (
 	"context"
@@ -20,9 +22,30 @@ import (
 	"hotsync/shared/hotsync"
 )
 
-// Accept says whether tokens of an issuer are taken, and for which audiences
-// (client ids). It is asked before anything is read from the network.
-type Accept func(issuer string) (audiences []string, ok bool)
+// Accept says whether tokens of an issuer are taken, and by which rules. It is
+// asked before anything is read from the network.
+type Accept func(issuer string) (Rules, bool)
+
+// Rules are what a provider's tokens are held to.
+type Rules struct {
+	Audiences  []string // client ids, of which the token's aud has to have one
+	Algorithms []string // that it may be signed with; none for every one that is safe
+	Issuers    []string // further names that the provider's discovery document may have for itself
+	Discovery  string   // address of that document; "" where it is below the issuer
+}
+
+// RulesOf gives the rules of a configured provider.
+func RulesOf(p hotsync.Provider) Rules {
+	return Rules{Audiences: p.Audiences, Algorithms: p.Algorithms, Issuers: append([]string{p.Issuer}, p.Issuers...), Discovery: p.Discovery}
+}
+
+// Accepting takes the tokens of the configured providers.
+func Accepting(s hotsync.Settings) Accept {
+	return func(issuer string) (Rules, bool) {
+		p, ok := s.Provider(issuer)
+		return RulesOf(p), ok
+	}
+}
 
 // Token is what a verified ID token says.
 type Token struct {
@@ -37,6 +60,11 @@ type Token struct {
 
 // leeway is by how much clocks may differ.
 const leeway = time.Minute
+
+// maxLife bounds the age of a token and what it has yet to live. Providers let an
+// ID token live for minutes to a day, Auth0 for thirty days at most: what claims
+// more was not made for a login of today.
+const maxLife = 31 * 24 * time.Hour
 
 // Config makes a Verifier. The zero value is ready for use.
 type Config struct {
@@ -78,21 +106,21 @@ func New(c Config) *Verifier {
 // The signature is checked last: a token that could not be accepted anyway does
 // not cause a request to the issuer.
 func (v *Verifier) Verify(ctx context.Context, raw string, accept Accept) (_ Token, err error) {
-	defer hotsync.In(&err, "idtoken.Verify")
+	defer hotsync.In(&err, "oidc.Verify")
 
 	u, err := parse(raw)
 	if err != nil {
 		return Token{}, err
 	}
-	audiences, ok := accept(u.Issuer)
+	rules, ok := accept(u.Issuer)
 	if !ok {
 		return Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "The token's issuer is not a configured identity provider.")
 	}
-	err = v.check(u, audiences)
+	err = rules.check(u, v.now())
 	if err != nil {
 		return Token{}, err
 	}
-	keys, err := v.issuer(u.Issuer).find(ctx, u.kid, u.alg)
+	keys, err := v.issuer(u.Issuer, rules).find(ctx, u.kid, u.alg)
 	if err != nil {
 		return Token{}, err
 	}
@@ -104,18 +132,22 @@ func (v *Verifier) Verify(ctx context.Context, raw string, accept Accept) (_ Tok
 	return Token{}, hotsync.Errorf(hotsync.CodeTokenSignature, "The token's signature does not fit its content and the issuer's key.")
 }
 
-// check holds the claims against what the caller accepts and the clock.
-func (v *Verifier) check(u unverified, audiences []string) error {
-	now := v.now()
+// check holds a token against the rules and the clock.
+func (r Rules) check(u unverified, now time.Time) error {
 	azp, hasParty := u.Claims["azp"]
 	party, _ := azp.(string)
+	foreign := func(audience string) bool { return !slices.Contains(r.Audiences, audience) }
 	switch {
 	case !u.isIDToken():
 		return hotsync.Errorf(hotsync.CodeTokenKind, "The token is not an ID token.")
-	case !slices.ContainsFunc(u.Audience, func(a string) bool { return slices.Contains(audiences, a) }):
+	case len(r.Algorithms) > 0 && !slices.Contains(r.Algorithms, u.alg.String()):
+		return hotsync.Errorf(hotsync.CodeTokenAlgorithm, "The token's algorithm is not one that its provider is configured with.")
+	case !slices.ContainsFunc(u.Audience, func(a string) bool { return !foreign(a) }):
 		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued for another application (aud).")
-	case hasParty && !slices.Contains(audiences, party):
+	case hasParty && foreign(party):
 		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued to another application (azp).")
+	case !hasParty && slices.ContainsFunc(u.Audience, foreign):
+		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token is for several applications and does not say which one it was issued to (azp).")
 	case !now.Before(u.ExpiresAt.Add(leeway)):
 		return hotsync.Errorf(hotsync.CodeTokenExpired, "The token has expired.")
 	case now.Add(leeway).Before(u.notBefore):
@@ -123,16 +155,31 @@ func (v *Verifier) check(u unverified, audiences []string) error {
 	case now.Add(leeway).Before(u.IssuedAt):
 		return hotsync.Errorf(hotsync.CodeTokenNotYet, "The token was issued in the future (iat).")
 	}
+	return u.CheckAge(now)
+}
+
+// CheckAge refuses a token that was made too long ago, or is to live for too long
+// yet. Times that are not known are zero and not looked at.
+func (t Token) CheckAge(now time.Time) error {
+	switch {
+	case !t.IssuedAt.IsZero() && now.Sub(t.IssuedAt) > maxLife:
+		return hotsync.Errorf(hotsync.CodeTokenExpired, "The token was issued more than 31 days ago (iat).")
+	case !t.ExpiresAt.IsZero() && t.ExpiresAt.Sub(now) > maxLife:
+		return hotsync.Errorf(hotsync.CodeTokenMalformed, "The token would be valid for more than 31 days yet (exp).")
+	}
 	return nil
 }
 
-func (v *Verifier) issuer(name string) *issuer {
+// issuer gives the keys of an issuer, which are known by where they are read
+// from, too: a changed discovery address begins anew.
+func (v *Verifier) issuer(name string, rules Rules) *issuer {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	i, ok := v.issuers[name]
+	at := name + " " + rules.Discovery
+	i, ok := v.issuers[at]
 	if !ok {
-		i = &issuer{name: name, http: v.http, now: v.now}
-		v.issuers[name] = i
+		i = &issuer{source: source{name: name, names: append([]string{name}, rules.Issuers...), discovery: rules.Discovery, http: v.http}, now: v.now}
+		v.issuers[at] = i
 	}
 	return i
 }

@@ -1,4 +1,4 @@
-package idtoken
+package oidc
 
 import (
 	"encoding/base64"
@@ -22,10 +22,6 @@ const (
 	maxSubject = 255 // OpenID Connect Core 2: sub must not exceed 255 ASCII characters
 	maxKeyID   = 1024
 )
-
-// algorithms are the accepted ones. All are asymmetric, so a public key can
-// never be taken for a shared secret.
-var algorithms = []jwa.SignatureAlgorithm{jwa.RS256, jwa.PS256, jwa.ES256}
 
 // unverified is a token taken apart, before its signature is checked.
 type unverified struct {
@@ -109,8 +105,8 @@ func (u *unverified) readHeader(raw []byte) error {
 		return malformed("The token's header has an alg, kid or typ that is no short text.")
 	}
 	u.alg, u.kid, u.typ = jwa.SignatureAlgorithm(alg), kid, typ
-	if !slices.Contains(algorithms, u.alg) {
-		return hotsync.Errorf(hotsync.CodeTokenAlgorithm, "The token's algorithm is not RS256, PS256 or ES256.")
+	if !slices.Contains(hotsync.SignatureAlgorithms, alg) {
+		return hotsync.Errorf(hotsync.CodeTokenAlgorithm, "The token's algorithm is not one of %s.", strings.Join(hotsync.SignatureAlgorithms, ", "))
 	}
 	for _, name := range []string{"crit", "zip", "enc", "b64"} {
 		if _, present := h[name]; present {

@@ -1,4 +1,4 @@
-package idtoken_test
+package oidc_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/shared/hotsync"
-	"hotsync/shared/idtoken"
+	"hotsync/shared/oidc"
 )
 
 // rsaAndEC are a key of each kind from RFC 7517, appendix A.1, and one for
@@ -27,17 +27,17 @@ func TestInspect(t *testing.T) {
 
 	for _, tc := range []struct {
 		name, discovery, jwks string // BASE stands for the issuer's address
-		want                  idtoken.Published
+		want                  oidc.Published
 		wantErr               string
 	}{
-		{name: "good", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`, jwks: rsaAndEC, want: idtoken.Published{Issuer: "BASE", Keys: 2, Algorithms: []string{"ES256", "RS256"}}},
-		{name: "of another issuer", discovery: `{"issuer":"https://other","jwks_uri":"BASE/jwks"}`, jwks: rsaAndEC, want: idtoken.Published{Issuer: "https://other", Keys: 2, Algorithms: []string{"ES256", "RS256"}}},
+		{name: "good", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`, jwks: rsaAndEC, want: oidc.Published{Issuer: "BASE", Keys: 2, Algorithms: []string{"ES256", "RS256"}}},
+		{name: "of another issuer", discovery: `{"issuer":"https://other","jwks_uri":"BASE/jwks"}`, jwks: rsaAndEC, want: oidc.Published{Issuer: "https://other", Keys: 2, Algorithms: []string{"ES256", "RS256"}}},
 		{name: "not JSON", discovery: `<html>secret</html>`, wantErr: "is not JSON"},
-		{name: "no jwks_uri", discovery: `{"issuer":"BASE"}`, want: idtoken.Published{Issuer: "BASE"}, wantErr: "jwks_uri is not an https address"},
-		{name: "jwks elsewhere in the clear", discovery: `{"issuer":"BASE","jwks_uri":"http://example.com/jwks"}`, want: idtoken.Published{Issuer: "BASE"}, wantErr: "jwks_uri is not an https address"},
-		{name: "jwks moved", discovery: `{"issuer":"BASE","jwks_uri":"BASE/moved"}`, want: idtoken.Published{Issuer: "BASE"}, wantErr: "keys (JWKS) could not be read"},
-		{name: "no usable key", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`, jwks: `{"keys":[]}`, want: idtoken.Published{Issuer: "BASE"}, wantErr: "holds no key"},
-		{name: "endless", discovery: strings.Repeat(" ", 1<<20), wantErr: "discovery document could not be read"},
+		{name: "no jwks_uri", discovery: `{"issuer":"BASE"}`, want: oidc.Published{Issuer: "BASE"}, wantErr: "jwks_uri is not an https address"},
+		{name: "jwks elsewhere in the clear", discovery: `{"issuer":"BASE","jwks_uri":"http://example.com/jwks"}`, want: oidc.Published{Issuer: "BASE"}, wantErr: "jwks_uri is not an https address"},
+		{name: "jwks moved", discovery: `{"issuer":"BASE","jwks_uri":"BASE/moved"}`, want: oidc.Published{Issuer: "BASE"}, wantErr: "keys (JWKS) could not be read"},
+		{name: "no usable key", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`, jwks: `{"keys":[]}`, want: oidc.Published{Issuer: "BASE"}, wantErr: "holds no key"},
+		{name: "endless", discovery: strings.Repeat(" ", 1<<20+1), wantErr: "discovery document could not be read"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -55,7 +55,7 @@ func TestInspect(t *testing.T) {
 			mux.Handle("GET /moved", http.RedirectHandler("/jwks", http.StatusFound))
 			tc.want.Issuer = strings.ReplaceAll(tc.want.Issuer, "BASE", server.URL)
 
-			got, err := idtoken.Inspect(t.Context(), http.DefaultClient, server.URL)
+			got, err := oidc.Inspect(t.Context(), http.DefaultClient, server.URL, oidc.Rules{})
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("Inspect mismatch (-want +got):\n%s", diff)
 			}
@@ -70,7 +70,7 @@ func TestInspect(t *testing.T) {
 			}
 		})
 	}
-	_, err := idtoken.Inspect(t.Context(), http.DefaultClient, "http://login.example.com")
+	_, err := oidc.Inspect(t.Context(), http.DefaultClient, "http://login.example.com", oidc.Rules{})
 	if hotsync.AsError(err).Code != hotsync.CodeJWKSUnavailable {
 		t.Errorf("an issuer in the clear: %v", err)
 	}
