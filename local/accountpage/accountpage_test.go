@@ -48,11 +48,18 @@ func start(t *testing.T) *world {
 	t.Helper()
 	z := httptest.NewServer(zuorasandbox.New(zuorasandbox.Config{Now: clock, Personas: true}))
 	t.Cleanup(z.Close)
-	l := httptest.NewServer(limiosandbox.New(limiosandbox.Config{Now: clock, Catalogue: persona.Catalogue(),
-		ReadZuora: limiosandbox.ZuoraOverHTTP(z.URL, zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret)}))
+	s := limiosandbox.New(limiosandbox.Config{Now: clock, Catalogue: persona.Catalogue(),
+		ReadZuora: limiosandbox.ZuoraOverHTTP(z.URL, zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret)})
+	l := httptest.NewServer(s)
 	t.Cleanup(l.Close)
 	w := &world{t: t, limioURL: l.URL}
 	var err error
+	for _, p := range persona.All(now) {
+		err = s.Seed(p.Limio)
+		if err != nil {
+			t.Fatalf("objects of %s: %v", p.Name, err)
+		}
+	}
 	w.zuora, err = zuora.New(zuora.Config{BaseURL: z.URL, Now: clock, Credentials: func(context.Context, bool) (string, string, error) {
 		return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
 	}})
@@ -173,6 +180,7 @@ var shown = map[string]accountpage.Shown{
 	"A-S01501001": {Plan: "Europe", Price: "10.00", Currency: "EUR", Next: "2026-12-15", Payment: "MasterCard 6612", Billing: "Warszawa", Delivery: "Warszawa"},
 	"A-S01601001": {Plan: "Digital UK Annual", Price: "120.00", Currency: "GBP", Next: "2027-10-15", Payment: "Visa 3377", Billing: "London", Delivery: "London"},
 	"A-S01601002": {Plan: "Digital UK Thirds", Price: "33.33", Currency: "GBP", Next: "2027-01-15", Payment: "Visa 3377", Billing: "London", Delivery: "London"},
+	"A-S01701001": {Plan: "Digital UK", Price: "17.50", Currency: "GBP", Next: "2026-12-15", Payment: "Visa 8812", Billing: "Leeds", Delivery: "Leeds"},
 }
 
 func mixed(plan, price, next, status string, discounts int) accountpage.Shown {
@@ -249,6 +257,28 @@ func wantShown(t *testing.T, name, number string, sub accountpage.Object) {
 	}
 	if diff := gocmp.Diff(expected, got); diff != "" && ok {
 		t.Errorf("%s: subscription %s (-want +got):\n%s", name, number, diff)
+	}
+}
+
+// TestSoldInLimio: what Limio has of its own is recognised. A second offer would
+// be a second plan on the page, a second address would hide the first.
+func TestSoldInLimio(t *testing.T) {
+	t.Parallel()
+
+	for _, strategy := range []hotsync.CreationStrategy{hotsync.CreateObjects, hotsync.CreatePlugin} {
+		w := start(t)
+		p, _ := persona.Find("sold", now)
+		sub := w.signIn(p, hotsync.PlanH, strategy, hotsync.SchedulesPreview)["A-S01701001"]
+		for list, want := range map[string]int{"offers": 1, "addresses": 2, "paymentMethods": 1, "addOns": 0} {
+			if got := len(sub[list].([]any)); got != want {
+				t.Errorf("%s: %d %s, want %d", strategy, got, list, want)
+			}
+		}
+		offer := sub["offers"].([]any)[0].(accountpage.Object)
+		data, _ := offer["data"].(accountpage.Object)
+		if data["start"] != "2026-06-15T09:00:00.210Z" {
+			t.Errorf("%s: Limio's own timestamp became %v", strategy, data["start"])
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ type Persona struct {
 	Issuer   string // Direct, Lookup or Staff
 	Claims   map[string]any
 	Accounts []Account // in the order of the claim
+	// Limio is what Limio has of its own: the body of the Limio sandbox's PUT
+	// /_sandbox/objects. Most have nothing there before they sign in.
+	Limio []json.RawMessage
 }
 
 // Account is a Zuora account in the shapes of Zuora's v1 API. Its JSON form is
@@ -49,6 +52,7 @@ func All(today time.Time) []Persona {
 		single(c), several(c), lookup(c), nobody(), ambiguous(c), salesforce(c),
 		sixty(c), mixed(c), wallet(c), bare(c),
 		upgraded(c), scheduled(c), credited(c), bank(c), unknownPlan(c), twoOffers(c), annualPrices(c),
+		sold(c),
 		staff("viewer", "Vera Quist", "Sees events in the console and may change nothing."),
 		staff("operator", "Oscar Brandt", "Retries syncs in the console."),
 		staff("admin", "Alma Reyes", "Changes the settings in the console."),

@@ -130,7 +130,7 @@ func TestCast(t *testing.T) {
 		}
 	}
 	want := []string{"single", "several", "lookup", "nobody", "ambiguous", "salesforce", "sixty", "mixed", "wallet", "bare",
-		"upgraded", "scheduled", "credited", "bank", "unpublished", "twooffers", "annualprice", "viewer", "operator", "admin"}
+		"upgraded", "scheduled", "credited", "bank", "unpublished", "twooffers", "annualprice", "sold", "viewer", "operator", "admin"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}

@@ -156,6 +156,14 @@ func (s *Stack) startSandboxes(opt Options) (err error) {
 	}
 	s.Limio = limiosandbox.New(limiosandbox.Config{ClientID: limioID, ClientSecret: limioSecret, Catalogue: persona.Catalogue(),
 		ReadZuora: limiosandbox.ZuoraOverHTTP(s.ZuoraURL, zuoraID, zuoraSecret)})
+	if opt.Personas {
+		for _, p := range persona.All(time.Now()) {
+			err = s.Limio.Seed(p.Limio)
+			if err != nil {
+				return err
+			}
+		}
+	}
 	s.LimioURL, err = s.serve(opt.Ports.Limio, "Limio sandbox", func(string) http.Handler { return s.Limio })
 	if err != nil {
 		return err
