@@ -282,6 +282,35 @@ func TestSoldInLimio(t *testing.T) {
 	}
 }
 
+// TestOffersOfLimiosOwnSync: where Limio's plugin makes offers, they are taken
+// for what they are, and brought up to date.
+func TestOffersOfLimiosOwnSync(t *testing.T) {
+	t.Parallel()
+
+	w := start(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.limioURL+"/_sandbox/assumptions", strings.NewReader(`{"pluginMakesOffers":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("assumptions = %v, %v", res, err)
+	}
+	res.Body.Close()
+	for name, offers := range map[string]int{"single": 1, "bank": 1, "salesforce": 1, "wallet": 1} {
+		p, _ := persona.Find(name, now)
+		for number, sub := range w.signIn(p, hotsync.PlanH, hotsync.CreatePlugin, hotsync.SchedulesPreview) {
+			if got := len(sub["offers"].([]any)); got != offers {
+				t.Errorf("%s: %d offers, want %d", name, got, offers)
+			}
+			if missing := accountpage.Missing(sub, now); len(missing) > 0 {
+				t.Errorf("%s: the pages miss\n\t%s", name, strings.Join(missing, "\n\t"))
+			}
+			wantShown(t, name, number, sub)
+		}
+	}
+}
+
 // target are the members that the pages read, by where they are read. A * stands
 // for every element of a list.
 var target = []string{

@@ -21,6 +21,9 @@ type assumptions struct {
 	// PublishedCatalogue is GET /published_catalog_items: documented, but not known
 	// of every tenant. Off, only the older operations are there.
 	PublishedCatalogue bool `json:"publishedCatalogue"`
+	// PluginMakesOffers is that Limio's own Zuora sync makes the offers of a new
+	// subscription. Limio's pages disagree on it, so that it is off at first.
+	PluginMakesOffers bool `json:"pluginMakesOffers"`
 }
 
 var allAssumed = assumptions{CreateObjects: true, UpdateStatus: true, ZuoraCustomerPath: true, UnknownIs404: true,

@@ -526,7 +526,7 @@ func TestStateAndControl(t *testing.T) {
 
 	b.must("PUT", "/_sandbox/assumptions", `{"createObjects":false}`)
 	want := map[string]any{"createObjects": false, "updateStatus": true, "zuoraCustomerPath": true,
-		"unknownIs404": true, "publishedCatalogue": true}
+		"unknownIs404": true, "publishedCatalogue": true, "pluginMakesOffers": false}
 	if diff := cmp.Diff(want, b.must("GET", "/_sandbox/assumptions", "")); diff != "" {
 		t.Errorf("assumptions mismatch (-want +got):\n%s", diff)
 	}

@@ -22,6 +22,7 @@ type ZuoraSubscription struct {
 	TermStart     string
 	TermEnd       string
 	AutoRenew     bool
+	Plans         []string // names of the rate plans that run; see assumptions.PluginMakesOffers
 }
 
 // syncSubscription is POST /plugins/zuora/sync/subscription/{id}: Limio reads
@@ -81,11 +82,54 @@ func (s *Sandbox) syncFromZuora(ctx context.Context, key string) (id, owner stri
 			return "", "", err
 		}
 	}
+	before := s.store.byNumber[subscriptionName{customer.ID, z.Number}]
 	sub, err := s.store.putSubscription(z, customer, fresh["sub-"], now)
+	if err == nil && before == nil && s.store.assume.PluginMakesOffers {
+		err = s.addOffers(z, sub, now)
+	}
 	if err != nil {
 		return "", "", err
 	}
 	return sub.ID, sub.Owner, nil
+}
+
+// addOffers makes the offers of a new subscription as Limio sells them: with the
+// published item whose bundle names the rate plan, where there is exactly one,
+// and a timestamp for a start.
+func (s *Sandbox) addOffers(z ZuoraSubscription, sub *record, now string) error {
+	for _, plan := range z.Plans {
+		var found []map[string]any
+		for _, i := range s.store.catalogue {
+			var item struct {
+				Data struct {
+					Bundles []struct {
+						RatePlan string `json:"rate_plan"`
+					} `json:"productBundles"`
+				} `json:"data"`
+			}
+			var whole map[string]any
+			if i.kind != "offer" || json.Unmarshal(i.raw, &item) != nil || json.Unmarshal(i.raw, &whole) != nil {
+				continue
+			}
+			for _, b := range item.Data.Bundles {
+				if b.RatePlan == plan {
+					found = append(found, whole)
+				}
+			}
+		}
+		if len(found) != 1 {
+			continue
+		}
+		whole := found[0]
+		whole["mode"], whole["service"], whole["record_type"], whole["status"] = "production", "limio", "offer", "active"
+		_, err := s.store.addOwn(envelope{RecordType: kindOffer, ID: s.newID("subscription_offer-"), Name: fmt.Sprint(whole["name"]),
+			Owner: sub.Owner, Customer: sub.Customer, Related: sub.ID, Start: z.Start}, now,
+			map[string]any{"name": whole["name"], "start": z.Start + "T09:00:00.210Z", "quantity": 1, "offer": whole})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // addCustomer makes owner, customer and account identity.

@@ -88,6 +88,10 @@ func (z *zuoraReader) subscription(ctx context.Context, key, token string) (Zuor
 		TermStart     string `json:"termStartDate"`
 		TermEnd       string `json:"termEndDate"`
 		AutoRenew     bool   `json:"autoRenew"`
+		RatePlans     []struct {
+			Name       string `json:"ratePlanName"`
+			LastChange string `json:"lastChangeType"`
+		} `json:"ratePlans"`
 	}
 	err = z.do(req, &s)
 	if err != nil {
@@ -96,7 +100,14 @@ func (z *zuoraReader) subscription(ctx context.Context, key, token string) (Zuor
 	if s.Number == "" || s.AccountID == "" {
 		return ZuoraSubscription{}, errors.New("zuora's answer names no subscription and account")
 	}
-	return ZuoraSubscription(s), nil
+	out := ZuoraSubscription{Number: s.Number, AccountID: s.AccountID, AccountNumber: s.AccountNumber, AccountName: s.AccountName,
+		Status: s.Status, Start: s.Start, TermStart: s.TermStart, TermEnd: s.TermEnd, AutoRenew: s.AutoRenew}
+	for _, plan := range s.RatePlans {
+		if plan.LastChange != "Remove" {
+			out.Plans = append(out.Plans, plan.Name)
+		}
+	}
+	return out, nil
 }
 
 func (z *zuoraReader) do(req *http.Request, out any) error {
