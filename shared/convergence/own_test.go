@@ -192,3 +192,27 @@ func TestDefaultIsNewest(t *testing.T) {
 		}
 	}
 }
+
+// TestNumbersThatBegin: a tenant that begins to send the numbers of rate plans
+// has the same offers as before.
+func TestNumbersThatBegin(t *testing.T) {
+	t.Parallel()
+
+	without := sold(func(a *billing.Account) { a.Subscriptions[0].RatePlans[0].Number = "" })
+	if got := lines(convergence.Diff(project(sold(), ada), found(without, ada))); len(got) != 0 {
+		t.Errorf("Diff = %q, want nothing", got)
+	}
+	removed := sold(func(a *billing.Account) {
+		plan := &a.Subscriptions[0].RatePlans[0]
+		plan.LastChangeType, plan.Charges[0].Segments[0].Until = "Remove", "2026-06-01"
+	})
+	ended := 0
+	for _, c := range convergence.Diff(project(removed, ada), found(without, ada)).Changes {
+		if c.Action == hotsync.ActionEnd && c.Object.Kind == projection.SubscriptionOffer && c.Data["end"] == "2026-06-01" {
+			ended++
+		}
+	}
+	if ended != 1 {
+		t.Errorf("%d offers end, want 1", ended)
+	}
+}

@@ -132,6 +132,10 @@ func TestPlansAndCatalogue(t *testing.T) {
 			[]string{"subscription 10 /offers/a", "base /offers/a", "note offer_unmanageable"}},
 		{"a booked change to what is not published", booked, []catalogue.Item{monthly}, nil,
 			[]string{"subscription 10 /offers/a", "base /offers/a", "base <nil>", "attention plan_unmatched"}},
+		{"a booked change to what costs more", sub(rp("Monthly", "Remove", of(seg("2026-01-01", "2026-12-01", "10"))), rp("Yearly", "Add", of(seg("2026-12-01", "", "99")))),
+			[]catalogue.Item{monthly, published("/offers/y", "offer", "Yearly", func(_, attributes map[string]any) {
+				attributes["price__limio"].([]any)[0].(map[string]any)["value"] = "99"
+			})}, nil, []string{"subscription 10 /offers/a", "base /offers/a", "base /offers/y"}},
 		{"what is over concerns nobody", changed(sub(base), func(s *billing.Subscription) { s.Status, s.End = "Cancelled", "2026-06-01" }), nil, nil,
 			[]string{"subscription 10 <nil>", "base <nil>"}},
 	} {

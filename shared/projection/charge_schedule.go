@@ -164,7 +164,7 @@ func (p *projector) lastBilled(s subscription) (day string, _ []item) {
 	out, bases := map[string][]item{}, map[string][]part{}
 	charges := billedCharges(s)
 	for _, b := range charges {
-		if isDiscount(b.charge) || !b.since || !b.period.isKnown() || b.plan.span.isOver(p.opt.Today) {
+		if isDiscount(b.charge) || !b.since || !b.period.isKnown() {
 			continue
 		}
 		from := p.lastPeriod(b)

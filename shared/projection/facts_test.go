@@ -294,6 +294,8 @@ func TestFactsMoney(t *testing.T) {
 		{"32 usage alone", one(typed("Usage", priced("3", "Month", ""))), []string{"active <nil>", "A <nil>"}, 0},
 		{"33 a percentage that ends", []billing.RatePlan{rp("A", "Add", priced("20", "Month", "")), rp("Promo", "Add", percent)},
 			[]string{"active 20", "A 20", "Promo 25% discount until 2027-01-15"}, 0},
+		{"one of two that cannot be read", []billing.RatePlan{rp("A", "Add", priced("20", "Month", ""), priced("3", "Month", "", perUnit("")))},
+			[]string{"active <nil>", "A <nil>"}, 1},
 		{"34 no number of units", one(priced("3", "Month", "", perUnit(""))), []string{"active <nil>", "A <nil>"}, 1},
 		{"units: the price of one beside their number", one(priced("3", "Month", "", perUnit("5"))), []string{"active 15", "A 3"}, 0},
 		{"35 tenths", []billing.RatePlan{rp("A", "Add", priced("0.1", "Month", ""), priced("0.2", "Month", ""))}, []string{"active 0.3", "A 0.3"}, 0},
@@ -359,6 +361,8 @@ func TestFactsCharges(t *testing.T) {
 		{"cancelled to a day", changed(sub(rp("A", "Add", of(through("2026-12-01", seg("2026-01-01", "2026-12-20", "10"))))), func(s *billing.Subscription) {
 			s.Status, s.TermEnd, s.End = "Cancelled", "2026-12-20", "2026-12-20"
 		}), half[:2]},
+		{"a plan that ran out was paid", sub(rp("A", "Add", of(through("2026-12-15", seg("2026-01-01", "2026-11-24", "10")))), rp("B", "Add", of(seg("2026-12-15", "", "12")))),
+			[]string{"A-S1/2026-11-15 10.00", "A-S1/2026-12-15 12.00"}},
 		{"yen", sub(rp("A", "Add", charge(of(through("2026-12-20", seg("2026-01-01", "", "1500"))), func(c *billing.Charge) { c.Currency = "JPY" }))),
 			[]string{"A-S1/2026-11-20 1500", "A-S1/2026-12-20 1500"}},
 		{"the last of a month", changed(sub(rp("A", "Add", of(through("2026-11-30", seg("2026-01-31", "", "10"))))), func(s *billing.Subscription) { s.TermEnd = "2026-12-31" }),
