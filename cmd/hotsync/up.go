@@ -46,6 +46,7 @@ func up(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func banner(w io.Writer, s *stack.Stack) {
 	fmt.Fprintf(w, `
+  the shop            %s   sign in and see what arrives
   HTTP API, console   %s
   Lambda invoke API   %s
   Zuora sandbox       %s
@@ -55,7 +56,7 @@ func banner(w io.Writer, s *stack.Stack) {
 
 Sign somebody in from another terminal:
 
-`, s.URL, s.InvokeURL, s.ZuoraURL, s.LimioURL, s.IDPURL, filepath.Join(s.Dir, "logs"))
+`, s.ShopURL, s.URL, s.InvokeURL, s.ZuoraURL, s.LimioURL, s.IDPURL, filepath.Join(s.Dir, "logs"))
 	for _, p := range persona.All(time.Now()) {
 		if p.Issuer != persona.Staff {
 			fmt.Fprintf(w, "  go run ./cmd/hotsync login %-11s %s\n", p.Name, p.Story)

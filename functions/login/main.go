@@ -65,11 +65,13 @@ func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, err
 	}
 
 	db := dynamodb.NewFromConfig(cfg)
+	recorded := eventstore.New(db, eventstore.Config{Table: events, Retention: time.Duration(retention) * 24 * time.Hour, Now: time.Now})
 	handler := frontdoor.New(frontdoor.Config{
 		Tokens:   oidc.New(oidc.Config{}),
 		Settings: settingstore.NewCached(settingstore.New(db, settings, time.Now), log),
 		Queue:    syncqueue.New(sqs.NewFromConfig(cfg), queueURL),
-		Events:   eventstore.New(db, eventstore.Config{Table: events, Retention: time.Duration(retention) * 24 * time.Hour, Now: time.Now}),
+		Events:   recorded,
+		Event:    recorded.Get,
 		SearchKey: func(ctx context.Context) []byte {
 			text, err := key.Text(ctx, false)
 			if err != nil {

@@ -174,6 +174,9 @@ func (s *Server) take(code string) (grant, bool) {
 // token exchanges a code (RFC 6749, 4.1.3).
 func (i issuer) token(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	if origin := r.Header.Get("Origin"); loopback(origin) {
+		w.Header().Set("Access-Control-Allow-Origin", origin) // a page is a public client; PKCE guards its code
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	answer, err := i.exchange(r)
 	var e *oauthError

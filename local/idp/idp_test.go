@@ -90,8 +90,8 @@ func (b *testBundle) idToken(method, path, body string) string {
 }
 
 func (b *testBundle) verified(raw string) (oidc.Token, hotsync.Code) {
-	token, err := b.verify.Verify(b.t.Context(), raw, func(issuer string) ([]string, bool) {
-		return []string{idp.ClientID}, strings.HasPrefix(issuer, b.base+"/")
+	token, err := b.verify.Verify(b.t.Context(), raw, func(issuer string) (oidc.Rules, bool) {
+		return oidc.Rules{Audiences: []string{idp.ClientID}}, strings.HasPrefix(issuer, b.base+"/")
 	})
 	if err != nil {
 		return oidc.Token{}, hotsync.AsError(err).Code
@@ -460,7 +460,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = b.verify.Verify(ctx, b.idToken(http.MethodGet, "/_sandbox/token?persona=single", ""), func(string) ([]string, bool) { return []string{idp.ClientID}, true })
+	_, err = b.verify.Verify(ctx, b.idToken(http.MethodGet, "/_sandbox/token?persona=single", ""), func(string) (oidc.Rules, bool) { return oidc.Rules{Audiences: []string{idp.ClientID}}, true })
 	if hotsync.AsError(err).Code != hotsync.CodeJWKSUnavailable {
 		t.Errorf("Verify with a cancelled context = %v", err)
 	}

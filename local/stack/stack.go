@@ -24,6 +24,7 @@ import (
 	"hotsync/local/lambdahost"
 	"hotsync/local/limiosandbox"
 	"hotsync/local/persona"
+	"hotsync/local/shop"
 	"hotsync/local/template"
 	"hotsync/local/zuorasandbox"
 	"hotsync/shared/hotsync"
@@ -31,10 +32,10 @@ import (
 )
 
 // Ports are the loopback ports of the addresses; 0 is a free one.
-type Ports struct{ HTTP, Invoke, Zuora, Limio, IDP int }
+type Ports struct{ HTTP, Invoke, Zuora, Limio, IDP, Shop int }
 
 // FixedPorts are those of hotsync up; docs and personas rely on them.
-var FixedPorts = Ports{HTTP: 8080, Invoke: 8081, Zuora: 8091, Limio: 8092, IDP: 8093}
+var FixedPorts = Ports{HTTP: 8080, Invoke: 8081, Zuora: 8091, Limio: 8092, IDP: 8093, Shop: 8094}
 
 // Options say how a stack is brought up. The zero value is one on free ports,
 // with the settings of LocalSettings.
@@ -62,6 +63,7 @@ type Stack struct {
 	ZuoraURL  string
 	LimioURL  string
 	IDPURL    string
+	ShopURL   string
 	Dir       string
 
 	Zuora    *zuorasandbox.Server
@@ -172,12 +174,22 @@ func (s *Stack) startSandboxes(opt Options) (err error) {
 		s.IDP, err = idp.New(idp.Config{BaseURL: base})
 		return s.IDP
 	})
+	if err != nil {
+		return err
+	}
+	// The shop's address is a parameter of the HTTP API, whose address the shop's
+	// page has: it is told once both are known.
+	s.ShopURL, err = s.serve(opt.Ports.Shop, "shop", func(string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			shop.New(shop.Config{API: s.URL, Limio: s.LimioURL, Provider: s.IDPURL, ClientID: idp.ClientID}).ServeHTTP(w, r)
+		})
+	})
 	return err
 }
 
 func (s *Stack) createResources(ctx context.Context, root string, opt Options) (err error) {
 	parameters := map[string]string{"ZuoraBaseUrl": s.ZuoraURL, "LimioBaseUrl": s.LimioURL, "ZuoraSecretId": "", "LimioSecretId": "", "CalloutSecretId": "arn:aws:secretsmanager:us-east-1:000000000000:secret:callout-local0",
-		"ConsoleIssuer": s.IDPURL + "/" + idp.Staff, "ConsoleClientId": idp.ClientID, "AllowedOrigins": shopOrigin}
+		"ConsoleIssuer": s.IDPURL + "/" + idp.Staff, "ConsoleClientId": idp.ClientID, "AllowedOrigins": shopOrigin + "," + s.ShopURL}
 	for name, value := range opt.Parameters {
 		parameters[name] = value
 	}

@@ -65,14 +65,16 @@ type Events interface {
 	Tally(ctx context.Context, e hotsync.Event) error
 }
 
-// Config is what a Handler is made of. Every member but Metrics is needed.
+// Config is what a Handler is made of. Every member but Event and Metrics is
+// needed.
 type Config struct {
 	Tokens    Tokens
 	Settings  Settings
 	Queue     Queue
 	Events    Events
-	SearchKey func(context.Context) []byte    // of hotsync.SearchHash; nil when it cannot be had
-	Random    func([]byte) (n int, err error) // crypto/rand.Read
+	Event     func(ctx context.Context, id string) (hotsync.Event, error) // for GET /syncs; nil to know none
+	SearchKey func(context.Context) []byte                                // of hotsync.SearchHash; nil when it cannot be had
+	Random    func([]byte) (n int, err error)                             // crypto/rand.Read
 	Now       func() time.Time
 	Log       *slog.Logger
 	Metrics   *telemetry.Metrics // nil to count nothing

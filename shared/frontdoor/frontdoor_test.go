@@ -157,6 +157,13 @@ func (b *testBundle) statuses() []hotsync.Status {
 func (b *testBundle) handler() *frontdoor.Handler {
 	n := byte(0)
 	return frontdoor.New(frontdoor.Config{Tokens: b, Settings: b, Queue: b, Events: b,
+		Event: func(_ context.Context, id string) (hotsync.Event, error) {
+			e, ok := b.events[id]
+			if !ok {
+				return e, hotsync.Errorf(hotsync.CodeNotFound, "There is no such event.")
+			}
+			return e, nil
+		},
 		SearchKey: func(ctx context.Context) []byte { return b.searchKey(ctx) },
 		Random:    func(p []byte) (int, error) { n++; p[0] = n; return len(p), nil },
 		Now:       func() time.Time { return b.now() },

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"hotsync/shared/hotsync"
 )
@@ -19,6 +20,7 @@ type request struct {
 	Path           string              `json:"path"`       // 1.0
 	RouteKey       string              `json:"routeKey"`   // 2.0: method and path likewise, or $default
 	RawPath        string              `json:"rawPath"`    // 2.0
+	Query          map[string]string   `json:"queryStringParameters"`
 	Headers        map[string]string   `json:"headers"`
 	MultiValue     map[string][]string `json:"multiValueHeaders"` // 1.0
 	RequestContext struct {
@@ -122,7 +124,11 @@ type answer struct {
 // serve answers an event of API Gateway.
 func (h *Handler) serve(ctx context.Context, raw []byte) []byte {
 	result := make(chan answer, 1)
-	failure := h.within(ctx, loginDeadline, func(ctx context.Context) { result <- h.login(ctx, raw) })
+	limit := loginDeadline
+	if strings.Contains(string(raw), syncsRoute) {
+		limit = syncsTime
+	}
+	failure := h.within(ctx, limit, func(ctx context.Context) { result <- h.login(ctx, raw) })
 	if failure != nil {
 		return encode(refusal(failure))
 	}
@@ -162,9 +168,12 @@ func (h *Handler) login(ctx context.Context, raw []byte) answer {
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
 	dec.UseNumber()
 	err := dec.Decode(&r)
+	id, isSync := r.syncID()
 	switch {
 	case err != nil:
 		return refusal(hotsync.Errorf(hotsync.CodeBadRequest, "The request could not be read."))
+	case isSync:
+		return h.serveSyncs(ctx, &r, id)
 	case r.path() != "/login":
 		return refusal(hotsync.Errorf(hotsync.CodeNotFound, "There is only POST /login here."))
 	case r.method() != http.MethodPost:
@@ -194,11 +203,11 @@ func (h *Handler) admitRequest(ctx context.Context, r *request) (admission, erro
 	}
 	login := hotsync.Login{Trigger: hotsync.TriggerLogin, Identity: hotsync.Identity{Issuer: token.Issuer, Subject: token.Subject},
 		Audience: token.Audience, Email: token.Email, Claims: token.Claims, At: now}
-	login.ID = loginID("request", r.RequestContext.RequestID)
-	if r.RequestContext.RequestID == "" {
-		login.ID = loginID("event", hotsync.NewEventID(login.At, h.Random))
-	}
-	return h.admit(ctx, login, settings, func(string) string { return hotsync.NewEventID(login.At, h.Random) })
+	// One token is one login, however often it is sent within ten seconds: its
+	// claims, jti and iat among them, tell it from the token of the next sign-in.
+	bucket := now.Truncate(sameLogin)
+	login.ID = loginID("token", token.Issuer, token.Subject, string(encode(token.Claims)), bucket.UTC().Format(time.RFC3339))
+	return h.admit(ctx, login, settings, func(target string) string { return hotsync.EventIDFor(bucket, login.ID, target) })
 }
 
 // refused logs a login that was not let in. The causes carry nothing of the

@@ -96,15 +96,22 @@ func TestLoginWithHotSyncOff(t *testing.T) {
 	}
 }
 
-// TestLoginIsFresh: every POST is a login of its own, so a retry by the caller
-// syncs again.
-func TestLoginIsFresh(t *testing.T) {
+// TestOneTokenIsOneLogin: a token that is sent again within ten seconds, by a
+// gateway or by anybody, is the same login with the same events; the token of the
+// next sign-in, and the same one later, is another.
+func TestOneTokenIsOneLogin(t *testing.T) {
 	t.Parallel()
 
 	b := newBundle()
 	h := b.handler()
-	for _, id := range []string{"r1", "r2", "", ""} {
-		_, err := h.Invoke(t.Context(), []byte(httpEvent(claims("A1"), func(_, rc map[string]any) { rc["requestId"] = id })))
+	for _, tc := range []struct {
+		token string
+		now   time.Time
+	}{{"t1", at}, {"t1", at.Add(5 * time.Second)}, {"t1", at}, {"t2", at}, {"t1", at.Add(time.Minute)}, {"t3", at}} {
+		b.now = func() time.Time { return tc.now }
+		c := claims("A1")
+		c["jti"] = tc.token
+		_, err := h.Invoke(t.Context(), []byte(httpEvent(c, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +120,7 @@ func TestLoginIsFresh(t *testing.T) {
 	for _, r := range b.sent {
 		logins[r.LoginID], events[r.EventID] = true, true
 	}
-	if len(logins) != 4 || len(events) != 4 {
+	if len(logins) != 4 || len(events) != 4 || len(b.events) != 4 {
 		t.Errorf("%d login ids and %d event ids for 4 logins", len(logins), len(events))
 	}
 }
@@ -411,6 +418,39 @@ func BenchmarkLogin(b *testing.B) {
 		got, err := h.Invoke(b.Context(), raw)
 		if err != nil || !json.Valid(got) {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestProgress: a person is told of their own sync and of nobody else's.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+
+	id := hotsync.EventIDFor(at, "one")
+	for name, tc := range map[string]struct {
+		path, subject string
+		status        int
+	}{
+		"one's own":       {"/syncs/" + id, "direct|ada", http.StatusOK},
+		"somebody else's": {"/syncs/" + id, "direct|eve", http.StatusNotFound},
+		"none":            {"/syncs/" + hotsync.EventIDFor(at, "two"), "direct|ada", http.StatusNotFound},
+		"no id":           {"/syncs/x", "direct|ada", http.StatusNotFound},
+	} {
+		b := newBundle()
+		b.events[id] = hotsync.Event{ID: id, Status: hotsync.StatusSucceeded, Account: hotsync.AccountRef{Number: "A1"}, Changes: make([]hotsync.Change, 3),
+			Request: hotsync.SyncRequest{Identity: hotsync.Identity{Issuer: localIssuer, Subject: "direct|ada"}}}
+		c := claims("A1")
+		c["sub"] = tc.subject
+		a, _ := b.post(t, httpEvent(c, func(event, rc map[string]any) {
+			event["rawPath"], event["routeKey"] = tc.path, "GET /syncs/{event}"
+			rc["http"] = map[string]any{"method": "GET", "path": tc.path}
+		}))
+		if a.StatusCode != tc.status || len(b.sent) != 0 {
+			t.Errorf("%s: answer %d %s, want %d", name, a.StatusCode, a.Body, tc.status)
+		}
+		want := `{"event":"` + id + `","status":"succeeded","done":true,"visible":true,"changes":3,"tries":0}`
+		if tc.status == http.StatusOK && a.Body != want {
+			t.Errorf("%s: %s, want %s and nothing else", name, a.Body, want)
 		}
 	}
 }
