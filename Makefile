@@ -8,7 +8,7 @@ GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -buildvcs=false
 
 RACE      := $(shell command -v cc >/dev/null && echo -race)
 
-.PHONY: help run test screenshots build package lint vulnerabilities fmt bench soak storm budget fuzz tools
+.PHONY: help run sam-local test screenshots build package lint vulnerabilities fmt bench soak storm budget fuzz tools
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -22,6 +22,10 @@ run: tools ## bring the whole system up on this computer
 	@# Not go run: it would not pass a signal on, and leave the system behind.
 	go build -o .hotsync/hotsync ./cmd/hotsync
 	exec .hotsync/hotsync up
+
+sam-local: tools ## the same, so that sam local invoke runs the functions against it (needs Docker and SAM CLI)
+	go build -o .hotsync/hotsync ./cmd/hotsync
+	exec .hotsync/hotsync up --for-sam
 
 test: tools ## run every test
 	go vet ./...

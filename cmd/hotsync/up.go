@@ -10,6 +10,7 @@ import (
 
 	"hotsync/local/checkout"
 	"hotsync/local/persona"
+	"hotsync/local/samlocal"
 	"hotsync/local/stack"
 )
 
@@ -17,6 +18,7 @@ import (
 func up(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flags("up", stderr)
 	verbose := f.Bool("v", false, "show the functions' log lines")
+	forSAM := f.Bool("for-sam", false, "let containers of sam local invoke reach it, and write a template for them")
 	err := parse(f, args, 0)
 	if err != nil {
 		return err
@@ -39,6 +41,14 @@ func up(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return errors.Join(err, s.Close())
 	}
 	banner(stdout, s)
+	if *forSAM {
+		doors, err := samlocal.Open(ctx, s, root, samlocal.Bridge(), filepath.Join(s.Dir, "sam"))
+		if err != nil {
+			return errors.Join(err, s.Close())
+		}
+		defer doors.Close()
+		fmt.Fprintf(stdout, "\nsam local invoke runs the functions of %s; the lines are in events/README.md.\n", doors.Template)
+	}
 	<-ctx.Done()
 	fmt.Fprintln(stderr, "hotsync: stopping")
 	return s.Close()

@@ -74,6 +74,9 @@ type Stack struct {
 	Host     *lambdahost.Host
 	Settings *settingstore.Store
 
+	Binaries    map[string]string // compiled functions by folder
+	Environment []string          // KEY=value pairs that every function gets beside the template's
+
 	closers []func() error // in the order of starting
 }
 
@@ -227,7 +230,8 @@ func (s *Stack) startFunctions(opt Options, binaries map[string]string, logs str
 		"ZUORA="+fmt.Sprintf(`{"clientId":%q,"clientSecret":%q}`, zuoraID, zuoraSecret),
 		"LIMIO="+fmt.Sprintf(`{"clientId":%q,"clientSecret":%q}`, limioID, limioSecret),
 		"SEARCH_KEY=local-search-key", "SESSION_KEY=local-session-key", `CALLOUT={"hmacKey":"local-callout-key"}`)
-	s.Host, err = lambdahost.New(lambdahost.Config{Template: s.Template, Binaries: binaries, Environment: append(env, opt.Env...),
+	s.Binaries, s.Environment = binaries, append(env, opt.Env...)
+	s.Host, err = lambdahost.New(lambdahost.Config{Template: s.Template, Binaries: binaries, Environment: s.Environment,
 		SQS: s.Engines.SQS(), LogDir: logs, Tee: opt.Logs, Logger: slog.Default(), CrashVisibility: opt.Visibility})
 	if err != nil {
 		return err

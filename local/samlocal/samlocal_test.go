@@ -1,0 +1,134 @@
+package samlocal_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"hotsync/local/checkout"
+	"hotsync/local/lambdahost"
+	"hotsync/local/samlocal"
+	"hotsync/local/stack"
+	"hotsync/local/stack/stacktest"
+	"hotsync/local/template"
+)
+
+// inContainer is what sam itself puts into a container: region, made-up
+// credentials, and no more.
+var inContainer = []string{"AWS_SAM_LOCAL=true", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
+	"AWS_ACCESS_KEY_ID=defaultkey", "AWS_SECRET_ACCESS_KEY=defaultsecret"}
+
+// TestSampleEventsInSAMsEnvironment runs the lines of events/README.md with the
+// compiled functions in the environment that sam would give them: variables of
+// the template written for it, by an address that is not the engines' own.
+func TestSampleEventsInSAMsEnvironment(t *testing.T) {
+	t.Parallel()
+
+	s := stacktest.Start(t, stack.Options{Name: "forsam", Personas: true})
+	root, err := checkout.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	doors, err := samlocal.Open(t.Context(), s.Stack, root, "127.0.0.2", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := doors.Close()
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	// This reader is strict, and resolves nothing here: all is plain text.
+	tmpl, err := template.Load(doors.Template, template.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	binaries := map[string]string{}
+	for _, f := range tmpl.Functions {
+		binaries[f.Dir] = filepath.Join(dir, "functions", f.Dir, "bootstrap")
+		for name, value := range f.Environment {
+			for _, own := range []string{s.Engines.DynamoDBEndpoint, s.Engines.SQSEndpoint, s.ZuoraURL, s.LimioURL} {
+				if strings.Contains(value, own) {
+					t.Errorf("%s: %s is %s, which no container reaches", f.LogicalID, name, value)
+				}
+			}
+		}
+	}
+	host, err := lambdahost.New(lambdahost.Config{Template: tmpl, Binaries: binaries, Environment: inContainer, LogDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := host.Close(context.Background()) // the test's own context has ended
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	lines := readmeLines(t, root)
+	if len(lines) != len(s.Template.Functions) {
+		t.Errorf("events/README.md has %d lines of sam local invoke, for %d functions", len(lines), len(s.Template.Functions))
+	}
+	for function, event := range lines {
+		raw, err := os.ReadFile(filepath.Join(root, event))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := host.Invoke(t.Context(), function, raw)
+		if err != nil || got.FunctionError != "" {
+			t.Errorf("%s with %s: %v %s", function, event, err, got.Payload)
+			continue
+		}
+		checkAnswer(t, function, got.Payload)
+	}
+}
+
+// readmeLines are the events that events/README.md calls functions with.
+func readmeLines(t *testing.T, root string) map[string]string {
+	t.Helper()
+	readme, err := os.ReadFile(filepath.Join(root, "events", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]string{}
+	for line := range strings.Lines(string(readme)) {
+		words := strings.Fields(line)
+		if strings.HasPrefix(line, "    sam local invoke ") && len(words) == 6 {
+			lines[words[3]] = words[5]
+		}
+	}
+	return lines
+}
+
+// checkAnswer wants what events/README.md says the function answers.
+func checkAnswer(t *testing.T, function string, payload []byte) {
+	t.Helper()
+	var a struct {
+		TriggerSource string             `json:"triggerSource"`
+		StatusCode    int                `json:"statusCode"`
+		Failures      *[]json.RawMessage `json:"batchItemFailures"`
+	}
+	err := json.Unmarshal(payload, &a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ok bool
+	switch function {
+	case "LoginFunction":
+		ok = a.TriggerSource == "PostAuthentication_Authentication"
+	case "SyncFunction", "DeadLetterFunction":
+		ok = a.Failures != nil && len(*a.Failures) == 0
+	case "CalloutFunction":
+		ok = a.StatusCode == http.StatusAccepted
+	case "ConsoleFunction":
+		ok = a.StatusCode == http.StatusSeeOther
+	}
+	if !ok {
+		t.Errorf("%s answered %s", function, payload)
+	}
+}
