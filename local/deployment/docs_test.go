@@ -26,6 +26,8 @@ var why = map[string]string{
 	"QueueSyncs":         "put what a login or callout names on the queue",
 	"RecordEvents":       "write events, counts and what is known of accounts; where Zuora is called, the pause of those calls",
 	"ReadSettings":       "the settings in force",
+	"KeepOwnership":      "who sees what in Limio, before a login is linked",
+	"ReadOwnership":      "the dry run takes the decision that a sync would take",
 	"ReadSearchKey":      "key of the hashes that events are found by",
 	"TakeRequests":       "what Lambda's poller does in the function's name",
 	"QueueAgain":         "send a resolved request on under its account; wait before another try",

@@ -31,6 +31,8 @@ func (s *Stack) System() System {
 		switch t.LogicalID {
 		case "EventsTable":
 			env["EVENTS_TABLE"] = t.Name
+		case "OwnershipTable":
+			env["OWNERSHIP_TABLE"] = t.Name
 		case "SettingsTable":
 			env["SETTINGS_TABLE"] = t.Name
 		}

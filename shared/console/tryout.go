@@ -238,9 +238,15 @@ func (c *console) try(ctx context.Context, p pasted, s hotsync.Settings, dryRun 
 	out.Targets = make([]target, len(found.Wanted))
 	var g errgroup.Group
 	g.SetLimit(tryAtOnce)
+	var named []string
+	for _, wanted := range found.Wanted {
+		if wanted.Account != "" {
+			named = append(named, wanted.Account)
+		}
+	}
 	for i, wanted := range found.Wanted {
 		g.Go(func() error {
-			out.Targets[i] = c.tryTarget(ctx, wanted, login.Identity, found.Provider, s, dryRun)
+			out.Targets[i] = c.tryTarget(ctx, wanted, named, login.Identity, found.Provider, s, dryRun)
 			return nil
 		})
 	}
@@ -265,7 +271,8 @@ func otherClaims(have map[string]any, p hotsync.Provider) []string {
 }
 
 // tryTarget finds out what would become of one account or lookup.
-func (c *console) tryTarget(ctx context.Context, w claims.Wanted, who hotsync.Identity, provider string, s hotsync.Settings, dryRun bool) target {
+func (c *console) tryTarget(ctx context.Context, w claims.Wanted, named []string, who hotsync.Identity, provider string,
+	s hotsync.Settings, dryRun bool) target {
 	t := target{Claim: w.Claim, Account: w.Account, State: "good"}
 	if w.Lookup != nil {
 		t.Field, t.Value = w.Lookup.Field, mask(w.Lookup.Value)
@@ -280,7 +287,7 @@ func (c *console) tryTarget(ctx context.Context, w claims.Wanted, who hotsync.Id
 	if !dryRun {
 		return t
 	}
-	would, err := c.DryRunner.DryRun(ctx, hotsync.SyncRequest{Trigger: hotsync.TriggerConsole, Provider: provider, Identity: who, Claim: w.Claim,
+	would, err := c.DryRunner.DryRun(ctx, hotsync.SyncRequest{Trigger: hotsync.TriggerLogin, Provider: provider, Identity: who, Claim: w.Claim, Named: named,
 		Account: t.Ref.ID, AccountID: t.Ref.ID, Lookup: w.Lookup, RequestedAt: c.Now()})
 	if err != nil {
 		t.State, t.NoDryRun = "bad", hotsync.AsError(err).Problem()

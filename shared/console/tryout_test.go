@@ -117,7 +117,7 @@ func TestTryoutLookup(t *testing.T) {
 				t.Fatalf("made %d dry runs, want %d", got, want)
 			}
 			if tc.name == "one" {
-				want := hotsync.SyncRequest{Trigger: hotsync.TriggerConsole, Provider: "lookup", Identity: hotsync.Identity{Issuer: "https://login.example.com/lookup", Subject: tc.sub},
+				want := hotsync.SyncRequest{Trigger: hotsync.TriggerLogin, Provider: "lookup", Identity: hotsync.Identity{Issuer: "https://login.example.com/lookup", Subject: tc.sub},
 					Claim: "sub", Account: accountTwo, AccountID: accountTwo, Lookup: &hotsync.Lookup{Field: "LimioExternalId__c", Value: tc.sub}, RequestedAt: start}
 				if diff := cmp.Diff(want, b.sides.dryRuns[0]); diff != "" {
 					t.Errorf("dry run mismatch (-want +got):\n%s", diff)

@@ -58,12 +58,6 @@ func (s *Store) Erase(ctx context.Context, who hotsync.Identity) (_ Erased, err 
 			done.Accounts++
 		}
 	}
-	for _, login := range traces.identities {
-		err = s.forgetOwner(ctx, login)
-		if err != nil {
-			return done, err
-		}
-	}
 	for _, id := range traces.events {
 		err = s.anonymise(ctx, id)
 		if err != nil {

@@ -46,7 +46,7 @@ func (j *job) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	changes, have, err := j.plan(ctx, account, have)
+	changes, have, err := j.plan(ctx, account, have, now)
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (j *job) checkClaim(account billing.Account) error {
 // plan says what has to change in Limio. With the plugin strategy it first lets
 // Limio create the subscriptions it lacks, which is why it may read Limio again;
 // it returns the objects that the changes were found against.
-func (j *job) plan(ctx context.Context, account billing.Account, have []projection.Object) ([]convergence.Change, []projection.Object, error) {
+func (j *job) plan(ctx context.Context, account billing.Account, have []projection.Object, readAt time.Time) ([]convergence.Change, []projection.Object, error) {
 	result, err := j.project(ctx, account, "")
 	if err != nil {
 		return nil, nil, err
@@ -194,12 +194,9 @@ func (j *job) plan(ctx context.Context, account billing.Account, have []projecti
 			return nil, nil, err
 		}
 	}
-	place := belonging{link: true}
-	if !j.dry {
-		place, err = j.belong(ctx, hotsync.AccountRef{ID: account.ID, Number: account.Number}, have)
-		if err != nil {
-			return nil, nil, err
-		}
+	place, err := j.belong(ctx, hotsync.AccountRef{ID: account.ID, Number: account.Number}, have, readAt)
+	if err != nil {
+		return nil, nil, err
 	}
 	if place.owner != "" {
 		result, err = j.project(ctx, account, place.owner)
@@ -220,12 +217,12 @@ func (j *job) plan(ctx context.Context, account billing.Account, have []projecti
 			d.Changes = slices.DeleteFunc(d.Changes, func(c convergence.Change) bool { return c.Action == hotsync.ActionLink })
 		}
 		if place.warning != "" {
-			d.Findings = []hotsync.Finding{hotsync.Attention(hotsync.FindingNotLinked, account.Number, "", "%s", place.warning)} // instead of what Diff has to say of the link
+			d.Findings = []hotsync.Finding{hotsync.Attention(hotsync.FindingNotLinked, account.Number, linkHints[place.reason], "%s", place.warning)} // instead of what Diff has to say of the link
 		}
 		j.event.Findings = append(j.event.Findings, d.Findings...)
 		return d.Changes, fmt.Sprintf("%d changes", len(d.Changes)), nil
 	})
-	j.linked = place.link
+	j.linked, j.claimed = place.link, place.claimed
 	return changes, have, err
 }
 

@@ -36,12 +36,13 @@ func (s *Syncer) DryRun(ctx context.Context, r hotsync.SyncRequest) (_ DryRun, e
 		}
 		j.request.AccountID = ref.ID
 	}
+	now := s.Now()
 	account, have, err := j.readBoth(ctx)
 	if err != nil {
 		return DryRun{}, err
 	}
 	j.settings.CreationStrategy = hotsync.CreateObjects // whatever is set: a dry run creates nothing
-	changes, _, err := j.plan(ctx, account, have)
+	changes, _, err := j.plan(ctx, account, have, now)
 	if err != nil {
 		return DryRun{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"hotsync/shared/billing"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/ownership"
 	"hotsync/shared/projection"
 	"hotsync/shared/syncer"
 	"hotsync/shared/syncqueue"
@@ -214,8 +215,6 @@ type ledger struct {
 	events  map[string]hotsync.Event
 	states  map[string]eventstore.AccountState
 	terms   map[string][]string
-	owners  map[string]eventstore.Owner
-	logins  map[hotsync.Identity]string
 	tallied []string
 	down    bool
 }
@@ -266,46 +265,6 @@ func (s *ledger) SaveAliases(_ context.Context, a eventstore.AccountState, terms
 	return a, nil
 }
 
-func (s *ledger) JoinOwner(_ context.Context, id string, a hotsync.AccountRef, who hotsync.Identity) (eventstore.Owner, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.owners[id]
-	o.ID = id
-	if !slices.Contains(o.Accounts, a) {
-		o.Accounts = append(slices.Clone(o.Accounts), a)
-	}
-	if hash := eventstore.IdentityHash(who); !who.IsZero() && !slices.Contains(o.Logins, hash) {
-		o.Logins = append(slices.Clone(o.Logins), hash)
-	}
-	s.owners[id] = o
-	return o, nil
-}
-
-func (s *ledger) LeaveOwner(_ context.Context, id string, a hotsync.AccountRef, who hotsync.Identity) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.owners[id]
-	o.Accounts = slices.DeleteFunc(slices.Clone(o.Accounts), func(b hotsync.AccountRef) bool { return a == b })
-	o.Logins = slices.DeleteFunc(slices.Clone(o.Logins), func(hash string) bool { return !who.IsZero() && hash == eventstore.IdentityHash(who) })
-	s.owners[id] = o
-	return nil
-}
-
-func (s *ledger) LoginOwner(_ context.Context, who hotsync.Identity) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.logins[who], nil
-}
-
-func (s *ledger) BindLogin(_ context.Context, who hotsync.Identity, owner string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.logins[who] == "" {
-		s.logins[who] = owner
-	}
-	return s.logins[who], nil
-}
-
 // outbox is a queue that keeps what was sent on.
 type outbox struct{ sent []hotsync.SyncRequest }
 
@@ -323,6 +282,7 @@ type testBundle struct {
 	limio    *mirror
 	events   *ledger
 	queue    *outbox
+	owners   *ownership.Memory
 	settings *fixed
 	syncer   *syncer.Syncer
 	sequence int
@@ -339,11 +299,12 @@ func setup(t *testing.T) *testBundle {
 			otherID: {ID: otherID, Number: "A00000002", Name: "Bob", Status: "Active", CustomFields: map[string]string{"LimioExternalId__c": "auth0|bob"}},
 		}},
 		limio:    &mirror{},
-		events:   &ledger{events: map[string]hotsync.Event{}, states: map[string]eventstore.AccountState{}, terms: map[string][]string{}, owners: map[string]eventstore.Owner{}, logins: map[hotsync.Identity]string{}},
+		events:   &ledger{events: map[string]hotsync.Event{}, states: map[string]eventstore.AccountState{}, terms: map[string][]string{}},
 		queue:    &outbox{},
+		owners:   &ownership.Memory{},
 		settings: (*fixed)(&settings),
 	}
-	b.syncer = syncer.New(syncer.Config{Zuora: b.zuora, Limio: b.limio, Events: b.events, Settings: b.settings, Queue: b.queue, Tenant: "acme",
+	b.syncer = syncer.New(syncer.Config{Zuora: b.zuora, Limio: b.limio, Events: b.events, Ownership: b.owners, Settings: b.settings, Queue: b.queue, Tenant: "acme",
 		MaxAttempts: 3, SearchKey: func(context.Context) []byte { return []byte("k") }, Now: time.Now, Jitter: func() float64 { return 0.5 },
 		Log: slog.New(slog.DiscardHandler)})
 	return b

@@ -102,6 +102,9 @@ func (j *job) giveBack(ctx context.Context, delay time.Duration) (syncqueue.Outc
 
 // succeed records the sync and what the account's next request can rely on.
 func (j *job) succeed(ctx context.Context, account billing.Account, customer projection.Object, readStarted time.Time) error {
+	if j.linked {
+		j.markLinked(ctx, j.claimed)
+	}
 	j.closeAttempt(nil)
 	j.event.Status, j.event.Reason, j.event.Error = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, nil
 	if len(j.event.Changes) > 0 {

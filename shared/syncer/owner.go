@@ -1,177 +1,217 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
+	"time"
 
-	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/ownership"
 	"hotsync/shared/projection"
 )
 
-// In Limio a login is linked to an owner identity and sees every account of it.
-// So linking a login to an owner, or giving an owner one more account, can show
-// one person's account to another. The rules:
-//
-//   - A login has one owner.
-//   - A login is linked to an owner it did not have before only if it names every
-//     account that hotsync knows the owner to have.
-//   - An owner that other logins see gets no further account; the account gets an
-//     owner of its own, and its login is not linked.
-//   - An owner that nobody signs in to (made by a callout, or by Limio's plugin)
-//     gives its account over to the owner of the first login that names it.
-//
-// What an owner has from before hotsync is not known here; see docs/limits.md.
-
 // belonging is where an account belongs.
 type belonging struct {
-	owner   string // for a customer that is yet to be created; "" for the projection's own choice
+	owner   string // for a customer that is yet to be created; "" for the one it has
 	link    bool   // the login may be linked to the account's owner
-	warning string // why not
-	again   bool   // ownership was moved in Limio, which is to be read again
+	reason  ownership.Reason
+	warning string          // why it is not
+	again   bool            // ownership was moved in Limio, which is to be read again
+	claimed ownership.Owner // where the login waits to be marked as linked
 }
 
-// belong decides where the account belongs and whether the login may see it. It
-// remembers the decision before anything is written, so that of two syncs that
-// would show each other's account at the same moment, one sees the other.
-func (j *job) belong(ctx context.Context, account hotsync.AccountRef, have []projection.Object) (belonging, error) {
+// maxDecisions bounds how often a sync decides again because another one changed
+// what it had read.
+const maxDecisions = 8
+
+// belong decides where the account belongs and whether the login may see it, and
+// remembers it before anything is written. A dry run only decides.
+func (j *job) belong(ctx context.Context, account hotsync.AccountRef, have []projection.Object, readAt time.Time) (belonging, error) {
+	f := j.shown(account, have)
+	f.ReadAt, f.Fresh, f.Named, f.At = readAt, j.fresh(), j.request.Named, j.request.RequestedAt
 	who := j.request.Identity
-	if who.Issuer == "" || who.Subject == "" {
+	signedIn := who.Issuer != "" && who.Subject != ""
+	key := j.SearchKey(ctx)
+	if len(key) == 0 {
+		return belonging{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "The key of the logins' hashes could not be read.")
+	}
+	for _, o := range have {
+		if isActiveLogin(o, f.Present) {
+			iss, _ := o.Data["iss"].(string)
+			sub, _ := o.Data["sub"].(string)
+			f.Shown = append(f.Shown, ownership.Hash(key, hotsync.Identity{Issuer: iss, Subject: sub}))
+		}
+	}
+	if signedIn {
+		f.Login = ownership.Hash(key, who)
+	}
+	decidedBefore := f.Present != "" && f.Present == j.state.OwnerID
+	if decidedBefore && !signedIn {
 		return belonging{}, nil
 	}
-	present := customer(nil, have).Owner
-	if present != "" && present == j.state.OwnerID && j.state.Linked(who) {
-		return belonging{link: true}, nil // decided before
+	if decidedBefore && j.fresh() && j.state.Linked(who) && (!f.Shows || slices.Contains(f.Shown, f.Login)) {
+		return belonging{link: true, reason: ownership.ReasonLinked}, nil
 	}
-	mine, err := j.Events.LoginOwner(ctx, who)
-	if err != nil {
-		return belonging{}, err
-	}
-	fresh := mine == ""
-	if fresh {
-		mine = projection.OwnerID(j.Tenant, account.ID, who)
-	}
-	switch {
-	case present == "":
-		return j.addAccount(ctx, account, mine)
-	case present == mine:
-		_, err = j.Events.JoinOwner(ctx, mine, account, who)
-		return belonging{link: true}, j.bound(ctx, who, mine, err)
-	case fresh:
-		return j.joinStranger(ctx, account, present, have)
-	default:
-		return j.takeOver(ctx, account, present, mine, have)
-	}
-}
-
-// bound remembers the login's owner, unless err says that there is nothing to.
-func (j *job) bound(ctx context.Context, who hotsync.Identity, owner string, err error) error {
-	if err != nil {
-		return err
-	}
-	_, err = j.Events.BindLogin(ctx, who, owner)
-	return err
-}
-
-// addAccount gives the login's owner an account that is new in Limio, unless
-// others see that owner.
-func (j *job) addAccount(ctx context.Context, account hotsync.AccountRef, mine string) (belonging, error) {
-	who := j.request.Identity
-	holds, err := j.Events.BindLogin(ctx, who, mine)
-	if err != nil {
-		return belonging{}, err
-	}
-	mine = holds // another sync of the same login may have been first
-	owner, err := j.Events.JoinOwner(ctx, mine, account, who)
-	if err != nil {
-		return belonging{}, err
-	}
-	if !others(owner, who) {
-		return belonging{owner: mine, link: true}, nil
-	}
-	err = j.Events.LeaveOwner(ctx, mine, account, hotsync.Identity{})
-	if err != nil {
-		return belonging{}, err
-	}
-	alone := projection.OwnerID(j.Tenant, account.ID, hotsync.Identity{})
-	_, err = j.Events.JoinOwner(ctx, alone, account, hotsync.Identity{})
-	return belonging{owner: alone, warning: "Other logins see what this login's owner has in Limio, so the account got an owner of its own and the login was not linked to it. Decide who may see it, then use Limio's owner transfer."}, err
-}
-
-// joinStranger lets a login that has no owner yet see what an owner has that is
-// there already, if it names all of it.
-func (j *job) joinStranger(ctx context.Context, account hotsync.AccountRef, owner string, have []projection.Object) (belonging, error) {
-	who := j.request.Identity
-	has, err := j.Events.JoinOwner(ctx, owner, account, who)
-	if err != nil {
-		return belonging{}, err
-	}
-	holds := owner
-	if j.namesAll(has, account) {
-		holds, err = j.Events.BindLogin(ctx, who, owner)
+	for range maxDecisions {
+		d, err := j.decide(ctx, &f)
+		if errors.Is(err, ownership.ErrConflict) {
+			continue
+		}
 		if err != nil {
 			return belonging{}, err
 		}
-		if holds == owner {
-			return belonging{link: true}, nil
+		if d.From != "" && !j.dry {
+			moved, err := j.move(ctx, d.From, d.Owner)
+			if err != nil {
+				return belonging{}, err
+			}
+			if !moved {
+				f.NoMove = true
+				continue
+			}
+		}
+		place := belonging{owner: d.Owner, link: d.Link, reason: d.Reason, warning: warnings[d.Reason], again: d.From != "" && !j.dry}
+		if f.Present != "" {
+			place.owner = ""
+		}
+		if d.Link && !j.dry {
+			place.claimed = f.Owner
+			if d.From != "" || d.Owner == f.Mine.ID {
+				place.claimed = f.Mine
+			}
+		}
+		return place, nil
+	}
+	return belonging{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "Other syncs kept changing what is known of the account's owner.")
+}
+
+// decide reads what is known, decides, and remembers the decision.
+func (j *job) decide(ctx context.Context, f *ownership.Facts) (d ownership.Decision, err error) {
+	if f.Login != "" {
+		f.Known, err = j.Ownership.Login(ctx, f.Login)
+		if err != nil {
+			return d, err
 		}
 	}
-	err = j.Events.LeaveOwner(ctx, owner, hotsync.AccountRef{}, who)
+	f.Owner, err = j.Ownership.Owner(ctx, cmp.Or(f.Present, f.Alone))
 	if err != nil {
-		return belonging{}, err
+		return d, err
 	}
-	if holds != owner { // another sync of the same login was first
-		return j.takeOver(ctx, account, owner, holds, have)
+	f.Mine = f.Owner
+	if id := f.Known.Owner; id != "" && id != f.Owner.ID {
+		f.Mine, err = j.Ownership.Owner(ctx, id)
+		if err != nil {
+			return d, err
+		}
 	}
-	return belonging{warning: "The account's owner in Limio also has accounts that this login does not name, so the login was not linked: it would see them. Correct the claim, or separate the owners in Limio."}, nil
+	d = ownership.Decide(*f)
+	if d.Reason == ownership.ReasonWait {
+		return d, hotsync.Errorf(hotsync.CodeLimioAnswer, "Another sync is moving the account to its login's owner.")
+	}
+	if j.dry {
+		return d, nil
+	}
+	for _, o := range d.Save {
+		saved, err := j.Ownership.SaveOwner(ctx, o)
+		if err != nil {
+			return d, err
+		}
+		if saved.ID == f.Mine.ID {
+			f.Mine = saved
+		}
+		if saved.ID == f.Owner.ID {
+			f.Owner = saved
+		}
+	}
+	if d.Login != nil {
+		err = j.Ownership.SaveLogin(ctx, f.Login, *d.Login)
+	}
+	return d, err
 }
 
-// takeOver moves an account that nobody signs in to to the login's owner.
-func (j *job) takeOver(ctx context.Context, account hotsync.AccountRef, from, mine string, have []projection.Object) (belonging, error) {
-	who := j.request.Identity
-	refused := belonging{warning: "The login sees another owner in Limio than the one the account belongs to, so it was not linked. Decide who may see it, then use Limio's owner transfer."}
-	source, err := j.Events.JoinOwner(ctx, from, account, hotsync.Identity{})
-	if err != nil {
-		return belonging{}, err
+// shown is what Limio shows of the account's owner.
+func (j *job) shown(account hotsync.AccountRef, have []projection.Object) ownership.Facts {
+	c := customer(nil, have)
+	f := ownership.Facts{Account: account, Present: c.Owner, Own: projection.OwnerID(j.Tenant, account.ID, j.request.Identity),
+		Alone: projection.OwnerID(j.Tenant, account.ID, hotsync.Identity{}), Foreign: c.ID != "" && c.ID != projection.ID(j.Tenant, projection.Customer, account.ID, c.Key)}
+	for _, o := range have {
+		f.Shows = f.Shows || o.ID == c.Owner || isActiveLogin(o, c.Owner)
 	}
-	if len(source.Logins) > 0 || seen(have, from) || !j.namesAll(source, account) {
-		return refused, nil
+	return f
+}
+
+func isActiveLogin(o projection.Object, owner string) bool {
+	return o.Kind == projection.Identity && o.Type == projection.TypeExternal && o.Owner == owner && o.Status != projection.StatusInactive
+}
+
+// fresh reports whether the request may link its login: it is the sign-in itself,
+// or a look-up that was made again just now.
+func (j *job) fresh() bool {
+	if j.request.Lookup != nil && j.settings.GuardStaleLookups {
+		return true
 	}
-	target, err := j.Events.JoinOwner(ctx, mine, account, who)
-	if err != nil {
-		return belonging{}, err
+	switch j.request.Trigger {
+	case hotsync.TriggerLogin, hotsync.TriggerPostAuthentication, hotsync.TriggerPostConfirmation:
+		return j.request.RetryOf == ""
+	default:
+		return false
 	}
-	if others(target, who) {
-		return refused, j.Events.LeaveOwner(ctx, mine, account, hotsync.Identity{})
-	}
-	_, err = step(ctx, j, "transfer owner", func(ctx context.Context) (struct{}, string, error) {
-		return struct{}{}, "nobody signs in to the owner of the account", j.Limio.TransferOwner(ctx, from, mine)
+}
+
+// move gives what one owner has to another. It reports false when Limio refuses,
+// which it does when it does not have the other: nothing came of what was claimed.
+func (j *job) move(ctx context.Context, from, to string) (bool, error) {
+	_, err := step(ctx, j, "transfer owner", func(ctx context.Context) (struct{}, string, error) {
+		return struct{}{}, "nobody signs in to the owner of the account", j.Limio.TransferOwner(ctx, from, to)
 	})
-	switch {
-	case err != nil && hotsync.AsError(err).Code == hotsync.CodeLimioRefused:
-		// Perhaps the sync that creates the login's owner is still under way.
-		return belonging{}, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio did not move the account to the login's owner.").Because(err)
-	case err != nil:
-		return belonging{}, err
+	if err != nil && hotsync.AsError(err).Code == hotsync.CodeLimioRefused {
+		return false, nil
 	}
-	return belonging{link: true, again: true}, nil
+	return err == nil, err
 }
 
-// others reports whether an owner has logins besides this one.
-func others(o eventstore.Owner, who hotsync.Identity) bool {
-	return slices.ContainsFunc(o.Logins, func(hash string) bool { return hash != eventstore.IdentityHash(who) })
+// markLinked remembers that Limio took the link. The next sync that reads it
+// makes up for one that could not.
+func (j *job) markLinked(ctx context.Context, o ownership.Owner) {
+	hash := ownership.Hash(j.SearchKey(ctx), j.request.Identity)
+	for range maxDecisions {
+		m, ok := o.Logins[hash]
+		if !ok || m.Linked {
+			return
+		}
+		m.Linked = true
+		o.Logins[hash] = m
+		_, err := j.Ownership.SaveOwner(ctx, o)
+		if errors.Is(err, ownership.ErrConflict) {
+			o, err = j.Ownership.Owner(ctx, o.ID)
+		} else if err == nil {
+			return
+		}
+		if err != nil {
+			j.log.WarnContext(ctx, "link not remembered", "error", err)
+			return
+		}
+	}
 }
 
-// namesAll reports whether the login names every account of the owner.
-func (j *job) namesAll(o eventstore.Owner, account hotsync.AccountRef) bool {
-	return !slices.ContainsFunc(o.Accounts, func(a hotsync.AccountRef) bool {
-		return a.ID != account.ID && !slices.Contains(j.request.Named, a.ID) && (a.Number == "" || !slices.Contains(j.request.Named, a.Number))
-	})
+// warnings say why a login was not linked.
+var warnings = map[ownership.Reason]string{
+	ownership.ReasonNotFresh: "The login was not linked: only a sign-in links. The person sees the account after the next one.",
+	ownership.ReasonNewer:    "The login was not linked: a newer sign-in of the person does not name the account.",
+	ownership.ReasonOthers:   "Other logins see what this login's owner has in Limio, so the account got an owner of its own and the login was not linked to it.",
+	ownership.ReasonUnnamed:  "The account's owner in Limio also has accounts that this login does not name, so the login was not linked: it would see them.",
+	ownership.ReasonUnknown:  "The account's owner in Limio was there before hotsync knew it and may have accounts that this login does not name, so the login was not linked.",
+	ownership.ReasonTwo:      "The login sees another owner in Limio than the one the account belongs to, so it was not linked.",
 }
 
-// seen reports whether Limio shows a login of the owner.
-func seen(have []projection.Object, owner string) bool {
-	return slices.ContainsFunc(have, func(o projection.Object) bool {
-		return o.Kind == projection.Identity && o.Type == projection.TypeExternal && o.Owner == owner && o.Status != projection.StatusInactive
-	})
+// linkHints say what to do about it.
+var linkHints = map[ownership.Reason]string{
+	ownership.ReasonNotFresh: "Nothing, or ask the person to sign in again.",
+	ownership.ReasonNewer:    "Check which accounts are theirs; in Limio, remove a link that should not be.",
+	ownership.ReasonOthers:   "Decide who may see it, then use Limio's owner transfer.",
+	ownership.ReasonUnnamed:  "Correct the claim, or separate the owners in Limio.",
+	ownership.ReasonUnknown:  "Let the people who see the owner sign in again, or link the login in Limio by hand.",
+	ownership.ReasonTwo:      "Decide who may see it, then use Limio's owner transfer.",
 }

@@ -18,6 +18,7 @@ import (
 	"hotsync/shared/convergence"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/ownership"
 	"hotsync/shared/projection"
 	"hotsync/shared/syncqueue"
 	"hotsync/shared/zuora"
@@ -53,11 +54,6 @@ type Events interface {
 	Tally(ctx context.Context, e hotsync.Event) error
 	LoadAccount(ctx context.Context, id string) (eventstore.AccountState, error)
 	SaveAccount(ctx context.Context, s eventstore.AccountState) (eventstore.AccountState, error)
-	// What owners in Limio have and who sees them; see owner.go.
-	JoinOwner(ctx context.Context, owner string, account hotsync.AccountRef, who hotsync.Identity) (eventstore.Owner, error)
-	LeaveOwner(ctx context.Context, owner string, account hotsync.AccountRef, who hotsync.Identity) error
-	LoginOwner(ctx context.Context, who hotsync.Identity) (string, error)
-	BindLogin(ctx context.Context, who hotsync.Identity, owner string) (string, error)
 	SaveAliases(ctx context.Context, s eventstore.AccountState, terms ...string) (eventstore.AccountState, error)
 }
 
@@ -85,6 +81,7 @@ type Config struct {
 	Limio       Limio
 	Catalogue   Catalogue // nil for none: every plan then gets a stand-in
 	Events      Events
+	Ownership   ownership.Store
 	Settings    Settings
 	Queue       Queue
 	Tenant      string // Limio tenant: ids of created objects depend on it
@@ -140,8 +137,9 @@ type job struct {
 	trying       bool // the last attempt of the event is under way, in this job
 	state        eventstore.AccountState
 	catalogue    *catalogue.Index
-	dry          bool // a dry run: nothing may be written, nor remembered
-	linked       bool // the login sees, or will see, the account's owner
+	dry          bool            // a dry run: nothing may be written, nor remembered
+	claimed      ownership.Owner // where the login is to be marked as linked
+	linked       bool            // the login sees, or will see, the account's owner
 	log          *slog.Logger
 	stepsMu      sync.Mutex // guards event.Steps: two steps run side by side
 }

@@ -30,6 +30,7 @@ import (
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/limio"
+	"hotsync/shared/ownership"
 	"hotsync/shared/secret"
 	"hotsync/shared/secret/secretsmanager"
 	"hotsync/shared/settingstore"
@@ -198,7 +199,7 @@ func (p *Parts) newLimio() (*limio.Client, string) {
 // Syncer gives the syncer over those parts.
 func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
 	l, tenant := p.Limio()
-	return syncer.New(syncer.Config{Zuora: z, Limio: l, Catalogue: p.catalogue(l, tenant), Events: events, Settings: settings, Queue: queue, Tenant: tenant,
+	return syncer.New(syncer.Config{Zuora: z, Limio: l, Catalogue: p.catalogue(l, tenant), Events: events, Ownership: p.ownership(), Settings: settings, Queue: queue, Tenant: tenant,
 		MaxAttempts: p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000), SearchKey: p.SearchKey, Now: time.Now, Jitter: mathrand.Float64, Log: p.Log, Observe: p.Metrics.Sync})
 }
 
@@ -206,6 +207,11 @@ func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuor
 // for all of them.
 func (p *Parts) catalogue(l *limio.Client, tenant string) *cataloguestore.Cached {
 	return cataloguestore.NewCached(l, cataloguestore.New(p.dynamoDB(), p.Env.Getenv("EVENTS_TABLE"), tenant), time.Now, p.Log)
+}
+
+// ownership gives what is known of who sees what.
+func (p *Parts) ownership() ownership.Table {
+	return ownership.Table{Client: p.dynamoDB(), Name: p.Env.Text("OWNERSHIP_TABLE", "the name of the ownership table")}
 }
 
 // CalloutSecret gives what callouts prove themselves with.
