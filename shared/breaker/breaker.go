@@ -1,10 +1,10 @@
 // Package breaker is a pause that all sync processes keep together when Zuora
-// asks for one (429) or is down. While it lasts, no call is made and messages
+// or Limio asks for one (429) or is down; each of the two has its own. While it lasts, no call is made and messages
 // wait in SQS without using up their attempts; when its time is over, one call
 // of one process probes whether Zuora answers again, and the pause ends by
 // itself.
 //
-// It implements zuora.Gate. The pause is one item in DynamoDB, written only
+// It is the gate of the clients of both. The pause is one item in DynamoDB, written only
 // when something changes and read at most once a second by each process, so in
 // good times it costs one small read a second.
 package breaker
@@ -57,8 +57,26 @@ type Store interface {
 	Replace(ctx context.Context, old, next Pause) (bool, error)
 }
 
+// Upstream is a system whose calls can be paused.
+type Upstream struct {
+	ID          string       // names it in logs and in the store
+	Name        string       // as people say it
+	Paused      hotsync.Code // of a call that was held back
+	RateLimited hotsync.Code // of an answer that asks to slow down
+	Unavailable hotsync.Code
+}
+
+// The upstreams.
+var (
+	Zuora = Upstream{ID: "zuora", Name: "Zuora", Paused: hotsync.CodeZuoraPaused,
+		RateLimited: hotsync.CodeZuoraRateLimited, Unavailable: hotsync.CodeZuoraUnavailable}
+	Limio = Upstream{ID: "limio", Name: "Limio", Paused: hotsync.CodeLimioPaused,
+		RateLimited: hotsync.CodeLimioRateLimited, Unavailable: hotsync.CodeLimioUnavailable}
+)
+
 // Breaker is one process's part of the pause. It is safe for concurrent use.
 type Breaker struct {
+	of    Upstream
 	store Store
 	now   func() time.Time
 	log   *slog.Logger
@@ -70,12 +88,12 @@ type Breaker struct {
 	probe    chan struct{} // closed when the probe of this process has ended; nil without one
 }
 
-// New makes a Breaker.
-func New(store Store, now func() time.Time, log *slog.Logger) *Breaker {
-	return &Breaker{store: store, now: now, log: log}
+// New makes a Breaker of an upstream. The store keeps the pause of that one.
+func New(of Upstream, store Store, now func() time.Time, log *slog.Logger) *Breaker {
+	return &Breaker{of: of, store: store, now: now, log: log}
 }
 
-// Allow lets a call through, or fails with CodeZuoraPaused and the time to wait.
+// Allow lets a call through, or fails with the upstream's code of a pause and the time to wait.
 // While a call of this process probes, others wait for what it finds out: a sync
 // makes several calls at once, and refusing one would cut off the probe beside
 // it, so that no pause would ever end.
@@ -137,7 +155,7 @@ func (b *Breaker) endProbe() bool {
 }
 
 func (b *Breaker) paused(wait time.Duration) error {
-	return hotsync.Errorf(hotsync.CodeZuoraPaused, "Calls to Zuora are paused (%s).", b.known.Reason).After(wait)
+	return hotsync.Errorf(b.of.Paused, "Calls to %s are paused (%s).", b.of.Name, b.known.Reason).After(wait)
 }
 
 // Report learns from how an allowed call ended; see zuora.Gate.
@@ -148,17 +166,17 @@ func (b *Breaker) Report(ctx context.Context, status int, retryAfter time.Durati
 	probed := b.endProbe()
 	switch {
 	case e != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
-		if probed { // it says nothing about Zuora: another call may probe
+		if probed { // it says nothing about the upstream: another call may probe
 			b.replace(ctx, Pause{Until: b.known.Until, Step: b.known.Step, Reason: b.known.Reason})
 		}
-	case e != nil && e.Code == hotsync.CodeZuoraRateLimited:
+	case e != nil && e.Code == b.of.RateLimited:
 		b.pause(ctx, min(max(retryAfter, firstPause), longestAsked), b.nextStep(probed), e.Code)
 	case status == 0, status >= http.StatusInternalServerError:
 		b.failed(ctx, probed, e)
 	default:
 		b.failures = 0
 		if probed && b.replace(ctx, Pause{}) {
-			b.log.InfoContext(ctx, "zuora answers again, the pause is over")
+			b.log.InfoContext(ctx, "the upstream answers again, the pause is over", "upstream", b.of.ID)
 		}
 	}
 }
@@ -176,7 +194,7 @@ func (b *Breaker) failed(ctx context.Context, probed bool, e *hotsync.Error) {
 	if !probed && b.failures < threshold {
 		return
 	}
-	code := hotsync.CodeZuoraUnavailable
+	code := b.of.Unavailable
 	if e != nil {
 		code = e.Code
 	}
@@ -192,7 +210,7 @@ func (b *Breaker) pause(ctx context.Context, d time.Duration, step int, code hot
 		return
 	}
 	if b.replace(ctx, Pause{Until: until, Step: step, Reason: code}) {
-		b.log.WarnContext(ctx, "calls to zuora paused", "code", code, "ms", d.Milliseconds())
+		b.log.WarnContext(ctx, "calls paused", "upstream", b.of.ID, "code", code, "ms", d.Milliseconds())
 	}
 }
 

@@ -37,7 +37,7 @@ func (m *memory) Replace(_ context.Context, old, next breaker.Pause) (bool, erro
 
 func two() (a, b *breaker.Breaker) {
 	store, log := &memory{}, slog.New(slog.DiscardHandler)
-	return breaker.New(store, time.Now, log), breaker.New(store, time.Now, log)
+	return breaker.New(breaker.Zuora, store, time.Now, log), breaker.New(breaker.Zuora, store, time.Now, log)
 }
 
 var (

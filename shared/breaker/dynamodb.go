@@ -19,10 +19,11 @@ type Client interface {
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 }
 
-// Table keeps the pause as the item pause#zuora of the events table.
+// Table keeps the pause of an upstream as an item of the events table.
 type Table struct {
-	Client Client
-	Name   string
+	Client   Client
+	Name     string
+	Upstream string // its ID
 }
 
 // Attributes of the item; times are in milliseconds since 1970, 0 for none.
@@ -33,9 +34,9 @@ const (
 	attrReason = "reason"
 )
 
-func key() map[string]types.AttributeValue {
+func (t Table) key() map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: "pause#zuora"},
+		"pk": &types.AttributeValueMemberS{Value: "pause#" + t.Upstream},
 		"sk": &types.AttributeValueMemberS{Value: "pause"},
 	}
 }
@@ -43,7 +44,7 @@ func key() map[string]types.AttributeValue {
 // Load implements Store.
 func (t Table) Load(ctx context.Context) (_ Pause, err error) {
 	defer hotsync.In(&err, "breaker.Load")
-	out, err := t.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.Name, Key: key(), ConsistentRead: aws.Bool(true)})
+	out, err := t.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.Name, Key: t.key(), ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return Pause{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "The pause could not be read.").Because(err)
 	}
@@ -57,7 +58,7 @@ func (t Table) Load(ctx context.Context) (_ Pause, err error) {
 // Replace implements Store.
 func (t Table) Replace(ctx context.Context, old, next Pause) (_ bool, err error) {
 	defer hotsync.In(&err, "breaker.Replace")
-	item := key()
+	item := t.key()
 	item[attrUntil], item[attrProbe], item[attrStep] = number(millis(next.Until)), number(millis(next.ProbeUntil)), number(int64(next.Step))
 	item[attrReason] = &types.AttributeValueMemberS{Value: string(next.Reason)}
 	condition := "#until = :until AND #probe = :probe"

@@ -25,7 +25,7 @@ func openTable(t *testing.T, name string) breaker.Table {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return breaker.Table{Client: client, Name: name}
+	return breaker.Table{Client: client, Name: name, Upstream: "zuora"}
 }
 
 func TestTableKeepsThePause(t *testing.T) {

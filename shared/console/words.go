@@ -120,7 +120,7 @@ var labels = map[string]string{
 	hotsync.ReasonNoMatch:    "no account matches",
 	hotsync.ReasonDisabled:   "hot sync is off",
 	hotsync.ReasonStaleClaim: "the claim is out of date",
-	hotsync.ReasonPaused:     "Zuora asked to wait",
+	hotsync.ReasonPaused:     "Zuora or Limio does not answer",
 
 	string(hotsync.CodeGaveUp):            "the sync died without an answer",
 	string(hotsync.CodeInternal):          "internal error",
@@ -135,6 +135,7 @@ var labels = map[string]string{
 	string(hotsync.CodeZuoraAnswer):       "Zuora's answer made no sense",
 	string(hotsync.CodeZuoraHost):         "Zuora pointed elsewhere",
 	string(hotsync.CodeZuoraPaused):       "calls to Zuora are paused",
+	string(hotsync.CodeLimioPaused):       "calls to Limio are paused",
 	string(hotsync.CodeLimioUnauthorized): "Limio refused the client",
 	string(hotsync.CodeLimioForbidden):    "Limio denies a permission",
 	string(hotsync.CodeLimioRefused):      "Limio refused an object",

@@ -35,7 +35,7 @@ const (
 	ReasonNoMatch    = "no_match"    // skipped: a lookup found no account (recorded only on request)
 	ReasonDisabled   = "disabled"    // skipped: hot sync was switched off meanwhile
 	ReasonStaleClaim = "stale_claim" // skipped: the account no longer names this login
-	ReasonPaused     = "paused"      // retrying: Zuora asked to wait; costs no attempt
+	ReasonPaused     = "paused"      // retrying: Zuora or Limio is down or asked to wait; costs no attempt
 )
 
 // AccountRef names a Zuora account by what is known of it.

@@ -64,6 +64,7 @@ const (
 	CodeLimioRefused      Code = "limio_request_refused"
 	CodeLimioNotFound     Code = "limio_not_found"
 	CodeLimioRateLimited  Code = "limio_rate_limited"
+	CodeLimioPaused       Code = "limio_paused"
 	CodeLimioUnavailable  Code = "limio_unavailable"
 	CodeLimioAnswer       Code = "limio_answer_invalid"
 	CodeLimioHost         Code = "limio_host_refused"
@@ -120,7 +121,7 @@ var codes = map[Code]codeFacts{
 	CodeZuoraRefused:      {502, false, "Zuora refused the request. Search Zuora's answer by the request id in the log."},
 	CodeZuoraRateLimited:  {503, true, "Zuora's rate limit is used up. Syncs wait and go on by themselves."},
 	CodeZuoraBusy:         {503, true, "Zuora is at its concurrency limit or the record is locked. It is tried again by itself."},
-	CodeZuoraUnavailable:  {503, true, "Zuora did not answer. It is tried again by itself; see Zuora's status page if it lasts."},
+	CodeZuoraUnavailable:  {503, true, "Zuora did not answer. Syncs wait and go on by themselves, for a day; see Zuora's status page if it lasts."},
 	CodeZuoraAnswer:       {502, true, "Zuora's answer could not be read. It is tried again by itself; if it lasts, compare Zuora's release notes."},
 	CodeZuoraHost:         {502, false, "An answer pointed to another host, so it was not followed. Check the Zuora data centre in the configuration."},
 	CodeZuoraPaused:       {503, true, "Calls to Zuora are paused after its last answers. Syncs wait and go on by themselves."},
@@ -129,8 +130,9 @@ var codes = map[Code]codeFacts{
 	CodeLimioForbidden:    {502, false, "The Limio OAuth client may not do this. Ask Limio for full read and write, then retry."},
 	CodeLimioRefused:      {502, false, "Limio refused the object. The message has its answer; correct the data in Zuora or the settings, then retry."},
 	CodeLimioNotFound:     {502, true, "Limio does not know the object. It is tried again by itself; if it stays, check the assumptions about Limio's endpoints."}, // it has just named or made it
-	CodeLimioRateLimited:  {503, true, "Limio asked to slow down. It is tried again by itself."},
-	CodeLimioUnavailable:  {503, true, "Limio did not answer. It is tried again by itself."},
+	CodeLimioRateLimited:  {503, true, "Limio asked to slow down. Syncs wait and go on by themselves."},
+	CodeLimioPaused:       {503, true, "Calls to Limio are paused after its last answers. Syncs wait and go on by themselves."},
+	CodeLimioUnavailable:  {503, true, "Limio did not answer. Syncs wait and go on by themselves, for a day; see Limio's status page if it lasts."},
 	CodeLimioAnswer:       {502, true, "Limio's answer could not be read. It is tried again by itself."},
 	CodeLimioHost:         {502, false, "An answer pointed to another host, so it was not followed. Check the Limio host in the configuration."},
 	CodeLimioCreation:     {502, false, "This Limio does not let hotsync create such an object. Choose the other creation strategy in the settings."},

@@ -105,6 +105,14 @@ func (c *Client) send(ctx context.Context, r request) (err error) {
 	case <-ctx.Done():
 		return ended(ctx)
 	}
+	if c.gate != nil {
+		err = c.gate.Allow(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	status := 0
+	defer func() { c.report(ctx, r, status, err) }()
 	callCtx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(callCtx, r.method, r.url, bytes.NewReader(r.body))
@@ -120,7 +128,7 @@ func (c *Client) send(ctx context.Context, r request) (err error) {
 	}
 
 	telemetry.CountCall(ctx)
-	began, status := c.now(), 0
+	began := c.now()
 	defer func() {
 		c.log.DebugContext(ctx, "limio call", "method", r.method, "path", r.template,
 			"status", status, "ms", c.now().Sub(began).Milliseconds())
@@ -149,6 +157,24 @@ func (c *Client) send(ctx context.Context, r request) (err error) {
 		return answerInvalid(err)
 	}
 	return nil
+}
+
+// report tells the gate how a request ended. Two ends say nothing about Limio: a
+// caller that gave up, and a 502 for an account, which may only say that Limio
+// does not have it (see absent.go).
+func (c *Client) report(ctx context.Context, r request, status int, err error) {
+	if c.gate == nil {
+		return
+	}
+	if ctx.Err() != nil || status == http.StatusBadGateway && r.template == customerByAccount.template {
+		status, err = 0, context.Canceled
+	}
+	var wait time.Duration
+	var e *hotsync.Error
+	if errors.As(err, &e) {
+		wait = e.RetryAfter
+	}
+	c.gate.Report(context.WithoutCancel(ctx), status, wait, err)
 }
 
 // done reads the answer to a write. The status says that it was done; what Limio

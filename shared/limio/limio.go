@@ -42,6 +42,8 @@ type Config struct {
 	Credentials func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
 	// HTTP carries the requests; nil is a transport of the client's own.
 	HTTP http.RoundTripper
+	// Gate can hold calls back; nil is always open.
+	Gate Gate
 	// Now is the clock by which tokens expire; nil is time.Now.
 	Now func() time.Time
 	// Timeout bounds one request; 0 is 15 seconds.
@@ -54,11 +56,24 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// Gate can hold calls back: a pause shared by all processes. Implementations
+// are safe for concurrent use.
+type Gate interface {
+	// Allow is asked before every HTTP request; its error ends the call and is
+	// returned to the caller.
+	Allow(ctx context.Context) error
+	// Report is told how every allowed request ended, exactly once: the status (0
+	// without an answer), how long Limio asked to wait, and the error, nil when the
+	// answer was good. context.Canceled says nothing about Limio.
+	Report(ctx context.Context, status int, retryAfter time.Duration, err error)
+}
+
 // Client calls Limio. It is safe for concurrent use.
 type Client struct {
 	base        string // scheme and host
 	credentials func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
 	http        *http.Client
+	gate        Gate
 	now         func() time.Time
 	timeout     time.Duration
 	maxBody     int64
@@ -83,6 +98,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		base:        base,
 		credentials: cfg.Credentials,
+		gate:        cfg.Gate,
 		now:         cfg.Now,
 		timeout:     cfg.Timeout,
 		maxBody:     cfg.MaxBody,

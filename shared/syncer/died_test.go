@@ -31,7 +31,7 @@ func TestTryOfADeadProcessStaysOpen(t *testing.T) {
 		{"the next has to wait", func(b *testBundle) {
 			b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraPaused, "paused").After(time.Second)}
 		}, 1},
-		{"the next fails", func(b *testBundle) { b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraUnavailable, "down")} }, 2},
+		{"the next fails", func(b *testBundle) { b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraAnswer, "no JSON")} }, 2},
 		{"the next succeeds", func(*testBundle) {}, 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

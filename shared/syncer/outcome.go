@@ -19,7 +19,7 @@ const (
 	backoffCap  = 5 * time.Minute
 )
 
-// maxWait is how long a sync waits for Zuora without using up attempts: above
+// maxWait is how long a sync waits for Zuora or Limio without using up attempts: above
 // the day in which Zuora's longest rate limit renews itself.
 const maxWait = 26 * time.Hour
 
@@ -28,10 +28,11 @@ func (s *Syncer) backoff(attempt int, retryAfter time.Duration) time.Duration {
 }
 
 // waits tells the failures after which a sync waits without using up an
-// attempt: nothing was wrong with it, Zuora asked to wait.
+// attempt: nothing was wrong with it, Zuora or Limio was down or asked to wait.
 func waits(e *hotsync.Error) bool {
 	switch e.Code {
-	case hotsync.CodeZuoraPaused, hotsync.CodeZuoraRateLimited:
+	case hotsync.CodeZuoraPaused, hotsync.CodeZuoraRateLimited, hotsync.CodeZuoraUnavailable,
+		hotsync.CodeLimioPaused, hotsync.CodeLimioRateLimited, hotsync.CodeLimioUnavailable:
 		return true
 	case hotsync.CodeZuoraBusy: // a locked record is busy too, but names no time
 		return e.RetryAfter > 0

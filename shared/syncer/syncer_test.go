@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	zuoraDown = hotsync.Errorf(hotsync.CodeZuoraUnavailable, "down")
-	limioDown = hotsync.Errorf(hotsync.CodeLimioUnavailable, "down")
+	zuoraDown = hotsync.Errorf(hotsync.CodeZuoraAnswer, "no JSON")
+	limioDown = hotsync.Errorf(hotsync.CodeLimioAnswer, "no JSON")
 )
 
 func wantStatus(t *testing.T, e hotsync.Event, status hotsync.Status, reason string) {
@@ -103,7 +103,7 @@ func TestTransientFailuresAreTriedAgainAndThenFail(t *testing.T) {
 		for n, want := range []time.Duration{2 * time.Second, 4 * time.Second} { // half of 2s·2^n, by the fixed jitter
 			out, e := b.handle(t, r, n+1)
 			wantOutcome(t, out, syncqueue.Again(want))
-			wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeZuoraUnavailable))
+			wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeZuoraAnswer))
 			if got := time.Until(e.NextAttemptAt); got != want {
 				t.Errorf("next attempt in %s, want %s", got, want)
 			}
@@ -111,7 +111,7 @@ func TestTransientFailuresAreTriedAgainAndThenFail(t *testing.T) {
 		}
 		out, e := b.handle(t, r, 3)
 		wantOutcome(t, out, syncqueue.Done())
-		wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeZuoraUnavailable))
+		wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeZuoraAnswer))
 		if len(e.Attempts) != 3 || e.Error == nil || e.Error.Hint == "" {
 			t.Errorf("%d attempts, error %+v; want 3 and one with a hint", len(e.Attempts), e.Error)
 		}
@@ -144,7 +144,7 @@ func TestAttemptsAddUpTheirChanges(t *testing.T) {
 		b.limio.fail = []error{nil, nil, limioDown}
 		r := b.request()
 		_, e := b.handle(t, r, 1)
-		wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeLimioUnavailable))
+		wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeLimioAnswer))
 		time.Sleep(time.Minute)
 		_, e = b.handle(t, r, 2)
 		wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
@@ -222,23 +222,33 @@ func TestWaitingCostsNoAttempt(t *testing.T) {
 func TestALongOutageFailsNobody(t *testing.T) {
 	t.Parallel()
 
+	zuoraPaused := hotsync.Errorf(hotsync.CodeZuoraPaused, "paused").After(8 * time.Second)
 	for _, tc := range []struct {
 		outage time.Duration
+		answer *hotsync.Error
 		want   hotsync.Status
-	}{{24 * time.Hour, hotsync.StatusSucceeded}, {30 * time.Hour, hotsync.StatusFailed}} {
+	}{
+		{24 * time.Hour, zuoraPaused, hotsync.StatusSucceeded},
+		{30 * time.Hour, zuoraPaused, hotsync.StatusFailed},
+		{time.Minute, hotsync.Errorf(hotsync.CodeZuoraUnavailable, "503"), hotsync.StatusSucceeded},
+		{time.Minute, hotsync.Errorf(hotsync.CodeLimioUnavailable, "502"), hotsync.StatusSucceeded},
+		{time.Hour, hotsync.Errorf(hotsync.CodeLimioPaused, "paused").After(8 * time.Second), hotsync.StatusSucceeded},
+		{time.Hour, hotsync.Errorf(hotsync.CodeLimioRateLimited, "429").After(5 * time.Second), hotsync.StatusSucceeded},
+		{time.Minute, hotsync.Errorf(hotsync.CodeLimioRefused, "400"), hotsync.StatusFailed}, // wrong with this account
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := setup(t)
 			r, receive, over := b.request(), 1, time.Now().Add(tc.outage)
 			for {
 				b.zuora.fail = nil
 				if time.Now().Before(over) {
-					b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraPaused, "paused").After(8 * time.Second)}
+					b.zuora.fail = []error{tc.answer}
 				}
 				sent := len(b.queue.sent)
 				_, e := b.handle(t, r, receive)
 				if e.Status.Final() {
 					if e.Status != tc.want {
-						t.Errorf("after an outage of %s the event is %s (%s), want %s", tc.outage, e.Status, e.Reason, tc.want)
+						t.Errorf("after %s of %s the event is %s (%s), want %s", tc.outage, tc.answer.Code, e.Status, e.Reason, tc.want)
 					}
 					return
 				}

@@ -147,16 +147,17 @@ func (p *Parts) Queue(variable string) *syncqueue.Queue {
 	return syncqueue.New(sqs.NewFromConfig(p.aws), p.Env.Text(variable, "the address of the SQS queue"))
 }
 
-// breaker gives the pause that all processes share.
-func (p *Parts) breaker() *breaker.Breaker {
-	return breaker.New(breaker.Table{Client: p.dynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE")}, time.Now, p.Log)
+// breaker gives the pause of an upstream that all processes share.
+func (p *Parts) breaker(of breaker.Upstream) *breaker.Breaker {
+	table := breaker.Table{Client: p.dynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE"), Upstream: of.ID}
+	return breaker.New(of, table, time.Now, p.Log)
 }
 
 // Zuora gives the client of the Zuora tenant.
 func (p *Parts) Zuora() *zuora.Client {
 	credentials := p.client("ZUORA")
 	c, err := zuora.New(zuora.Config{BaseURL: p.Env.URL("ZUORA_BASE_URL", "the REST host of the Zuora data centre, such as https://rest.eu.zuora.com"),
-		Credentials: credentials.Client, Gate: metered{p.breaker(), p.Metrics}, Now: time.Now, Log: p.Log,
+		Credentials: credentials.Client, Gate: metered{p.breaker(breaker.Zuora), p.Metrics}, Now: time.Now, Log: p.Log,
 		Limits: zuora.Limits{Default: p.Env.Number("ZUORA_CONCURRENCY", zuora.DefaultConcurrency, 1, 200),
 			ObjectQuery: p.Env.Number("ZUORA_OBJECT_QUERY_CONCURRENCY", zuora.ObjectConcurrency, 1, 200)}})
 	if p.Env.Err() == nil {
@@ -185,7 +186,7 @@ func (p *Parts) Limio() (*limio.Client, string) { return p.limio() }
 
 func (p *Parts) newLimio() (*limio.Client, string) {
 	base := p.Env.URL("LIMIO_BASE_URL", "the address of the Limio tenant, such as https://acme.prod.limio.com")
-	c, err := limio.New(limio.Config{BaseURL: base, Credentials: p.client("LIMIO").Client, Now: time.Now, Log: p.Log,
+	c, err := limio.New(limio.Config{BaseURL: base, Credentials: p.client("LIMIO").Client, Gate: p.breaker(breaker.Limio), Now: time.Now, Log: p.Log,
 		InFlight: p.Env.Number("LIMIO_CONCURRENCY", 40, 1, 500)})
 	if p.Env.Err() != nil {
 		return c, ""
