@@ -125,7 +125,7 @@ type answer struct {
 func (h *Handler) serve(ctx context.Context, raw []byte) []byte {
 	result := make(chan answer, 1)
 	limit := loginDeadline
-	if strings.Contains(string(raw), syncsRoute) {
+	if strings.Contains(string(raw), syncsPath) {
 		limit = syncsTime
 	}
 	failure := h.within(ctx, limit, func(ctx context.Context) { result <- h.login(ctx, raw) })

@@ -10,8 +10,14 @@ import (
 	"hotsync/shared/hotsync"
 )
 
-// syncsRoute is GET /syncs/{event}: the person who signed in asks how it went.
-const syncsRoute = "/syncs/"
+// syncsRoute is the path by which the person who signed in asks how it went, and
+// syncsPath what is before the event.
+const (
+	syncsRoute = "/syncs/{event}"
+	syncsPath  = "/syncs/"
+
+	defaultRoute = "$default"
+)
 
 const (
 	maxWait   = 20 * time.Second
@@ -31,7 +37,10 @@ type progress struct {
 
 // syncID gives the event that a request asks about.
 func (r *request) syncID() (string, bool) {
-	_, id, ok := strings.Cut(r.path(), syncsRoute)
+	if r.RouteKey != "" && r.RouteKey != http.MethodGet+" "+syncsRoute && r.RouteKey != defaultRoute {
+		return "", false
+	}
+	_, id, ok := strings.Cut(r.path(), syncsPath)
 	return id, ok && !strings.Contains(id, "/")
 }
 
