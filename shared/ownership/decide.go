@@ -115,7 +115,7 @@ func merged(f Facts) Owner {
 		return o
 	}
 	if o.Revision == 0 {
-		o.Partial = f.Present != f.Own && f.Present != f.Alone && !f.Foreign
+		o.Partial = len(f.Shown) > 0 || f.Present != f.Own && f.Present != f.Alone && !f.Foreign
 	}
 	if a := o.Accounts[f.Account.ID]; a.ClaimedAt.IsZero() || a.Number != f.Account.Number {
 		o.Accounts[f.Account.ID] = Account{Number: f.Account.Number, ClaimedAt: f.ReadAt}
@@ -184,6 +184,9 @@ func (f Facts) join(o Owner, named []string, why Reason) Decision {
 // create finds the owner of an account that Limio does not have.
 func create(f Facts, mine Owner, named []string) Decision {
 	may := mine.Logins[f.Login].Linked || mine.namesAll(named)
+	if mine.Revision == 0 && mine.ID != f.Alone {
+		may = false // what was known of it was lost: nobody knows who sees it
+	}
 	if mine.MovingTo == "" && may && mine.othersName(f.Login, f.Account.ID, f.Account.Number) {
 		mine.Accounts[f.Account.ID] = Account{Number: f.Account.Number, ClaimedAt: f.ReadAt}
 		return f.join(mine, named, ReasonLink)
@@ -201,21 +204,10 @@ func join(f Facts, owner Owner, named []string) Decision {
 	switch {
 	case !owner.namesAll(named):
 		return alone(f, owner, ReasonUnnamed)
-	case owner.Partial && !owner.vouched(f.Login, named), !f.Shows && owner.Revision == 0:
+	case owner.Partial, !f.Shows && owner.Revision == 0:
 		return alone(f, owner, ReasonUnknown)
 	}
 	return f.join(owner, named, ReasonLink)
-}
-
-// vouched reports whether another login of the owner has signed in since, and named
-// nothing that this one does not: it sees all that the owner has.
-func (o Owner) vouched(login string, named []string) bool {
-	for hash, m := range o.Logins {
-		if hash != login && m.Linked && len(m.Named) > 0 && !slices.ContainsFunc(m.Named, func(n string) bool { return !slices.Contains(named, n) }) {
-			return true
-		}
-	}
-	return false
 }
 
 // takeOver moves the accounts of an owner that nobody signs in to to the login's.

@@ -212,6 +212,6 @@ var linkHints = map[ownership.Reason]string{
 	ownership.ReasonNewer:    "Check which accounts are theirs; in Limio, remove a link that should not be.",
 	ownership.ReasonOthers:   "Decide who may see it, then use Limio's owner transfer.",
 	ownership.ReasonUnnamed:  "Correct the claim, or separate the owners in Limio.",
-	ownership.ReasonUnknown:  "Let the people who see the owner sign in again, or link the login in Limio by hand.",
+	ownership.ReasonUnknown:  "Check what the owner has in Limio, then link the login there by hand.",
 	ownership.ReasonTwo:      "Decide who may see it, then use Limio's owner transfer.",
 }
