@@ -62,12 +62,15 @@ func (c *console) listEvents(r *http.Request, _ member) (int, any, error) {
 	if page.Events == nil {
 		page.Events = []hotsync.Event{}
 	}
+	for i, e := range page.Events {
+		page.Events[i] = settled(e)
+	}
 	return http.StatusOK, eventList{page.Events, page.Cursor}, nil
 }
 
 func (c *console) getEvent(r *http.Request, _ member) (int, any, error) {
 	e, err := c.event(r)
-	return http.StatusOK, e, err
+	return http.StatusOK, settled(e), err
 }
 
 func (c *console) retryEvent(r *http.Request, m member) (int, any, error) {

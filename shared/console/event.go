@@ -26,6 +26,8 @@ type eventView struct {
 	LastGood *hotsync.Event // the last successful sync before this one
 	Differs  []difference   // from LastGood
 	Later    *hotsync.Event // a newer sync of the account, if there is one
+	Resolved *hotsync.Event // a newer sync after which nothing is left to do for this login
+	Findings []hotsync.Finding
 	Links    []link
 	Request  hotsync.SyncRequest
 	Missing  string // what could not be read, in words
@@ -85,8 +87,9 @@ func (c *console) showEvent(w http.ResponseWriter, r *http.Request, m member, re
 	if e.Request.Lookup != nil {
 		page.Lookup = e.Request.Lookup.Value
 	}
+	page.Event, page.Findings = settled(e), attentionFirst(e.Findings)
 	if !revealed {
-		page.Event, page.Request = masked(e)
+		page.Event, page.Request = masked(page.Event)
 		page.Who, page.Lookup = mask(page.Who), mask(page.Lookup)
 	}
 	c.fillRelated(r.Context(), &page, e)
@@ -138,7 +141,7 @@ func accountPath(e hotsync.Event) string {
 // fillRelated reads the events around this one. Each that cannot be read leaves
 // a note, not an error.
 func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Event) {
-	var covered, retried, good, later *hotsync.Event
+	var covered, retried, good, later, resolved *hotsync.Event
 	var siblings []hotsync.Event
 	var g errgroup.Group
 	one := func(id string, into **hotsync.Event) {
@@ -162,7 +165,7 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 			return err
 		})
 		g.Go(func() (err error) {
-			later, err = c.newest(ctx, filter{Account: key, From: e.RequestedAt}, false, e.ID)
+			later, resolved, err = c.laterSyncs(ctx, e)
 			return err
 		})
 	}
@@ -179,7 +182,7 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 		c.Log.WarnContext(ctx, "related events not read", "event_id", e.ID, "error", err)
 		page.Missing = "Related events could not be read at the moment."
 	}
-	page.LastGood, page.Later = good, later
+	page.LastGood, page.Later, page.Resolved = good, later, resolved
 	if good != nil {
 		page.Differs = differences(*good, e)
 	}
@@ -204,6 +207,29 @@ func ignoreGone(err error) error {
 		return nil
 	}
 	return err
+}
+
+// laterSyncs finds the newest sync of the event's account, and the newest after
+// which nothing is left to do about the event; nil when there is none.
+func (c *console) laterSyncs(ctx context.Context, e hotsync.Event) (later, resolved *hotsync.Event, err error) {
+	page, err := c.search(ctx, filter{Account: e.Account.ID, From: e.RequestedAt}, 20, "", true)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, x := range page.Events {
+		if x.ID == e.ID {
+			continue
+		}
+		x.ChangeCount, x.AttemptCount = len(x.Changes), len(x.Attempts)
+		x.FindingCount, x.AttentionCount = len(x.Findings), hotsync.AttentionCount(x.Findings)
+		if later == nil {
+			later = &x
+		}
+		if resolved == nil && resolves(x, e) {
+			resolved = &x
+		}
+	}
+	return later, resolved, nil
 }
 
 // newest finds the newest event of a filter other than one; nil when there is none.

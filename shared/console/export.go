@@ -38,6 +38,7 @@ type exported struct {
 	Attempts      int            `json:"attempts"`
 	Changes       int            `json:"changes"`
 	Warnings      int            `json:"warnings"`
+	Attention     int            `json:"attention"` // findings somebody has to act on
 	Explanation   string         `json:"explanation"`
 	Todo          string         `json:"todo,omitempty"`
 	CoveredBy     string         `json:"coveredBy,omitempty"`
@@ -48,7 +49,7 @@ type exported struct {
 func export(e hotsync.Event) exported {
 	x := exported{ID: e.ID, RequestedAt: e.RequestedAt.UTC(), Status: e.Status, Reason: e.Reason, AccountID: e.Account.ID, AccountNumber: e.Account.Number,
 		Subject: mask(e.Subject), Trigger: string(e.Trigger), Provider: e.Provider, FinishedAt: e.FinishedAt.UTC(), Attempts: e.AttemptCount,
-		Changes: e.ChangeCount, Warnings: e.FindingCount, Explanation: explain(e), Todo: todo(e), CoveredBy: e.CoveredBy, RetryOf: e.RetryOf, RetriedBy: e.RetriedBy}
+		Changes: e.ChangeCount, Warnings: e.FindingCount, Attention: e.AttentionCount, Explanation: explain(e), Todo: todo(e), CoveredBy: e.CoveredBy, RetryOf: e.RetryOf, RetriedBy: e.RetriedBy}
 	if !e.FinishedAt.IsZero() {
 		x.MS = e.FinishedAt.Sub(e.RequestedAt).Milliseconds()
 	}
@@ -56,7 +57,7 @@ func export(e hotsync.Event) exported {
 }
 
 var csvHead = []string{"id", "requestedAt", "status", "reason", "accountId", "accountNumber", "subject", "trigger", "provider", "finishedAt", "ms",
-	"attempts", "changes", "warnings", "explanation", "todo", "coveredBy", "retryOf", "retriedBy"}
+	"attempts", "changes", "warnings", "explanation", "todo", "coveredBy", "retryOf", "retriedBy", "attention"}
 
 func (x exported) cells() []string {
 	finished := ""
@@ -64,7 +65,7 @@ func (x exported) cells() []string {
 		finished = x.FinishedAt.Format(time.RFC3339Nano)
 	}
 	out := []string{x.ID, x.RequestedAt.Format(time.RFC3339Nano), string(x.Status), x.Reason, x.AccountID, x.AccountNumber, x.Subject, x.Trigger, x.Provider,
-		finished, strconv.FormatInt(x.MS, 10), strconv.Itoa(x.Attempts), strconv.Itoa(x.Changes), strconv.Itoa(x.Warnings), x.Explanation, x.Todo, x.CoveredBy, x.RetryOf, x.RetriedBy}
+		finished, strconv.FormatInt(x.MS, 10), strconv.Itoa(x.Attempts), strconv.Itoa(x.Changes), strconv.Itoa(x.Warnings), x.Explanation, x.Todo, x.CoveredBy, x.RetryOf, x.RetriedBy, strconv.Itoa(x.Attention)}
 	for i, s := range out {
 		out[i] = cell(s)
 	}

@@ -50,7 +50,7 @@ func TestEventsList(t *testing.T) {
 		t.Errorf("the list has %d rows, want %d", got, len(events))
 	}
 	for selector, want := range map[string]string{
-		`tr[data-status="succeeded"] .why`: "4 changes written to Limio. 2 warnings.",
+		`tr[data-status="succeeded"] .why`: "4 changes written to Limio. 2 notes.",
 		`tr[data-status="queued"] .why`:    "Waits for its turn.",
 	} {
 		if got := a.Texts(selector)[0]; got != want {
@@ -280,8 +280,8 @@ func TestEventPageExplainsAFailure(t *testing.T) {
 		"https://zuora.example.com/accounts/" + sample.Account.ID, "https://limio.example.com/customers/cus-1"}) {
 		t.Errorf("links = %q", got)
 	}
-	if got := a.Text(".outcome > p:last-child"); !strings.Contains(got, "newer sync") {
-		t.Errorf("the page says %q, want that there is a newer sync", got)
+	if got := a.Text(".outcome > p:last-child"); !strings.Contains(got, "nothing is left to do") {
+		t.Errorf("the page says %q, want that a later one settled it", got)
 	}
 	want := []string{"Outcome", "Step read zuora", "Step apply", "Finding"}
 	if diff := cmp.Diff(want, a.Texts(".diff tbody th")); diff != "" {

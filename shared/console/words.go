@@ -1,7 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"hotsync/shared/hotsync"
@@ -19,7 +22,7 @@ func explain(e hotsync.Event) string {
 		return fmt.Sprintf("Attempt %d is under way.", max(1, e.AttemptCount))
 	case hotsync.StatusRetrying:
 		if e.Reason == hotsync.ReasonPaused {
-			return "Zuora asked everybody to wait. " + message(e, "")
+			return "Waits with all the others until " + upstream(e) + " takes calls again. " + message(e, "")
 		}
 		return message(e, "The last attempt failed.") + " Tried " + plural(e.AttemptCount, "time.", "times.")
 	case hotsync.StatusSucceeded:
@@ -27,15 +30,48 @@ func explain(e hotsync.Event) string {
 		if e.Reason == hotsync.ReasonChanged {
 			text = plural(e.ChangeCount, "change", "changes") + " written to Limio."
 		}
-		if e.FindingCount > 0 {
-			text += " " + plural(e.FindingCount, "warning.", "warnings.")
-		}
-		return text
+		return text + explainFindings(e)
 	case hotsync.StatusSkipped:
 		return explainSkipped(e)
 	default:
 		return message(e, "It failed without saying why.")
 	}
+}
+
+// explainFindings says what somebody has to look at: in full where the findings
+// were read, by their number in a list.
+func explainFindings(e hotsync.Event) string {
+	for _, f := range attentionFirst(e.Findings) {
+		if f.Severity == hotsync.SeverityAttention {
+			return " But: " + f.Message
+		}
+	}
+	text := ""
+	if e.AttentionCount > 0 {
+		text = " But " + plural(e.AttentionCount, "thing needs attention.", "things need attention.")
+	}
+	if notes := e.FindingCount - e.AttentionCount; notes > 0 {
+		text += " " + plural(notes, "note.", "notes.")
+	}
+	return text
+}
+
+// attentionFirst returns the findings with those that somebody has to act on
+// before the others.
+func attentionFirst(findings []hotsync.Finding) []hotsync.Finding {
+	out := slices.Clone(findings)
+	slices.SortStableFunc(out, func(a, b hotsync.Finding) int {
+		return cmp.Compare(hotsync.AttentionCount([]hotsync.Finding{b}), hotsync.AttentionCount([]hotsync.Finding{a}))
+	})
+	return out
+}
+
+// upstream is the system that an event's error is about.
+func upstream(e hotsync.Event) string {
+	if e.Error != nil && strings.HasPrefix(string(e.Error.Code), "limio_") {
+		return "Limio"
+	}
+	return "Zuora"
 }
 
 func explainSkipped(e hotsync.Event) string {
@@ -67,13 +103,57 @@ func todo(e hotsync.Event) string {
 	switch {
 	case e.Status == hotsync.StatusSkipped && e.Reason == hotsync.ReasonDisabled:
 		return hotsync.CodeDisabled.Hint()
+	case e.Error != nil && e.Status == hotsync.StatusFailed && e.Error.Code.Transient():
+		return endedHint(e)
 	case e.Error != nil && e.Status != hotsync.StatusSucceeded:
 		return e.Error.Hint
 	case e.Status == hotsync.StatusFailed:
 		return "Retry it; if it fails again, search the logs for its id."
+	case e.Status == hotsync.StatusSucceeded && e.AttentionCount > 0:
+		for _, f := range attentionFirst(e.Findings) {
+			if f.Severity == hotsync.SeverityAttention {
+				return f.Hint
+			}
+		}
+		return ""
 	default:
 		return ""
 	}
+}
+
+// endedHint is what to do about a sync that ended for good on an error that is
+// otherwise waited for: nothing tries it again.
+func endedHint(e hotsync.Event) string {
+	switch e.Error.Code {
+	case hotsync.CodeTimeout:
+		return "It is not tried again by itself. Look for slow calls in the steps, then retry."
+	case hotsync.CodeZuoraAnswer, hotsync.CodeLimioAnswer, hotsync.CodeLimioNotFound:
+		return "It is not tried again by itself. Retry it; if it fails again, search the logs for its id."
+	case hotsync.CodeSettingsMissing, hotsync.CodeSecretMissing:
+		return e.Error.Hint + " Then retry."
+	case hotsync.CodeStoreUnavailable, hotsync.CodeQueueUnavailable:
+		return "It is not tried again by itself. Retry it when AWS answers again."
+	default:
+		return "It is not tried again by itself. Retry it when " + upstream(e) + " answers again."
+	}
+}
+
+// settled is an event whose error says what is to be done now that it has ended.
+func settled(e hotsync.Event) hotsync.Event {
+	if e.Status == hotsync.StatusFailed && e.Error != nil {
+		problem := *e.Error
+		problem.Hint = todo(e)
+		e.Error = &problem
+	}
+	return e
+}
+
+// resolves reports whether a later sync leaves nothing to do about an event: it
+// succeeded, for the same login, which sees the account.
+func resolves(later, e hotsync.Event) bool {
+	return later.Status == hotsync.StatusSucceeded && later.Subject == e.Subject &&
+		later.Request.Identity.Issuer == e.Request.Identity.Issuer &&
+		!slices.ContainsFunc(later.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked })
 }
 
 // headline is the outcome in a few words.
@@ -86,6 +166,9 @@ func headline(e hotsync.Event) string {
 	case hotsync.StatusRetrying:
 		return "Will be tried again"
 	case hotsync.StatusSucceeded:
+		if e.AttentionCount > 0 {
+			return "Synced, but somebody has to look at it"
+		}
 		if e.Reason == hotsync.ReasonChanged {
 			return "Synced, " + plural(e.ChangeCount, "change", "changes")
 		}
