@@ -104,7 +104,7 @@ func TestAPISyncAndDryRun(t *testing.T) {
 		t.Errorf("dry run answered %d %v", status, answer)
 	}
 	for _, path := range []string{"/api/sync", "/api/dry-run"} {
-		for _, body := range []string{`{}`, `{"account": "a b"}`, `{"account": "A1,A2"}`, `{"account": ["A1"]}`, `{"acount": "A1"}`, `[]`, `{"account": "` + strings.Repeat("A", 71) + `"}`} {
+		for _, body := range []string{`{}`, `{"account": "a?b"}`, `{"account": "A1,A2"}`, `{"account": ["A1"]}`, `{"acount": "A1"}`, `[]`, `{"account": "` + strings.Repeat("A", 71) + `"}`} {
 			status, answer := b.call("operator", "POST", path, body)
 			if status != 400 || code(answer) != "bad_request" {
 				t.Errorf("%s %.40s answered %d %v", path, body, status, answer)

@@ -144,7 +144,7 @@ func TestSettingsSave(t *testing.T) {
 		!cmp.Equal(got.Providers[0].Audiences, []string{"web", "app", "shop"}) {
 		t.Errorf("saved %+v", got)
 	}
-	if says := a.Text(".k-check .finding.warn"); !strings.Contains(says, "not recommended") {
+	if says := a.Text(".k-check .finding.warn"); !strings.Contains(says, "this does nothing") {
 		t.Errorf("the warning says %q", says)
 	}
 	if note := b.acts.list[len(b.acts.list)-1].Note; !strings.Contains(note, "Zuora plan") || !strings.Contains(note, "direct: Audiences") {

@@ -132,8 +132,8 @@ func TestSettingDifferencesAreTold(t *testing.T) {
 		got = append(got, d.What+": "+d.Before+" > "+d.Now)
 	}
 	want := []string{"Hot sync: off > on", "p: Name: — > p", "p: Issuer: — > https://p",
-		"p, claim sub: Claim: — > sub", "p, claim sub: Service: — > zuora", "p, claim sub: Issuer: — > zuora", "p, claim sub: Type: — > account", "p, claim sub: Account Lookup: — > off",
-		"p, claim sub: Claim (2): — > sub", "p, claim sub: Service (2): — > zuora", "p, claim sub: Issuer (2): — > zuora", "p, claim sub: Type (2): — > account", "p, claim sub: Account Lookup (2): — > on"}
+		"p, claim sub: Claim: — > sub", "p, claim sub: Service: — > zuora", "p, claim sub: Issuer: — > zuora", "p, claim sub: Type: — > account", "p, claim sub: Account Lookup: — > off", "p, claim sub: Allow Unverified: — > off",
+		"p, claim sub: Claim (2): — > sub", "p, claim sub: Service (2): — > zuora", "p, claim sub: Issuer (2): — > zuora", "p, claim sub: Type (2): — > account", "p, claim sub: Account Lookup (2): — > on", "p, claim sub: Allow Unverified (2): — > off"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("differences mismatch (-want +got):\n%s", diff)
 	}
