@@ -245,7 +245,7 @@ func (o record) key() string {
 	case o.RecordType == "address":
 		parts = append(parts, o.Customer, o.Name)
 	case o.RecordType == "relationship":
-		parts = append(parts, o.SubID, o.Relation)
+		parts = append(parts, o.SubID, cmp.Or(o.Relation, o.ID)) // one address of a kind; as many payment methods as there are
 	default:
 		parts = append(parts, o.ID)
 	}
@@ -350,13 +350,18 @@ func (r *run) checkConverged(ctx context.Context, out *report) error {
 	if err != nil {
 		return err
 	}
-	options := projection.Options{Today: time.Now().UTC().Format(time.DateOnly), Tenant: base.Host, SalesforceID: hotsync.SalesforceAccount}
+	index, _, err := l.Catalogue(ctx)
+	if err != nil {
+		return err
+	}
+	today := time.Now().UTC().Format(time.DateOnly)
+	options := projection.Options{Today: today, Tenant: base.Host, SalesforceID: hotsync.SalesforceAccount, Catalogue: index}
 	diverged := make([][]string, len(r.world.accounts))
 	var g errgroup.Group
 	g.SetLimit(8)
 	for i, truth := range r.world.accounts {
 		g.Go(func() error {
-			account, err := z.Read(ctx, truth.ID, zuora.ReadOptions{})
+			account, err := z.Read(ctx, truth.ID, zuora.ReadOptions{Preview: true, Today: today})
 			if err != nil {
 				return err
 			}

@@ -92,7 +92,7 @@ var same = gocmp.Options{
 // plainly is an account as the client reads it: of payment methods only cards
 // have a number, and a charge without a currency has its subscription's.
 func plainly(a billing.Account) billing.Account {
-	a.CustomFields = nil
+	a.CustomFields, a.Preview = nil, billing.Preview{} // the preview was not asked for
 	methods := []billing.PaymentMethod{}
 	for _, m := range a.PaymentMethods {
 		if m.Type != "CreditCard" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"github.com/shopspring/decimal"
@@ -52,7 +53,7 @@ func v1Contact(c *billing.Contact) any {
 
 // v1Method gives a payment method with the key it hides under.
 func v1Method(m billing.PaymentMethod) (key string, _ doc) {
-	out := doc{"id": m.ID, "type": m.Type, "status": m.Status}
+	out := doc{"id": m.ID, "type": cmp.Or(m.Kind, m.Type), "status": m.Status}
 	switch m.Type {
 	case "CreditCard":
 		out["creditCardType"], out["cardNumber"] = m.Brand, m.Mask
@@ -61,10 +62,10 @@ func v1Method(m billing.PaymentMethod) (key string, _ doc) {
 	case "ACH":
 		out["bankName"], out["bankAccountNumber"] = null(m.Brand), m.Mask
 		return "ach", out
-	case "PayPalEC":
+	case "PayPal":
 		return "paypal", out
 	default:
-		out["bankTransferType"], out["accountNumber"] = m.Type, m.Mask
+		out["bankTransferType"], out["accountNumber"] = m.BankTransferType, m.Mask
 		return "banktransfer", out
 	}
 }
@@ -77,6 +78,7 @@ func v1Subscription(s billing.Subscription) doc {
 			charges = append(charges, v1Charge(c))
 		}
 		plan := doc{"id": p.ID, "ratePlanName": p.Name, "productName": p.ProductName, "productSku": p.ProductSKU,
+			"productId": null(p.ProductID), "productRatePlanId": null(p.ProductRatePlanID),
 			"lastChangeType": p.LastChangeType, "ratePlanCharges": charges}
 		if p.Number != "" {
 			plan["subscriptionRatePlanNumber"] = p.Number
@@ -93,7 +95,10 @@ func v1Subscription(s billing.Subscription) doc {
 // when there are several.
 func v1Charge(c billing.Charge) doc {
 	out := doc{"number": c.Number, "name": c.Name, "type": c.Type, "model": c.Model, "currency": null(c.Currency), "uom": null(c.UOM),
-		"billingPeriod": null(c.BillingPeriod)}
+		"billingPeriod": null(c.BillingPeriod), "specificBillingPeriod": c.SpecificBillingPeriod,
+		"listPriceBase": null(c.ListPriceBase), "specificListPriceBase": c.SpecificListPriceBase, "billingTiming": null(c.BillingTiming),
+		"endDateCondition": null(c.EndDateCondition), "discountLevel": null(c.DiscountLevel),
+		"upToPeriods": c.UpToPeriods, "upToPeriodsType": null(c.UpToPeriodsType)}
 	segments := []doc{}
 	for i, s := range c.Segments {
 		tiers := []doc{}
@@ -106,7 +111,8 @@ func v1Charge(c billing.Charge) doc {
 				"price": v1Number(t.Price), "priceFormat": format})
 		}
 		segments = append(segments, doc{"segment": i + 1, "effectiveStartDate": null(s.From), "effectiveEndDate": null(s.Until),
-			"price": v1Amount(s.Price), "quantity": v1Amount(s.Quantity), "discountAmount": v1Amount(s.DiscountAmount),
+			"chargedThroughDate": null(s.ChargedThrough),
+			"price":              v1Amount(s.Price), "quantity": v1Amount(s.Quantity), "discountAmount": v1Amount(s.DiscountAmount),
 			"discountPercentage": v1Amount(s.DiscountPercentage), "tiers": tiers})
 	}
 	if len(segments) > 0 {

@@ -168,9 +168,15 @@ func contact(r *rand.Rand) *billing.Contact {
 }
 
 func paymentMethod(r *rand.Rand) billing.PaymentMethod {
-	m := billing.PaymentMethod{ID: id(r), Type: pick(r, "CreditCard", "ACH", "PayPalEC", "SEPA"), Status: pick(r, "Active", "Active", "Closed"),
+	m := billing.PaymentMethod{ID: id(r), Kind: pick(r, "CreditCard", "ACH", "PayPalEC", "SEPA"), Status: pick(r, "Active", "Active", "Closed"),
 		Mask: fmt.Sprintf("************%04d", r.IntN(10000))}
-	if m.Type == "CreditCard" {
+	m.Type = m.Kind
+	switch m.Kind {
+	case "PayPalEC":
+		m.Type = "PayPal"
+	case "SEPA":
+		m.Type, m.BankTransferType = "BankTransfer", "SEPA"
+	case "CreditCard":
 		m.Brand, m.ExpirationMonth, m.ExpirationYear = pick(r, "Visa", "MasterCard"), 1+r.IntN(12), 2027+r.IntN(9)
 	}
 	return m
