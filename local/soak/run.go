@@ -70,7 +70,6 @@ type run struct {
 	mu     sync.Mutex
 	signed []signIn
 	queued []string // ids of events, in the order they became known
-	tokens map[int]string
 	tally  tally
 }
 
@@ -91,7 +90,7 @@ type signIn struct {
 
 // begin brings a system up with something that can misbehave on every hop.
 func begin(ctx context.Context, opt options) (_ *run, err error) {
-	r := &run{options: opt, tokens: map[int]string{}, watch: newWatch(), tally: tally{faults: map[string]int{}}}
+	r := &run{options: opt, watch: newWatch(), tally: tally{faults: map[string]int{}}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -363,7 +362,7 @@ func (r *run) login(ctx context.Context, index int) {
 // post signs a person in by POST /login. taken is false when hotsync said that
 // it could not take the login, which it may.
 func (r *run) post(ctx context.Context, index int, p person) (events []string, taken bool, err error) {
-	token, err := r.token(ctx, index, p)
+	token, err := r.token(ctx, p)
 	if err != nil {
 		return nil, false, err
 	}
@@ -402,14 +401,9 @@ func (r *run) post(ctx context.Context, index int, p person) (events []string, t
 	return events, true, nil
 }
 
-// token gives a person's ID token, signed once a run.
-func (r *run) token(ctx context.Context, index int, p person) (string, error) {
-	r.mu.Lock()
-	token := r.tokens[index]
-	r.mu.Unlock()
-	if token != "" {
-		return token, nil
-	}
+// token gives a new ID token of a person: one that was sent a moment ago is the
+// same login.
+func (r *run) token(ctx context.Context, p person) (string, error) {
 	claims, issuer := doc{"sub": p.subject, "email": p.email}, idp.Direct
 	switch p.way {
 	case byLookup:
@@ -423,9 +417,6 @@ func (r *run) token(ctx context.Context, index int, p person) (string, error) {
 		Token string `json:"id_token"`
 	}
 	err := call(ctx, http.MethodPost, r.stack.IDPURL+"/_sandbox/token?issuer="+issuer, "", claims, &answer)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.tokens[index] = answer.Token
 	return answer.Token, err
 }
 

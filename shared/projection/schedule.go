@@ -177,7 +177,9 @@ func (i item) line(currency string) map[string]any {
 func sortedItems(items []item) []item {
 	return slices.SortedStableFunc(slices.Values(items), func(a, b item) int {
 		return cmp.Or(compareBool(a.discount, b.discount), strings.Compare(a.product, b.product), strings.Compare(a.charge, b.charge),
-			a.amount.Cmp(b.amount), a.tax.Decimal.Cmp(b.tax.Decimal), strings.Compare(a.description, b.description))
+			a.amount.Cmp(b.amount), a.tax.Decimal.Cmp(b.tax.Decimal), compareBool(a.tax.Valid, b.tax.Valid),
+			strings.Compare(a.description, b.description), compareBool(a.quantity.Valid, b.quantity.Valid),
+			a.quantity.Decimal.Cmp(b.quantity.Decimal))
 	})
 }
 
