@@ -128,7 +128,7 @@ var codes = map[Code]codeFacts{
 
 	CodeLimioUnauthorized: {502, false, "Limio refused the OAuth client. Check client id and secret in the Limio secret, then retry."},
 	CodeLimioForbidden:    {502, false, "The Limio OAuth client may not do this. Ask Limio for full read and write, then retry."},
-	CodeLimioRefused:      {502, false, "Limio refused the object. The message has its answer; correct the data in Zuora or the settings, then retry."},
+	CodeLimioRefused:      {502, false, "Limio refused the object. The message has the members that its answer names; correct the data in Zuora or the settings, then retry."},
 	CodeLimioNotFound:     {502, true, "Limio does not know the object. It is tried again by itself; if it stays, check the assumptions about Limio's endpoints."}, // it has just named or made it
 	CodeLimioRateLimited:  {503, true, "Limio asked to slow down. Syncs wait and go on by themselves."},
 	CodeLimioPaused:       {503, true, "Calls to Limio are paused after its last answers. Syncs wait and go on by themselves."},

@@ -66,7 +66,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"hotsync/shared/hotsync"
@@ -160,11 +159,9 @@ func createBodyOf(o projection.Object, service string) createBody {
 	return b
 }
 
-var alreadyExists = regexp.MustCompile(`(?i)\balready exist|\bexists already|\bduplicate`)
-
 // exists reports whether a POST was refused because the id is taken.
 func (r *refusal) exists() bool {
-	return r.status == http.StatusConflict || r.status == http.StatusBadRequest && alreadyExists.MatchString(r.text)
+	return r.status == http.StatusConflict || r.status == http.StatusBadRequest && r.taken
 }
 
 // updateBody is the body of a PUT, with the assumed status.

@@ -140,7 +140,7 @@ func (c *Client) send(ctx context.Context, r request) (err error) {
 	defer res.Body.Close()
 	status = res.StatusCode
 	if status < 200 || status > 299 {
-		return c.refused(res)
+		return c.refused(res, r.body)
 	}
 	if r.out == nil {
 		return done(res.Body)
@@ -237,47 +237,6 @@ func withoutURL(err error) error {
 		return e.Err
 	}
 	return err
-}
-
-// refusal is the cause of an error made from an HTTP status outside 2xx.
-type refusal struct {
-	status int
-	text   string // what Limio said, masked
-}
-
-func (r *refusal) Error() string { return fmt.Sprintf("status %d", r.status) }
-
-// refused makes an error of an answer outside 2xx. Limio documents 400, 401,
-// 404 and 502 and no body; the others are treated by what HTTP says of them.
-func (c *Client) refused(res *http.Response) error {
-	// A body that breaks off still says something; the status is what counts.
-	body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
-	r := &refusal{status: res.StatusCode, text: maskedText(body)}
-	code, message := verdict(r.status)
-	if r.text != "" {
-		message += ": " + r.text
-	}
-	return hotsync.Errorf(code, "%d: %s", r.status, message).Because(r).After(retryAfter(res.Header.Get("Retry-After"), c.now()))
-}
-
-// verdict says what a status means for the sync.
-func verdict(status int) (hotsync.Code, string) {
-	switch {
-	case status >= 300 && status < 400:
-		return hotsync.CodeLimioHost, "Limio redirected the request; it was not followed"
-	case status == http.StatusUnauthorized:
-		return hotsync.CodeLimioUnauthorized, "Limio refused the token"
-	case status == http.StatusForbidden:
-		return hotsync.CodeLimioForbidden, "Limio does not allow the request"
-	case status == http.StatusNotFound, status == http.StatusGone:
-		return hotsync.CodeLimioNotFound, "Limio does not know the object"
-	case status == http.StatusTooManyRequests:
-		return hotsync.CodeLimioRateLimited, "Limio asked to slow down"
-	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status >= 500:
-		return hotsync.CodeLimioUnavailable, "Limio could not carry out the request"
-	default:
-		return hotsync.CodeLimioRefused, "Limio refused the request"
-	}
 }
 
 // retryAfter reads the header of RFC 9110, section 10.2.3: seconds or a date.
