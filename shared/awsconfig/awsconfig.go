@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 )
 
@@ -23,10 +24,13 @@ const maxBackoff = 250 * time.Millisecond
 // engines). Calls are tried attempts times at most, each bounded by perCall.
 func Load(ctx context.Context, attempts int, perCall time.Duration) (aws.Config, error) {
 	// Connections are kept between invocations, as many as one batch of syncs uses.
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 64, MaxIdleConnsPerHost: 32, IdleConnTimeout: 90 * time.Second,
-		TLSHandshakeTimeout: perCall, ForceAttemptHTTP2: true}
+	// The client is the SDK's own kind, because its loader adds the certificates of
+	// AWS_CA_BUNDLE to no other, and fails instead.
+	client := awshttp.NewBuildableClient().WithTimeout(perCall).WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost, t.TLSHandshakeTimeout = 64, 32, perCall
+	})
 	cfg, err := config.LoadDefaultConfig(ctx,
-		config.WithHTTPClient(&http.Client{Transport: transport, Timeout: perCall}),
+		config.WithHTTPClient(client),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff })
 		}))
