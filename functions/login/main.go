@@ -40,6 +40,7 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	log := telemetry.NewLogger(os.Stdout, os.Getenv("LOG_LEVEL"))
+	slog.SetDefault(log) // for what has no logger of its own
 	handler, err := wire(os.Getenv, log)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "the login function cannot start:", err)

@@ -68,6 +68,7 @@ type Parts struct {
 func New(ctx context.Context, getenv func(string) string, logs io.Writer) *Parts {
 	p := &Parts{Env: environment.New(getenv), Log: telemetry.NewLogger(logs, getenv("LOG_LEVEL")),
 		Metrics: telemetry.NewMetrics(logs, getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now)}
+	slog.SetDefault(p.Log) // for what has no logger of its own: panics, and warnings of the queue
 	var err error
 	p.aws, err = awsconfig.Load(ctx, awsAttempts, awsPerCall)
 	p.Env.Note(err)
