@@ -22,7 +22,6 @@ var update = flag.Bool("update", false, "write the generated parts of docs/ anew
 // why says what a statement of a role is for, by its Sid.
 var why = map[string]string{
 	"WriteLog":           "log lines and metrics, to its own log group",
-	"Trace":              "X-Ray traces; these actions know no resources",
 	"QueueSyncs":         "put what a login or callout names on the queue",
 	"RecordEvents":       "write events, counts and what is known of accounts; where Zuora is called, the pause of those calls",
 	"ReadSettings":       "the settings in force",
