@@ -13,6 +13,7 @@ type DryRun struct {
 	Steps    []hotsync.Step     `json:"steps"`
 	Changes  []hotsync.Change   `json:"changes"` // personal values masked
 	Findings []hotsync.Finding  `json:"findings"`
+	Warnings []string           `json:"warnings"` // the findings' messages, for who read them before findings had codes
 }
 
 // DryRun reads both sides of an account and says what a sync for that login
@@ -47,5 +48,6 @@ func (s *Syncer) DryRun(ctx context.Context, r hotsync.SyncRequest) (_ DryRun, e
 		return DryRun{}, err
 	}
 	return DryRun{Account: hotsync.AccountRef{ID: account.ID, Number: account.Number}, Steps: j.event.Steps,
-		Changes: convergence.Masked(changes), Findings: j.event.Findings}, nil
+		Changes: convergence.Masked(changes), Findings: j.event.Findings,
+		Warnings: hotsync.Messages(j.event.Findings)}, nil
 }
