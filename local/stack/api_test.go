@@ -156,7 +156,12 @@ func TestRetry(t *testing.T) {
 	if e.RetryOf != failed.ID || e.Trigger != hotsync.TriggerConsole || e.Subject != "direct|ada" {
 		t.Errorf("event %+v, want one of the console for the login that failed", e)
 	}
-	wantMirror(t, expect(account, s.IDPURL+"/direct", "direct|ada", today()), readLimio(t, s).mirror(account.id()))
+	want := expect(account, s.IDPURL+"/direct", "direct|ada", today())
+	want.Logins = nil // only a sign-in links
+	wantMirror(t, want, readLimio(t, s).mirror(account.id()))
+	if !slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked }) {
+		t.Errorf("findings %+v, want one that says the person does not see the account", e.Findings)
+	}
 	// A retry of the same event, again, is a sync of its own.
 	wantEnd(t, s.Await(s.Retry(failed.ID).ID), hotsync.StatusSucceeded, hotsync.ReasonUnchanged)
 	unchanged, _ := s.Event(failed.ID)
