@@ -27,7 +27,7 @@ func up(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	opt := stack.Options{Ports: stack.FixedPorts, Dir: filepath.Join(root, ".hotsync"), Personas: true, Env: []string{"CONSOLE_GALLERY=true"},
+	opt := stack.Options{Ports: stack.FixedPorts, Dir: filepath.Join(root, ".hotsync"), Personas: true, Bought: true, Env: []string{"CONSOLE_GALLERY=true"},
 		Progress: func(format string, a ...any) { fmt.Fprintf(stderr, "hotsync: "+format+"\n", a...) }}
 	if *verbose {
 		opt.Logs = stderr

@@ -48,6 +48,7 @@ type Options struct {
 	Parameters map[string]string             // of the template, over the local ones
 	Settings   func(*hotsync.Settings)       // changes LocalSettings before they are saved
 	Personas   bool                          // fill the Zuora sandbox with the personas' accounts
+	Bought     bool                          // fill the Limio sandbox with what personas bought there
 	Logs       io.Writer                     // the functions' log lines; nil for the log files alone
 	Progress   func(format string, a ...any) // what is being done, for a person who waits; nil for nobody
 	Env        []string                      // further KEY=value pairs for every function
@@ -161,7 +162,7 @@ func (s *Stack) startSandboxes(opt Options) (err error) {
 	}
 	s.Limio = limiosandbox.New(limiosandbox.Config{ClientID: limioID, ClientSecret: limioSecret, Catalogue: persona.Catalogue(),
 		ReadZuora: limiosandbox.ZuoraOverHTTP(s.ZuoraURL, zuoraID, zuoraSecret)})
-	if opt.Personas {
+	if opt.Bought {
 		for _, p := range persona.All(time.Now()) {
 			err = s.Limio.Seed(p.Limio)
 			if err != nil {

@@ -5,6 +5,7 @@ package stacktest
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -259,10 +260,12 @@ type Admission struct {
 	Reason string `json:"reason"`
 }
 
-// Login signs in with a token by POST /login, which has to answer 202.
+// Login signs in as a token says by POST /login, which has to answer 202. The
+// token it sends is a new one with the same claims, as every sign-in gets one: one
+// that was sent a moment ago is the same login.
 func (s *System) Login(token string) Admission {
 	s.t.Helper()
-	a := s.Do(http.MethodPost, s.URL+"/login", token, nil)
+	a := s.Do(http.MethodPost, s.URL+"/login", s.anew(token), nil)
 	if a.Status != http.StatusAccepted {
 		s.t.Fatalf("POST /login: %d %s", a.Status, a.Body)
 	}
@@ -271,7 +274,34 @@ func (s *System) Login(token string) Admission {
 	return out
 }
 
-// Sync signs in with a token and waits for every event that was queued, in their
+// anew gives a token of the local provider with the claims of another.
+func (s *System) anew(token string) string {
+	s.t.Helper()
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return token
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return token
+	}
+	claims := map[string]any{}
+	err = json.Unmarshal(raw, &claims)
+	if err != nil {
+		return token
+	}
+	issuer, _ := claims["iss"].(string)
+	name, ours := strings.CutPrefix(issuer, s.IDPURL+"/")
+	if !ours {
+		return token
+	}
+	for _, own := range []string{"iss", "iat", "exp", "jti"} {
+		delete(claims, own)
+	}
+	return s.Token(name, claims)
+}
+
+// Sync signs in as a token says and waits for every event that was queued, in their
 // order.
 func (s *System) Sync(token string) []hotsync.Event {
 	s.t.Helper()
