@@ -102,27 +102,30 @@ func TestLoginWithHotSyncOff(t *testing.T) {
 func TestOneTokenIsOneLogin(t *testing.T) {
 	t.Parallel()
 
-	b := newBundle()
-	h := b.handler()
-	for _, tc := range []struct {
-		token string
-		now   time.Time
-	}{{"t1", at}, {"t1", at.Add(5 * time.Second)}, {"t1", at}, {"t2", at}, {"t1", at.Add(time.Minute)}, {"t3", at}} {
-		b.now = func() time.Time { return tc.now }
-		c := claims("A1")
-		c["jti"] = tc.token
-		_, err := h.Invoke(t.Context(), []byte(httpEvent(c, nil)))
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBundle()
+		h := b.handler()
+		for _, tc := range []struct {
+			token string
+			now   time.Time
+		}{{"t1", at}, {"t1", at.Add(5 * time.Second)}, {"t1", at}, {"t2", at}, {"t1", at.Add(time.Minute)}, {"t3", at}} {
+			b.now = func() time.Time { return tc.now }
+			c := claims("A1")
+			c["jti"] = tc.token
+			_, err := h.Invoke(t.Context(), []byte(httpEvent(c, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	logins, events := map[string]bool{}, map[string]bool{}
-	for _, r := range b.sent {
-		logins[r.LoginID], events[r.EventID] = true, true
-	}
-	if len(logins) != 4 || len(events) != 4 || len(b.events) != 4 {
-		t.Errorf("%d login ids and %d event ids for 4 logins", len(logins), len(events))
-	}
+		synctest.Wait() // nobody waits for the records
+		logins, events := map[string]bool{}, map[string]bool{}
+		for _, r := range b.sent {
+			logins[r.LoginID], events[r.EventID] = true, true
+		}
+		if len(logins) != 4 || len(events) != 4 || len(b.events) != 4 {
+			t.Errorf("%d login ids and %d event ids for 4 logins", len(logins), len(events))
+		}
+	})
 }
 
 func TestLoginRefusals(t *testing.T) {
