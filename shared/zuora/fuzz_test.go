@@ -62,6 +62,8 @@ func FuzzAnswers(f *testing.F) {
 	f.Add(`{"success":true,"creditcard":[{"id":"pm","cardNumber":"4242424242424242"}],"x":{"y":[]}}`)
 	f.Add(`{"data":[{"id":"` + id + `","accountNumber":"A1","x__c":"v"}],"nextPage":null}`)
 	f.Add(`{"size":1,"records":[{"Id":"` + id + `"}],"done":true}`)
+	f.Add(`{"success":true,"invoiceItems":[{"subscriptionNumber":"A","serviceStartDate":"2026-12-01","chargeAmount":"8.33","taxAmount":0E-9,"quantity":null}]}`)
+	f.Add(`{"id":"` + id + `"}`)
 	f.Add(`{"access_token":"abc","expires_in":"3599"}`)
 	f.Add(`<object><name>Account</name><fields><field><name>X__c</name></field></fields></object>`)
 	f.Add(`{"success":true,"subscriptions":[{"subscriptionNumber":"A","ratePlans":[{"ratePlanCharges":[{"price":1e999999999}]}]}]}`)
@@ -81,13 +83,19 @@ func FuzzAnswers(f *testing.F) {
 			t.Fatal("an account without an id")
 		}
 		_, methods, listed, err := readObjectAccount(strings.NewReader(body), []string{"X__c"})
-		if err == nil && len(methods) > listed {
+		if err == nil && len(methods) > max(listed, 0) { // -1: no list
 			t.Fatalf("%d payment methods of %d", len(methods), listed)
 		}
 		methods, err = readPaymentMethods(strings.NewReader(body))
 		for _, m := range methods {
 			if err == nil && (m.ID == "" || len(m.Mask) > 16 || len(m.Mask) == 16 && !strings.HasPrefix(m.Mask, "************")) {
 				t.Fatalf("payment method %+v", m)
+			}
+		}
+		items, err := readPreview(strings.NewReader(body))
+		for _, i := range items {
+			if err != nil || len(i.Amount.String()) > 200 || len(i.Tax.String()) > 200 {
+				t.Fatalf("item %+v, error %v", i, err)
 			}
 		}
 		var found candidates

@@ -34,7 +34,7 @@ func TestPreview(t *testing.T) {
 	t.Parallel()
 
 	f := withPreview(http.StatusOK, `{"success":true,"accountId":"`+accountID+`","creditMemoItems":[],"invoiceItems":[
-		{"id":"1","subscriptionNumber":"B","serviceStartDate":"2027-01-01","serviceEndDate":"2027-01-31","chargeNumber":"C-3","chargeAmount":8.33,"taxAmount":1.67,"processingType":"charge"},
+		{"id":"1","subscriptionNumber":"B","serviceStartDate":"2026-11-01","serviceEndDate":"2026-11-30","chargeNumber":"C-3","chargeAmount":8.33,"taxAmount":1.67,"processingType":"charge"},
 		{"id":"1","subscriptionName":"A","serviceStartDate":"2026-12-01","serviceEndDate":"2026-12-31","chargeNumber":"C-2","chargeName":"Off","chargeAmount":-5,"taxAmount":null,
 		 "processingType":"Discount","appliedToItemId":"2","quantity":null,"chargeDate":"2026-11-25 09:00:00"},
 		{"id":"2","subscriptionName":"A","subscriptionNumber":"A","serviceStartDate":"2026-12-01","serviceEndDate":"2026-12-31","chargeNumber":"C-1","chargeName":"Monthly",
@@ -49,7 +49,7 @@ func TestPreview(t *testing.T) {
 				ServiceStart: "2026-12-01", ServiceEnd: "2026-12-31", Amount: dec("20"), Quantity: some("1")},
 			{SubscriptionNumber: "A", ChargeNumber: "C-2", ChargeName: "Off", ProcessingType: "Discount",
 				ServiceStart: "2026-12-01", ServiceEnd: "2026-12-31", Amount: dec("-5")},
-			{SubscriptionNumber: "B", ChargeNumber: "C-3", ProcessingType: "charge", ServiceStart: "2027-01-01", ServiceEnd: "2027-01-31",
+			{SubscriptionNumber: "B", ChargeNumber: "C-3", ProcessingType: "charge", ServiceStart: "2026-11-01", ServiceEnd: "2026-11-30",
 				Amount: dec("8.33"), Tax: dec("1.67")},
 		}}
 		if diff := cmp.Diff(want, got.Preview); diff != "" {
