@@ -7,6 +7,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"hotsync/local/browser"
 	"hotsync/local/stack"
 	"hotsync/local/stack/stacktest"
 	"hotsync/shared/eventstore"
@@ -80,7 +81,7 @@ func adminGallery(t *testing.T) *bundle {
 // TestAdminAccessible runs axe-core on every state of the pages of settings, of
 // a tried login and of erasing; with HOTSYNC_SCREENSHOTS it takes their pictures.
 func TestAdminAccessible(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	source := axe(t)
 	for _, tc := range []struct {
 		screen screen
@@ -108,7 +109,7 @@ func TestAdminAccessible(t *testing.T) {
 
 // TestSettingsWithoutScripts sets a provider up in a browser that runs none.
 func TestSettingsWithoutScripts(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	b := adminGallery(t)
 	screens[0].show(t, ctx, "light", false)
 	b.as(ctx, "admin")
@@ -127,7 +128,7 @@ func TestSettingsWithoutScripts(t *testing.T) {
 // TestSetUpOnTheWholeSystem is an administrator's first day on the real
 // functions: check the settings, try a login, change something and take it back.
 func TestSetUpOnTheWholeSystem(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	s := stacktest.Start(t, stack.Options{Personas: true, Settings: func(v *hotsync.Settings) { v.Providers = v.Providers[:2] }}) // without the user pool, which is not on this computer
 	screens[0].show(t, ctx, "light", true)
 	enter(t, ctx, s.URL+"/settings", "admin")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"hotsync/local/browser"
 	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
@@ -24,7 +25,7 @@ func TestScreenshots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	b, by := gallery(t)
 	for _, s := range screens {
 		for _, theme := range []string{"light", "dark"} {

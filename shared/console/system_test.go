@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"hotsync/local/browser"
 	"hotsync/local/stack"
 	"hotsync/local/stack/stacktest"
 	"hotsync/shared/hotsync"
@@ -21,7 +22,7 @@ import (
 // TestWholeSystem is a support agent's day on the real functions: a customer's
 // sync failed, the agent finds it by e-mail, sees why, and retries it.
 func TestWholeSystem(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	s := stacktest.Start(t, stack.Options{Personas: true, Env: []string{"CONSOLE_GALLERY=true"}})
 	var failed hotsync.Event
 	s.Behave(s.ZuoraURL, map[string]any{"faults": []map[string]any{{"match": "GET /**", "times": 50, "status": http.StatusForbidden, "body": map[string]any{}}}})

@@ -8,13 +8,14 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"hotsync/local/browser"
 	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/hotsync"
 )
 
 // TestAccessible runs axe-core on every page and state.
 func TestAccessible(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	source := axe(t)
 	b, by := gallery(t)
 	pages := picturePages(by)
@@ -73,7 +74,7 @@ func waitText(t *testing.T, ctx context.Context, selector, want string) {
 // TestFromAnEmailToARetry is what a support agent does, by mouse, with scripts
 // and without.
 func TestFromAnEmailToARetry(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	for _, scripts := range []bool{true, false} {
 		b, by := gallery(t)
 		failed := by["failed, Limio refused"]
@@ -115,7 +116,7 @@ func (b *bundle) end(id string) {
 }
 
 func TestKeyboard(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	b, _ := gallery(t)
 	screens[0].show(t, ctx, "light", true)
 	b.as(ctx, "operator")
@@ -138,7 +139,7 @@ func TestKeyboard(t *testing.T) {
 // TestLiveListNeverMovesWhatOneReads: new rows come by themselves only at the
 // top of the page; further down they are announced.
 func TestLiveListNeverMovesWhatOneReads(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	b, by := gallery(t)
 	screens[0].show(t, ctx, "light", true)
 	b.as(ctx, "viewer")
@@ -172,7 +173,7 @@ func (b *bundle) login(at time.Time, number string) {
 }
 
 func TestBulkRetryGoesOnByItself(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	b, _ := gallery(t)
 	b.events.events = map[string]hotsync.Event{}
 	for _, e := range backlog(25) {
@@ -191,7 +192,7 @@ func TestBulkRetryGoesOnByItself(t *testing.T) {
 }
 
 func TestTimesAndTheme(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	b, by := gallery(t)
 	screens[0].show(t, ctx, "light", true)
 	b.as(ctx, "viewer")
