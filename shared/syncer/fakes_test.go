@@ -3,6 +3,7 @@ package syncer_test
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -119,7 +120,7 @@ func (l *mirror) Account(_ context.Context, id string) ([]projection.Object, err
 	defer l.mu.Unlock()
 	i := slices.IndexFunc(l.objects, func(o projection.Object) bool { return o.Key == "zuora/account/"+id })
 	if i < 0 {
-		return slices.DeleteFunc(slices.Clone(l.objects), func(o projection.Object) bool { return !l.unfiltered }), nil
+		return slices.DeleteFunc(copies(l.objects), func(o projection.Object) bool { return !l.unfiltered }), nil
 	}
 	customer := l.objects[i].Customer
 	owner := ""
@@ -134,7 +135,33 @@ func (l *mirror) Account(_ context.Context, id string) ([]projection.Object, err
 			out = append(out, o)
 		}
 	}
-	return out, nil
+	return copies(out), nil
+}
+
+// all gives every object there is.
+func (l *mirror) all() []projection.Object {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return copies(l.objects)
+}
+
+// copies are objects whose data nobody else changes.
+func copies(objects []projection.Object) []projection.Object {
+	out := slices.Clone(objects)
+	for i := range out {
+		out[i].Data = copied(out[i].Data)
+	}
+	return out
+}
+
+func copied(data map[string]any) map[string]any {
+	out := maps.Clone(data)
+	for k, v := range out {
+		if nested, ok := v.(map[string]any); ok {
+			out[k] = copied(nested)
+		}
+	}
+	return out
 }
 
 func (l *mirror) Create(_ context.Context, o projection.Object) error {
@@ -142,6 +169,7 @@ func (l *mirror) Create(_ context.Context, o projection.Object) error {
 	defer l.mu.Unlock()
 	err := l.write()
 	if err == nil {
+		o.Data = copied(o.Data)
 		l.objects = append(l.objects, o)
 	}
 	return err
@@ -247,28 +275,41 @@ func (s *ledger) Put(_ context.Context, e hotsync.Event) (hotsync.Event, error) 
 }
 
 func (s *ledger) Tally(_ context.Context, e hotsync.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.tallied = append(s.tallied, e.ID)
 	return nil
 }
 
 func (s *ledger) LoadAccount(_ context.Context, id string) (eventstore.AccountState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.states[id], nil
 }
 
 func (s *ledger) SaveAccount(_ context.Context, a eventstore.AccountState) (eventstore.AccountState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.states[a.AccountID] = a
 	return a, nil
 }
 
 func (s *ledger) SaveAliases(_ context.Context, a eventstore.AccountState, terms ...string) (eventstore.AccountState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.terms[a.AccountID] = terms
 	return a, nil
 }
 
 // outbox is a queue that keeps what was sent on.
-type outbox struct{ sent []hotsync.SyncRequest }
+type outbox struct {
+	mu   sync.Mutex
+	sent []hotsync.SyncRequest
+}
 
 func (q *outbox) Requeue(_ context.Context, r hotsync.SyncRequest) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.sent = append(q.sent, r)
 	return nil
 }

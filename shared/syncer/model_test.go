@@ -138,7 +138,7 @@ func (l modelLimio) Update(ctx context.Context, k projection.Kind, service, id, 
 }
 
 func (l modelLimio) has(owner string) bool {
-	return slices.ContainsFunc(l.mirror.objects, func(o projection.Object) bool { return o.ID == owner })
+	return slices.ContainsFunc(l.mirror.all(), func(o projection.Object) bool { return o.ID == owner })
 }
 
 func (l modelLimio) LinkExternalIdentity(ctx context.Context, owner string, who hotsync.Identity) error {

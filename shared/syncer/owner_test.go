@@ -32,20 +32,21 @@ func (b *testBundle) signIn(t *testing.T, subject string, accounts ...string) []
 // sees gives the Zuora accounts that a login sees in Limio: those whose customer
 // has an owner that the login is linked to.
 func (b *testBundle) sees(subject string) []string {
+	objects := b.limio.all()
 	owners := map[string]bool{}
-	for _, o := range b.limio.objects {
+	for _, o := range objects {
 		if o.Type == projection.TypeExternal && o.Data["sub"] == subject {
 			owners[o.Owner] = true
 		}
 	}
 	owned := map[string]bool{}
-	for _, o := range b.limio.objects {
+	for _, o := range objects {
 		if o.Kind == projection.Customer && owners[o.Owner] {
 			owned[o.ID] = true
 		}
 	}
 	var out []string
-	for _, o := range b.limio.objects {
+	for _, o := range objects {
 		id, ok := strings.CutPrefix(o.Key, "zuora/account/")
 		if ok && owned[o.Customer] {
 			out = append(out, id)
