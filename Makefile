@@ -33,16 +33,16 @@ test: tools ## run every test
 	go test $(RACE) -timeout 20m ./...
 
 soak: tools ## try to break the whole system for five minutes; SEED=n replays a run
-	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/soak
+	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/trial
 	.hotsync/soak -seed $(or $(SEED),0)
 
 storm: tools ## 10,000 logins of 1,000 people in a minute, then 10,000 of one person
-	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/soak
+	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/trial
 	.hotsync/soak -scenario storm -accounts 1000 -logins 10000 -duration 1m
 	.hotsync/soak -scenario storm -accounts 1 -logins 10000 -duration 1m
 
 budget: tools ## a backlog against Zuora's limits, with an outage in the middle
-	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/soak
+	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/trial
 	.hotsync/soak -scenario budget -accounts 1500
 
 fuzz: tools ## every fuzz target for FUZZTIME (1m)
@@ -90,7 +90,7 @@ local/lint/node_modules: local/lint/package-lock.json
 
 bench: tools ## measure speed and memory against the targets (takes some minutes; wants an idle computer)
 	go test -run '^$$' -bench . -benchmem ./shared/... ./local/...
-	go run ./local/bench
+	go run ./local/trial/bench
 
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"hotsync/local/limiosandbox"
 	"hotsync/local/sandbox"
-	"hotsync/local/zuorasandbox"
+	"hotsync/local/sandbox/limiosandbox"
+	"hotsync/local/sandbox/zuorasandbox"
 )
 
 // tenants are sandboxes in place of Zuora and Limio, with their credentials in

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"hotsync/local/persona"
+	"hotsync/local/sandbox/persona"
 	"hotsync/shared/hotsync"
 )
 

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"hotsync/local/checkout"
-	"hotsync/local/persona"
 	"hotsync/local/samlocal"
+	"hotsync/local/sandbox/persona"
 	"hotsync/local/stack"
 )
 

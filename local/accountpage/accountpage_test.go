@@ -16,9 +16,9 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"hotsync/local/accountpage"
-	"hotsync/local/limiosandbox"
-	"hotsync/local/persona"
-	"hotsync/local/zuorasandbox"
+	"hotsync/local/sandbox/limiosandbox"
+	"hotsync/local/sandbox/persona"
+	"hotsync/local/sandbox/zuorasandbox"
 	"hotsync/shared/billing"
 	"hotsync/shared/catalogue"
 	"hotsync/shared/convergence"

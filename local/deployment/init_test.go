@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"hotsync/local/lambdahost"
-	"hotsync/local/template"
+	"hotsync/local/stack/lambdahost"
+	"hotsync/local/stack/template"
 )
 
 // optional are variables that a function starts without, whatever they hold.

@@ -27,10 +27,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/local/checkout"
-	"hotsync/local/engines/enginetest"
 	"hotsync/local/stack"
+	"hotsync/local/stack/engines/enginetest"
 	"hotsync/local/stack/stacktest"
-	"hotsync/local/template"
+	"hotsync/local/stack/template"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/syncqueue"
 )

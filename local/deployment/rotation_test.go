@@ -13,10 +13,10 @@ import (
 	"sync"
 	"testing"
 
-	"hotsync/local/engines/enginetest"
+	"hotsync/local/sandbox/zuorasandbox"
 	"hotsync/local/stack"
+	"hotsync/local/stack/engines/enginetest"
 	"hotsync/local/stack/stacktest"
-	"hotsync/local/zuorasandbox"
 	"hotsync/shared/hotsync"
 )
 

@@ -28,7 +28,7 @@ import (
 
 	"hotsync/local/samlocal/forward"
 	"hotsync/local/stack"
-	"hotsync/local/template"
+	"hotsync/local/stack/template"
 )
 
 // DockerDesktop is the name by which a container of Docker Desktop reaches the

@@ -10,11 +10,11 @@ import (
 	"testing"
 
 	"hotsync/local/checkout"
-	"hotsync/local/lambdahost"
 	"hotsync/local/samlocal"
 	"hotsync/local/stack"
+	"hotsync/local/stack/lambdahost"
 	"hotsync/local/stack/stacktest"
-	"hotsync/local/template"
+	"hotsync/local/stack/template"
 )
 
 // inContainer is what sam itself puts into a container: region, made-up

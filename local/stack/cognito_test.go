@@ -15,8 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"hotsync/local/engines"
 	"hotsync/local/stack"
+	"hotsync/local/stack/engines"
 	"hotsync/local/stack/stacktest"
 	"hotsync/shared/hotsync"
 )

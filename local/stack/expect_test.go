@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"hotsync/local/persona"
+	"hotsync/local/sandbox/persona"
 )
 
 // What Limio must hold of a Zuora account is worked out here a second time, from

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"hotsync/local/idp"
-	"hotsync/local/persona"
+	"hotsync/local/sandbox/idp"
+	"hotsync/local/sandbox/persona"
 	"hotsync/local/stack"
 	"hotsync/local/stack/stacktest"
 	"hotsync/shared/hotsync"

@@ -1,7 +1,7 @@
 package stack
 
 import (
-	"hotsync/local/idp"
+	"hotsync/local/sandbox/idp"
 	"hotsync/shared/hotsync"
 )
 

@@ -19,14 +19,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"hotsync/local/engines"
-	"hotsync/local/idp"
-	"hotsync/local/lambdahost"
-	"hotsync/local/limiosandbox"
-	"hotsync/local/persona"
+	"hotsync/local/sandbox/idp"
+	"hotsync/local/sandbox/limiosandbox"
+	"hotsync/local/sandbox/persona"
+	"hotsync/local/sandbox/zuorasandbox"
 	"hotsync/local/shop"
-	"hotsync/local/template"
-	"hotsync/local/zuorasandbox"
+	"hotsync/local/stack/engines"
+	"hotsync/local/stack/lambdahost"
+	"hotsync/local/stack/template"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/settingstore"
 )

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"hotsync/local/engines/enginetest"
+	"hotsync/local/stack/engines/enginetest"
 	"hotsync/shared/console"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/eventstore/storetest"

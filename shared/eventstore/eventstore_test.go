@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"hotsync/local/engines/enginetest"
+	"hotsync/local/stack/engines/enginetest"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/eventstore/storetest"
 	"hotsync/shared/hotsync"

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"hotsync/local/persona"
+	"hotsync/local/sandbox/persona"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/limio"
 )

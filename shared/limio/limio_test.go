@@ -20,7 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"hotsync/local/limiosandbox"
+	"hotsync/local/sandbox/limiosandbox"
 	"hotsync/local/spectest"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/limio"

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"hotsync/local/engines/enginetest"
+	"hotsync/local/stack/engines/enginetest"
 	"hotsync/shared/ownership"
 )
 

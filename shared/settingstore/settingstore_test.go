@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
-	"hotsync/local/engines/enginetest"
+	"hotsync/local/stack/engines/enginetest"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/settingstore"
 )

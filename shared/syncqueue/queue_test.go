@@ -20,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
-	"hotsync/local/engines/enginetest"
+	"hotsync/local/stack/engines/enginetest"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/syncqueue"
 )

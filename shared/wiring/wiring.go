@@ -23,7 +23,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"hotsync/shared/awsconfig"
-	"hotsync/shared/breaker"
 	"hotsync/shared/callout"
 	"hotsync/shared/cataloguestore"
 	"hotsync/shared/environment"
@@ -31,6 +30,7 @@ import (
 	"hotsync/shared/hotsync"
 	"hotsync/shared/limio"
 	"hotsync/shared/ownership"
+	"hotsync/shared/pause"
 	"hotsync/shared/secret"
 	"hotsync/shared/secret/secretsmanager"
 	"hotsync/shared/settingstore"
@@ -148,17 +148,17 @@ func (p *Parts) Queue(variable string) *syncqueue.Queue {
 	return syncqueue.New(sqs.NewFromConfig(p.aws), p.Env.Text(variable, "the address of the SQS queue"))
 }
 
-// breaker gives the pause of an upstream that all processes share.
-func (p *Parts) breaker(of breaker.Upstream) *breaker.Breaker {
-	table := breaker.Table{Client: p.dynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE"), Upstream: of.ID}
-	return breaker.New(of, table, time.Now, p.Log)
+// pause returns the pause of an upstream that all processes share.
+func (p *Parts) pause(of pause.Upstream) *pause.Gate {
+	table := pause.Table{Client: p.dynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE"), Upstream: of.ID}
+	return pause.New(of, table, time.Now, p.Log)
 }
 
 // Zuora gives the client of the Zuora tenant.
 func (p *Parts) Zuora() *zuora.Client {
 	credentials := p.client("ZUORA")
 	c, err := zuora.New(zuora.Config{BaseURL: p.Env.URL("ZUORA_BASE_URL", "the REST host of the Zuora data centre, such as https://rest.eu.zuora.com"),
-		Credentials: credentials.Client, Gate: metered{p.breaker(breaker.Zuora), p.Metrics}, Now: time.Now, Log: p.Log,
+		Credentials: credentials.Client, Gate: metered{p.pause(pause.Zuora), p.Metrics}, Now: time.Now, Log: p.Log,
 		Limits: zuora.Limits{Default: p.Env.Number("ZUORA_CONCURRENCY", zuora.DefaultConcurrency, 1, 200),
 			ObjectQuery: p.Env.Number("ZUORA_OBJECT_QUERY_CONCURRENCY", zuora.ObjectConcurrency, 1, 200)}})
 	if p.Env.Err() == nil {
@@ -187,7 +187,7 @@ func (p *Parts) Limio() (*limio.Client, string) { return p.limio() }
 
 func (p *Parts) newLimio() (*limio.Client, string) {
 	base := p.Env.URL("LIMIO_BASE_URL", "the address of the Limio tenant, such as https://acme.prod.limio.com")
-	c, err := limio.New(limio.Config{BaseURL: base, Credentials: p.client("LIMIO").Client, Gate: p.breaker(breaker.Limio), Now: time.Now, Log: p.Log,
+	c, err := limio.New(limio.Config{BaseURL: base, Credentials: p.client("LIMIO").Client, Gate: p.pause(pause.Limio), Now: time.Now, Log: p.Log,
 		InFlight: p.Env.Number("LIMIO_CONCURRENCY", 40, 1, 500)})
 	if p.Env.Err() != nil {
 		return c, ""

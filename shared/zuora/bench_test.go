@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"hotsync/local/persona"
+	"hotsync/local/sandbox/persona"
 	"hotsync/shared/billing"
 )
 

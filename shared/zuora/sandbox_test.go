@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"hotsync/local/persona"
+	"hotsync/local/sandbox/persona"
+	"hotsync/local/sandbox/zuorasandbox"
 	"hotsync/local/spectest"
-	"hotsync/local/zuorasandbox"
 	"hotsync/shared/billing"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/zuora"

@@ -21,10 +21,10 @@ import (
 	"time"
 
 	"hotsync/local/checkout"
-	"hotsync/local/engines/enginetest"
-	"hotsync/local/lambdahost"
 	"hotsync/local/sandbox"
 	"hotsync/local/stack"
+	"hotsync/local/stack/engines/enginetest"
+	"hotsync/local/stack/lambdahost"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/syncqueue"
 )

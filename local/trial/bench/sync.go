@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"hotsync/local/sandbox/zuorasandbox"
+	"hotsync/local/stack"
+	"hotsync/shared/convergence"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
+	"hotsync/shared/syncqueue"
+	"hotsync/shared/wiring"
+	"hotsync/shared/zuora"
+)
+
+// What a call to the tenants takes in these measurements.
+const (
+	zuoraLatency = 300 * time.Millisecond
+	limioLatency = 150 * time.Millisecond
+)
+
+// syncRows measures a first sync against its critical path, and what a repeated
+// login costs.
+func syncRows(ctx context.Context, b *bench) ([]row, error) {
+	s, err := b.stack(ctx, stack.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	var tokens []string
+	var ids []string
+	for n := range 4 {
+		id, err := s.putAccount(ctx, n, 3)
+		if err != nil {
+			return nil, err
+		}
+		token, err := s.token(ctx, "direct", map[string]any{"sub": fmt.Sprint("direct|", n), "zuora_account_ids": id})
+		if err != nil {
+			return nil, err
+		}
+		ids, tokens = append(ids, id), append(tokens, token)
+	}
+	_, err = s.sync(ctx, tokens[0]) // which fetches the tenants' tokens
+	if err != nil {
+		return nil, err
+	}
+	writes, err := s.writePath(ctx, ids[1])
+	if err != nil {
+		return nil, err
+	}
+	// Both tenants are read at the same time, then the writes follow each other.
+	path := max(zuoraLatency, limioLatency) + time.Duration(writes)*limioLatency
+	err = s.latency(ctx, zuoraLatency, limioLatency)
+	if err != nil {
+		return nil, err
+	}
+	var took, whole []time.Duration
+	for _, token := range tokens[1:] {
+		begun := time.Now()
+		e, err := s.sync(ctx, token)
+		if err != nil {
+			return nil, err
+		}
+		if e.Reason != hotsync.ReasonChanged {
+			return nil, fmt.Errorf("the first sync ended as %s %s", e.Status, e.Reason)
+		}
+		took, whole = append(took, e.FinishedAt.Sub(e.StartedAt)), append(whole, time.Since(begun))
+	}
+	rows := []row{{"first sync, 3 subscriptions : critical path", ratio(percentile(took, 50), path), 1.2, "x",
+		fmt.Sprintf("%.0f ms : %.0f ms (1 read, then %d writes after each other); from the login on %.0f ms", ms(percentile(took, 50)), ms(path), writes, ms(percentile(whole, 50)))}}
+	repeated, err := s.repeatRows(ctx, tokens[1])
+	return append(rows, repeated...), err
+}
+
+// writePath is how many writes of a first sync must follow each other.
+func (s *system) writePath(ctx context.Context, id string) (int, error) {
+	client, err := zuora.New(zuora.Config{BaseURL: s.ZuoraURL, Now: time.Now, Credentials: func(context.Context, bool) (string, string, error) {
+		return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
+	}})
+	if err != nil {
+		return 0, err
+	}
+	a, err := client.Read(ctx, id, zuora.ReadOptions{})
+	if err != nil {
+		return 0, err
+	}
+	want := projection.Project(a, hotsync.Identity{Issuer: "i", Subject: "s"}, projection.Options{Today: time.Now().UTC().Format(time.DateOnly), Tenant: "bench"})
+	return convergence.CriticalPath(convergence.Diff(want, nil).Changes), nil
+}
+
+// repeatRows signs in again, to an account that did not change.
+func (s *system) repeatRows(ctx context.Context, token string) ([]row, error) {
+	before, err := s.requests(ctx, s.LimioURL)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.sync(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if e.Reason != hotsync.ReasonUnchanged {
+		return nil, fmt.Errorf("the repeated sync ended as %s %s", e.Status, e.Reason)
+	}
+	all, err := s.requests(ctx, s.LimioURL)
+	if err != nil {
+		return nil, err
+	}
+	reads, writes := 0, 0
+	for _, r := range all[len(before):] {
+		if r.Method == http.MethodGet {
+			reads++
+		} else {
+			writes++
+		}
+	}
+	if writes > 0 {
+		return nil, fmt.Errorf("a repeated login made %d writes", writes)
+	}
+	return []row{{"repeated login: Limio reads", float64(reads), 2, "", fmt.Sprintf("and %d writes, in %.0f ms", writes, ms(e.FinishedAt.Sub(e.StartedAt)))}}, nil
+}
+
+// batch is a batch of the sync queue with a first sync of each account.
+func batch(accounts []string) ([]byte, error) {
+	var in events.SQSEvent
+	now := time.Now().UTC()
+	for _, id := range accounts {
+		r := hotsync.SyncRequest{EventID: wiring.NewEventID(now), LoginID: "login-" + id, Trigger: hotsync.TriggerLogin, Provider: "direct",
+			Identity: hotsync.Identity{Issuer: "http://127.0.0.1/direct", Subject: id}, Claim: "zuora_account_ids", Account: id, AccountID: id, RequestedAt: now}
+		body, err := syncqueue.Encode(r)
+		if err != nil {
+			return nil, err
+		}
+		in.Records = append(in.Records, events.SQSMessage{MessageId: r.EventID, ReceiptHandle: r.EventID, Body: body, EventSource: "aws:sqs",
+			Attributes: map[string]string{"MessageGroupId": id, "ApproximateReceiveCount": "1", "SentTimestamp": fmt.Sprint(now.UnixMilli())}})
+	}
+	return json.Marshal(in)
+}
+
+// handle gives the sync function a batch itself, since the local SQS hands out
+// messages of a FIFO queue one at a time, and makes sure that all of it is done.
+func (s *system) handle(ctx context.Context, accounts []string) (time.Duration, error) {
+	payload, err := batch(accounts)
+	if err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	result, err := s.Host.Invoke(ctx, "sync", payload)
+	took := time.Since(begun)
+	if err != nil {
+		return 0, err
+	}
+	var out events.SQSEventResponse
+	err = json.Unmarshal(result.Payload, &out)
+	if err != nil || result.FunctionError != "" || len(out.BatchItemFailures) > 0 {
+		return 0, errors.Join(err, fmt.Errorf("sync answered %s %s", result.FunctionError, result.Payload))
+	}
+	return took, nil
+}
+
+// batchRows compares a batch of ten accounts with one of one.
+func batchRows(ctx context.Context, b *bench) ([]row, error) {
+	s, err := b.stack(ctx, stack.Options{Paused: true})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	const rounds, many = 3, 10
+	var ids []string
+	for n := range 1 + rounds*(1+many) {
+		id, err := s.putAccount(ctx, n, 3)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	_, err = s.handle(ctx, ids[:1])
+	if err != nil {
+		return nil, err
+	}
+	ids = ids[1:]
+	err = s.latency(ctx, zuoraLatency, limioLatency)
+	if err != nil {
+		return nil, err
+	}
+	var one, ten []time.Duration
+	for range rounds {
+		took, err := s.handle(ctx, ids[:1])
+		if err != nil {
+			return nil, err
+		}
+		one, ids = append(one, took), ids[1:]
+		took, err = s.handle(ctx, ids[:many])
+		if err != nil {
+			return nil, err
+		}
+		ten, ids = append(ten, took), ids[many:]
+	}
+	return []row{{"10 accounts in a batch : one", ratio(percentile(ten, 50), percentile(one, 50)), 1.5, "x",
+		fmt.Sprintf("%.0f ms : %.0f ms, first syncs of 3 subscriptions", ms(percentile(ten, 50)), ms(percentile(one, 50)))}}, nil
+}
+
+// memoryRows syncs a hundred large accounts in one process, ten at a time, first
+// and then again.
+func memoryRows(ctx context.Context, b *bench) ([]row, error) {
+	s, err := b.stack(ctx, stack.Options{Paused: true})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	const accounts, subscriptions, many = 100, 60, 10
+	var ids []string
+	for n := range accounts {
+		id, err := s.putAccount(ctx, n, subscriptions)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	begun := time.Now()
+	for range 2 {
+		for i := 0; i < accounts; i += many {
+			_, err = s.handle(ctx, ids[i:i+many])
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	all, err := reports(s.Dir, "sync")
+	if err != nil {
+		return nil, err
+	}
+	peak, starts := 0, 0
+	for _, r := range all {
+		peak = max(peak, r.memoryMB)
+		if r.init > 0 {
+			starts++
+		}
+	}
+	if starts != 1 {
+		return nil, fmt.Errorf("%d processes did the work, want 1", starts)
+	}
+	return []row{{"peak memory of the sync process", float64(peak), 64, "MB",
+		fmt.Sprintf("%d accounts of %d subscriptions, twice, in %.1f s", accounts, subscriptions, time.Since(begun).Seconds())}}, nil
+}

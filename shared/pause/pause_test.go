@@ -1,0 +1,223 @@
+package pause_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hotsync/shared/hotsync"
+	"hotsync/shared/pause"
+)
+
+// memory is a Store for virtual time, where sockets cannot be used.
+type memory struct {
+	mu    sync.Mutex
+	pause pause.State
+}
+
+func (m *memory) Load(context.Context) (pause.State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pause, nil
+}
+
+func (m *memory) Replace(_ context.Context, old, next pause.State) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.pause.Until.Equal(old.Until) || !m.pause.ProbeUntil.Equal(old.ProbeUntil) {
+		return false, nil
+	}
+	m.pause = next
+	return true, nil
+}
+
+func two() (a, b *pause.Gate) {
+	store, log := &memory{}, slog.New(slog.DiscardHandler)
+	return pause.New(pause.Zuora, store, time.Now, log), pause.New(pause.Zuora, store, time.Now, log)
+}
+
+var (
+	down    = hotsync.Errorf(hotsync.CodeZuoraUnavailable, "down")
+	limited = hotsync.Errorf(hotsync.CodeZuoraRateLimited, "limited")
+)
+
+func wantPaused(t *testing.T, b *pause.Gate, want bool) time.Duration {
+	t.Helper()
+	err := b.Allow(t.Context())
+	if (err != nil) != want {
+		t.Fatalf("Allow = %v, want paused %t", err, want)
+	}
+	if err == nil {
+		return 0
+	}
+	e := hotsync.AsError(err)
+	if e.Code != hotsync.CodeZuoraPaused || e.RetryAfter <= 0 {
+		t.Fatalf("Allow = %v after %s, want zuora_paused with a time to wait", err, e.RetryAfter)
+	}
+	return e.RetryAfter
+}
+
+func TestRateLimitPausesEveryProcessForAsLongAsAsked(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, b := two()
+		wantPaused(t, a, false)
+		wantPaused(t, b, false)
+		a.Report(t.Context(), 429, 30*time.Second, limited)
+		if wait := wantPaused(t, a, true); wait != 30*time.Second {
+			t.Errorf("wait = %s, want the 30s of Retry-After", wait)
+		}
+		time.Sleep(time.Second) // the other process hears of it within a second
+		wantPaused(t, b, true)
+		time.Sleep(29 * time.Second)
+		wantPaused(t, b, false) // the probe
+		wantPaused(t, a, true)  // only one
+		b.Report(t.Context(), 200, 0, nil)
+		time.Sleep(time.Second)
+		wantPaused(t, a, false)
+		wantPaused(t, b, false)
+	})
+}
+
+func TestOutageEndsByItself(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, b := two()
+		for range 4 {
+			wantPaused(t, a, false)
+			a.Report(t.Context(), 503, 0, down)
+		}
+		wantPaused(t, a, false) // four failures are no outage yet
+		a.Report(t.Context(), 0, 0, down)
+		wantPaused(t, a, true)
+
+		outage := time.Now().Add(time.Minute)
+		probes := 0
+		for time.Now().Before(outage) {
+			for _, p := range []*pause.Gate{a, b} {
+				if p.Allow(t.Context()) == nil {
+					probes++
+					p.Report(t.Context(), 503, 0, down)
+				}
+			}
+			time.Sleep(250 * time.Millisecond)
+		}
+		if probes < 5 || probes > 15 {
+			t.Errorf("%d calls in a minute of outage, want a handful of probes", probes)
+		}
+		over := time.Now()
+		for a.Allow(t.Context()) != nil {
+			time.Sleep(100 * time.Millisecond)
+		}
+		a.Report(t.Context(), 200, 0, nil)
+		if took := time.Since(over); took > 10*time.Second {
+			t.Errorf("the pause outlived the outage by %s, want at most 10s", took)
+		}
+		wantPaused(t, a, false)
+	})
+}
+
+func TestSuccessBetweenFailuresIsNoOutage(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := two()
+		for range 20 {
+			wantPaused(t, a, false)
+			a.Report(t.Context(), 503, 0, down)
+			wantPaused(t, a, false)
+			a.Report(t.Context(), 404, 0, hotsync.Errorf(hotsync.CodeZuoraNotFound, "no such account"))
+		}
+		wantPaused(t, a, false)
+	})
+}
+
+func TestDeadProbeGivesWay(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, b := two()
+		wantPaused(t, a, false)
+		a.Report(t.Context(), 429, time.Second, limited)
+		time.Sleep(2 * time.Second)
+		wantPaused(t, a, false) // a takes the probe and dies without a report
+		wantPaused(t, b, true)
+		time.Sleep(21 * time.Second)
+		wantPaused(t, b, false) // b probes in its place
+	})
+}
+
+// A sync makes several calls at once. One of them is the probe; were the others
+// refused meanwhile, their failure would cut the probe off, and no pause would
+// ever end.
+func TestCallsBesideTheProbeWaitForIt(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name   string
+		report func(context.Context, *pause.Gate)
+		paused bool
+	}{
+		{"it succeeds", func(ctx context.Context, b *pause.Gate) { b.Report(ctx, 200, 0, nil) }, false},
+		{"it fails", func(ctx context.Context, b *pause.Gate) { b.Report(ctx, 503, 0, down) }, true},
+		{"its caller gives up", func(ctx context.Context, b *pause.Gate) { b.Report(ctx, 0, 0, context.Canceled) }, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				a, _ := two()
+				a.Report(t.Context(), 429, time.Second, limited)
+				time.Sleep(2 * time.Second)
+				wantPaused(t, a, false) // the probe
+				beside := make(chan error)
+				go func() { beside <- a.Allow(t.Context()) }()
+				synctest.Wait()
+				select {
+				case err := <-beside:
+					t.Fatalf("Allow = %v beside the probe, want it to wait", err)
+				default:
+				}
+				tc.report(t.Context(), a)
+				if err := <-beside; (err != nil) != tc.paused {
+					t.Errorf("Allow = %v once the probe ended, want paused %t", err, tc.paused)
+				}
+			})
+		})
+	}
+}
+
+func TestWaitingForTheProbeEndsWithTheCaller(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := two()
+		a.Report(t.Context(), 429, time.Second, limited)
+		time.Sleep(2 * time.Second)
+		wantPaused(t, a, false) // the probe
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := a.Allow(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Allow = %v, want the caller's own end", err)
+		}
+	})
+}
+
+func TestNonsensicalRetryAfterIsBounded(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := two()
+		a.Report(t.Context(), 429, 1000*time.Hour, limited)
+		if wait := wantPaused(t, a, true); wait > 10*time.Minute {
+			t.Errorf("wait = %s, want at most 10m", wait)
+		}
+	})
+}
