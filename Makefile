@@ -6,9 +6,12 @@ SHELL := /bin/bash
 FUNCTIONS := login sync deadletter console callout
 GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w"
 
+# What decides and calculates: make mutants tries these.
+DECIDING  := ./shared/hotsync ./shared/claims ./shared/catalogue ./shared/projection ./shared/ownership ./shared/convergence
+
 RACE      := $(shell command -v cc >/dev/null && echo -race)
 
-.PHONY: help run sam-local test screenshots build package lint vulnerabilities fmt bench soak storm budget fuzz tools
+.PHONY: help run sam-local test mutants screenshots build package lint vulnerabilities fmt bench soak storm budget fuzz tools
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -52,6 +55,10 @@ fuzz: tools ## every fuzz target for FUZZTIME (1m)
 	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),1m) ./$$pkg; \
 	  done; \
 	done
+
+mutants: tools ## small wrong changes that no test notices: PKG="./shared/claims ./shared/ownership" (all deciding packages), MOST=n of each
+	@mkdir -p .hotsync && go build -o .hotsync/mutants ./local/mutants
+	.hotsync/mutants -most $(or $(MOST),0) $(or $(PKG),$(DECIDING))
 
 screenshots: tools ## write a picture of every page of the console to ./screenshots (needs Chromium)
 	HOTSYNC_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -timeout 10m -run 'TestScreenshots|TestWholeSystem|TestAdminAccessible|TestSetUpOnTheWholeSystem' ./shared/console

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// mutant is one small wrong change of a source file.
+type mutant struct {
+	file        string // absolute
+	line        int
+	function    string
+	start, end  int // the bytes that are replaced
+	old, text   string
+	description string
+}
+
+// name tells a mutant apart whatever lines are added above it.
+func (m mutant) name() string {
+	return fmt.Sprintf("%s: %s", m.function, m.description)
+}
+
+// swaps are the operators that are easily taken for each other. The arithmetic ones of strings do not compile,
+// which the run tells apart.
+var swaps = map[token.Token]token.Token{
+	token.EQL: token.NEQ, token.NEQ: token.EQL,
+	token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR,
+	token.LAND: token.LOR, token.LOR: token.LAND,
+	token.ADD: token.SUB, token.SUB: token.ADD,
+}
+
+// mutants returns the wrong changes of a file in the order of their places.
+func mutants(file string) ([]mutant, error) {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	set := token.NewFileSet()
+	tree, err := parser.ParseFile(set, file, src, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	c := collector{file: file, src: src, set: set}
+	for _, decl := range tree.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		if !ok || f.Body == nil {
+			continue
+		}
+		c.function = functionName(f)
+		ast.Inspect(f.Body, c.visit)
+	}
+	slices.SortStableFunc(c.found, func(a, b mutant) int { return a.start - b.start })
+	return c.found, nil
+}
+
+func functionName(f *ast.FuncDecl) string {
+	if f.Recv == nil || len(f.Recv.List) == 0 {
+		return f.Name.Name
+	}
+	receiver := f.Recv.List[0].Type
+	if star, ok := receiver.(*ast.StarExpr); ok {
+		receiver = star.X
+	}
+	if id, ok := receiver.(*ast.Ident); ok {
+		return id.Name + "." + f.Name.Name
+	}
+	return f.Name.Name
+}
+
+type collector struct {
+	file     string
+	src      []byte
+	set      *token.FileSet
+	function string
+	found    []mutant
+}
+
+// add notes that the source of [from, to) becomes text.
+func (c *collector) add(from, to token.Pos, text string) {
+	start, end := c.set.Position(from).Offset, c.set.Position(to).Offset
+	old := string(c.src[start:end])
+	words := text
+	if words == "" {
+		words = "nothing"
+	}
+	c.found = append(c.found, mutant{
+		file: c.file, line: c.set.Position(from).Line, function: c.function,
+		start: start, end: end, old: old, text: text,
+		description: fmt.Sprintf("%s becomes %s", oneLine(old), oneLine(words)),
+	})
+}
+
+// oneLine shortens source text to what fits in a table.
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	const longest = 70
+	if len(s) > longest {
+		s = s[:longest-3] + "..."
+	}
+	return "`" + s + "`"
+}
+
+func (c *collector) text(n ast.Node) string {
+	return string(c.src[c.set.Position(n.Pos()).Offset:c.set.Position(n.End()).Offset])
+}
+
+func (c *collector) visit(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.IfStmt:
+		// An error that is passed on is not a rule: tests of every call that can fail are not asked for.
+		if !passesErrorOn(n) {
+			c.add(n.Cond.Pos(), n.Cond.End(), "false && ("+c.text(n.Cond)+")")
+			c.add(n.Cond.Pos(), n.Cond.End(), "true || ("+c.text(n.Cond)+")")
+		}
+	case *ast.BinaryExpr:
+		to, ok := swaps[n.Op]
+		if ok && !isNil(n.Y) {
+			c.add(n.OpPos, n.OpPos+token.Pos(len(n.Op.String())), to.String())
+		}
+	case *ast.UnaryExpr:
+		if n.Op == token.NOT {
+			c.add(n.OpPos, n.OpPos+1, "")
+		}
+	case *ast.Ident:
+		if n.Name == "true" || n.Name == "false" {
+			c.add(n.Pos(), n.End(), strconv.FormatBool(n.Name == "false"))
+		}
+	case *ast.BasicLit:
+		if n.Kind == token.INT {
+			i, err := strconv.Atoi(n.Value)
+			if err == nil {
+				c.add(n.Pos(), n.End(), strconv.Itoa(i+1))
+			}
+		}
+	case *ast.ExprStmt:
+		c.add(n.Pos(), n.End(), "")
+	case *ast.AssignStmt:
+		if n.Tok != token.DEFINE {
+			c.add(n.Pos(), n.End(), "")
+		}
+	case *ast.BranchStmt:
+		if n.Tok == token.CONTINUE && n.Label == nil {
+			c.add(n.Pos(), n.End(), "")
+		}
+	case *ast.DeferStmt, *ast.GoStmt:
+		return false // error context and clean-up
+	}
+	return true
+}
+
+func isNil(e ast.Expr) bool {
+	id, ok := e.(*ast.Ident)
+	return ok && id.Name == "nil"
+}
+
+// passesErrorOn reports whether a statement is "if err != nil" with nothing but a return.
+func passesErrorOn(n *ast.IfStmt) bool {
+	b, ok := n.Cond.(*ast.BinaryExpr)
+	if !ok || b.Op != token.NEQ || !isNil(b.Y) || len(n.Body.List) != 1 {
+		return false
+	}
+	_, ok = n.Body.List[0].(*ast.ReturnStmt)
+	return ok
+}
