@@ -251,5 +251,5 @@ func find(root string) (string, error) {
 			return "", err
 		}
 	}
-	return filepath.Join(root, "local", "engines"), nil
+	return filepath.Join(root, "local", "stack", "engines"), nil
 }

@@ -50,7 +50,7 @@ type bare struct {
 
 // startBare runs the functions of testdata, with body as what send sends.
 func (b *bench) startBare(ctx context.Context, e *engines.Engines, body string) (_ *bare, err error) {
-	data := filepath.Join(b.root, "local", "bench", "testdata")
+	data := filepath.Join(b.root, "local", "trial", "bench", "testdata")
 	b.stacks++
 	out := &bare{dir: filepath.Join(b.dir, fmt.Sprint("bare", b.stacks))}
 	binaries, err := lambdahost.Build(ctx, data, filepath.Join(out.dir, "functions"))
