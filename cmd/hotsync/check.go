@@ -13,13 +13,12 @@ import (
 	"strings"
 	"time"
 
-	"hotsync/shared/awsconfig"
 	"hotsync/shared/billing"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/lambdafn"
+	"hotsync/shared/lambdafn/wiring"
 	"hotsync/shared/limio"
 	"hotsync/shared/projection"
-	"hotsync/shared/secret"
-	"hotsync/shared/secret/secretsmanager"
 	"hotsync/shared/zuora"
 )
 
@@ -74,12 +73,12 @@ func (t readOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(r)
 }
 
-func credentials(ctx context.Context, name string) (*secret.Source, error) {
+func credentials(ctx context.Context, name string) (*lambdafn.Secret, error) {
 	var failed error
-	s, err := secret.New(name, os.Getenv, func() secret.Manager {
-		cfg, err := awsconfig.Load(ctx, 3, 5*time.Second)
+	s, err := lambdafn.NewSecret(name, os.Getenv, func() lambdafn.SecretManager {
+		cfg, err := wiring.AWS(ctx, 3, 5*time.Second)
 		failed = err
-		return secretsmanager.New(cfg)
+		return lambdafn.SecretsManager(cfg)
 	})
 	if err != nil {
 		return nil, err

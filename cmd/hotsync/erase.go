@@ -15,9 +15,9 @@ import (
 
 	"hotsync/local/checkout"
 	"hotsync/local/stack"
-	"hotsync/shared/awsconfig"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/lambdafn/wiring"
 )
 
 // Tries of an AWS call, and how long one may take: nobody waits at the door.
@@ -53,7 +53,7 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := awsconfig.Load(ctx, eraseAttempts, erasePerCall)
+	cfg, err := wiring.AWS(ctx, eraseAttempts, erasePerCall)
 	if err != nil {
 		return err
 	}

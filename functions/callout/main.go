@@ -11,7 +11,7 @@ import (
 
 	"hotsync/shared/callout"
 	"hotsync/shared/httpapi"
-	"hotsync/shared/wiring"
+	"hotsync/shared/lambdafn/wiring"
 )
 
 func main() { os.Exit(run()) }

@@ -13,8 +13,8 @@ import (
 
 	"hotsync/shared/console"
 	"hotsync/shared/httpapi"
+	"hotsync/shared/lambdafn/wiring"
 	"hotsync/shared/oidc"
-	"hotsync/shared/wiring"
 )
 
 func main() { os.Exit(run()) }

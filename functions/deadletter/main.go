@@ -12,9 +12,9 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"hotsync/shared/hotsync"
+	"hotsync/shared/lambdafn/wiring"
 	"hotsync/shared/syncer"
 	"hotsync/shared/telemetry"
-	"hotsync/shared/wiring"
 )
 
 func main() { os.Exit(run()) }

@@ -16,13 +16,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"hotsync/shared/awsenv"
-	"hotsync/shared/environment"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/frontdoor"
+	"hotsync/shared/lambdafn"
 	"hotsync/shared/oidc"
-	"hotsync/shared/secret"
-	"hotsync/shared/secret/secretsmanager"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncqueue"
 	"hotsync/shared/telemetry"
@@ -51,14 +48,14 @@ func run() int {
 }
 
 func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, error) {
-	env := environment.New(getenv)
+	env := lambdafn.NewEnvironment(getenv)
 	queueURL := env.Text("QUEUE_URL", "the address of the SQS queue")
 	events := env.Text("EVENTS_TABLE", "the name of the events table")
 	settings := env.Text("SETTINGS_TABLE", "the name of the settings table")
 	retention := env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
-	cfg, err := awsenv.Config(getenv, attempts, perCall)
+	cfg, err := lambdafn.AWS(getenv, attempts, perCall)
 	env.Note(err)
-	key, err := secret.New("SEARCH_KEY", getenv, func() secret.Manager { return secretsmanager.New(cfg) })
+	key, err := lambdafn.NewSecret("SEARCH_KEY", getenv, func() lambdafn.SecretManager { return lambdafn.SecretsManager(cfg) })
 	env.Note(err)
 	err = env.Err()
 	if err != nil {
@@ -98,7 +95,7 @@ func warm(cfg aws.Config, handler *frontdoor.Handler, queueURL string, log *slog
 	defer cancel()
 	var wg sync.WaitGroup
 	wg.Go(func() { handler.Warm(ctx) })
-	err := awsenv.Connect(ctx, cfg, queueURL)
+	err := lambdafn.Connect(ctx, cfg, queueURL)
 	if err != nil {
 		log.WarnContext(ctx, "no connection to SQS at init", "error", err)
 	}

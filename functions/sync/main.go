@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"hotsync/shared/wiring"
+	"hotsync/shared/lambdafn/wiring"
 )
 
 func main() { os.Exit(run()) }

@@ -35,15 +35,12 @@ func reads(body ast.Node) (variables, calls map[string]bool) {
 		if !ok {
 			return true
 		}
-		name, of := "", ""
+		name := ""
 		switch f := c.Fun.(type) {
 		case *ast.Ident:
 			name = f.Name
 		case *ast.SelectorExpr:
 			name = f.Sel.Name
-			if x, ok := f.X.(*ast.Ident); ok {
-				of = x.Name
-			}
 		}
 		calls[name] = true
 		if len(c.Args) == 0 {
@@ -57,7 +54,7 @@ func reads(body ast.Node) (variables, calls map[string]bool) {
 		if err != nil || !variable.MatchString(text) || strings.HasPrefix(text, "AWS_") {
 			return true
 		}
-		if name == "secret" || name == "Secret" || name == "client" || of == "secret" && name == "New" {
+		if name == "secret" || name == "Secret" || name == "client" || name == "NewSecret" {
 			text += "_SECRET_ID"
 		}
 		variables[text] = true
@@ -87,11 +84,11 @@ func source(t *testing.T, dir string) []*ast.File {
 	return files
 }
 
-// wiring gives, for each function of shared/wiring, the variables that a call of it reads.
+// wiring gives, for each function of shared/lambdafn/wiring, the variables that a call of it reads.
 func wiring(t *testing.T, root string) map[string]map[string]bool {
 	t.Helper()
 	direct, calls := map[string]map[string]bool{}, map[string]map[string]bool{}
-	for _, f := range source(t, filepath.Join(root, "shared", "wiring")) {
+	for _, f := range source(t, filepath.Join(root, "shared", "lambdafn", "wiring")) {
 		for name, callee := range methodValues(f) {
 			direct[name], calls[name] = map[string]bool{}, map[string]bool{callee: true}
 		}
@@ -148,7 +145,7 @@ func TestEnvironmentIsWhatFunctionsRead(t *testing.T) {
 		dir := deployment.Text(deployment.Object(f.Attributes["Metadata"])["Directory"])
 		read := map[string]bool{}
 		for _, file := range source(t, filepath.Join(root, dir)) {
-			wired := slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"hotsync/shared/wiring"` })
+			wired := slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"hotsync/shared/lambdafn/wiring"` })
 			variables, calls := reads(file)
 			maps.Copy(read, variables)
 			for name := range calls {

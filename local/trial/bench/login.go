@@ -22,9 +22,9 @@ import (
 	"hotsync/local/stack/engines"
 	"hotsync/local/stack/lambdahost"
 	"hotsync/local/stack/template"
-	"hotsync/shared/awsenv"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/frontdoor"
+	"hotsync/shared/lambdafn"
 	"hotsync/shared/oidc"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncqueue"
@@ -176,7 +176,7 @@ func (b *bench) loginRows(ctx context.Context, e *engines.Engines, rounds int, w
 func (s *system) handler(ctx context.Context, token string) (func() error, error) {
 	names := map[string]string{"AWS_REGION": engines.Region, "AWS_ACCESS_KEY_ID": engines.AccessKey, "AWS_SECRET_ACCESS_KEY": engines.AccessKey,
 		"AWS_ENDPOINT_URL_SQS": s.Engines.SQSEndpoint, "AWS_ENDPOINT_URL_DYNAMODB": s.Engines.DynamoDBEndpoint}
-	cfg, err := awsenv.Config(func(name string) string { return names[name] }, 2, time.Second)
+	cfg, err := lambdafn.AWS(func(name string) string { return names[name] }, 2, time.Second)
 	if err != nil {
 		return nil, err
 	}

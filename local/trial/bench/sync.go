@@ -14,9 +14,9 @@ import (
 	"hotsync/local/stack"
 	"hotsync/shared/convergence"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/lambdafn/wiring"
 	"hotsync/shared/projection"
 	"hotsync/shared/syncqueue"
-	"hotsync/shared/wiring"
 	"hotsync/shared/zuora"
 )
 

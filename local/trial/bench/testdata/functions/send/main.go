@@ -13,11 +13,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"hotsync/shared/awsenv"
+	"hotsync/shared/lambdafn"
 )
 
 func main() {
-	cfg, err := awsenv.Config(os.Getenv, 2, time.Second)
+	cfg, err := lambdafn.AWS(os.Getenv, 2, time.Second)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

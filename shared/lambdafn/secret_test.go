@@ -1,4 +1,4 @@
-package secret_test
+package lambdafn_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/shared/hotsync"
-	"hotsync/shared/secret"
+	"hotsync/shared/lambdafn"
 )
 
 type vault struct {
@@ -26,9 +26,9 @@ func (v *vault) SecretString(context.Context, string) (string, error) {
 	return text, nil
 }
 
-func source(t *testing.T, env map[string]string, v *vault) *secret.Source {
+func source(t *testing.T, env map[string]string, v *vault) *lambdafn.Secret {
 	t.Helper()
-	s, err := secret.New("ZUORA", func(k string) string { return env[k] }, func() secret.Manager { return v })
+	s, err := lambdafn.NewSecret("ZUORA", func(k string) string { return env[k] }, func() lambdafn.SecretManager { return v })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestRotationIsSeenOnRefresh(t *testing.T) {
 func TestNewNamesTheVariables(t *testing.T) {
 	t.Parallel()
 
-	_, err := secret.New("LIMIO", func(string) string { return "" }, nil)
+	_, err := lambdafn.NewSecret("LIMIO", func(string) string { return "" }, nil)
 	if err == nil || !strings.Contains(err.Error(), "LIMIO_SECRET_ID") {
 		t.Errorf("New error = %v, want one that names LIMIO_SECRET_ID", err)
 	}

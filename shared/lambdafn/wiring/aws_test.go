@@ -1,4 +1,4 @@
-package awsconfig_test
+package wiring_test
 
 import (
 	"encoding/pem"
@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"hotsync/shared/awsconfig"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"hotsync/shared/lambdafn"
+	"hotsync/shared/lambdafn/wiring"
 )
 
 // A company's proxy shows certificates of its own, which AWS_CA_BUNDLE names.
@@ -22,15 +25,23 @@ func TestCertificatesOfABundleAreTrusted(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_ACCESS_KEY_ID", "a")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "b")
+	full := func() (aws.Config, error) { return wiring.AWS(t.Context(), 1, 5*time.Second) }
+	light := func() (aws.Config, error) { return lambdafn.AWS(os.Getenv, 1, 5*time.Second) }
 	for _, tc := range []struct {
 		name, bundle string
+		load         func() (aws.Config, error)
 		trusted      bool
-	}{{"without", "", false}, {"with", bundle, true}} {
+	}{
+		{"full, without", "", full, false}, {"full, with", bundle, full, true},
+		{"light, without", "", light, false}, {"light, with", bundle, light, true},
+	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Setenv("AWS_CA_BUNDLE", tc.bundle)
-			cfg, err := awsconfig.Load(t.Context(), 1, 5*time.Second)
+			cfg, err := tc.load()
 			if err != nil {
-				t.Fatalf("Load: %v", err)
+				t.Fatalf("AWS: %v", err)
 			}
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, nil)
 			if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"hotsync/shared/wiring"
+	"hotsync/shared/lambdafn/wiring"
 )
 
 // What has no logger of its own, such as the queue when a sync panics, writes as

@@ -1,16 +1,16 @@
-package environment_test
+package lambdafn_test
 
 import (
 	"testing"
 
-	"hotsync/shared/environment"
+	"hotsync/shared/lambdafn"
 )
 
 func TestReaderNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 
 	vars := map[string]string{"N": "0", "U": "http://example.com", "GOOD": "https://rest.eu.zuora.com/", "PATH_IN_URL": "https://a.example/x"}
-	r := environment.New(func(name string) string { return vars[name] })
+	r := lambdafn.NewEnvironment(func(name string) string { return vars[name] })
 	r.Text("QUEUE_URL", "the address of the queue")
 	if got := r.Number("N", 7, 1, 9); got != 7 {
 		t.Errorf("Number of a bad value = %d, want the fallback", got)
@@ -33,7 +33,7 @@ func TestReaderNamesEveryProblem(t *testing.T) {
 func TestReaderAcceptsLoopback(t *testing.T) {
 	t.Parallel()
 
-	r := environment.New(func(string) string { return "http://127.0.0.1:8091" })
+	r := lambdafn.NewEnvironment(func(string) string { return "http://127.0.0.1:8091" })
 	if got := r.URL("ZUORA_BASE_URL", "x"); got != "http://127.0.0.1:8091" || r.Err() != nil {
 		t.Errorf("URL = %q, %v; want the loopback address", got, r.Err())
 	}

@@ -1,21 +1,18 @@
-// Package secretsmanager is the AWS side of package secret.
-package secretsmanager
+package lambdafn
 
 import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
-	"hotsync/shared/secret"
 )
 
-type manager struct{ client *secretsmanager.Client }
-
-// New gives a secret.Manager on AWS Secrets Manager.
-func New(cfg aws.Config) secret.Manager {
+// SecretsManager returns AWS Secrets Manager.
+func SecretsManager(cfg aws.Config) SecretManager {
 	return manager{secretsmanager.NewFromConfig(cfg)}
 }
+
+type manager struct{ client *secretsmanager.Client }
 
 // SecretString reads the version staged AWSCURRENT.
 func (m manager) SecretString(ctx context.Context, id string) (string, error) {

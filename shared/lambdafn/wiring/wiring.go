@@ -2,7 +2,8 @@
 // way for every function that has them. What is missing or wrong is collected
 // and told in one line by Err.
 //
-// functions/login does without it: the login path carries only what it needs.
+// functions/login goes by package lambdafn alone: the login path carries only what
+// it needs.
 package wiring
 
 import (
@@ -22,17 +23,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"hotsync/shared/awsconfig"
 	"hotsync/shared/callout"
 	"hotsync/shared/cataloguestore"
-	"hotsync/shared/environment"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/lambdafn"
 	"hotsync/shared/limio"
 	"hotsync/shared/ownership"
 	"hotsync/shared/pause"
-	"hotsync/shared/secret"
-	"hotsync/shared/secret/secretsmanager"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncer"
 	"hotsync/shared/syncqueue"
@@ -53,39 +51,39 @@ const calloutAge = time.Minute
 
 // Parts makes the parts of one function.
 type Parts struct {
-	Env     *environment.Reader
+	Env     *lambdafn.Environment
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics // to be flushed at the end of every invocation
 
 	aws     aws.Config
-	secrets func() secret.Manager
-	search  *secret.Source
+	secrets func() lambdafn.SecretManager
+	search  *lambdafn.Secret
 	limio   func() (*limio.Client, string)
 	reads   []func(context.Context) error // of secrets, at init
 }
 
 // New reads what every function needs.
 func New(ctx context.Context, getenv func(string) string, logs io.Writer) *Parts {
-	p := &Parts{Env: environment.New(getenv), Log: telemetry.NewLogger(logs, getenv("LOG_LEVEL")),
+	p := &Parts{Env: lambdafn.NewEnvironment(getenv), Log: telemetry.NewLogger(logs, getenv("LOG_LEVEL")),
 		Metrics: telemetry.NewMetrics(logs, getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now)}
 	slog.SetDefault(p.Log) // for what has no logger of its own: panics, and warnings of the queue
 	var err error
-	p.aws, err = awsconfig.Load(ctx, awsAttempts, awsPerCall)
+	p.aws, err = AWS(ctx, awsAttempts, awsPerCall)
 	p.Env.Note(err)
-	p.secrets = sync.OnceValue(func() secret.Manager { return secretsmanager.New(p.aws) })
+	p.secrets = sync.OnceValue(func() lambdafn.SecretManager { return lambdafn.SecretsManager(p.aws) })
 	p.search = p.secret("SEARCH_KEY")
 	p.limio = sync.OnceValues(p.newLimio)
 	return p
 }
 
-func (p *Parts) secret(name string) *secret.Source {
-	s, err := secret.New(name, p.Env.Getenv, p.secrets)
+func (p *Parts) secret(name string) *lambdafn.Secret {
+	s, err := lambdafn.NewSecret(name, p.Env.Getenv, p.secrets)
 	p.Env.Note(err)
 	return s
 }
 
 // Secret gives the text of a secret that the function needs.
-func (p *Parts) Secret(name string) *secret.Source {
+func (p *Parts) Secret(name string) *lambdafn.Secret {
 	s := p.secret(name)
 	p.readable(func(ctx context.Context) error {
 		_, err := s.Text(ctx, false)
@@ -95,7 +93,7 @@ func (p *Parts) Secret(name string) *secret.Source {
 }
 
 // client gives the credentials of an OAuth client that the function needs.
-func (p *Parts) client(name string) *secret.Source {
+func (p *Parts) client(name string) *lambdafn.Secret {
 	s := p.secret(name)
 	p.readable(func(ctx context.Context) error {
 		_, _, err := s.Client(ctx, false)

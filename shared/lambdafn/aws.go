@@ -1,28 +1,30 @@
-// Package awsenv makes an AWS configuration of what Lambda puts into the
-// environment of a function, and of nothing else.
-//
-// The SDK's own loader also knows files, profiles, SSO, instance roles and web
-// identities, none of which a Lambda function has, and costs a millisecond of
-// every cold start. A login may wait for a cold start, so the login function
-// goes without. Where start-up time does not matter, use package awsconfig.
-package awsenv
+package lambdafn
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// Config reads region, credentials and endpoints with getenv, by the names that
-// Lambda and the SDK give them:
+// AWS makes an AWS configuration of what Lambda puts into the environment of a
+// function, and of nothing else. The SDK's own loader also knows files, profiles,
+// SSO, instance roles and web identities, none of which a Lambda function has, and
+// costs a millisecond of every cold start; where that does not matter, use
+// wiring.AWS.
+//
+// It reads region, credentials, endpoints and certificates with getenv, by the names
+// that Lambda and the SDK give them:
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 // Calls are tried attempts times at most, each bounded by perCall.
-func Config(getenv func(string) string, attempts int, perCall time.Duration) (aws.Config, error) {
+func AWS(getenv func(string) string, attempts int, perCall time.Duration) (aws.Config, error) {
 	region := getenv("AWS_REGION")
 	credentials := aws.Credentials{AccessKeyID: getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY"),
 		SessionToken: getenv("AWS_SESSION_TOKEN"), Source: "environment"}
@@ -32,19 +34,48 @@ func Config(getenv func(string) string, attempts int, perCall time.Duration) (aw
 	case !credentials.HasKeys():
 		return aws.Config{}, fmt.Errorf("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, as Lambda does")
 	}
-	// Few connections: a login makes a handful of calls.
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 16, MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
-		TLSHandshakeTimeout: perCall, ForceAttemptHTTP2: true}
+	roots, err := certificates(getenv("AWS_CA_BUNDLE"))
+	if err != nil {
+		return aws.Config{}, err
+	}
 	return aws.Config{
 		Region:        region,
 		AppID:         getenv("AWS_SDK_UA_APP_ID"), // goes into the User-Agent, by which calls can be told apart
 		Credentials:   aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials, nil }),
-		HTTPClient:    &http.Client{Transport: transport, Timeout: perCall},
+		HTTPClient:    HTTPClient(perCall, 16, 8, roots),
 		ConfigSources: []any{endpoints{getenv}},
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, 100*time.Millisecond })
 		},
 	}, nil
+}
+
+// HTTPClient returns the SDK's own kind of client, which the SDK's loader can add
+// certificates to. It keeps idle connections between invocations, so many in all and
+// to each host. Nil roots are the system's.
+func HTTPClient(perCall time.Duration, idle, idlePerHost int, roots *x509.CertPool) *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTimeout(perCall).WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost, t.TLSHandshakeTimeout = idle, idlePerHost, perCall
+		if roots != nil {
+			t.TLSClientConfig.RootCAs = roots
+		}
+	})
+}
+
+// certificates reads the file that a company's proxy is trusted by.
+func certificates(bundle string) (*x509.CertPool, error) {
+	if bundle == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(bundle)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificates of AWS_CA_BUNDLE: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("the file of AWS_CA_BUNDLE has no certificate")
+	}
+	return pool, nil
 }
 
 // endpoints finds AWS_ENDPOINT_URL_SQS and the like, by which a local engine

@@ -1,7 +1,4 @@
-// Package environment reads a function's environment variables and says in one
-// line what is missing or wrong, so that a badly deployed function stops at
-// init and not at the first login.
-package environment
+package lambdafn
 
 import (
 	"errors"
@@ -11,33 +8,35 @@ import (
 	"strings"
 )
 
-// Reader reads variables and remembers what is wrong with them.
-type Reader struct {
+// Environment reads a function's environment variables and remembers what is wrong
+// with them, so that a badly deployed function stops at init and not at the first
+// login.
+type Environment struct {
 	get      func(string) string
 	problems []string
 }
 
-// New makes a Reader on a look-up such as os.Getenv.
-func New(get func(string) string) *Reader { return &Reader{get: get} }
+// NewEnvironment makes one on a look-up such as os.Getenv.
+func NewEnvironment(get func(string) string) *Environment { return &Environment{get: get} }
 
 // Err names every variable that is missing or wrong and how to set it; nil when
 // there is none.
-func (r *Reader) Err() error {
+func (r *Environment) Err() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
 	return errors.New(strings.Join(r.problems, "; "))
 }
 
-func (r *Reader) problem(format string, args ...any) {
+func (r *Environment) problem(format string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf(format, args...))
 }
 
 // Getenv gives a variable as it is.
-func (r *Reader) Getenv(name string) string { return r.get(name) }
+func (r *Environment) Getenv(name string) string { return r.get(name) }
 
 // Text gives a variable that must not be empty; how says what to set it to.
-func (r *Reader) Text(name, how string) string {
+func (r *Environment) Text(name, how string) string {
 	v := strings.TrimSpace(r.get(name))
 	if v == "" {
 		r.problem("set %s to %s", name, how)
@@ -47,7 +46,7 @@ func (r *Reader) Text(name, how string) string {
 
 // Number gives a whole number from low to high, or fallback when the variable
 // is empty.
-func (r *Reader) Number(name string, fallback, low, high int) int {
+func (r *Environment) Number(name string, fallback, low, high int) int {
 	v := strings.TrimSpace(r.get(name))
 	if v == "" {
 		return fallback
@@ -62,7 +61,7 @@ func (r *Reader) Number(name string, fallback, low, high int) int {
 
 // URL gives an http or https address without path; plain http is for loopback
 // addresses only.
-func (r *Reader) URL(name, how string) string {
+func (r *Environment) URL(name, how string) string {
 	v := r.Text(name, how)
 	if v == "" {
 		return ""
@@ -79,7 +78,7 @@ func (r *Reader) URL(name, how string) string {
 func loopback(host string) bool { return host == "127.0.0.1" || host == "::1" || host == "localhost" }
 
 // Note takes what another constructor says about its variables into Err.
-func (r *Reader) Note(err error) {
+func (r *Environment) Note(err error) {
 	if err != nil {
 		r.problem("%v", err)
 	}

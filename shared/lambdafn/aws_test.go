@@ -1,4 +1,4 @@
-package awsenv_test
+package lambdafn_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"hotsync/shared/awsenv"
+	"hotsync/shared/lambdafn"
 )
 
 // TestConfig makes real clients of it, and sees where they call and as whom.
@@ -34,7 +34,7 @@ func TestConfig(t *testing.T) {
 	for name, service := range map[string]string{"one service": "AWS_ENDPOINT_URL_SQS", "every service": "AWS_ENDPOINT_URL"} {
 		env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "session",
 			service: server.URL}
-		cfg, err := awsenv.Config(func(name string) string { return env[name] }, 2, time.Second)
+		cfg, err := lambdafn.AWS(func(name string) string { return env[name] }, 2, time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestRealEndpoint(t *testing.T) {
 	t.Parallel()
 
 	env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1"}
-	cfg, err := awsenv.Config(func(name string) string { return env[name] }, 1, time.Second)
+	cfg, err := lambdafn.AWS(func(name string) string { return env[name] }, 1, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestConfigMissing(t *testing.T) {
 
 	full := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
 	for missing := range full {
-		_, err := awsenv.Config(func(name string) string {
+		_, err := lambdafn.AWS(func(name string) string {
 			if name == missing {
 				return ""
 			}
@@ -105,11 +105,11 @@ func TestConnect(t *testing.T) {
 	server.Start()
 	t.Cleanup(server.Close)
 	env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": server.URL}
-	cfg, err := awsenv.Config(func(name string) string { return env[name] }, 1, time.Second)
+	cfg, err := lambdafn.AWS(func(name string) string { return env[name] }, 1, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = awsenv.Connect(t.Context(), cfg, server.URL+"/000000000000/q")
+	err = lambdafn.Connect(t.Context(), cfg, server.URL+"/000000000000/q")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,4 @@
-// Package secret reads credentials: from AWS Secrets Manager by id, or, on a
-// developer's computer, from the environment.
-//
-// A secret NAME is looked for in two variables: NAME_SECRET_ID holds the id of
-// a secret in Secrets Manager and is what AWS uses; NAME holds the secret
-// itself and is for the local stack only. Values are kept in memory, never
-// logged, and read again when a caller says that they were refused.
-package secret
+package lambdafn
 
 import (
 	"context"
@@ -16,28 +9,32 @@ import (
 	"hotsync/shared/hotsync"
 )
 
-// Manager is the part of the Secrets Manager client that is used.
-type Manager interface {
+// SecretManager is where secrets are kept, such as AWS Secrets Manager.
+type SecretManager interface {
 	// SecretString gives the current text of a secret.
 	SecretString(ctx context.Context, id string) (string, error)
 }
 
-// Source gives one secret. It is safe for concurrent use.
-type Source struct {
+// Secret is one secret: in AWS Secrets Manager by id, or, on a developer's
+// computer, in the environment. It is kept in memory, never logged, and read again
+// when a caller says that it was refused. It is safe for concurrent use.
+type Secret struct {
 	name    string
 	value   string // from the environment
 	id      string // in Secrets Manager
-	manager func() Manager
+	manager func() SecretManager
 
 	mu     sync.Mutex
 	cached string
 }
 
-// New finds the secret NAME in the environment given by getenv. manager is
-// called only when the secret is in Secrets Manager, so that a local run needs
-// no AWS client. It fails when neither variable is set.
-func New(name string, getenv func(string) string, manager func() Manager) (*Source, error) {
-	s := &Source{name: name, value: getenv(name), id: getenv(name + "_SECRET_ID"), manager: manager}
+// NewSecret finds the secret NAME in the environment given by getenv:
+// NAME_SECRET_ID holds the id of a secret in Secrets Manager and is what AWS uses;
+// NAME holds the secret itself and is for the local stack only. manager is called
+// only for the former, so that a local run needs no AWS client. NewSecret fails when
+// neither variable is set.
+func NewSecret(name string, getenv func(string) string, manager func() SecretManager) (*Secret, error) {
+	s := &Secret{name: name, value: getenv(name), id: getenv(name + "_SECRET_ID"), manager: manager}
 	if s.value == "" && s.id == "" {
 		return nil, fmt.Errorf("set %s_SECRET_ID to the id of a secret in AWS Secrets Manager (or, on your own computer, %s to the secret itself)", name, name)
 	}
@@ -46,7 +43,7 @@ func New(name string, getenv func(string) string, manager func() Manager) (*Sour
 
 // Text gives the secret. With refresh it is read again, because the value given
 // before was refused: that is how a rotated secret comes into use.
-func (s *Source) Text(ctx context.Context, refresh bool) (string, error) {
+func (s *Secret) Text(ctx context.Context, refresh bool) (string, error) {
 	if s.value != "" {
 		return s.value, nil
 	}
@@ -68,7 +65,7 @@ func (s *Source) Text(ctx context.Context, refresh bool) (string, error) {
 
 // Client gives the credentials of an OAuth client, kept as
 // {"clientId": "…", "clientSecret": "…"}.
-func (s *Source) Client(ctx context.Context, refresh bool) (id, secret string, err error) {
+func (s *Secret) Client(ctx context.Context, refresh bool) (id, secret string, err error) {
 	text, err := s.Text(ctx, refresh)
 	if err != nil {
 		return "", "", err
