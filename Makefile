@@ -11,7 +11,7 @@ DECIDING  := ./shared/hotsync ./shared/claims ./shared/catalogue ./shared/projec
 
 RACE      := $(shell command -v cc >/dev/null && echo -race)
 
-.PHONY: help run sam-local test mutants screenshots build package lint vulnerabilities fmt bench soak storm budget fuzz tools
+.PHONY: help run sam-local test mutants screenshots build package lint vulnerabilities fmt bench bench-check soak storm budget fuzz tools
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -98,6 +98,9 @@ local/lint/node_modules: local/lint/package-lock.json
 bench: tools ## measure speed and memory against the targets (takes some minutes; wants an idle computer)
 	go test -run '^$$' -bench . -benchmem ./shared/... ./local/...
 	go run ./local/trial/bench
+
+bench-check: tools ## what does not depend on the computer (calls, write units, allocations, sizes) against a checked-in file; UPDATE=1 writes it
+	go run ./local/trial/bench -check $(if $(UPDATE),-update)
 
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')

@@ -1,14 +1,9 @@
 package main
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -50,14 +45,9 @@ func initRows(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, err := zipped(ctx, b)
-	if err != nil {
-		return nil, err
-	}
 	return []row{
-		{"init of login : hello world, p50", ratio(percentile(login, 50), percentile(hello, 50)), 2.5, "x",
-			fmt.Sprintf("%.2f ms : %.2f ms over %d starts", ms(percentile(login, 50)), ms(percentile(hello, 50)), initRounds)},
-		{"zip of the login function (arm64)", float64(size) / 1e6, 8, "MB", ""},
+		{name: "init of login : hello world, p50", value: ratio(percentile(login, 50), percentile(hello, 50)), target: 2.5, unit: "x",
+			detail: fmt.Sprintf("%.2f ms : %.2f ms over %d starts", ms(percentile(login, 50)), ms(percentile(hello, 50)), initRounds)},
 	}, nil
 }
 
@@ -99,31 +89,4 @@ func inits(dir, function string) ([]time.Duration, error) {
 		return nil, fmt.Errorf("%d cold starts of %s in its log, want %d", len(out), function, initRounds)
 	}
 	return out, nil
-}
-
-// zipped is the size of the login function as it is uploaded.
-func zipped(ctx context.Context, b *bench) (int, error) {
-	out := filepath.Join(b.dir, "arm64")
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", out, "./functions/login")
-	cmd.Dir, cmd.Env = b.root, append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
-	text, err := cmd.CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("%w: %s", err, text)
-	}
-	binary, err := os.ReadFile(out)
-	if err != nil {
-		return 0, err
-	}
-	var archive bytes.Buffer
-	w := zip.NewWriter(&archive)
-	f, err := w.Create("bootstrap")
-	if err != nil {
-		return 0, err
-	}
-	_, err = f.Write(binary)
-	if err != nil {
-		return 0, err
-	}
-	err = w.Close()
-	return archive.Len(), err
 }

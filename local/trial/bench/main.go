@@ -29,15 +29,29 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	only := flag.String("only", "", "run the measurements whose name has this in it")
+	checked := flag.Bool("check", false, "measure only what does not depend on the computer, and hold it to "+budgetsFile)
+	update := flag.Bool("update", false, "with -check: write that file anew")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	rows, err := measure(ctx, *only, os.Stderr)
+	root, err := checkout.Root()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
 	}
-	return table(os.Stdout, rows)
+	rows, err := measure(ctx, root, *only, *checked, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	if !*checked {
+		return table(os.Stdout, rows)
+	}
+	code, err := check(root, rows, *update, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+	}
+	return code
 }
 
 // row is a line of the table: value is held to at most target, unless target is 0.
@@ -47,6 +61,8 @@ type row struct {
 	target float64
 	unit   string // of value and target; "x" for a ratio
 	detail string
+	fixed  bool // does not depend on the computer: held to budgets.txt by -check
+	held   bool // to target, whatever it is
 }
 
 // bench is what the measurements share.
@@ -58,12 +74,18 @@ type bench struct {
 	stacks   int
 }
 
-func measure(ctx context.Context, only string, progress io.Writer) (rows []row, err error) {
-	b := &bench{}
-	b.root, err = checkout.Root()
-	if err != nil {
-		return nil, err
-	}
+// measurements are what can be asked for with -only; fixed ones have rows that do not depend on the computer.
+var measurements = []struct {
+	name  string
+	fixed bool
+	run   func(context.Context, *bench) ([]row, error)
+}{
+	{"login", false, loginRows}, {"init", false, initRows}, {"sync", false, syncRows}, {"batch", false, batchRows}, {"memory", false, memoryRows},
+	{"calls", true, callRows}, {"size", true, sizeRows}, {"allocations", true, allocationRows}, {"naive", false, naiveRows},
+}
+
+func measure(ctx context.Context, root, only string, fixed bool, progress io.Writer) (rows []row, err error) {
+	b := &bench{root: root}
 	b.dir, err = os.MkdirTemp("", "hotsync-bench-")
 	if err != nil {
 		return nil, err
@@ -78,13 +100,8 @@ func measure(ctx context.Context, only string, progress io.Writer) (rows []row, 
 		return nil, err
 	}
 	defer b.engines.Stop()
-	for _, m := range []struct {
-		name string
-		run  func(context.Context, *bench) ([]row, error)
-	}{
-		{"login", loginRows}, {"init", initRows}, {"sync", syncRows}, {"batch", batchRows}, {"memory", memoryRows},
-	} {
-		if !strings.Contains(m.name, only) {
+	for _, m := range measurements {
+		if !strings.Contains(m.name, only) || fixed && !m.fixed {
 			continue
 		}
 		fmt.Fprintln(progress, "measuring", m.name)
@@ -118,7 +135,7 @@ func table(w io.Writer, rows []row) int {
 	code := 0
 	for _, r := range rows {
 		target, verdict := "", ""
-		if r.target > 0 {
+		if r.target > 0 || r.held {
 			target, verdict = fmt.Sprintf("<= %.4g %s", r.target, r.unit), "ok"
 			if r.value > r.target {
 				verdict, code = "MISSED", 1

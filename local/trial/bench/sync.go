@@ -73,8 +73,8 @@ func syncRows(ctx context.Context, b *bench) ([]row, error) {
 		}
 		took, whole = append(took, e.FinishedAt.Sub(e.StartedAt)), append(whole, time.Since(begun))
 	}
-	rows := []row{{"first sync, 3 subscriptions : critical path", ratio(percentile(took, 50), path), 1.2, "x",
-		fmt.Sprintf("%.0f ms : %.0f ms (1 read, then %d writes after each other); from the login on %.0f ms", ms(percentile(took, 50)), ms(path), writes, ms(percentile(whole, 50)))}}
+	rows := []row{{name: "first sync, 3 subscriptions : critical path", value: ratio(percentile(took, 50), path), target: 1.2, unit: "x",
+		detail: fmt.Sprintf("%.0f ms : %.0f ms (1 read, then %d writes after each other); from the login on %.0f ms", ms(percentile(took, 50)), ms(path), writes, ms(percentile(whole, 50)))}}
 	repeated, err := s.repeatRows(ctx, tokens[1])
 	return append(rows, repeated...), err
 }
@@ -123,7 +123,8 @@ func (s *system) repeatRows(ctx context.Context, token string) ([]row, error) {
 	if writes > 0 {
 		return nil, fmt.Errorf("a repeated login made %d writes", writes)
 	}
-	return []row{{"repeated login: Limio reads", float64(reads), 2, "", fmt.Sprintf("and %d writes, in %.0f ms", writes, ms(e.FinishedAt.Sub(e.StartedAt)))}}, nil
+	return []row{{name: "repeated login: Limio reads", value: float64(reads), target: 2,
+		detail: fmt.Sprintf("and %d writes, in %.0f ms", writes, ms(e.FinishedAt.Sub(e.StartedAt)))}}, nil
 }
 
 // batch is a batch of the sync queue with a first sync of each account.
@@ -202,8 +203,8 @@ func batchRows(ctx context.Context, b *bench) ([]row, error) {
 		}
 		ten, ids = append(ten, took), ids[many:]
 	}
-	return []row{{"10 accounts in a batch : one", ratio(percentile(ten, 50), percentile(one, 50)), 1.5, "x",
-		fmt.Sprintf("%.0f ms : %.0f ms, first syncs of 3 subscriptions", ms(percentile(ten, 50)), ms(percentile(one, 50)))}}, nil
+	return []row{{name: "10 accounts in a batch : one", value: ratio(percentile(ten, 50), percentile(one, 50)), target: 1.5, unit: "x",
+		detail: fmt.Sprintf("%.0f ms : %.0f ms, first syncs of 3 subscriptions", ms(percentile(ten, 50)), ms(percentile(one, 50)))}}, nil
 }
 
 // memoryRows syncs a hundred large accounts in one process, ten at a time, first
@@ -246,6 +247,6 @@ func memoryRows(ctx context.Context, b *bench) ([]row, error) {
 	if starts != 1 {
 		return nil, fmt.Errorf("%d processes did the work, want 1", starts)
 	}
-	return []row{{"peak memory of the sync process", float64(peak), 64, "MB",
-		fmt.Sprintf("%d accounts of %d subscriptions, twice, in %.1f s", accounts, subscriptions, time.Since(begun).Seconds())}}, nil
+	return []row{{name: "peak memory of the sync process", value: float64(peak), target: 64, unit: "MB",
+		detail: fmt.Sprintf("%d accounts of %d subscriptions, twice, in %.1f s", accounts, subscriptions, time.Since(begun).Seconds())}}, nil
 }
