@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"hotsync/shared/console"
+	"hotsync/shared/console/staff"
 	"hotsync/shared/httpapi"
 	"hotsync/shared/lambdafn/wiring"
 	"hotsync/shared/oidc"
@@ -25,6 +26,7 @@ func run() int {
 	session := p.Secret("SESSION_KEY")
 	events, queue, settings, zuora := p.Events(), p.Queue("QUEUE_URL"), p.SettingStore(), p.Zuora()
 	limio, _ := p.Limio()
+	tokens := oidc.New(oidc.Config{})
 	handler := console.New(console.Config{
 		Events:    events,
 		Queue:     queue,
@@ -33,15 +35,20 @@ func run() int {
 		Zuora:     zuora,
 		Limio:     limio,
 		DryRunner: p.Syncer(events, queue, zuora, settings),
-		Tokens:    oidc.New(oidc.Config{}),
-		Staff: console.Staff{Issuer: p.Env.Text("CONSOLE_ISSUER", "the issuer that staff sign in with"),
+		Tokens:    tokens,
+		Staff: staff.New(staff.Config{
+			Issuer:      p.Env.Text("CONSOLE_ISSUER", "the issuer that staff sign in with"),
 			ClientID:    p.Env.Text("CONSOLE_CLIENT_ID", "the client id of the console at that issuer"),
-			GroupsClaim: p.Env.Text("CONSOLE_GROUPS_CLAIM", "the claim that lists a member of staff's groups")},
-		SessionKey: func(ctx context.Context) ([]byte, error) {
-			text, err := session.Text(ctx, false)
-			return []byte(text), err
-		},
-		PublicURL:  p.Env.Getenv("CONSOLE_URL"),
+			GroupsClaim: p.Env.Text("CONSOLE_GROUPS_CLAIM", "the claim that lists a member of staff's groups"),
+			Tokens:      tokens,
+			SessionKey: func(ctx context.Context) ([]byte, error) {
+				text, err := session.Text(ctx, false)
+				return []byte(text), err
+			},
+			PublicURL: p.Env.Getenv("CONSOLE_URL"),
+			Now:       time.Now,
+			Log:       p.Log,
+		}),
 		NewEventID: wiring.NewEventID,
 		Now:        time.Now,
 		Log:        p.Log,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"hotsync/shared/console/staff/stafftest"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/syncer"
 )
@@ -19,7 +20,7 @@ func (b *bundle) call(group, method, path, body string) (int, map[string]any) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	r.Header.Set("Authorization", "Bearer "+tokenOf(map[string]any{"iss": b.provider.URL, "sub": "robot", "groups": []any{group}}))
+	r.Header.Set("Authorization", "Bearer "+stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "robot", "groups": []any{group}}))
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		b.t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"hotsync/shared/console/staff"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/syncqueue"
@@ -21,9 +22,9 @@ func (c *console) routeAPI(mux *http.ServeMux) {
 }
 
 // api serves one operation of the JSON API to whoever has the role.
-func (c *console) api(need Role, serve func(*http.Request, member) (status int, answer any, err error)) http.HandlerFunc {
+func (c *console) api(need staff.Role, serve func(*http.Request, member) (status int, answer any, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		m, err := c.bearer(r, need)
+		m, err := c.Staff.Bearer(r, need)
 		if err != nil {
 			c.refuse(r.Context(), w, err)
 			return

@@ -21,7 +21,7 @@ type act = eventstore.Act
 // record logs an act and keeps it. What could not be kept is still in the log,
 // so it does not undo the act.
 func (c *console) record(ctx context.Context, m member, a act) {
-	a.At, a.Actor, a.Name, a.Role = c.Now().UTC(), m.subject, m.Name(), m.role.String()
+	a.At, a.Actor, a.Name, a.Role = c.Now().UTC(), m.Subject(), m.Name(), m.Role().String()
 	a.Filter = maskFilter(a.Filter, a.At)
 	c.Log.InfoContext(ctx, "act", "audit", true, "actor", a.Actor, "role", a.Role, "action", a.Action,
 		"event_id", a.Event, "account", a.Account, "filtered", a.Filter != "", "result", a.Result)

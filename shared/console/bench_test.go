@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +17,7 @@ import (
 
 	"hotsync/local/stack/engines/enginetest"
 	"hotsync/shared/console"
+	"hotsync/shared/console/staff/stafftest"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/eventstore/storetest"
 	"hotsync/shared/hotsync"
@@ -87,18 +88,38 @@ func benched(b *testing.B, n int) func(path string) int {
 		b.Fatal(err)
 	}
 	fake := &bundle{queue: &queue{}, settings: &settings{}, now: start}
-	key := []byte(strings.Repeat("k", 32))
-	staff := httptest.NewServer(http.NotFoundHandler())
-	b.Cleanup(staff.Close)
-	handler := console.New(console.Config{Events: store, Queue: fake.queue, Settings: fake.settings, Tokens: claimTokens{}, Now: fake.clock, Log: slog.New(slog.DiscardHandler),
-		SessionKey: func(context.Context) ([]byte, error) { return key, nil }, Staff: console.Staff{Issuer: staff.URL}})
-	cookie := console.SessionForTest(key, start)
+	handler := console.New(console.Config{Events: store, Queue: fake.queue, Settings: fake.settings, Tokens: stafftest.Tokens{}, Now: fake.clock,
+		Log: slog.New(slog.DiscardHandler), Staff: newDoor(stafftest.Start(b), fake.clock, slog.New(slog.DiscardHandler))})
+	cookie := sessionOf(b, handler)
 	return func(path string) int {
 		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1"+path, nil)
 		r.Header.Set("Accept-Encoding", "gzip")
-		r.Header.Set("Cookie", "hotsync-session="+cookie)
+		r.AddCookie(cookie)
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
 		return w.Code
 	}
+}
+
+// sessionOf signs in at the console and returns the cookie that opens it.
+func sessionOf(b *testing.B, handler http.Handler) *http.Cookie {
+	b.Helper()
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	answer, err := (&http.Client{Jar: jar}).Get(server.URL + "/signin/start")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	for _, cookie := range jar.Cookies(answer.Request.URL) {
+		if cookie.Name == "hotsync-session" {
+			return cookie
+		}
+	}
+	b.Fatal("no session")
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"hotsync/shared/console/staff"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 )
@@ -134,7 +135,7 @@ func (c *console) bulkStart(w http.ResponseWriter, r *http.Request, m member) er
 	if err != nil {
 		return err
 	}
-	job := bulkJob{ID: rand.Text()[:10], Actor: m.subject, Began: now, Filter: f.Encode(), Reason: reason, Total: total.N}
+	job := bulkJob{ID: rand.Text()[:10], Actor: m.Subject(), Began: now, Filter: f.Encode(), Reason: reason, Total: total.N}
 	c.record(r.Context(), m, act{Action: "bulk_retry", Filter: job.Filter, Note: reason, Result: "begun, " + strconv.Itoa(total.N) + " events, job " + job.ID})
 	return c.showJob(w, r, m, job, "", false)
 }
@@ -142,11 +143,11 @@ func (c *console) bulkStart(w http.ResponseWriter, r *http.Request, m member) er
 // job opens the sealed state of a form.
 func (c *console) job(r *http.Request, m member) (bulkJob, error) {
 	var j bulkJob
-	err := c.sealer.open(r.Context(), bulkPurpose, r.FormValue("job"), &j)
-	if errors.Is(err, errSeal) || err == nil && c.Now().Sub(j.Began) > bulkLife {
+	err := c.Staff.Sealer.Open(r.Context(), bulkPurpose, r.FormValue("job"), &j)
+	if errors.Is(err, staff.ErrSeal) || err == nil && c.Now().Sub(j.Began) > bulkLife {
 		return j, hotsync.Errorf(hotsync.CodeBadRequest, "This bulk retry cannot be continued. Begin it again: what was retried already is left out.")
 	}
-	if err == nil && j.Actor != m.subject {
+	if err == nil && j.Actor != m.Subject() {
 		return j, hotsync.Errorf(hotsync.CodeForbidden, "Somebody else began this bulk retry.")
 	}
 	return j, err
@@ -272,12 +273,12 @@ func (c *console) showJob(w http.ResponseWriter, r *http.Request, m member, j bu
 	if j.Total > 0 && !j.Done {
 		page.Part = min(barUnits, barUnits*float64(j.Seen)/float64(j.Total))
 	}
-	page.Token, err = c.sealer.seal(r.Context(), bulkPurpose, j)
+	page.Token, err = c.Staff.Sealer.Seal(r.Context(), bulkPurpose, j)
 	if err != nil {
 		return err
 	}
 	part := "layout"
-	if isLive(r) {
+	if staff.IsLive(r) {
 		part = "job"
 	}
 	return c.renderAs(w, r, m, http.StatusOK, "bulk", part, view{Title: "Bulk retry", Nav: "events", Body: page})

@@ -40,9 +40,7 @@ func (b *bundle) browser() client {
 func (b *bundle) signIn(group string) client {
 	b.t.Helper()
 	c := b.browser()
-	b.provider.mu.Lock()
-	b.provider.claims = map[string]any{"sub": "staff-" + group, "name": "Member " + group, "groups": []any{group}}
-	b.provider.mu.Unlock()
+	b.provider.Next(map[string]any{"sub": "staff-" + group, "name": "Member " + group, "groups": []any{group}})
 	a := c.get("/signin/start?to=/events")
 	if a.status != http.StatusOK || a.url.Path != "/events" {
 		b.t.Fatalf("sign-in as %s ended at %s with %d", group, a.url, a.status)

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"time"
 
+	"hotsync/shared/console/staff"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/oidc"
@@ -79,12 +80,14 @@ type DryRunner interface {
 	DryRun(ctx context.Context, r hotsync.SyncRequest) (syncer.DryRun, error)
 }
 
-// Staff says whose ID tokens open the console, and which claim gives the role.
-type Staff struct {
-	Issuer      string
-	ClientID    string // of a public client, which PKCE protects
-	GroupsClaim string
-}
+// The roles of members of staff, as the pages ask for them.
+const (
+	Viewer   = staff.Viewer
+	Operator = staff.Operator
+	Admin    = staff.Admin
+)
+
+type member = staff.Member
 
 // Config is what a console is made of. All members are needed but those that
 // say otherwise.
@@ -97,9 +100,7 @@ type Config struct {
 	Limio      Limio
 	DryRunner  DryRunner
 	Tokens     Tokens
-	Staff      Staff
-	SessionKey func(context.Context) ([]byte, error) // secret, at least 16 random characters; seals session cookies
-	PublicURL  string                                // scheme and host as browsers see the console; "" takes the request's
+	Staff      *staff.Door
 	NewEventID func(time.Time) string
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -109,18 +110,15 @@ type Config struct {
 
 type console struct {
 	Config
-	assets   assets
-	pages    pages
-	sealer   sealer
-	provider *provider
+	assets assets
+	pages  pages
 }
 
 // New gives the console's handler. It panics when a template is broken, which
 // the tests of this package rule out.
 func New(cfg Config) http.Handler {
-	c := &console{Config: cfg, assets: loadAssets(), sealer: sealer{cfg.SessionKey}}
+	c := &console{Config: cfg, assets: loadAssets()}
 	c.pages = loadPages(c.assets)
-	c.provider = newProvider(cfg.Staff, cfg.Now)
 
 	mux := http.NewServeMux()
 	c.routeAPI(mux)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"hotsync/shared/console/staff"
 	"hotsync/shared/hotsync"
 )
 
@@ -95,7 +96,7 @@ func (c *console) showEvent(w http.ResponseWriter, r *http.Request, m member, re
 	c.fillRelated(r.Context(), &page, e)
 	page.Links = c.links(r.Context(), e)
 	part := "layout"
-	if isLive(r) {
+	if staff.IsLive(r) {
 		part = "event"
 	}
 	return c.renderAs(w, r, m, http.StatusOK, "event", part, view{Title: "Sync of " + accountName(e), Nav: "events", Body: page})
@@ -358,4 +359,14 @@ func groupChanges(changes []hotsync.Change) []changeGroup {
 		out[i].Changes = append(out[i].Changes, ch)
 	}
 	return out
+}
+
+// webAddress reports whether a browser may be sent there: https, or this
+// computer.
+func webAddress(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "127.0.0.1" || u.Hostname() == "localhost")
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"hotsync/shared/console/staff"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 )
@@ -85,7 +86,7 @@ func (c *console) eventsPage(w http.ResponseWriter, r *http.Request, m member) e
 	page.Providers = c.providerNames(r.Context(), f.Provider)
 	page.Presets = presets(f, c.Now())
 	part := "layout"
-	if isLive(r) {
+	if staff.IsLive(r) {
 		part = "list"
 	}
 	return c.renderAs(w, r, m, status, "events", part, view{Title: "Events", Nav: "events", Body: page})

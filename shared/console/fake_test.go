@@ -3,12 +3,8 @@ package console_test
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -16,9 +12,10 @@ import (
 	"time"
 
 	"hotsync/shared/console"
+	"hotsync/shared/console/staff"
+	"hotsync/shared/console/staff/stafftest"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
-	"hotsync/shared/oidc"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncqueue"
 )
@@ -196,87 +193,6 @@ type settings struct {
 
 func (s *settings) Load(context.Context) (hotsync.Settings, error) { return s.value, s.fail }
 
-// claimTokens takes base64 JSON claims for an ID token: what makes a real one
-// good is tested in package oidc.
-type claimTokens struct{}
-
-func (claimTokens) Verify(_ context.Context, raw string, accept oidc.Accept) (oidc.Token, error) {
-	plain, err := base64.RawURLEncoding.DecodeString(raw)
-	if err != nil {
-		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token is malformed.")
-	}
-	claims := map[string]any{}
-	err = json.Unmarshal(plain, &claims)
-	if err != nil {
-		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token is malformed.")
-	}
-	iss, _ := claims["iss"].(string)
-	if _, ok := accept(iss); !ok {
-		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "Not a known issuer.")
-	}
-	sub, _ := claims["sub"].(string)
-	return oidc.Token{Issuer: iss, Subject: sub, Claims: claims}, nil
-}
-
-func tokenOf(claims map[string]any) string {
-	raw, err := json.Marshal(claims)
-	if err != nil {
-		panic(err)
-	}
-	return base64.RawURLEncoding.EncodeToString(raw)
-}
-
-// staffProvider is an OpenID provider that signs in whoever it is told to.
-type staffProvider struct {
-	*httptest.Server
-	mu     sync.Mutex
-	claims map[string]any // of the next sign-in
-	nonces map[string]string
-	asked  []url.Values // token requests
-}
-
-func newStaffProvider(t *testing.T) *staffProvider {
-	t.Helper()
-	p := &staffProvider{nonces: map[string]string{}, claims: map[string]any{}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(t, w, map[string]string{"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize",
-			"token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys", "end_session_endpoint": p.URL + "/logout"})
-	})
-	mux.HandleFunc("GET /authorize", func(w http.ResponseWriter, r *http.Request) {
-		q := r.URL.Query()
-		p.mu.Lock()
-		p.nonces["code-1"] = q.Get("nonce")
-		p.mu.Unlock()
-		http.Redirect(w, r, q.Get("redirect_uri")+"?code=code-1&state="+url.QueryEscape(q.Get("state")), http.StatusFound)
-	})
-	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
-		_ = r.ParseForm()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.asked = append(p.asked, r.PostForm)
-		claims := map[string]any{"iss": p.URL, "sub": "staff-1", "name": "Vera Viewer", "groups": []any{"viewer"}, "nonce": p.nonces[r.PostForm.Get("code")]}
-		for k, v := range p.claims {
-			claims[k] = v
-		}
-		writeJSON(t, w, map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": tokenOf(claims)})
-	})
-	mux.HandleFunc("GET /logout", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, r.URL.Query().Get("post_logout_redirect_uri"), http.StatusFound)
-	})
-	p.Server = httptest.NewServer(mux)
-	t.Cleanup(p.Close)
-	return p
-}
-
-func writeJSON(t *testing.T, w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	err := json.NewEncoder(w).Encode(v)
-	if err != nil {
-		t.Error(err)
-	}
-}
-
 type acts struct {
 	mu   sync.Mutex
 	list []eventstore.Act
@@ -309,7 +225,7 @@ type bundle struct {
 	settings *settings
 	sides    *sides // Zuora and Limio
 	acts     *acts
-	provider *staffProvider
+	provider *stafftest.Provider
 	server   *httptest.Server
 	mu       sync.Mutex
 	now      time.Time
@@ -317,7 +233,7 @@ type bundle struct {
 
 func setup(t *testing.T, events ...hotsync.Event) *bundle {
 	t.Helper()
-	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, sides: &sides{}, acts: &acts{}, provider: newStaffProvider(t), now: start,
+	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, sides: &sides{}, acts: &acts{}, provider: stafftest.Start(t), now: start,
 		settings: &settings{value: hotsync.Settings{HotSync: true, Providers: []hotsync.Provider{{Name: "direct"}, {Name: "lookup"}},
 			ZuoraAccountURL: "https://zuora.example.com/accounts/{id}", LimioCustomerURL: "https://limio.example.com/customers/{id}"}}}
 	b.server = httptest.NewServer(console.New(b.config()))
@@ -327,14 +243,23 @@ func setup(t *testing.T, events ...hotsync.Event) *bundle {
 
 func (b *bundle) config() console.Config {
 	n := 0
-	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Tokens: claimTokens{}, Audit: b.acts, Gallery: true,
-		Staff:      console.Staff{Issuer: b.provider.URL, ClientID: "hotsync-local", GroupsClaim: "groups"},
-		SessionKey: func(context.Context) ([]byte, error) { return []byte(strings.Repeat("k", 32)), nil },
+	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Gallery: true,
+		Staff: newDoor(b.provider, b.clock, b.log()),
 		NewEventID: func(at time.Time) string {
 			n++
 			return hotsync.NewEventID(at.Add(time.Duration(n)*time.Millisecond), func(p []byte) (int, error) { p[0] = byte(n); return len(p), nil })
 		},
-		Now: b.clock, Log: slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+		Now: b.clock, Log: b.log()}
+}
+
+func (b *bundle) log() *slog.Logger {
+	return slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// newDoor is the door of a console whose staff sign in with that provider.
+func newDoor(p *stafftest.Provider, now func() time.Time, log *slog.Logger) *staff.Door {
+	return staff.New(staff.Config{Issuer: p.URL, ClientID: "hotsync-local", GroupsClaim: "groups", Tokens: stafftest.Tokens{},
+		SessionKey: func(context.Context) ([]byte, error) { return []byte(strings.Repeat("k", 32)), nil }, Now: now, Log: log})
 }
 
 func (b *bundle) clock() time.Time {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"hotsync/shared/console/staff"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/syncqueue"
@@ -83,7 +84,7 @@ func (c *console) overview(w http.ResponseWriter, r *http.Request, m member) err
 	}
 	c.fillOverview(r.Context(), &page, m)
 	part := "layout"
-	if isLive(r) {
+	if staff.IsLive(r) {
 		part = "overview"
 	}
 	return c.renderAs(w, r, m, http.StatusOK, "overview", part, view{Title: "Overview", Nav: "overview", Body: page})

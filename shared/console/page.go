@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"hotsync/shared/console/staff"
 	"hotsync/shared/hotsync"
 )
 
@@ -54,9 +55,9 @@ type view struct {
 
 // page serves a page to who has the role, and leads who is not signed in to the
 // sign-in and back.
-func (c *console) page(need Role, serve func(http.ResponseWriter, *http.Request, member) error) http.HandlerFunc {
+func (c *console) page(need staff.Role, serve func(http.ResponseWriter, *http.Request, member) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s, ok, err := c.signedIn(r)
+		m, ok, err := c.Staff.Member(w, r)
 		if err != nil {
 			c.fail(w, r, member{}, err)
 			return
@@ -65,10 +66,8 @@ func (c *console) page(need Role, serve func(http.ResponseWriter, *http.Request,
 			c.askToSignIn(w, r)
 			return
 		}
-		c.touch(w, r, s)
-		m := s.member()
-		if m.role < need {
-			c.fail(w, r, m, hotsync.Errorf(hotsync.CodeForbidden, "This needs the role %s; you are %s.", need, m.role))
+		if m.Role() < need {
+			c.fail(w, r, m, hotsync.Errorf(hotsync.CodeForbidden, "This needs the role %s; you are %s.", need, m.Role()))
 			return
 		}
 		err = serve(w, r, m)
@@ -98,7 +97,7 @@ func refererPath(r *http.Request) string {
 	if err != nil || u.Host != r.Host {
 		return "/"
 	}
-	return ownPath(u.RequestURI())
+	return staff.OwnPath(u.RequestURI())
 }
 
 // render writes a page. It is made whole before the first byte is sent, so that
@@ -298,3 +297,6 @@ func mask(s string) string {
 		return string(r[:4]) + "••••" + string(r[len(r)-2:])
 	}
 }
+
+// clip bounds a text from outside.
+func clip(s string, limit int) string { return hotsync.Clip(s, limit) }

@@ -27,7 +27,7 @@ func (c *console) secured(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 		h.Set("Cache-Control", "no-store") // static files say otherwise
-		if strings.HasPrefix(c.origin(r), "https://") {
+		if c.Staff.HTTPS(r) {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		err := guard.Check(r)
@@ -37,21 +37,6 @@ func (c *console) secured(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// origin is the scheme and host under which the browser reached the console.
-// Without a configured one it is what the request says; plain http counts on
-// this computer only.
-func (c *console) origin(r *http.Request) string {
-	if c.PublicURL != "" {
-		return strings.TrimRight(c.PublicURL, "/")
-	}
-	host := r.Host
-	name, _, _ := strings.Cut(host, ":")
-	if name == "127.0.0.1" || name == "localhost" {
-		return "http://" + host
-	}
-	return "https://" + host
 }
 
 // compressed answers with gzip where the client takes it.

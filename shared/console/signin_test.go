@@ -38,7 +38,7 @@ func TestSignIn(t *testing.T) {
 	}
 
 	// PKCE: the verifier sent to the token endpoint fits the challenge.
-	sent := b.provider.asked[0]
+	sent := b.provider.Asked()[0]
 	if sent.Get("code_verifier") == "" || sent.Get("client_id") != "hotsync-local" {
 		t.Errorf("token request %v has no code_verifier or client_id", sent)
 	}
@@ -131,7 +131,7 @@ func TestSignInRefused(t *testing.T) {
 			t.Parallel()
 
 			b := setup(t)
-			b.provider.claims = tc.claims
+			b.provider.Next(tc.claims)
 			c := b.browser()
 			a := c.get("/signin/start")
 			a.wantStatus(t, tc.status)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/shared/eventstore"
+	"hotsync/shared/console/staff/stafftest"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/oidc"
 	"hotsync/shared/syncer"
@@ -141,7 +142,7 @@ func TestTryoutToken(t *testing.T) {
 	log := b.logged()
 	c := b.signIn("operator")
 	token := func(iss string) string {
-		return "header." + tokenOf(map[string]any{"iss": iss, "sub": "canary-4711-subject", "zuora_account_ids": "A00000001"}) + ".signature"
+		return "header." + stafftest.Token(map[string]any{"iss": iss, "sub": "canary-4711-subject", "zuora_account_ids": "A00000001"}) + ".signature"
 	}
 	for _, tc := range []struct {
 		name, paste, iss string
@@ -180,13 +181,13 @@ func TestTryoutToken(t *testing.T) {
 }
 
 // goodTokens takes every token of an issuer that is accepted.
-type goodTokens struct{ claimTokens }
+type goodTokens struct{ stafftest.Tokens }
 
 func (g goodTokens) Verify(ctx context.Context, raw string, accept oidc.Accept) (oidc.Token, error) {
 	if parts := strings.Split(raw, "."); len(parts) == 3 {
 		raw = parts[1]
 	}
-	return g.claimTokens.Verify(ctx, raw, accept)
+	return g.Tokens.Verify(ctx, raw, accept)
 }
 
 func TestTryoutGoodToken(t *testing.T) {
@@ -196,7 +197,7 @@ func TestTryoutGoodToken(t *testing.T) {
 	cfg := b.config()
 	cfg.Tokens = goodTokens{}
 	b.serve(cfg)
-	raw := "h." + tokenOf(map[string]any{"iss": "https://login.example.com/direct", "sub": "person", "zuora_account_ids": []string{"A00000001"}}) + ".s"
+	raw := "h." + stafftest.Token(map[string]any{"iss": "https://login.example.com/direct", "sub": "person", "zuora_account_ids": []string{"A00000001"}}) + ".s"
 	a := b.signIn("operator").post("/tryout", paste("Bearer "+raw, "dryrun", "on"))
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()

@@ -104,3 +104,13 @@ func SearchHash(key []byte, value string) string {
 	mac.Write([]byte(value))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
+
+// Clip bounds a text from outside to limit characters; the last one says that
+// more was there.
+func Clip(text string, limit int) string {
+	runes := []rune(text)
+	if len(runes) <= limit {
+		return text
+	}
+	return string(runes[:limit-1]) + "…"
+}

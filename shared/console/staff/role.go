@@ -1,4 +1,4 @@
-package console
+package staff
 
 import (
 	"net/http"
@@ -54,15 +54,18 @@ func groups(token oidc.Token, claim string) []string {
 	}
 }
 
-// member is a signed-in member of staff.
-type member struct {
+// Member is a signed-in member of staff.
+type Member struct {
 	subject string
 	name    string
 	role    Role
 }
 
+// Subject is the member's sub, which names them in the audit log.
+func (m Member) Subject() string { return m.subject }
+
 // Name is how the pages call the member.
-func (m member) Name() string {
+func (m Member) Name() string {
 	if m.name != "" {
 		return m.name
 	}
@@ -70,35 +73,35 @@ func (m member) Name() string {
 }
 
 // Role is the member's role.
-func (m member) Role() Role { return m.role }
+func (m Member) Role() Role { return m.role }
 
 // Operator reports whether the member may act.
-func (m member) Operator() bool { return m.role >= Operator }
+func (m Member) Operator() bool { return m.role >= Operator }
 
 // Admin reports whether the member may change settings.
-func (m member) Admin() bool { return m.role >= Admin }
+func (m Member) Admin() bool { return m.role >= Admin }
 
 // In reports whether anybody is signed in.
-func (m member) In() bool { return m.role > Nobody }
+func (m Member) In() bool { return m.role > Nobody }
 
-// staffOnly accepts tokens of the staff's provider for this console.
-func (c *console) staffOnly(issuer string) (oidc.Rules, bool) {
-	return oidc.Rules{Audiences: []string{c.Staff.ClientID}}, issuer == c.Staff.Issuer
+// accept accepts tokens of the staff's provider for this console.
+func (d *Door) accept(issuer string) (oidc.Rules, bool) {
+	return oidc.Rules{Audiences: []string{d.ClientID}}, issuer == d.Issuer
 }
 
-// bearer tells who sends the request's bearer token, and requires a role.
-func (c *console) bearer(r *http.Request, need Role) (member, error) {
+// Bearer tells who sends the request's bearer token, and requires a role.
+func (d *Door) Bearer(r *http.Request, need Role) (Member, error) {
 	scheme, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || raw == "" {
-		return member{}, hotsync.Errorf(hotsync.CodeUnauthenticated, "Send the ID token of a member of staff as a bearer token.")
+		return Member{}, hotsync.Errorf(hotsync.CodeUnauthenticated, "Send the ID token of a member of staff as a bearer token.")
 	}
-	token, err := c.Tokens.Verify(r.Context(), strings.TrimSpace(raw), c.staffOnly)
+	token, err := d.Tokens.Verify(r.Context(), strings.TrimSpace(raw), d.accept)
 	if err != nil {
-		return member{}, err
+		return Member{}, err
 	}
-	m := member{subject: token.Subject, role: roleOf(groups(token, c.Staff.GroupsClaim))}
+	m := Member{subject: token.Subject, role: roleOf(groups(token, d.GroupsClaim))}
 	if m.role < need {
-		return member{}, hotsync.Errorf(hotsync.CodeForbidden, "This needs the role %s; the token gives %s.", need, m.role)
+		return Member{}, hotsync.Errorf(hotsync.CodeForbidden, "This needs the role %s; the token gives %s.", need, m.role)
 	}
 	return m, nil
 }

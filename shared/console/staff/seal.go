@@ -1,4 +1,4 @@
-package console
+package staff
 
 import (
 	"context"
@@ -18,17 +18,18 @@ import (
 // of a random text.
 const minKey = 16
 
-// sealer turns values into text that only this console can read or make:
+// Sealer turns values into text that only this console can read or make:
 // AES-256-GCM under a key derived from the session secret. What is sealed for
 // one purpose does not open for another.
-type sealer struct {
-	key func(context.Context) ([]byte, error)
+type Sealer struct {
+	Key func(context.Context) ([]byte, error)
 }
 
-var errSeal = errors.New("not sealed by this console")
+// ErrSeal says that a text was not sealed by this console, or under another key.
+var ErrSeal = errors.New("not sealed by this console")
 
-func (s sealer) aead(ctx context.Context) (cipher.AEAD, error) {
-	secret, err := s.key(ctx)
+func (s Sealer) aead(ctx context.Context) (cipher.AEAD, error) {
+	secret, err := s.Key(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +47,9 @@ func (s sealer) aead(ctx context.Context) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-func (s sealer) seal(ctx context.Context, purpose string, v any) (_ string, err error) {
-	defer hotsync.In(&err, "console.seal(%s)", purpose)
+// Seal turns v, as JSON, into text for that purpose.
+func (s Sealer) Seal(ctx context.Context, purpose string, v any) (_ string, err error) {
+	defer hotsync.In(&err, "staff.Seal(%s)", purpose)
 	plain, err := json.Marshal(v)
 	if err != nil {
 		return "", err
@@ -59,25 +61,25 @@ func (s sealer) seal(ctx context.Context, purpose string, v any) (_ string, err 
 	return base64.RawURLEncoding.EncodeToString(aead.Seal(nil, nil, plain, []byte(purpose))), nil
 }
 
-// open reads what seal made. errSeal says that the text is not such, or was
+// Open reads into v what Seal made for the same purpose. ErrSeal says that the text is not such, or was
 // made under another key; any other error says that the key cannot be had.
-func (s sealer) open(ctx context.Context, purpose, text string, v any) (err error) {
-	defer hotsync.In(&err, "console.open(%s)", purpose)
+func (s Sealer) Open(ctx context.Context, purpose, text string, v any) (err error) {
+	defer hotsync.In(&err, "staff.Open(%s)", purpose)
 	aead, err := s.aead(ctx)
 	if err != nil {
 		return err
 	}
 	box, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
-		return errSeal
+		return ErrSeal
 	}
 	plain, err := aead.Open(nil, nil, box, []byte(purpose))
 	if err != nil {
-		return errSeal
+		return ErrSeal
 	}
 	err = json.Unmarshal(plain, v)
 	if err != nil {
-		return errSeal
+		return ErrSeal
 	}
 	return nil
 }
