@@ -136,8 +136,12 @@ func accountPath(e hotsync.Event) string {
 	if key == "" {
 		return ""
 	}
-	return "/accounts/" + url.PathEscape(key)
+	return accountAt(key)
 }
+
+// accountAt is the address of the account page of an id or number. What a
+// template would leave of it, such as a slash, would lead elsewhere.
+func accountAt(key string) string { return "/accounts/" + url.PathEscape(key) }
 
 // fillRelated reads the events around this one. Each that cannot be read leaves
 // a note, not an error.

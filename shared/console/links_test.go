@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"hotsync/shared/console/internal/sample"
 )
 
 var eventIDs = regexp.MustCompile(`event-[0-9a-f]{32}`)
@@ -38,6 +40,11 @@ func TestLinksKeepTheSet(t *testing.T) {
 		{"trigger": {"console"}},
 		{"account": {"A00000042"}, "status": {"failed"}},
 		{"from": {"2026-11-01"}, "to": {"2099-01-01T00:00:00+02:00"}},
+		{"status": {"failed"}, "reason": {"limio_request_refused"}},
+		{"subject": {"auth0|64c1d0aa91e24b5f7d1e22b9"}, "provider": {"direct"}, "status": {"failed"}},
+		{"provider": {sample.Hostile}},
+		{"subject": {sample.Hostile}, "status": {"failed"}, "from": {"24h"}},
+		{"q": {"auth0|64c1d0aa91e24b5f7d1e22b9"}, "trigger": {"login"}},
 	} {
 		page := c.get("/events?" + query.Encode())
 		page.wantStatus(t, http.StatusOK)
@@ -49,7 +56,7 @@ func TestLinksKeepTheSet(t *testing.T) {
 		for _, href := range hrefs {
 			kept := mustURL(t, href).Query()
 			if kept.Get("q") != query.Get("q") || kept.Get("account") != query.Get("account") || kept.Get("provider") != query.Get("provider") ||
-				kept.Get("trigger") != query.Get("trigger") {
+				kept.Get("trigger") != query.Get("trigger") || kept.Get("subject") != query.Get("subject") || kept.Get("reason") != query.Get("reason") {
 				t.Errorf("%v: the link %s has another filter", query, href)
 			}
 		}

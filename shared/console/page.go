@@ -197,6 +197,7 @@ func functions(a assets) template.FuncMap {
 		"slug":        slug,
 		"account":     accountName,
 		"accountPath": accountPath,
+		"accountAt":   accountAt,
 		"sub":         func(a, b int) int { return a - b },
 		"pair":        func(a, b any) [2]any { return [2]any{a, b} },
 		"list":        func(items ...any) []any { return items },
