@@ -111,7 +111,7 @@ func (r *run) backlog(ctx context.Context) error {
 			return err
 		}
 		now := time.Now()
-		err = r.queue.Requeue(ctx, hotsync.SyncRequest{EventID: hotsync.EventIDFor(now, "budget", a.ID), Trigger: hotsync.TriggerLogin,
+		err = r.queue.Send(ctx, hotsync.SyncRequest{EventID: hotsync.EventIDFor(now, "budget", a.ID), Trigger: hotsync.TriggerLogin,
 			Identity: r.world.people[i].identity(r.stack.IDPURL), Account: a.ID, AccountID: a.ID, RequestedAt: now})
 		if err != nil {
 			return err

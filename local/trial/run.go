@@ -316,7 +316,7 @@ func (r *run) duplicate(ctx context.Context, pick uint64) error {
 		again.AccountID = ""
 	}
 	r.tally.redelivered++
-	return r.queue.Requeue(ctx, again)
+	return r.queue.Send(ctx, again)
 }
 
 // login signs a person in and, when turned away, again, as people do.

@@ -48,7 +48,7 @@ type Secret struct {
 type Config struct {
 	Secret func(ctx context.Context) (Secret, error)
 	Queue  interface {
-		Requeue(ctx context.Context, r hotsync.SyncRequest) error
+		Send(ctx context.Context, r hotsync.SyncRequest) error
 	}
 	Events interface {
 		PutQueued(ctx context.Context, e hotsync.Event) error
@@ -120,7 +120,7 @@ func (c *receiver) queue(r *http.Request) (string, error) {
 		// would wait for a message that never comes.
 		request.EventID = hotsync.EventIDFor(bucket, request.LoginID, account)
 	}
-	err = c.Queue.Requeue(r.Context(), request)
+	err = c.Queue.Send(r.Context(), request)
 	if err != nil {
 		return "", err
 	}

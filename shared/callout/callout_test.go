@@ -29,7 +29,7 @@ type recorder struct {
 	down   bool
 }
 
-func (r *recorder) Requeue(_ context.Context, q hotsync.SyncRequest) error {
+func (r *recorder) Send(_ context.Context, q hotsync.SyncRequest) error {
 	if r.down {
 		return hotsync.Errorf(hotsync.CodeQueueUnavailable, "down").Because(errors.New("refused"))
 	}

@@ -36,9 +36,8 @@ const maxLookupBytes = 255
 
 // Wanted is one account, or one lookup, that a claim asks to sync.
 type Wanted struct {
-	Claim   string
-	Account string          // Zuora account id or number; "" for a lookup
-	Lookup  *hotsync.Lookup // nil for an account
+	Claim string
+	hotsync.Target
 }
 
 // Ignored is a claim, or part of one, that is not used.
@@ -80,10 +79,10 @@ func (r *reader) ignore(claim, reason, format string, args ...any) {
 	r.result.Ignored = append(r.result.Ignored, Ignored{Claim: claim, Reason: reason, Detail: fmt.Sprintf(format, args...)})
 }
 
-func (r *reader) want(target string, w Wanted) {
-	if !r.seen[target] {
-		r.seen[target] = true
-		r.result.Wanted = append(r.result.Wanted, w)
+func (r *reader) want(claim string, t hotsync.Target) {
+	if !r.seen[t.Key()] {
+		r.seen[t.Key()] = true
+		r.result.Wanted = append(r.result.Wanted, Wanted{claim, t})
 	}
 }
 
@@ -111,7 +110,7 @@ func (r *reader) read(c hotsync.IdentityClaim) {
 func (r *reader) readAccounts(c hotsync.IdentityClaim, value any) {
 	accounts, refused := Parse(value)
 	for _, account := range accounts {
-		r.want("account\x00"+account, Wanted{Claim: c.Claim, Account: account})
+		r.want(c.Claim, hotsync.Target{Account: account})
 	}
 	for _, x := range refused {
 		r.ignore(c.Claim, x.Reason, "%s", x.Detail)
@@ -131,8 +130,7 @@ func (r *reader) readLookup(c hotsync.IdentityClaim, value any) {
 		r.ignore(c.Claim, ReasonLookupValue, "%s", problem)
 		return
 	}
-	r.want("lookup\x00"+c.AccountLookupField+"\x00"+text,
-		Wanted{Claim: c.Claim, Lookup: &hotsync.Lookup{Field: c.AccountLookupField, Value: text}})
+	r.want(c.Claim, hotsync.Target{Lookup: &hotsync.Lookup{Field: c.AccountLookupField, Value: text}})
 }
 
 // customPrefix is what Cognito puts before the names of a user pool's own

@@ -39,45 +39,45 @@ func TestRead(t *testing.T) {
 			name:   "accounts in the claim's order",
 			config: []hotsync.IdentityClaim{account("accounts")},
 			claims: map[string]any{"accounts": []any{"A2", "A1"}},
-			wanted: []claims.Wanted{{Claim: "accounts", Account: "A2"}, {Claim: "accounts", Account: "A1"}},
+			wanted: []claims.Wanted{{Claim: "accounts", Target: hotsync.Target{Account: "A2"}}, {Claim: "accounts", Target: hotsync.Target{Account: "A1"}}},
 		},
 		{
 			name:   "a configured claim found with Cognito's prefix",
 			config: []hotsync.IdentityClaim{account("accounts")},
 			claims: map[string]any{"custom:accounts": "[A1, A2]"},
-			wanted: []claims.Wanted{{Claim: "accounts", Account: "A1"}, {Claim: "accounts", Account: "A2"}},
+			wanted: []claims.Wanted{{Claim: "accounts", Target: hotsync.Target{Account: "A1"}}, {Claim: "accounts", Target: hotsync.Target{Account: "A2"}}},
 		},
 		{
 			name:   "a prefixed claim found without",
 			config: []hotsync.IdentityClaim{account("custom:accounts")},
 			claims: map[string]any{"accounts": "A1"},
-			wanted: []claims.Wanted{{Claim: "custom:accounts", Account: "A1"}},
+			wanted: []claims.Wanted{{Claim: "custom:accounts", Target: hotsync.Target{Account: "A1"}}},
 		},
 		{
 			name:   "the exact name goes first",
 			config: []hotsync.IdentityClaim{account("accounts")},
 			claims: map[string]any{"custom:accounts": "A1", "accounts": "A2"},
-			wanted: []claims.Wanted{{Claim: "accounts", Account: "A2"}},
+			wanted: []claims.Wanted{{Claim: "accounts", Target: hotsync.Target{Account: "A2"}}},
 		},
 		{
 			name:   "the same account in two claims",
 			config: []hotsync.IdentityClaim{account("one"), account("two")},
 			claims: map[string]any{"one": "A1", "two": "A2,A1"},
-			wanted: []claims.Wanted{{Claim: "one", Account: "A1"}, {Claim: "two", Account: "A2"}},
+			wanted: []claims.Wanted{{Claim: "one", Target: hotsync.Target{Account: "A1"}}, {Claim: "two", Target: hotsync.Target{Account: "A2"}}},
 		},
 		{
 			name:   "lookup",
 			config: []hotsync.IdentityClaim{lookup("sub", field)},
 			claims: map[string]any{"sub": "auth0|Abc "},
-			wanted: []claims.Wanted{{Claim: "sub", Lookup: &hotsync.Lookup{Field: field, Value: "auth0|Abc "}}},
+			wanted: []claims.Wanted{{Claim: "sub", Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: field, Value: "auth0|Abc "}}}},
 		},
 		{
 			name:   "lookup of a number and of a list of one",
 			config: []hotsync.IdentityClaim{lookup("n", field), lookup("one", field)},
 			claims: map[string]any{"n": json.Number("007"), "one": []any{"x"}},
 			wanted: []claims.Wanted{
-				{Claim: "n", Lookup: &hotsync.Lookup{Field: field, Value: "007"}},
-				{Claim: "one", Lookup: &hotsync.Lookup{Field: field, Value: "x"}},
+				{Claim: "n", Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: field, Value: "007"}}},
+				{Claim: "one", Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: field, Value: "x"}}},
 			},
 		},
 		{
@@ -85,8 +85,8 @@ func TestRead(t *testing.T) {
 			config: []hotsync.IdentityClaim{lookup("sub", field), lookup("sub", "Other__c"), lookup("again", field)},
 			claims: map[string]any{"sub": "x", "again": "x"},
 			wanted: []claims.Wanted{
-				{Claim: "sub", Lookup: &hotsync.Lookup{Field: field, Value: "x"}},
-				{Claim: "sub", Lookup: &hotsync.Lookup{Field: "Other__c", Value: "x"}},
+				{Claim: "sub", Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: field, Value: "x"}}},
+				{Claim: "sub", Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: "Other__c", Value: "x"}}},
 			},
 		},
 		{
@@ -104,7 +104,7 @@ func TestRead(t *testing.T) {
 			name:    "missing, empty, malformed and good",
 			config:  []hotsync.IdentityClaim{account("missing"), account("empty"), account("bad")},
 			claims:  map[string]any{"empty": "[]", "bad": "[A1, null, a/../b]"},
-			wanted:  []claims.Wanted{{Claim: "bad", Account: "A1"}},
+			wanted:  []claims.Wanted{{Claim: "bad", Target: hotsync.Target{Account: "A1"}}},
 			ignored: []claims.Ignored{ignored("missing", claims.ReasonMissing), ignored("empty", claims.ReasonEmpty), ignored("bad", claims.ReasonMalformed), ignored("bad", claims.ReasonMalformed)},
 		},
 		{
@@ -123,7 +123,7 @@ func TestRead(t *testing.T) {
 			name:   "a verified e-mail",
 			config: []hotsync.IdentityClaim{lookup("email", field)},
 			claims: map[string]any{"email": "ada@example.com", "email_verified": "true"},
-			wanted: []claims.Wanted{{Claim: "email", Lookup: &hotsync.Lookup{Field: field, Value: "ada@example.com"}}},
+			wanted: []claims.Wanted{{Claim: "email", Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: field, Value: "ada@example.com"}}}},
 		},
 		{
 			name:    "a lookup field that is none",

@@ -37,7 +37,7 @@ type Events interface {
 
 // Queue takes sync requests and tells how many wait.
 type Queue interface {
-	Requeue(ctx context.Context, r hotsync.SyncRequest) error
+	Send(ctx context.Context, r hotsync.SyncRequest) error
 	Depth(ctx context.Context) (syncqueue.Depth, error)
 }
 

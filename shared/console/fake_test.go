@@ -169,7 +169,7 @@ type queue struct {
 	fail  error
 }
 
-func (q *queue) Requeue(_ context.Context, r hotsync.SyncRequest) error {
+func (q *queue) Send(_ context.Context, r hotsync.SyncRequest) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.fail != nil {

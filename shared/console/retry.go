@@ -43,7 +43,7 @@ func (c *console) retry(ctx context.Context, old hotsync.Event, m member, note s
 // send queues a request and writes its event.
 func (c *console) send(ctx context.Context, request hotsync.SyncRequest) (hotsync.Event, error) {
 	// First the queue: an event that says queued must be queued.
-	err := c.Queue.Requeue(ctx, request)
+	err := c.Queue.Send(ctx, request)
 	if err != nil {
 		return hotsync.Event{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"hotsync/shared/hotsync"
 	"hotsync/shared/projection"
 )
 
@@ -17,7 +16,7 @@ func (d *differ) ownObjects(have []projection.Object) []projection.Object {
 	for i, o := range have {
 		have[i].Key = cmp.Or(o.Key, projection.KeyOf(o))
 	}
-	customer := d.customer(have)
+	customer, _ := projection.CustomerOf(d.want.Tenant, d.want.AccountID, have)
 	var out []projection.Object
 	seen := map[string]bool{"": true}
 	for _, o := range have {
@@ -28,34 +27,6 @@ func (d *differ) ownObjects(have []projection.Object) []projection.Object {
 		}
 		seen[o.ID] = true
 		out = append(out, o)
-	}
-	return out
-}
-
-// customer is the account's customer among what Limio showed: the one that the
-// account's identity names, else the one hotsync makes, else the first.
-func (d *differ) customer(have []projection.Object) projection.Object {
-	made, named := "", ""
-	for _, w := range d.want.Objects {
-		switch {
-		case w.Kind == projection.Customer:
-			made = w.ID
-		case w.Kind == projection.Identity && w.Service == hotsync.ServiceZuora:
-			i := slices.IndexFunc(have, func(o projection.Object) bool { return o.Kind == w.Kind && o.Key == w.Key })
-			if i >= 0 {
-				named = have[i].Customer
-			}
-		}
-	}
-	out, found := projection.Object{ID: made}, false
-	for _, o := range have {
-		switch {
-		case o.Kind != projection.Customer:
-		case o.ID == named:
-			return o
-		case !found, o.ID == made:
-			out, found = o, true
-		}
 	}
 	return out
 }

@@ -51,7 +51,7 @@ func (h *Handler) settings(ctx context.Context, wait time.Duration) (hotsync.Set
 }
 
 // admit queues what a login asks to sync. eventID makes the event id of a
-// target, which is an account or a lookup. The error has a code; it says that
+// target by its key. The error has a code; it says that
 // something was to be queued and nothing was.
 func (h *Handler) admit(ctx context.Context, login hotsync.Login, settings hotsync.Settings, eventID func(target string) string) (_ admission, err error) {
 	defer hotsync.In(&err, "frontdoor.admit(%q)", login.ID)
@@ -93,11 +93,7 @@ func (h *Handler) requests(ctx context.Context, login hotsync.Login, result clai
 	for _, w := range result.Wanted {
 		r := hotsync.SyncRequest{LoginID: login.ID, Trigger: login.Trigger, Provider: result.Provider, Identity: login.Identity,
 			EmailHash: emailHash, Claim: w.Claim, Account: w.Account, Lookup: w.Lookup, Named: named, RequestedAt: login.At}
-		if w.Lookup != nil {
-			r.EventID = eventID("lookup\x00" + w.Lookup.Field + "\x00" + w.Lookup.Value)
-		} else {
-			r.EventID = eventID("account\x00" + w.Account)
-		}
+		r.EventID = eventID(w.Key())
 		if hotsync.IsAccountID(w.Account) {
 			r.AccountID = w.Account
 		}
@@ -211,7 +207,7 @@ func (h *Handler) send(ctx context.Context, requests []hotsync.SyncRequest) (err
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-recordReserve))
 		defer cancel()
 	}
-	return h.Queue.Send(ctx, requests)
+	return h.Queue.SendAll(ctx, requests)
 }
 
 // summary logs one line for a login. Reasons name claims and why they were not

@@ -49,9 +49,9 @@ type Settings interface {
 
 // Queue takes sync requests.
 type Queue interface {
-	// Send sends requests and gives an error for each: nil says that the queue
+	// SendAll sends requests and gives an error for each: nil says that the queue
 	// has taken it.
-	Send(ctx context.Context, requests []hotsync.SyncRequest) []error
+	SendAll(ctx context.Context, requests []hotsync.SyncRequest) []error
 }
 
 // Events records what was queued.

@@ -114,7 +114,7 @@ func (b *testBundle) Load(ctx context.Context) (hotsync.Settings, error) { retur
 func (b *testBundle) Verify(ctx context.Context, raw string, accept oidc.Accept) (oidc.Token, error) {
 	return b.verify(ctx, raw, accept)
 }
-func (b *testBundle) Send(ctx context.Context, r []hotsync.SyncRequest) []error {
+func (b *testBundle) SendAll(ctx context.Context, r []hotsync.SyncRequest) []error {
 	return b.send(ctx, r)
 }
 func (b *testBundle) PutQueued(ctx context.Context, e hotsync.Event) error {

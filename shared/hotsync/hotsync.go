@@ -54,6 +54,21 @@ type Lookup struct {
 	Value string `json:"value,omitempty"` // the claim's value: personal, never logged
 }
 
+// Target is what a claim, a callout or a person asks to sync: an account, or a
+// lookup that is to find one.
+type Target struct {
+	Account string  // Zuora's id or number; "" for a lookup
+	Lookup  *Lookup // nil for an account
+}
+
+// Key tells targets apart, from the claim to the queue and the event's id.
+func (t Target) Key() string {
+	if t.Lookup != nil {
+		return "lookup\x00" + t.Lookup.Field + "\x00" + t.Lookup.Value
+	}
+	return "account\x00" + t.Account
+}
+
 // SyncRequest is one account, or one lookup, to sync. It is the body of a
 // queue message and is kept in the event, so that a failed sync can be retried
 // as it was asked for.
@@ -76,6 +91,10 @@ type SyncRequest struct {
 	Requeued    int       `json:"requeued,omitempty"` // how many copies took each other's place in the queue
 	SentOn      int       `json:"sentOn,omitempty"`   // how many of those because it died without ever having run
 }
+
+// Target returns what the request asks to sync, whether its account is known by
+// now or not.
+func (r SyncRequest) Target() Target { return Target{Account: r.Account, Lookup: r.Lookup} }
 
 // IsAccountID reports whether key has the form of a Zuora id, 32 lower-case
 // hex digits; anything else that names an account is an account number.

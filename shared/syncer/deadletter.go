@@ -29,67 +29,44 @@ const maxSentOn = 3
 
 // Handle records one dead letter.
 func (d *DeadLetters) Handle(ctx context.Context, m syncqueue.Message) syncqueue.Outcome {
-	s := &Syncer{Config{Events: d.Events, Queue: d.Queue, Now: d.Now, Log: d.Log, Observe: d.Observe}}
+	rec := recorder{events: d.Events, now: d.Now, log: d.Log, observe: d.Observe}
 	if m.DecodeErr != nil {
-		return s.recordMalformed(ctx, m)
+		return rec.malformed(ctx, m)
 	}
-	j := &job{Syncer: s, request: m.Request, log: d.Log.With("event_id", m.Request.EventID)}
-	err := j.recordDead(ctx)
+	rec.log = d.Log.With("event_id", m.Request.EventID)
+	err := d.recordDead(ctx, rec, m.Request)
 	if err != nil {
-		j.log.ErrorContext(ctx, "dead letter not recorded", "error", err)
+		rec.log.ErrorContext(ctx, "dead letter not recorded", "error", err)
 		return syncqueue.Again(time.Minute)
 	}
 	return syncqueue.Done()
 }
 
-func (j *job) recordDead(ctx context.Context) (err error) {
+func (d *DeadLetters) recordDead(ctx context.Context, rec recorder, request hotsync.SyncRequest) (err error) {
 	defer hotsync.In(&err, "syncer.DeadLetters")
 
-	j.event, err = j.Events.Get(ctx, j.request.EventID)
-	switch {
-	case err == nil && j.event.Status.Final():
-		return nil // it had ended; only its acknowledgement was lost
-	case err == nil:
-	case hotsync.AsError(err).Code == hotsync.CodeNotFound:
-		j.event = hotsync.NewEvent(j.request)
-	default:
+	r, err := rec.open(ctx, request)
+	if err != nil {
 		return err
 	}
-	if len(j.event.Attempts) == 0 && j.request.SentOn < maxSentOn {
-		j.request.SentOn++
-		j.request.Requeued++
-		j.log.WarnContext(ctx, "dead letter never ran, sent on", "sent_on", j.request.SentOn, "requeued", j.request.Requeued)
-		return j.Queue.Requeue(ctx, j.request)
+	if r.existed && r.Status.Final() {
+		return nil // it had ended; only its acknowledgement was lost
+	}
+	r.Request = request
+	if len(r.Attempts) == 0 && request.SentOn < maxSentOn {
+		request.SentOn++
+		rec.log.WarnContext(ctx, "dead letter never ran, sent on", "sent_on", request.SentOn, "requeued", request.Requeued)
+		return d.Queue.Resend(ctx, request)
 	}
 	e := hotsync.Errorf(hotsync.CodeGaveUp, "The queue gave up: the sync never came to an end.")
-	if j.event.Error != nil {
-		e.Message += " The last failure was " + string(j.event.Error.Code) + "."
+	if r.Error != nil {
+		e.Message += " The last failure was " + string(r.Error.Code) + "."
 	}
-	if n := len(j.event.Attempts); n > 0 && j.event.Attempts[n-1].FinishedAt.IsZero() {
-		j.event.Attempts[n-1].Error = e.Problem() // it died with its process, nobody knows when
+	if n := len(r.Attempts); n > 0 && r.Attempts[n-1].FinishedAt.IsZero() {
+		r.Attempts[n-1].Error = e.Problem() // it died with its process, nobody knows when
 	} else {
-		j.closeAttempt(e.Problem())
+		r.closeTry(e.Problem())
 	}
-	j.event.Status, j.event.Reason, j.event.Error = hotsync.StatusFailed, string(e.Code), e.Problem()
-	return j.finish(ctx, e)
-}
-
-// recordMalformed makes a failed event of a message that is none of ours. Its
-// id follows from the message, so that a repeated delivery makes no second one.
-func (s *Syncer) recordMalformed(ctx context.Context, m syncqueue.Message) syncqueue.Outcome {
-	e := hotsync.AsError(m.DecodeErr)
-	j := &job{Syncer: s, log: s.Log.With("message_id", m.ID)}
-	j.request = hotsync.SyncRequest{EventID: hotsync.EventIDFor(m.SentAt, "malformed", m.ID), Trigger: hotsync.TriggerAPI, RequestedAt: m.SentAt}
-	_, err := s.Events.Get(ctx, j.request.EventID)
-	if err == nil {
-		return syncqueue.Done()
-	}
-	j.event = hotsync.NewEvent(j.request)
-	j.event.Status, j.event.Reason, j.event.Error = hotsync.StatusFailed, string(e.Code), e.Problem()
-	err = j.finish(ctx, e)
-	if err != nil {
-		j.log.ErrorContext(ctx, "malformed message not recorded", "error", err)
-		return syncqueue.Again(time.Minute)
-	}
-	return syncqueue.Done()
+	_, err = r.finish(ctx, failed(e))
+	return err
 }

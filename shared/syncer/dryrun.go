@@ -22,32 +22,33 @@ type DryRun struct {
 func (s *Syncer) DryRun(ctx context.Context, r hotsync.SyncRequest) (_ DryRun, err error) {
 	defer hotsync.In(&err, "syncer.DryRun")
 
-	j := &job{Syncer: s, request: r, dry: true, log: s.Log}
-	j.settings, err = s.Settings.Load(ctx)
+	t := task{request: r, trace: &trace{now: s.Now}}
+	t.settings, err = s.Settings.Load(ctx)
 	if err != nil {
 		return DryRun{}, err
 	}
-	if j.request.AccountID == "" && hotsync.IsAccountID(r.Account) {
-		j.request.AccountID = r.Account
+	if r.AccountID == "" && hotsync.IsAccountID(r.Account) {
+		t.request.AccountID = r.Account
 	}
-	if j.request.AccountID == "" {
+	if t.request.AccountID == "" {
 		ref, err := s.Zuora.Resolve(ctx, r.Account)
 		if err != nil {
 			return DryRun{}, err
 		}
-		j.request.AccountID = ref.ID
+		t.request.AccountID = ref.ID
 	}
-	now := s.Now()
-	account, have, err := j.readBoth(ctx)
+	in, err := s.read(ctx, t)
 	if err != nil {
 		return DryRun{}, err
 	}
-	j.settings.CreationStrategy = hotsync.CreateObjects // whatever is set: a dry run creates nothing
-	changes, _, err := j.plan(ctx, account, have, now)
+	place, err := s.foresee(ctx, t, in)
 	if err != nil {
 		return DryRun{}, err
 	}
-	return DryRun{Account: hotsync.AccountRef{ID: account.ID, Number: account.Number}, Steps: j.event.Steps,
-		Changes: convergence.Masked(changes), Findings: j.event.Findings,
-		Warnings: hotsync.Messages(j.event.Findings)}, nil
+	p, err := s.plan(ctx, t, in, place)
+	if err != nil {
+		return DryRun{}, err
+	}
+	return DryRun{Account: in.ref(), Steps: t.trace.steps, Changes: convergence.Masked(p.changes), Findings: p.findings,
+		Warnings: hotsync.Messages(p.findings)}, nil
 }

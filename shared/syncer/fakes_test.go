@@ -307,9 +307,10 @@ type outbox struct {
 	sent []hotsync.SyncRequest
 }
 
-func (q *outbox) Requeue(_ context.Context, r hotsync.SyncRequest) error {
+func (q *outbox) Resend(_ context.Context, r hotsync.SyncRequest) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	r.Requeued++
 	q.sent = append(q.sent, r)
 	return nil
 }

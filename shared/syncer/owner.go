@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"hotsync/shared/hotsync"
 	"hotsync/shared/ownership"
@@ -16,9 +15,8 @@ import (
 type belonging struct {
 	owner   string // for a customer that is yet to be created; "" for the one it has
 	link    bool   // the login may be linked to the account's owner
-	reason  ownership.Reason
-	warning string          // why it is not
-	again   bool            // ownership was moved in Limio, which is to be read again
+	finding *hotsync.Finding
+	moved   bool            // ownership was moved in Limio, which is to be read again
 	claimed ownership.Owner // where the login waits to be marked as linked
 }
 
@@ -26,44 +24,34 @@ type belonging struct {
 // what it had read.
 const maxDecisions = 8
 
-// belong decides where the account belongs and whether the login may see it, and
-// remembers it before anything is written. A dry run only decides.
-func (j *job) belong(ctx context.Context, account hotsync.AccountRef, have []projection.Object, readAt time.Time) (belonging, error) {
-	f := j.shown(account, have)
-	f.ReadAt, f.Fresh, f.Named, f.At = readAt, j.fresh(), j.request.Named, j.request.RequestedAt
-	who := j.request.Identity
-	signedIn := who.Issuer != "" && who.Subject != ""
-	key := j.SearchKey(ctx)
-	if len(key) == 0 {
-		return belonging{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "The key of the logins' hashes could not be read.")
+// settle decides where the account belongs and whether the login may see it, and
+// remembers it before anything is written.
+func (s *Syncer) settle(ctx context.Context, t task, in reading) (belonging, error) {
+	f, err := s.facts(ctx, t, in)
+	if err != nil {
+		return belonging{}, err
 	}
-	for _, o := range have {
-		if isActiveLogin(o, f.Present) {
-			iss, _ := o.Data["iss"].(string)
-			sub, _ := o.Data["sub"].(string)
-			f.Shown = append(f.Shown, ownership.Hash(key, hotsync.Identity{Issuer: iss, Subject: sub}))
-		}
-	}
-	if signedIn {
-		f.Login = ownership.Hash(key, who)
-	}
-	decidedBefore := f.Present != "" && f.Present == j.state.OwnerID
-	if decidedBefore && !signedIn {
+	who := t.request.Identity
+	decidedBefore := f.Present != "" && f.Present == t.state.OwnerID
+	if decidedBefore && f.Login == "" {
 		return belonging{}, nil
 	}
-	if decidedBefore && j.fresh() && j.state.Linked(who) && (!f.Shows || slices.Contains(f.Shown, f.Login)) {
-		return belonging{link: true, reason: ownership.ReasonLinked}, nil
+	if decidedBefore && f.Fresh && t.state.Linked(who) && (!f.Shows || slices.Contains(f.Shown, f.Login)) {
+		return belonging{link: true}, nil
 	}
 	for range maxDecisions {
-		d, err := j.decide(ctx, &f)
+		d, err := s.decide(ctx, &f)
+		if err == nil {
+			err = s.claim(ctx, &f, d)
+		}
 		if errors.Is(err, ownership.ErrConflict) {
 			continue
 		}
 		if err != nil {
 			return belonging{}, err
 		}
-		if d.From != "" && !j.dry {
-			moved, err := j.move(ctx, d.From, d.Owner)
+		if d.From != "" {
+			moved, err := s.move(ctx, t, d.From, d.Owner)
 			if err != nil {
 				return belonging{}, err
 			}
@@ -72,11 +60,9 @@ func (j *job) belong(ctx context.Context, account hotsync.AccountRef, have []pro
 				continue
 			}
 		}
-		place := belonging{owner: d.Owner, link: d.Link, reason: d.Reason, warning: warnings[d.Reason], again: d.From != "" && !j.dry}
-		if f.Present != "" {
-			place.owner = ""
-		}
-		if d.Link && !j.dry {
+		place := place(f, d)
+		place.moved = d.From != ""
+		if d.Link {
 			place.claimed = f.Owner
 			if d.From != "" || d.Owner == f.Mine.ID {
 				place.claimed = f.Mine
@@ -87,21 +73,43 @@ func (j *job) belong(ctx context.Context, account hotsync.AccountRef, have []pro
 	return belonging{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "Other syncs kept changing what is known of the account's owner.")
 }
 
-// decide reads what is known, decides, and remembers the decision.
-func (j *job) decide(ctx context.Context, f *ownership.Facts) (d ownership.Decision, err error) {
+// foresee takes the decision that settle would take now, and remembers nothing.
+func (s *Syncer) foresee(ctx context.Context, t task, in reading) (belonging, error) {
+	f, err := s.facts(ctx, t, in)
+	if err != nil {
+		return belonging{}, err
+	}
+	d, err := s.decide(ctx, &f)
+	return place(f, d), err
+}
+
+func place(f ownership.Facts, d ownership.Decision) belonging {
+	p := belonging{owner: d.Owner, link: d.Link}
+	if f.Present != "" {
+		p.owner = ""
+	}
+	if text := warnings[d.Reason]; text != "" {
+		finding := hotsync.Attention(hotsync.FindingNotLinked, f.Account.Number, linkHints[d.Reason], "%s", text)
+		p.finding = &finding
+	}
+	return p
+}
+
+// decide reads what is known and decides.
+func (s *Syncer) decide(ctx context.Context, f *ownership.Facts) (d ownership.Decision, err error) {
 	if f.Login != "" {
-		f.Known, err = j.Ownership.Login(ctx, f.Login)
+		f.Known, err = s.Ownership.Login(ctx, f.Login)
 		if err != nil {
 			return d, err
 		}
 	}
-	f.Owner, err = j.Ownership.Owner(ctx, cmp.Or(f.Present, f.Alone))
+	f.Owner, err = s.Ownership.Owner(ctx, cmp.Or(f.Present, f.Alone))
 	if err != nil {
 		return d, err
 	}
 	f.Mine = f.Owner
 	if id := f.Known.Owner; id != "" && id != f.Owner.ID {
-		f.Mine, err = j.Ownership.Owner(ctx, id)
+		f.Mine, err = s.Ownership.Owner(ctx, id)
 		if err != nil {
 			return d, err
 		}
@@ -110,13 +118,15 @@ func (j *job) decide(ctx context.Context, f *ownership.Facts) (d ownership.Decis
 	if d.Reason == ownership.ReasonWait {
 		return d, hotsync.Errorf(hotsync.CodeLimioAnswer, "Another sync is moving the account to its login's owner.")
 	}
-	if j.dry {
-		return d, nil
-	}
+	return d, nil
+}
+
+// claim remembers a decision.
+func (s *Syncer) claim(ctx context.Context, f *ownership.Facts, d ownership.Decision) error {
 	for _, o := range d.Save {
-		saved, err := j.Ownership.SaveOwner(ctx, o)
+		saved, err := s.Ownership.SaveOwner(ctx, o)
 		if err != nil {
-			return d, err
+			return err
 		}
 		if saved.ID == f.Mine.ID {
 			f.Mine = saved
@@ -125,21 +135,34 @@ func (j *job) decide(ctx context.Context, f *ownership.Facts) (d ownership.Decis
 			f.Owner = saved
 		}
 	}
-	if d.Login != nil {
-		err = j.Ownership.SaveLogin(ctx, f.Login, *d.Login)
+	if d.Login == nil {
+		return nil
 	}
-	return d, err
+	return s.Ownership.SaveLogin(ctx, f.Login, *d.Login)
 }
 
-// shown is what Limio shows of the account's owner.
-func (j *job) shown(account hotsync.AccountRef, have []projection.Object) ownership.Facts {
-	c := customer(nil, have)
-	f := ownership.Facts{Account: account, Present: c.Owner, Own: projection.OwnerID(j.Tenant, account.ID, j.request.Identity),
-		Alone: projection.OwnerID(j.Tenant, account.ID, hotsync.Identity{}), Foreign: c.ID != "" && c.ID != projection.ID(j.Tenant, projection.Customer, account.ID, c.Key)}
-	for _, o := range have {
-		f.Shows = f.Shows || o.ID == c.Owner || isActiveLogin(o, c.Owner)
+// facts are what a decision is made of, but for what is known.
+func (s *Syncer) facts(ctx context.Context, t task, in reading) (ownership.Facts, error) {
+	key := s.SearchKey(ctx)
+	if len(key) == 0 {
+		return ownership.Facts{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "The key of the logins' hashes could not be read.")
 	}
-	return f
+	c, _ := projection.CustomerOf(s.Tenant, in.account.ID, in.have)
+	f := ownership.Facts{Account: in.ref(), Present: c.Owner, ReadAt: in.at, Fresh: fresh(t), Named: t.request.Named, At: t.request.RequestedAt,
+		Own:   projection.OwnerID(s.Tenant, in.account.ID, t.request.Identity),
+		Alone: projection.OwnerID(s.Tenant, in.account.ID, hotsync.Identity{}), Foreign: c.ID != projection.ID(s.Tenant, projection.Customer, in.account.ID, c.Key)}
+	for _, o := range in.have {
+		f.Shows = f.Shows || o.ID == c.Owner || isActiveLogin(o, c.Owner)
+		if isActiveLogin(o, c.Owner) {
+			iss, _ := o.Data["iss"].(string)
+			sub, _ := o.Data["sub"].(string)
+			f.Shown = append(f.Shown, ownership.Hash(key, hotsync.Identity{Issuer: iss, Subject: sub}))
+		}
+	}
+	if who := t.request.Identity; who.Issuer != "" && who.Subject != "" {
+		f.Login = ownership.Hash(key, who)
+	}
+	return f, nil
 }
 
 func isActiveLogin(o projection.Object, owner string) bool {
@@ -148,13 +171,13 @@ func isActiveLogin(o projection.Object, owner string) bool {
 
 // fresh reports whether the request may link its login: it is the sign-in itself,
 // or a look-up that was made again just now.
-func (j *job) fresh() bool {
-	if j.request.Lookup != nil && j.settings.GuardStaleLookups {
+func fresh(t task) bool {
+	if t.request.Lookup != nil && t.settings.GuardStaleLookups {
 		return true
 	}
-	switch j.request.Trigger {
+	switch t.request.Trigger {
 	case hotsync.TriggerLogin, hotsync.TriggerPostAuthentication, hotsync.TriggerPostConfirmation:
-		return j.request.RetryOf == ""
+		return t.request.RetryOf == ""
 	default:
 		return false
 	}
@@ -162,9 +185,9 @@ func (j *job) fresh() bool {
 
 // move gives what one owner has to another. It reports false when Limio refuses,
 // which it does when it does not have the other: nothing came of what was claimed.
-func (j *job) move(ctx context.Context, from, to string) (bool, error) {
-	_, err := step(ctx, j, "transfer owner", func(ctx context.Context) (struct{}, string, error) {
-		return struct{}{}, "nobody signs in to the owner of the account", j.Limio.TransferOwner(ctx, from, to)
+func (s *Syncer) move(ctx context.Context, t task, from, to string) (bool, error) {
+	_, err := step(ctx, t.trace, "transfer owner", func(ctx context.Context) (struct{}, string, error) {
+		return struct{}{}, "nobody signs in to the owner of the account", s.Limio.TransferOwner(ctx, from, to)
 	})
 	if err != nil && hotsync.AsError(err).Code == hotsync.CodeLimioRefused {
 		return false, nil
@@ -190,7 +213,7 @@ func (j *job) markLinked(ctx context.Context, o ownership.Owner) {
 			return
 		}
 		if err != nil {
-			j.log.WarnContext(ctx, "link not remembered", "error", err)
+			j.record.log.WarnContext(ctx, "link not remembered", "error", err)
 			return
 		}
 	}

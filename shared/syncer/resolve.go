@@ -11,68 +11,59 @@ import (
 // resolve finds the Zuora id of an account number or of a lookup value and
 // sends the request on under it, so that SQS keeps one sync at a time for the
 // account.
-func (j *job) resolve(ctx context.Context) error {
-	if j.request.Lookup == nil {
-		ref, err := step(ctx, j, "resolve", func(ctx context.Context) (hotsync.AccountRef, string, error) {
-			ref, err := j.Zuora.Resolve(ctx, j.request.Account)
-			return ref, "account number to id", err
-		})
-		if err != nil {
-			return err
-		}
-		return j.sendOn(ctx, ref)
+func (j *job) resolve(ctx context.Context) (verdict, error) {
+	if j.request.Lookup != nil {
+		return j.resolveLookup(ctx, *j.request.Lookup)
 	}
+	ref, err := step(ctx, j.trace, "resolve", func(ctx context.Context) (hotsync.AccountRef, string, error) {
+		ref, err := j.Zuora.Resolve(ctx, j.request.Account)
+		return ref, "account number to id", err
+	})
+	if err != nil {
+		return verdict{}, err
+	}
+	return j.sendOn(ctx, ref)
+}
 
-	field := j.request.Lookup.Field
-	refs, err := step(ctx, j, "lookup", func(ctx context.Context) ([]hotsync.AccountRef, string, error) {
-		refs, err := j.Zuora.Find(ctx, field, j.request.Lookup.Value, j.settings.ZuoraPlan)
-		return refs, fmt.Sprintf("%s accounts with this %s", zuora.Count(refs), field), err
+func (j *job) resolveLookup(ctx context.Context, l hotsync.Lookup) (verdict, error) {
+	refs, err := step(ctx, j.trace, "lookup", func(ctx context.Context) ([]hotsync.AccountRef, string, error) {
+		refs, err := j.Zuora.Find(ctx, l.Field, l.Value, j.settings.ZuoraPlan)
+		return refs, fmt.Sprintf("%s accounts with this %s", zuora.Count(refs), l.Field), err
 	})
 	switch {
 	case err != nil && hotsync.AsError(err).Code == hotsync.CodeLookupAmbiguous: // more than Zuora lists in one answer
-		j.event.Error = hotsync.AsError(err).Problem()
-		return ended{hotsync.StatusSkipped, hotsync.ReasonAmbiguous}
+		return skipped(hotsync.ReasonAmbiguous, hotsync.AsError(err)), nil
 	case err != nil:
-		return err
+		return verdict{}, err
 	case len(refs) == 1:
 		return j.sendOn(ctx, refs[0])
-	case len(refs) == 0 && !j.existed && !j.settings.RecordUnmatched:
-		return errUnmatched
+	case len(refs) == 0 && !j.record.existed && !j.settings.RecordUnmatched:
+		j.record.log.InfoContext(ctx, "lookup matched no account", "claim", j.request.Claim)
+		return verdict{}, nil
 	case len(refs) == 0:
-		j.event.Error = hotsync.Errorf(hotsync.CodeLookupNoMatch, "No Zuora account has this value in %s.", field).Problem()
-		return ended{hotsync.StatusSkipped, hotsync.ReasonNoMatch}
-	default:
-		for _, r := range refs {
-			j.event.Candidates = append(j.event.Candidates, r.Number)
-		}
-		j.event.Error = hotsync.Errorf(hotsync.CodeLookupAmbiguous,
-			"%s Zuora accounts share this value of %s, so none was synced.", zuora.Count(refs), field).Problem()
-		return ended{hotsync.StatusSkipped, hotsync.ReasonAmbiguous}
+		return skipped(hotsync.ReasonNoMatch, hotsync.Errorf(hotsync.CodeLookupNoMatch, "No Zuora account has this value in %s.", l.Field)), nil
 	}
+	v := skipped(hotsync.ReasonAmbiguous, hotsync.Errorf(hotsync.CodeLookupAmbiguous,
+		"%s Zuora accounts share this value of %s, so none was synced.", zuora.Count(refs), l.Field))
+	for _, r := range refs {
+		v.candidates = append(v.candidates, r.Number)
+	}
+	return v, nil
 }
 
 // sendOn records which account it is, then queues the request under it. In this
 // order the event can be seen before anything can happen to it. A message that
 // was delivered before may have been sent on already, and its sync be under way:
 // the event is then left to that, and SQS takes the request for the same.
-func (j *job) sendOn(ctx context.Context, ref hotsync.AccountRef) error {
+func (j *job) sendOn(ctx context.Context, ref hotsync.AccountRef) (verdict, error) {
 	j.request.AccountID = ref.ID
-	if j.sentOn {
-		err := j.Queue.Requeue(ctx, j.request)
-		if err != nil {
-			return err
+	if !j.sentOn {
+		j.record.Account, j.record.Request, j.record.Steps = ref, j.request, j.trace.steps
+		j.record.Status, j.record.Reason = hotsync.StatusQueued, ""
+		mine, err := j.record.save(ctx)
+		if err != nil || !mine {
+			return verdict{}, err
 		}
-		return errSentOn
 	}
-	j.event.Account = ref
-	j.event.Status, j.event.Reason, j.event.Request = hotsync.StatusQueued, "", j.request
-	err := j.save(ctx)
-	if err != nil {
-		return err
-	}
-	err = j.Queue.Requeue(ctx, j.request)
-	if err != nil {
-		return err
-	}
-	return errSentOn
+	return verdict{}, j.Queue.Resend(ctx, j.request)
 }

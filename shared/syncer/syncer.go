@@ -1,16 +1,15 @@
 // Package syncer carries one sync from its queue message to its recorded
 // event: coalesce, resolve, read both sides, project, diff, apply, record.
 //
-// It decides what every failure means (see outcome.go) and is the only place
-// that retries: by giving the message back to the queue.
+// The work on a request ends with a verdict (verdict.go), also when it fails; the
+// event's life is a record (record.go). This is the only place that retries: by
+// giving the message back to the queue.
 package syncer
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"hotsync/shared/billing"
@@ -70,8 +69,9 @@ type Settings interface {
 
 // Queue takes requests to be synced under their account's turn.
 type Queue interface {
-	// Requeue sends one request; it is in the queue when no error is returned.
-	Requeue(ctx context.Context, r hotsync.SyncRequest) error
+	// Resend puts a request that was received into the queue once more, and counts
+	// that in its Requeued; it is there when no error is returned.
+	Resend(ctx context.Context, r hotsync.SyncRequest) error
 }
 
 // Config is what a Syncer is made of. All members are needed but those with a
@@ -100,26 +100,24 @@ type Syncer struct{ Config }
 // New makes a Syncer.
 func New(c Config) *Syncer { return &Syncer{c} }
 
-// Margins of time at the end of a function's deadline: enough to write the
-// event after the work was cut off.
+// recordMargin is the time left at the end of a function's deadline: enough to write
+// the event after the work was cut off.
 const recordMargin = 2 * time.Second
 
 // Handle carries a message as far as it goes and says what the queue should do
 // with it. It records every outcome in the event store first, so that a message
 // is acknowledged only when its outcome can be seen.
 func (s *Syncer) Handle(ctx context.Context, m syncqueue.Message) syncqueue.Outcome {
+	rec := recorder{events: s.Events, now: s.Now, log: s.Log, observe: s.Observe}
 	if m.DecodeErr != nil {
-		return s.recordMalformed(ctx, m)
+		return rec.malformed(ctx, m)
 	}
-	j := &job{Syncer: s, request: m.Request, receiveCount: m.ReceiveCount, log: s.Log.With("event_id", m.Request.EventID, "trigger", m.Request.Trigger)}
-	outcome, err := j.handle(ctx)
-	if errors.Is(err, errEnded) {
-		return syncqueue.Done()
-	}
+	rec.log = s.Log.With("event_id", m.Request.EventID, "trigger", m.Request.Trigger)
+	outcome, err := s.handle(ctx, rec, m)
 	if err != nil {
 		// The event could not be read or written: nothing is known to be recorded,
 		// so the message has to come again.
-		j.log.ErrorContext(ctx, "sync not recorded", "error", err)
+		rec.log.ErrorContext(ctx, "sync not recorded", "error", err)
 		return syncqueue.Again(s.backoff(m.ReceiveCount, hotsync.AsError(err).RetryAfter))
 	}
 	return outcome
@@ -128,53 +126,44 @@ func (s *Syncer) Handle(ctx context.Context, m syncqueue.Message) syncqueue.Outc
 // job is one message on its way.
 type job struct {
 	*Syncer
-	request      hotsync.SyncRequest
-	receiveCount int
-	settings     hotsync.Settings
-	event        hotsync.Event
-	existed      bool // the event was there when the message came
-	sentOn       bool // by another delivery of the message
-	trying       bool // the last attempt of the event is under way, in this job
-	state        eventstore.AccountState
-	catalogue    *catalogue.Index
-	dry          bool            // a dry run: nothing may be written, nor remembered
-	claimed      ownership.Owner // where the login is to be marked as linked
-	linked       bool            // the login sees, or will see, the account's owner
-	log          *slog.Logger
-	stepsMu      sync.Mutex // guards event.Steps: two steps run side by side
+	task
+	record   *record
+	receives int  // of the message
+	sentOn   bool // by another delivery of the message
 }
 
-func (j *job) handle(ctx context.Context) (_ syncqueue.Outcome, err error) {
+// task is what there is to sync and under which rules.
+type task struct {
+	request  hotsync.SyncRequest
+	settings hotsync.Settings
+	state    eventstore.AccountState // what is remembered of the account
+	trace    *trace
+}
+
+func (s *Syncer) handle(ctx context.Context, rec recorder, m syncqueue.Message) (_ syncqueue.Outcome, err error) {
 	defer hotsync.In(&err, "syncer.Handle")
 
-	j.event, err = j.Events.Get(ctx, j.request.EventID)
-	switch {
-	case err == nil:
-		j.existed = true
-	case hotsync.AsError(err).Code == hotsync.CodeNotFound:
-		j.event = hotsync.NewEvent(j.request)
-	default:
+	j := &job{Syncer: s, receives: m.ReceiveCount, task: task{request: m.Request, trace: &trace{now: s.Now}}}
+	j.record, err = rec.open(ctx, m.Request)
+	if err != nil {
 		return syncqueue.Outcome{}, err
 	}
-	if j.event.Status.Final() && !neverQueued(j.event) {
-		return syncqueue.Done(), nil // delivered again after it was recorded
+	if j.record.ended() {
+		return syncqueue.Done(), nil
 	}
-	j.sentOn = j.request.AccountID == "" && j.event.Request.AccountID != ""
-	j.event.Request = j.request
-	if wait := j.event.NextAttemptAt.Sub(j.Now()); wait > 0 {
+	j.sentOn = m.Request.AccountID == "" && j.record.Request.AccountID != ""
+	j.record.Request = m.Request
+	if wait := j.record.NextAttemptAt.Sub(s.Now()); wait > 0 {
 		return j.giveBack(ctx, wait) // a fresh copy of a message that waits (see giveBack)
 	}
 
-	work, cancel := withMargin(ctx, j.Now())
+	work, cancel := withMargin(ctx, s.Now())
 	defer cancel()
-	err = j.work(work)
-	return j.conclude(ctx, err)
-}
-
-// neverQueued tells the event of a request that SQS was thought to have refused:
-// it was taken after all, only its answer got lost.
-func neverQueued(e hotsync.Event) bool {
-	return e.Error != nil && e.Error.Code == hotsync.CodeQueueUnavailable && len(e.Attempts) == 0
+	v, err := j.work(work)
+	if err != nil {
+		v = j.judge(err)
+	}
+	return j.conclude(ctx, v)
 }
 
 // withMargin leaves time before the function's deadline to record what happened.
@@ -187,29 +176,15 @@ func withMargin(ctx context.Context, now time.Time) (context.Context, context.Ca
 	return context.WithDeadline(ctx, deadline.Add(-margin))
 }
 
-// ended is how work ends early without a failure: with a status and a reason.
-type ended struct {
-	status hotsync.Status
-	reason string
-}
-
-func (e ended) Error() string { return fmt.Sprintf("ended as %s: %s", e.status, e.reason) }
-
-// sentOn is how the work on an unresolved request ends: it continues under its
-// account's turn.
-var errSentOn = errors.New("sent on under the account's turn")
-
-// errUnmatched ends a lookup that found nothing: nothing is recorded.
-var errUnmatched = errors.New("no account matches")
-
-func (j *job) work(ctx context.Context) error {
+// work carries the request to its verdict. An error is a failure; see judge.
+func (j *job) work(ctx context.Context) (verdict, error) {
 	var err error
 	j.settings, err = j.Settings.Load(ctx)
 	if err != nil {
-		return err
+		return verdict{}, err
 	}
 	if !j.settings.HotSync && j.request.Trigger != hotsync.TriggerConsole {
-		return ended{hotsync.StatusSkipped, hotsync.ReasonDisabled}
+		return skipped(hotsync.ReasonDisabled, nil), nil
 	}
 	if j.request.AccountID == "" && hotsync.IsAccountID(j.request.Account) {
 		j.request.AccountID = j.request.Account
@@ -217,20 +192,19 @@ func (j *job) work(ctx context.Context) error {
 	if j.request.AccountID == "" {
 		return j.resolve(ctx)
 	}
-	j.event.Account.ID = j.request.AccountID
+	j.record.Account.ID = j.request.AccountID
 
 	j.state, err = j.Events.LoadAccount(ctx, j.request.AccountID)
 	if err != nil {
-		return err
+		return verdict{}, err
 	}
-	if j.event.Account.Number == "" {
-		j.event.Account.Number = j.state.Number
-	}
+	j.record.Account.Number = cmp.Or(j.record.Account.Number, j.state.Number)
 	if j.covered() {
-		j.event.CoveredBy = j.state.LastSucceededEvent
-		return ended{hotsync.StatusSkipped, hotsync.ReasonCoalesced}
+		v := skipped(hotsync.ReasonCoalesced, nil)
+		v.coveredBy = j.state.LastSucceededEvent
+		return v, nil
 	}
-	return j.attempt(ctx)
+	return j.sync(ctx)
 }
 
 // clockTolerance is how far the clocks of two functions may be apart before a
@@ -241,9 +215,87 @@ const clockTolerance = 200 * time.Millisecond
 // was made. A login of somebody who is not yet linked to the account's owner is
 // never covered: its sync has to make the link.
 func (j *job) covered() bool {
-	if j.state.LastSucceededEvent == "" || j.state.LastSucceededEvent == j.event.ID {
+	if j.state.LastSucceededEvent == "" || j.state.LastSucceededEvent == j.record.ID {
 		return false
 	}
 	linked := j.request.Identity.IsZero() || j.state.Linked(j.request.Identity)
 	return linked && j.request.RequestedAt.Add(clockTolerance).Before(j.state.LastReadStartedAt)
+}
+
+// conclude records a verdict and says what becomes of the message. An error means
+// that the event could not be written.
+func (j *job) conclude(ctx context.Context, v verdict) (syncqueue.Outcome, error) {
+	if v.status == "" {
+		return syncqueue.Done(), nil
+	}
+	j.record.Request = j.request
+	if len(j.trace.steps) > 0 {
+		j.record.Steps = j.trace.steps
+	}
+	if v.status == hotsync.StatusRetrying {
+		mine, err := j.record.postpone(ctx, v)
+		if err != nil || !mine {
+			return syncqueue.Done(), err
+		}
+		return j.giveBack(ctx, v.wait)
+	}
+	mine, err := j.record.finish(ctx, v)
+	if err == nil && mine && v.synced != nil {
+		j.remember(ctx, *v.synced)
+	}
+	return syncqueue.Done(), err
+}
+
+// giveBack makes the message visible again after the delay. Waiting uses up
+// receives, after MaxAttempts of which SQS takes a message for dead; a fresh
+// copy in its place is received anew from the start.
+func (j *job) giveBack(ctx context.Context, delay time.Duration) (syncqueue.Outcome, error) {
+	if j.receives < j.MaxAttempts {
+		return syncqueue.Again(delay), nil
+	}
+	err := j.Queue.Resend(ctx, j.request)
+	if err != nil {
+		return syncqueue.Outcome{}, err
+	}
+	return syncqueue.Done(), nil
+}
+
+// remember keeps what the account's next request can rely on.
+func (j *job) remember(ctx context.Context, did synced) {
+	state := j.state
+	state.AccountID, state.Number, state.CustomerID = did.account.ID, did.account.Number, did.customer.ID
+	state.LastReadStartedAt, state.LastSucceededAt = did.readAt, j.record.FinishedAt
+	state.LastSucceededEvent, state.LastEventID = j.record.ID, j.record.ID
+	if state.OwnerID != did.customer.Owner {
+		state.OwnerID, state.LinkedSubjects = did.customer.Owner, nil // who saw the owner before says nothing about this one
+	}
+	if !j.request.Identity.IsZero() && did.linked {
+		state = state.WithLinked(j.request.Identity)
+	}
+	// Only finding and coalescing suffer when these fail: the next sync of the
+	// account makes up for it.
+	named, err := j.Events.SaveAliases(ctx, state, j.searchTerms(ctx, did.account)...)
+	if err != nil {
+		j.record.log.WarnContext(ctx, "search terms not saved", "error", err)
+		named = state
+	}
+	_, err = j.Events.SaveAccount(ctx, named)
+	if err != nil {
+		j.record.log.WarnContext(ctx, "account state not saved", "error", err)
+	}
+}
+
+// searchTerms are the names under which support looks for the account, besides
+// its number: subscription numbers and, as hashes, e-mail addresses.
+func (j *job) searchTerms(ctx context.Context, account billing.Account) []string {
+	var terms []string
+	for _, s := range account.Subscriptions {
+		terms = append(terms, s.Number)
+	}
+	terms = append(terms, j.request.EmailHash)
+	if c := account.BillTo; c != nil {
+		key := j.SearchKey(ctx)
+		terms = append(terms, hotsync.SearchHash(key, c.WorkEmail), hotsync.SearchHash(key, c.HomeEmail))
+	}
+	return terms
 }

@@ -130,7 +130,7 @@ func TestSendGivesAnErrorForEach(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 
-			got := codes(syncqueue.New(tc.sqs, "u").Send(t.Context(), requests))
+			got := codes(syncqueue.New(tc.sqs, "u").SendAll(t.Context(), requests))
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("Send mismatch (-want +got):\n%s", diff)
 			}
@@ -143,14 +143,14 @@ func TestSendGivesAnErrorForEach(t *testing.T) {
 	t.Run("none", func(t *testing.T) {
 		t.Parallel()
 
-		if got := syncqueue.New(&fake{}, "u").Send(t.Context(), nil); len(got) > 0 {
+		if got := syncqueue.New(&fake{}, "u").SendAll(t.Context(), nil); len(got) > 0 {
 			t.Errorf("Send of nothing = %v", got)
 		}
 	})
 	t.Run("one alone", func(t *testing.T) {
 		t.Parallel()
 
-		got := codes(syncqueue.New(&fake{fail: errors.New("down")}, "u").Send(t.Context(), requests[:1]))
+		got := codes(syncqueue.New(&fake{fail: errors.New("down")}, "u").SendAll(t.Context(), requests[:1]))
 		if diff := cmp.Diff([]hotsync.Code{unavailable}, got); diff != "" {
 			t.Errorf("Send mismatch (-want +got):\n%s", diff)
 		}
@@ -161,7 +161,7 @@ func TestSendGivesAnErrorForEach(t *testing.T) {
 func sent(t *testing.T, r hotsync.SyncRequest) (group, dedup string) {
 	t.Helper()
 	var f fake
-	err := syncqueue.New(&f, "u").Requeue(t.Context(), r)
+	err := syncqueue.New(&f, "u").Send(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func TestThroughAQueue(t *testing.T) {
 	a, b := request("a"), request("b")
 	b.Account = someAccount
 	for range 2 { // the second time says the same
-		for i, err := range q.Send(t.Context(), []hotsync.SyncRequest{a, b}) {
+		for i, err := range q.SendAll(t.Context(), []hotsync.SyncRequest{a, b}) {
 			if err != nil {
 				t.Fatalf("Send, request %d: %v", i, err)
 			}

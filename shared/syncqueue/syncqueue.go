@@ -47,15 +47,15 @@ type Queue struct {
 // New gives the queue at that address.
 func New(client Client, url string) *Queue { return &Queue{client, url} }
 
-// Send sends requests and gives an error for each, in their order: nil says
+// SendAll sends requests and gives an error for each, in their order: nil says
 // that SQS has taken it. One that fails does not keep the others from being
 // sent. A request that says the same as one of the last five minutes (the same
 // account or lookup of the same login) is taken and is in the queue once;
 // retries and what a person asked for are never the same as another.
-func (q *Queue) Send(ctx context.Context, requests []hotsync.SyncRequest) []error {
+func (q *Queue) SendAll(ctx context.Context, requests []hotsync.SyncRequest) []error {
 	errs := make([]error, len(requests))
 	if len(requests) == 1 {
-		errs[0] = q.Requeue(ctx, requests[0])
+		errs[0] = q.Send(ctx, requests[0])
 		return errs
 	}
 	var wg sync.WaitGroup
@@ -67,9 +67,17 @@ func (q *Queue) Send(ctx context.Context, requests []hotsync.SyncRequest) []erro
 	return errs
 }
 
-// Requeue sends one request.
-func (q *Queue) Requeue(ctx context.Context, r hotsync.SyncRequest) (err error) {
-	defer hotsync.In(&err, "syncqueue.Requeue")
+// Resend puts a request that was received before into the queue once more, as one
+// that SQS does not take for the same. Of two deliveries of one message that both
+// do so one is taken.
+func (q *Queue) Resend(ctx context.Context, r hotsync.SyncRequest) error {
+	r.Requeued++
+	return q.Send(ctx, r)
+}
+
+// Send sends one request. It is in the queue when no error is returned.
+func (q *Queue) Send(ctx context.Context, r hotsync.SyncRequest) (err error) {
+	defer hotsync.In(&err, "syncqueue.Send")
 	body, err := Encode(r)
 	if err != nil {
 		return err
@@ -153,30 +161,27 @@ func (q *Queue) Depth(ctx context.Context) (_ Depth, err error) {
 	return d, nil
 }
 
-// target names what a request is about.
-func target(r hotsync.SyncRequest) string {
+// group is the message group: all of one group are handled one at a time, in
+// order. It is the account's id, or stands for what is to find that. Like a de-duplication id it may have 128 letters, digits and
+// punctuation marks:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+func group(r hotsync.SyncRequest) string {
 	switch {
 	case r.AccountID != "":
 		return r.AccountID
 	case r.Lookup != nil:
-		return "lookup-" + digest(r.Lookup.Field, r.Lookup.Value)
+		return "lookup-" + digest(r.Target().Key())
 	case hotsync.IsAccountID(r.Account):
 		return r.Account
 	default:
-		return "number-" + digest(r.Account)
+		return "number-" + digest(r.Target().Key())
 	}
 }
 
-// group is the message group: all of one group are handled one at a time, in
-// order. Like a de-duplication id it may have 128 letters, digits and
-// punctuation marks:
-// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-func group(r hotsync.SyncRequest) string { return target(r) }
-
 // deduplication is the id under which SQS takes a message once within five
 // minutes, even after it was deleted. It is made of the login and what is to be
-// synced, so that a trigger that Cognito calls again queues once. The target is
-// part of it although the group is too: an engine may keep the ids of all groups
+// synced, so that a trigger that Cognito calls again queues once. The group is
+// part of it although SQS knows it: an engine may keep the ids of all groups
 // together. A retry, and whatever else is no login, is always fresh. A request
 // whose account was found counts by its event: a login can name an account twice,
 // by number and by lookup say, and each has to come to its end.
@@ -186,7 +191,7 @@ func deduplication(r hotsync.SyncRequest) string {
 	if login == "" || r.RetryOf != "" || r.Actor != "" || resolved {
 		login = r.EventID
 	}
-	return digest(login, target(r), strconv.FormatBool(resolved), strconv.Itoa(r.Requeued))
+	return digest(login, group(r), strconv.FormatBool(resolved), strconv.Itoa(r.Requeued))
 }
 
 func digest(parts ...string) string {

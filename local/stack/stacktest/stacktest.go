@@ -446,7 +446,7 @@ func (s *System) Retry(id string) hotsync.Event {
 // Send puts a request into the sync queue, past every front door.
 func (s *System) Send(r hotsync.SyncRequest) {
 	s.t.Helper()
-	err := syncqueue.New(s.Engines.SQS(), s.QueueURL("SyncQueue")).Requeue(s.t.Context(), r)
+	err := syncqueue.New(s.Engines.SQS(), s.QueueURL("SyncQueue")).Send(s.t.Context(), r)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,0 +1,195 @@
+package syncer
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"hotsync/shared/hotsync"
+	"hotsync/shared/syncqueue"
+)
+
+// recorder opens the events of requests. The syncer and the dead letters share it.
+type recorder struct {
+	events  Events
+	now     func() time.Time
+	log     *slog.Logger
+	observe func(hotsync.Event) // nil for nobody
+}
+
+// record is an event through its life: it is opened, a try begins and is closed or
+// taken back, and once it is finished. What is written in between is saved.
+type record struct {
+	recorder
+	hotsync.Event
+	existed bool // it was there when the message came
+	trying  bool // the last attempt is under way, by this record
+}
+
+// open reads the event of a request, or makes a new one.
+func (r recorder) open(ctx context.Context, request hotsync.SyncRequest) (*record, error) {
+	e, err := r.events.Get(ctx, request.EventID)
+	switch {
+	case err == nil:
+		return &record{recorder: r, Event: e, existed: true}, nil
+	case hotsync.AsError(err).Code == hotsync.CodeNotFound:
+		return &record{recorder: r, Event: hotsync.NewEvent(request)}, nil
+	default:
+		return nil, err
+	}
+}
+
+// ended reports whether there is nothing left to do: the message was delivered
+// again after the event came to its end.
+func (r *record) ended() bool { return hasEnded(r.Event) }
+
+// hasEnded reports whether an event's end is one. That of a request which SQS was
+// thought to have refused is not: it was taken after all, only its answer got lost.
+func hasEnded(e hotsync.Event) bool {
+	neverQueued := e.Error != nil && e.Error.Code == hotsync.CodeQueueUnavailable && len(e.Attempts) == 0
+	return e.Status.Final() && !neverQueued
+}
+
+// begin opens a try and saves it. It reports whether the event is still this
+// record's, as save does.
+func (r *record) begin(ctx context.Context) (mine bool, err error) {
+	now := r.now()
+	r.Status, r.Reason, r.Error, r.NextAttemptAt = hotsync.StatusRunning, "", nil, time.Time{}
+	r.Attempts = append(r.Attempts, hotsync.Attempt{N: len(r.Attempts) + 1, StartedAt: now})
+	r.trying = true
+	if r.StartedAt.IsZero() {
+		r.StartedAt = now
+	}
+	r.Steps, r.Findings = nil, nil
+	return r.save(ctx)
+}
+
+// closeTry ends the try under way; a failure before one began (settings, lookup) is
+// a try too. One that a process left open when it died stays open: nobody knows how
+// long it lasted.
+func (r *record) closeTry(p *hotsync.Problem) {
+	n := len(r.Attempts)
+	if n == 0 || !r.trying {
+		r.Attempts = append(r.Attempts, hotsync.Attempt{N: n + 1, StartedAt: r.now()})
+		n++
+	}
+	r.trying = false
+	r.Attempts[n-1].FinishedAt, r.Attempts[n-1].Error = r.now(), p
+}
+
+// dropTry takes back the try under way, if there is one.
+func (r *record) dropTry() {
+	if r.trying {
+		r.Attempts = r.Attempts[:len(r.Attempts)-1]
+	}
+	r.trying = false
+}
+
+// save writes the event. Who else may have written it meanwhile is the front door,
+// at the same moment as the first delivery, or another delivery of the message. The
+// revision is then taken over, since what is known here is newer; but an end stays
+// the end, unless this is a better one, and a request that is only sent on tells
+// nothing new of a sync that is under way. It reports whether the event is still
+// this record's: not when another delivery was faster to its end.
+func (r *record) save(ctx context.Context) (mine bool, err error) {
+	saved, err := r.events.Put(ctx, r.Event)
+	if err != nil && hotsync.AsError(err).Code == hotsync.CodeConflict {
+		stored, gerr := r.events.Get(ctx, r.ID)
+		switch {
+		case gerr != nil:
+			return false, gerr
+		case hasEnded(stored) && r.Status != hotsync.StatusSucceeded:
+			return false, nil
+		case r.Status == hotsync.StatusQueued && stored.Request.AccountID != "":
+			return true, nil
+		}
+		r.Revision = stored.Revision
+		saved, err = r.events.Put(ctx, r.Event)
+	}
+	if err != nil {
+		return false, err
+	}
+	r.Revision = saved.Revision
+	return true, nil
+}
+
+// finish writes the event's end and counts it. Like save it reports whether the
+// event was still this record's; otherwise nothing has happened.
+func (r *record) finish(ctx context.Context, v verdict) (mine bool, err error) {
+	r.FinishedAt, r.NextAttemptAt = r.now(), time.Time{}
+	mine, err = r.take(ctx, v)
+	if err != nil || !mine {
+		return mine, err
+	}
+	err = r.events.Tally(ctx, r.Event)
+	if err != nil {
+		r.log.WarnContext(ctx, "event not counted", "error", err)
+	}
+	level := slog.LevelInfo
+	if r.Status == hotsync.StatusFailed {
+		level = slog.LevelError
+	}
+	r.summary(ctx, level, v)
+	return true, nil
+}
+
+// postpone writes that the sync is tried again after v.wait.
+func (r *record) postpone(ctx context.Context, v verdict) (mine bool, err error) {
+	r.NextAttemptAt = r.now().Add(v.wait)
+	mine, err = r.take(ctx, v)
+	if err == nil && mine {
+		r.summary(ctx, slog.LevelWarn, v)
+	}
+	return mine, err
+}
+
+// take takes a verdict over and saves it.
+func (r *record) take(ctx context.Context, v verdict) (mine bool, err error) {
+	r.Status, r.Reason, r.Error = v.status, v.reason, v.problem
+	if v.findings != nil {
+		r.Findings = v.findings
+	}
+	if v.coveredBy != "" {
+		r.CoveredBy = v.coveredBy
+	}
+	if v.candidates != nil {
+		r.Candidates = v.candidates
+	}
+	return r.save(ctx)
+}
+
+// summary is the one log line of a handled message.
+func (r *record) summary(ctx context.Context, level slog.Level, v verdict) {
+	calls := 0
+	for _, s := range r.Steps {
+		calls += s.Calls
+	}
+	attrs := []any{"account", r.Account.ID, "status", r.Status, "reason", r.Reason, "attempt", len(r.Attempts),
+		"changes", len(r.Changes), "calls", calls, "ms", r.now().Sub(r.RequestedAt).Milliseconds()}
+	if v.cause != nil {
+		attrs = append(attrs, "error", v.cause)
+	}
+	r.log.Log(ctx, level, "sync "+string(r.Status), attrs...)
+	if r.observe != nil {
+		r.observe(r.Event)
+	}
+}
+
+// malformed makes a failed event of a message that is none of ours. Its id follows
+// from the message, so that a repeated delivery makes no second one.
+func (r recorder) malformed(ctx context.Context, m syncqueue.Message) syncqueue.Outcome {
+	r.log = r.log.With("message_id", m.ID)
+	rec, err := r.open(ctx, hotsync.SyncRequest{EventID: hotsync.EventIDFor(m.SentAt, "malformed", m.ID), Trigger: hotsync.TriggerAPI,
+		RequestedAt: m.SentAt})
+	if err == nil && rec.existed {
+		return syncqueue.Done()
+	}
+	if err == nil {
+		_, err = rec.finish(ctx, failed(hotsync.AsError(m.DecodeErr)))
+	}
+	if err != nil {
+		r.log.ErrorContext(ctx, "malformed message not recorded", "error", err)
+		return syncqueue.Again(time.Minute)
+	}
+	return syncqueue.Done()
+}

@@ -1,0 +1,160 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"hotsync/shared/convergence"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
+)
+
+// writers is how many Limio writes of one sync may be under way at once.
+const writers = 8
+
+// sync is one try of the sync proper, under the account's turn.
+func (j *job) sync(ctx context.Context) (verdict, error) {
+	mine, err := j.record.begin(ctx)
+	if err != nil || !mine {
+		return verdict{}, err
+	}
+	in, err := j.read(ctx, j.task)
+	if err != nil {
+		return verdict{}, err
+	}
+	j.record.Account = in.ref()
+	if stale := j.staleLookup(in); stale != nil {
+		return skipped(hotsync.ReasonStaleClaim, stale), nil
+	}
+	if j.settings.CreationStrategy == hotsync.CreatePlugin {
+		err = j.createByPlugin(ctx, &in)
+		if err != nil {
+			return verdict{}, err
+		}
+	}
+	place, err := j.settle(ctx, j.task, in)
+	if err != nil {
+		return verdict{}, err
+	}
+	if place.moved {
+		in.have, err = j.readLimio(ctx, j.task, "read limio again")
+		if err != nil {
+			return verdict{}, err
+		}
+	}
+	p, err := j.plan(ctx, j.task, in, place)
+	if err != nil {
+		return verdict{}, err
+	}
+	err = j.apply(ctx, p.changes)
+	if err != nil {
+		return verdict{}, err
+	}
+	if place.link {
+		j.markLinked(ctx, place.claimed)
+	}
+	j.record.closeTry(nil)
+	return j.succeeded(in, p, place), nil
+}
+
+// apply makes the changes. Changes add up over tries: what an earlier one wrote was
+// written.
+func (j *job) apply(ctx context.Context, changes []convergence.Change) error {
+	_, err := step(ctx, j.trace, "apply", func(ctx context.Context) (struct{}, string, error) {
+		done, err := convergence.Apply(ctx, j.Limio, changes, convergence.Options{Concurrency: writers})
+		j.record.Changes = append(j.record.Changes, convergence.Masked(done)...)
+		return struct{}{}, fmt.Sprintf("%d of %d changes", len(done), len(changes)), err
+	})
+	return err
+}
+
+func (j *job) succeeded(in reading, p planned, place belonging) verdict {
+	objects := slices.Clone(in.have)
+	for _, c := range p.changes {
+		objects = append(objects, c.Object)
+	}
+	customer, _ := projection.CustomerOf(j.Tenant, in.account.ID, objects)
+	v := verdict{status: hotsync.StatusSucceeded, reason: hotsync.ReasonUnchanged, findings: p.findings,
+		synced: &synced{account: in.account, customer: customer, readAt: in.at, linked: place.link}}
+	if len(j.record.Changes) > 0 {
+		v.reason = hotsync.ReasonChanged
+	}
+	return v
+}
+
+// staleLookup refuses to write an account that was found by lookup and no longer
+// names this login: the field may have changed since, and a Cognito attribute
+// keeps a claim that the identity provider has long dropped.
+func (j *job) staleLookup(in reading) *hotsync.Error {
+	l := j.request.Lookup
+	if l == nil || !j.settings.GuardStaleLookups || in.account.CustomFields[l.Field] == l.Value {
+		return nil
+	}
+	return hotsync.Errorf(hotsync.CodeStaleClaim, "The account's %s no longer has the value that this login was found by.", l.Field)
+}
+
+// createByPlugin lets Limio create the wanted subscriptions that it lacks, and
+// with the first of them the customer. It then reads Limio again.
+func (j *job) createByPlugin(ctx context.Context, in *reading) error {
+	want, err := j.project(ctx, j.task, *in, "")
+	if err != nil {
+		return err
+	}
+	missing := missingSubscriptions(want.Objects, in.have)
+	if len(missing) == 0 {
+		if len(in.have) == 0 {
+			return hotsync.Errorf(hotsync.CodeLimioCreation, "The plugin strategy creates a customer with its first subscription, and this account has none.")
+		}
+		return nil
+	}
+	_, err = step(ctx, j.trace, "create by plugin", func(ctx context.Context) (struct{}, string, error) {
+		// The first alone: it makes the customer, which the others then join.
+		_, _, err := j.Limio.SyncSubscription(ctx, missing[0])
+		if err != nil {
+			return struct{}{}, "", err
+		}
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(writers)
+		for _, number := range missing[1:] {
+			g.Go(func() error {
+				_, _, err := j.Limio.SyncSubscription(gctx, number)
+				return err
+			})
+		}
+		return struct{}{}, fmt.Sprintf("%d subscriptions", len(missing)), g.Wait()
+	})
+	if err != nil {
+		return err
+	}
+	in.have, err = j.readLimio(ctx, j.task, "read limio again")
+	if err != nil {
+		return err
+	}
+	// Whatever is missing here hotsync would make under ids of its own, beside
+	// what Limio has just made.
+	if unseen := missingSubscriptions(want.Objects, in.have); len(unseen) > 0 {
+		return hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio made subscription %s and does not show it as the account's.", unseen[0])
+	}
+	return nil
+}
+
+// missingSubscriptions are the numbers of the wanted subscriptions that Limio
+// does not have.
+func missingSubscriptions(want, have []projection.Object) []string {
+	known := map[string]bool{}
+	for _, o := range have {
+		if o.Kind == projection.Subscription {
+			known[o.Key] = true
+		}
+	}
+	var missing []string
+	for _, o := range want {
+		if o.Kind == projection.Subscription && !known[o.Key] {
+			missing = append(missing, o.Key)
+		}
+	}
+	return missing
+}
