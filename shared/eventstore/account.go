@@ -77,10 +77,12 @@ func (s *Store) LoadAccount(ctx context.Context, id string) (_ AccountState, err
 	if err != nil || it == nil {
 		return AccountState{AccountID: id}, err
 	}
-	var state AccountState
-	err = json.Unmarshal([]byte(getStr(it, attrState)), &state)
-	if err != nil {
-		return AccountState{}, fmt.Errorf("decode: %w", err)
+	state := AccountState{AccountID: id}
+	if raw := getStr(it, attrState); raw != "" { // else nobody has synced it, and somebody is about to
+		err = json.Unmarshal([]byte(raw), &state)
+		if err != nil {
+			return AccountState{}, fmt.Errorf("decode: %w", err)
+		}
 	}
 	state.Revision = int(getNum(it, attrRevision))
 	return state, nil
@@ -101,6 +103,9 @@ func (s *Store) SaveAccount(ctx context.Context, state AccountState) (_ AccountS
 	it := accountItemKey(state.AccountID)
 	it[attrState] = str(string(raw))
 	it[attrExpires] = num(s.now().Add(s.retention).Unix())
+	if !state.LastSucceededAt.IsZero() {
+		it[attrTime], it[attrID] = str(knownPartition(state.AccountID)), str(knownSort(state))
+	}
 	err = s.putRevision(ctx, it, state.Revision)
 	if err != nil {
 		return AccountState{}, err

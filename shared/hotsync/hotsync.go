@@ -24,6 +24,8 @@ const (
 	TriggerCallout            Trigger = "callout"            // Zuora callout
 	TriggerAPI                Trigger = "api"                // POST /sync
 	TriggerConsole            Trigger = "console"            // retry or "sync now" in the events console
+	TriggerBackfill           Trigger = "backfill"           // a job over accounts that somebody listed
+	TriggerReconcile          Trigger = "reconcile"          // a job over accounts known from logins
 )
 
 // Identity is who signed in, as OpenID Connect names a person: the issuer and
@@ -88,6 +90,7 @@ type SyncRequest struct {
 	RetryOf     string    `json:"retryOf,omitempty"`  // id of the event this retries
 	Actor       string    `json:"actor,omitempty"`    // who retried or asked for it in the console
 	Note        string    `json:"note,omitempty"`     // why, in the actor's words
+	Job         string    `json:"job,omitempty"`      // the job it is part of, for a request of the second lane
 	Requeued    int       `json:"requeued,omitempty"` // how many copies took each other's place in the queue
 	SentOn      int       `json:"sentOn,omitempty"`   // how many of those because it died without ever having run
 }

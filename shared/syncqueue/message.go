@@ -89,7 +89,7 @@ func malformed(why string) *hotsync.Error {
 func wrong(r hotsync.SyncRequest) string {
 	for name, text := range map[string]string{
 		"login": r.LoginID, "provider": r.Provider, "iss": r.Identity.Issuer, "sub": r.Identity.Subject, "emailHash": r.EmailHash,
-		"claim": r.Claim, "account": r.Account, "retryOf": r.RetryOf, "actor": r.Actor,
+		"claim": r.Claim, "account": r.Account, "retryOf": r.RetryOf, "actor": r.Actor, "job": r.Job,
 	} {
 		if !plain(text) {
 			return name + " is too long or has characters that do not belong there"
@@ -99,7 +99,8 @@ func wrong(r hotsync.SyncRequest) string {
 		return "note is too long or not UTF-8"
 	}
 	switch r.Trigger {
-	case hotsync.TriggerPostAuthentication, hotsync.TriggerPostConfirmation, hotsync.TriggerLogin, hotsync.TriggerCallout, hotsync.TriggerAPI, hotsync.TriggerConsole:
+	case hotsync.TriggerPostAuthentication, hotsync.TriggerPostConfirmation, hotsync.TriggerLogin, hotsync.TriggerCallout, hotsync.TriggerAPI, hotsync.TriggerConsole,
+		hotsync.TriggerBackfill, hotsync.TriggerReconcile:
 	default:
 		return "its trigger is not known here"
 	}

@@ -188,7 +188,7 @@ func group(r hotsync.SyncRequest) string {
 func deduplication(r hotsync.SyncRequest) string {
 	resolved := r.AccountID != "" && r.AccountID != r.Account
 	login := r.LoginID
-	if login == "" || r.RetryOf != "" || r.Actor != "" || resolved {
+	if login == "" || r.RetryOf != "" || r.Actor != "" || r.Job != "" || resolved {
 		login = r.EventID
 	}
 	return digest(login, group(r), strconv.FormatBool(resolved), strconv.Itoa(r.Requeued))

@@ -1,0 +1,142 @@
+package eventstore_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"hotsync/shared/eventstore"
+)
+
+func TestTurn(t *testing.T) {
+	t.Parallel()
+
+	taken := func(err error) bool {
+		var other *eventstore.TurnTaken
+		return errors.As(err, &other)
+	}
+
+	t.Run("of an account that nobody knows, and passed on by saving", func(t *testing.T) {
+		t.Parallel()
+
+		b, id := open(t), accountID("turn")
+		state, err := b.TakeTurn(t.Context(), id, eventstore.LaneJobs, start.Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(eventstore.AccountState{AccountID: id, Revision: 1}, state); diff != "" {
+			t.Errorf("TakeTurn mismatch (-want +got):\n%s", diff)
+		}
+		_, err = b.TakeTurn(t.Context(), id, eventstore.LaneLogins, start.Add(time.Minute))
+		if !taken(err) {
+			t.Fatalf("TakeTurn of the other lane = %v, want TurnTaken", err)
+		}
+		if read, err := b.LoadAccount(t.Context(), id); err != nil || read.LastEventID != "" {
+			t.Fatalf("LoadAccount of what was never synced = %+v, %v", read, err)
+		}
+		state.LastEventID, state.LastSucceededAt = "event-1", start
+		saved, err := b.SaveAccount(t.Context(), state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err := b.TakeTurn(t.Context(), id, eventstore.LaneLogins, start.Add(time.Minute))
+		saved.Revision++
+		if diff := gocmp.Diff(saved, next); err != nil || diff != "" {
+			t.Errorf("TakeTurn after the other lane saved: %v, mismatch (-want +got):\n%s", err, diff)
+		}
+	})
+
+	t.Run("is its lane's again, ends by itself and when it is ended", func(t *testing.T) {
+		t.Parallel()
+
+		b, id := open(t), accountID("again")
+		for range 2 {
+			_, err := b.TakeTurn(t.Context(), id, eventstore.LaneLogins, start.Add(time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.clock.set(start.Add(time.Minute))
+		state, err := b.TakeTurn(t.Context(), id, eventstore.LaneJobs, start.Add(2*time.Minute))
+		if err != nil {
+			t.Fatalf("TakeTurn after its time: %v", err)
+		}
+		err = b.EndTurn(t.Context(), state, eventstore.LaneJobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = b.TakeTurn(t.Context(), id, eventstore.LaneLogins, start.Add(2*time.Minute))
+		if err != nil {
+			t.Fatalf("TakeTurn after it was ended: %v", err)
+		}
+	})
+
+	t.Run("a sync whose turn has passed on neither saves nor ends anything", func(t *testing.T) {
+		t.Parallel()
+
+		b, id := open(t), accountID("late")
+		late, err := b.TakeTurn(t.Context(), id, eventstore.LaneJobs, start.Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.clock.set(start.Add(time.Minute))
+		_, err = b.TakeTurn(t.Context(), id, eventstore.LaneLogins, start.Add(2*time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		late.LastEventID = "event-late"
+		_, err = b.SaveAccount(t.Context(), late)
+		if !errors.Is(err, eventstore.ErrConflict) {
+			t.Errorf("SaveAccount of the late one = %v, want ErrConflict", err)
+		}
+		err = b.EndTurn(t.Context(), late, eventstore.LaneJobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = b.TakeTurn(t.Context(), id, eventstore.LaneJobs, start.Add(2*time.Minute))
+		if !taken(err) {
+			t.Errorf("the turn of the other lane is gone: %v", err)
+		}
+	})
+}
+
+func TestKnownAccounts(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	var want []string
+	for n := range 25 {
+		id := accountID(fmt.Sprint("known", n))
+		_, err := b.SaveAccount(t.Context(), eventstore.AccountState{AccountID: id, LastSucceededAt: start.Add(time.Duration(n) * time.Minute)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n < 20 {
+			want = append(want, id)
+		}
+	}
+	var got []string
+	cursor := ""
+	for {
+		page, next, err := b.KnownAccounts(t.Context(), start.Add(20*time.Minute), 7, cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range page {
+			got = append(got, k.ID)
+		}
+		if next == "" {
+			break
+		}
+		cursor = next
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("KnownAccounts before the twenty-first (-want +got):\n%s", diff)
+	}
+	if rows := b.search(t, eventstore.Query{}); len(rows) > 0 {
+		t.Errorf("the search finds %d states of accounts", len(rows))
+	}
+}
