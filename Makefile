@@ -11,7 +11,7 @@ DECIDING  := ./shared/hotsync ./shared/claims ./shared/catalogue ./shared/projec
 
 RACE      := $(shell command -v cc >/dev/null && echo -race)
 
-.PHONY: help run sam-local test mutants screenshots build package lint vulnerabilities fmt bench bench-check soak storm budget fuzz tools
+.PHONY: help run sam-local verify-aws test mutants screenshots build package lint vulnerabilities fmt bench bench-check soak storm budget fuzz tools
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test: tools ## run every test
 	go vet ./...
 	@command -v cc >/dev/null || echo "no C compiler: the tests run without the race detector" >&2
 	go test $(RACE) -timeout 20m ./...
+
+verify-aws: tools ## the deployment against AWS's own tools (needs Python; installs SAM CLI, cfn-lint, moto for itself)
+	local/awstools/verify
 
 soak: tools ## try to break the whole system for five minutes; SEED=n replays a run
 	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/trial
@@ -105,11 +108,13 @@ bench-check: tools ## what does not depend on the computer (calls, write units, 
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
-# sam build calls build-<logical id> (BuildMethod: makefile) and wants the binary in ARTIFACTS_DIR.
+# sam build calls build-<logical id> (BuildMethod: makefile) and wants the binary in ARTIFACTS_DIR. SAM caches nothing that
+# a Makefile builds, and empties ARTIFACTS_DIR: go links beside it, where it sees what is up to date.
 define sam_build
 .PHONY: build-$(1)Function
 build-$(1)Function:
-	GOOS=linux GOARCH=arm64 $(GOBUILD) -o "$$(ARTIFACTS_DIR)/bootstrap" ./functions/$(2)
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -o .hotsync/sam-build/$(2)/bootstrap ./functions/$(2)
+	cp .hotsync/sam-build/$(2)/bootstrap "$$(ARTIFACTS_DIR)/bootstrap"
 endef
 $(eval $(call sam_build,Login,login))
 $(eval $(call sam_build,Sync,sync))

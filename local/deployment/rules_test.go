@@ -274,7 +274,7 @@ func TestFunctions(t *testing.T) {
 		cmd := exec.Command("make", "-n", "build-"+f.ID, "ARTIFACTS_DIR=artifacts")
 		cmd.Dir = root
 		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "GOARCH=arm64") || !strings.Contains(string(out), `"artifacts/bootstrap" ./`+dir+"\n") {
+		if err != nil || !strings.Contains(string(out), "GOARCH=arm64") || !strings.Contains(string(out), " ./"+dir+"\n") || !strings.Contains(string(out), `"artifacts/bootstrap"`+"\n") {
 			t.Errorf("make build-%s does not build %s for arm64: %v\n%s", f.ID, dir, err, out)
 		}
 

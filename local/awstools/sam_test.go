@@ -1,0 +1,81 @@
+package awstools_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"hotsync/local/awstools"
+	"hotsync/local/checkout"
+	"hotsync/local/deployment"
+)
+
+func root(t testing.TB) string {
+	t.Helper()
+	dir, err := checkout.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestSAM has SAM CLI validate the template and build every function twice. The
+// second build links nothing: what is up to date is copied.
+func TestSAM(t *testing.T) {
+	t.Parallel()
+
+	tools, dir := awstools.Require(t), root(t)
+	env := tools.Environment()
+	got := tools.Run(t, dir, env, "sam", "validate", "--lint")
+	if !strings.Contains(got, "valid SAM Template") {
+		t.Errorf("sam validate --lint: %s", got)
+	}
+
+	first := build(t, tools, dir, env)
+	second := build(t, tools, dir, env)
+	for program, before := range first {
+		if !os.SameFile(before, second[program]) {
+			t.Errorf("the second sam build linked %s again", program)
+		}
+	}
+	tmpl, err := deployment.Load(filepath.Join(dir, ".aws-sam", "build", "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions := tmpl.Of("AWS::Serverless::Function")
+	if len(functions) < 5 {
+		t.Errorf("%d functions were built", len(functions))
+	}
+	for _, f := range functions {
+		info, err := os.Stat(filepath.Join(dir, ".aws-sam", "build", f.ID, "bootstrap"))
+		if err != nil || info.Mode().Perm()&0o111 == 0 {
+			t.Errorf("%s: no program to start: %v", f.ID, err)
+		}
+		if got := deployment.Text(f.Properties["CodeUri"]); got != f.ID {
+			t.Errorf("%s: the built template has CodeUri %q", f.ID, got)
+		}
+	}
+}
+
+// build runs sam build and gives the files that go linked. It makes a new file
+// when it links again, and leaves the one that is up to date.
+func build(t *testing.T, tools awstools.Tools, dir string, env []string) map[string]os.FileInfo {
+	t.Helper()
+	start := time.Now()
+	tools.Run(t, dir, env, "sam", "build", "--config-env", "dev")
+	t.Logf("sam build took %s", time.Since(start).Round(time.Millisecond))
+	files, err := filepath.Glob(filepath.Join(dir, ".hotsync", "sam-build", "*", "bootstrap"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no programs in .hotsync/sam-build: %v", err)
+	}
+	linked := map[string]os.FileInfo{}
+	for _, f := range files {
+		linked[f], err = os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return linked
+}
