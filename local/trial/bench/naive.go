@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"hotsync/local/sandbox/limiosandbox"
 	"hotsync/local/sandbox/zuorasandbox"
 	"hotsync/local/stack"
 	"hotsync/local/trial/naive"
@@ -137,7 +136,7 @@ func loginsNaive(ctx context.Context, m *metered, ids []string, order []int) err
 		return err
 	}
 	l, err := limio.New(limio.Config{BaseURL: m.LimioURL, HTTP: naive.OneAtATime(http.DefaultTransport),
-		Credentials: secrets(limiosandbox.DefaultClientID, limiosandbox.DefaultClientSecret)})
+		Credentials: secrets(stack.LimioClientID, stack.LimioClientSecret)})
 	if err != nil {
 		return err
 	}
