@@ -176,16 +176,18 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Because adds the cause, which is logged but not shown.
+// Because returns the error with a cause, which is logged but not shown. e stays as it is.
 func (e *Error) Because(cause error) *Error {
-	e.Cause = cause
-	return e
+	with := *e
+	with.Cause = cause
+	return &with
 }
 
-// After says how long the other side asked to wait.
+// After returns the error with how long the other side asked to wait. e stays as it is.
 func (e *Error) After(d time.Duration) *Error {
-	e.RetryAfter = d
-	return e
+	with := *e
+	with.RetryAfter = d
+	return &with
 }
 
 // Error implements error.

@@ -164,12 +164,18 @@ func (s Settings) Validate() []SettingsFinding {
 	if s.CreateAddOns {
 		warn("createAddOns", "Limio publishes no way to create add-ons, so this does nothing: what is an add-on, the catalogue says.")
 	}
-	for path, pattern := range map[string]string{"zuoraAccountUrl": s.ZuoraAccountURL, "limioCustomerUrl": s.LimioCustomerURL} {
-		if pattern != "" && (!strings.HasPrefix(pattern, "https://") && !strings.HasPrefix(pattern, "http://127.0.0.1") || !strings.Contains(pattern, "{id}")) {
-			fail(path, "Give an https address with {id} in it.")
+	for _, link := range [...]struct{ path, pattern string }{
+		{"zuoraAccountUrl", s.ZuoraAccountURL}, {"limioCustomerUrl", s.LimioCustomerURL},
+	} {
+		if link.pattern != "" && !isLinkPattern(link.pattern) {
+			fail(link.path, "Give an https address with {id} in it.")
 		}
 	}
 	return out
+}
+
+func isLinkPattern(pattern string) bool {
+	return strings.Contains(pattern, "{id}") && (strings.HasPrefix(pattern, "https://") || strings.HasPrefix(pattern, "http://127.0.0.1"))
 }
 
 func validateClaims(path string, p Provider, fail, warn func(path, format string, args ...any)) {
