@@ -82,7 +82,7 @@ func TestReadRules(t *testing.T) {
 
 	const field = "LimioExternalId__c"
 	found := func(value string) []claims.Wanted {
-		return []claims.Wanted{{Claim: "x", Lookup: &hotsync.Lookup{Field: field, Value: value}}}
+		return []claims.Wanted{{Claim: "x", Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: field, Value: value}}}}
 	}
 	for _, tc := range []struct {
 		name   string
@@ -92,7 +92,7 @@ func TestReadRules(t *testing.T) {
 		reason []string
 	}{
 		{name: "a value taken and a value refused are not an empty claim", config: account("x"), claims: map[string]any{"x": "A1,a?b"},
-			want: []claims.Wanted{{Claim: "x", Account: "A1"}}, reason: []string{claims.ReasonMalformed}},
+			want: []claims.Wanted{{Claim: "x", Target: hotsync.Target{Account: "A1"}}}, reason: []string{claims.ReasonMalformed}},
 		{name: "a list of one, encoded by value: its comma is its own", config: lookup("x", field), claims: map[string]any{"x": "[a%2Cb]"}, want: found("a,b")},
 		{name: "a list of one, encoded whole: decoded once", config: lookup("x", field), claims: map[string]any{"x": url.QueryEscape("[a%2Db]")}, want: found("a%2Db")},
 		{name: "with a comma, blanks belong to the value", config: lookup("x", field), claims: map[string]any{"x": "[ a b ,]"}, want: found("a b")},
