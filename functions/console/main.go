@@ -27,6 +27,10 @@ func run() int {
 	events, queue, settings, zuora := p.Events(), p.Queue("QUEUE_URL"), p.SettingStore(), p.Zuora()
 	limio, _ := p.Limio()
 	tokens := oidc.New(oidc.Config{})
+	groups, err := staff.ParseGroups(p.Env.Getenv("CONSOLE_GROUPS"))
+	if err != nil {
+		p.Env.Note(fmt.Errorf("CONSOLE_GROUPS: %w", err))
+	}
 	handler := console.New(console.Config{
 		Events:    events,
 		Queue:     queue,
@@ -40,7 +44,9 @@ func run() int {
 			Issuer:      p.Env.Text("CONSOLE_ISSUER", "the issuer that staff sign in with"),
 			ClientID:    p.Env.Text("CONSOLE_CLIENT_ID", "the client id of the console at that issuer"),
 			GroupsClaim: p.Env.Text("CONSOLE_GROUPS_CLAIM", "the claim that lists a member of staff's groups"),
+			Groups:      groups,
 			Tokens:      tokens,
+			Sessions:    events,
 			SessionKey: func(ctx context.Context) ([]byte, error) {
 				text, err := session.Text(ctx, false)
 				return []byte(text), err
@@ -55,7 +61,7 @@ func run() int {
 		Audit:      events,
 		Gallery:    p.Env.Getenv("CONSOLE_GALLERY") == "true",
 	})
-	err := p.Err()
+	err = p.Err()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

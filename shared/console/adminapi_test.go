@@ -120,3 +120,45 @@ func TestAPISyncAndDryRun(t *testing.T) {
 		t.Errorf("sync answered %d %v", status, answer)
 	}
 }
+
+// TestAPIMasks: a viewer's token sees no more of a person than the pages show;
+// who may act sees it, and reveal is an act with a reason.
+func TestAPIMasks(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	b := setup(t, events...)
+	e := by["skipped, several accounts match"]
+	read := func(group, path string) string {
+		_, answer := b.call(group, "GET", path, "")
+		raw, err := json.Marshal(answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	for _, path := range []string{"/api/events", "/api/events/" + e.ID} {
+		if got := read("viewer", path); strings.Contains(got, e.Subject) || !strings.Contains(got, "••••") {
+			t.Errorf("a viewer reads %s: %.300s", path, got)
+		}
+		if got := read("operator", path); !strings.Contains(got, e.Subject) {
+			t.Errorf("an operator does not read the subject in %s", path)
+		}
+	}
+	path := "/api/events/" + e.ID + "/reveal"
+	for body, want := range map[string]int{`{"reason": " "}`: 400, `{}`: 400, ``: 400, `{"reason": "asked by phone"}`: 200} {
+		if status, answer := b.call("operator", "POST", path, body); status != want {
+			t.Errorf("reveal with %q answered %d %v, want %d", body, status, answer, want)
+		}
+		if status, _ := b.call("viewer", "POST", path, body); status != 403 {
+			t.Errorf("a viewer's reveal answered %d", status)
+		}
+	}
+	_, answer := b.call("operator", "POST", path, `{"reason": "again"}`)
+	if who, _ := answer["identity"].(map[string]any); who["sub"] != e.Subject {
+		t.Errorf("reveal answered %v", answer)
+	}
+	if len(b.acts.list) != 2 || b.acts.list[1].Action != "reveal" || b.acts.list[1].Note != "again" || b.acts.list[1].Event != e.ID {
+		t.Errorf("recorded %+v", b.acts.list)
+	}
+}

@@ -15,6 +15,7 @@ func (c *console) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/events", c.api(Viewer, c.listEvents))
 	mux.HandleFunc("GET /api/events/{id}", c.api(Viewer, c.getEvent))
 	mux.HandleFunc("POST /api/events/{id}/retry", c.api(Operator, c.retryEvent))
+	mux.HandleFunc("POST /api/events/{id}/reveal", c.api(Operator, c.revealEvent))
 	mux.HandleFunc("GET /api/queue", c.api(Viewer, c.queueDepth))
 	mux.HandleFunc("/api/", c.api(Viewer, func(r *http.Request, _ member) (int, any, error) {
 		return 0, nil, hotsync.Errorf(hotsync.CodeNotFound, "There is no %s %s.", r.Method, r.URL.Path)
@@ -43,7 +44,7 @@ type eventList struct {
 	Cursor string          `json:"cursor,omitempty"` // of the next page
 }
 
-func (c *console) listEvents(r *http.Request, _ member) (int, any, error) {
+func (c *console) listEvents(r *http.Request, m member) (int, any, error) {
 	v := r.URL.Query()
 	f, err := parseFilter(v, c.Now())
 	if err != nil {
@@ -64,14 +65,14 @@ func (c *console) listEvents(r *http.Request, _ member) (int, any, error) {
 		page.Events = []hotsync.Event{}
 	}
 	for i, e := range page.Events {
-		page.Events[i] = settled(e)
+		page.Events[i] = shownTo(m, e)
 	}
 	return http.StatusOK, eventList{page.Events, page.Cursor}, nil
 }
 
-func (c *console) getEvent(r *http.Request, _ member) (int, any, error) {
+func (c *console) getEvent(r *http.Request, m member) (int, any, error) {
 	e, err := c.event(r)
-	return http.StatusOK, settled(e), err
+	return http.StatusOK, shownTo(m, e), err
 }
 
 func (c *console) retryEvent(r *http.Request, m member) (int, any, error) {

@@ -89,7 +89,7 @@ func benched(b *testing.B, n int) func(path string) int {
 	}
 	fake := &bundle{queue: &queue{}, settings: &settings{}, now: start}
 	handler := console.New(console.Config{Events: store, Queue: fake.queue, Settings: fake.settings, Tokens: stafftest.Tokens{}, Now: fake.clock,
-		Log: slog.New(slog.DiscardHandler), Staff: newDoor(stafftest.Start(b), fake.clock, slog.New(slog.DiscardHandler))})
+		Log: slog.New(slog.DiscardHandler), Staff: newDoor(stafftest.Start(b), &stafftest.Sessions{}, fake.clock, slog.New(slog.DiscardHandler))})
 	cookie := sessionOf(b, handler)
 	return func(path string) int {
 		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1"+path, nil)

@@ -48,6 +48,15 @@ func (b *bundle) signIn(group string) client {
 	return c
 }
 
+// signInAnd signs somebody in while sessions can be read, and then does it.
+func (b *bundle) signInAnd(t *testing.T, group string, do func(client) answer) answer {
+	t.Helper()
+	b.sessions.Fail(nil)
+	c := b.signIn(group)
+	b.sessions.Fail(down)
+	return do(c)
+}
+
 func (c client) get(path string, headers ...string) answer {
 	c.t.Helper()
 	return c.do(http.MethodGet, path, nil, headers...)

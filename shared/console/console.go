@@ -139,6 +139,7 @@ func (c *console) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /events/news", c.page(Viewer, c.eventsNews))
 	mux.HandleFunc("GET /events/{id}", c.page(Viewer, c.eventPage))
 	mux.HandleFunc("POST /events/{id}/retry", c.page(Operator, c.retryFromPage))
+	mux.HandleFunc("GET /events/{id}/reveal", c.page(Operator, c.revealPage))
 	mux.HandleFunc("POST /events/{id}/reveal", c.page(Operator, c.reveal))
 	mux.HandleFunc("GET /events.csv", c.page(Viewer, c.exportCSV))
 	mux.HandleFunc("GET /events.jsonl", c.page(Viewer, c.exportJSON))

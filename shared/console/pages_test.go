@@ -342,12 +342,24 @@ func TestRevealIsRecorded(t *testing.T) {
 	b := setup(t, events...)
 	e := by["skipped, several accounts match"]
 	b.signIn("viewer").post("/events/"+e.ID+"/reveal", nil).wantStatus(t, http.StatusForbidden)
-	a := b.signIn("operator").post("/events/"+e.ID+"/reveal", nil)
+	c := b.signIn("operator")
+	a := c.get(c.get("/events/"+e.ID).Attrs(`a[href$="/reveal"]`, "href")[0])
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	if strings.Contains(a.body, e.Subject) {
+		t.Error("the page that asks why shows who it is")
+	}
+	a = c.post("/events/"+e.ID+"/reveal", url.Values{"note": {" "}})
+	a.wantStatus(t, http.StatusBadRequest)
+	if strings.Contains(a.body, e.Subject) || len(b.acts.list) != 0 {
+		t.Error("the subject is shown without a reason")
+	}
+	a = c.post("/events/"+e.ID+"/reveal", url.Values{"note": {"asked by phone"}})
 	a.wantStatus(t, http.StatusOK)
 	if !strings.Contains(a.Text(".facts"), e.Subject) {
 		t.Error("the subject is not shown")
 	}
-	if len(b.acts.list) != 1 || b.acts.list[0].Action != "reveal" {
+	if len(b.acts.list) != 1 || b.acts.list[0].Action != "reveal" || b.acts.list[0].Note != "asked by phone" {
 		t.Errorf("recorded %+v, want the reveal", b.acts.list)
 	}
 }

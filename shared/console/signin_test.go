@@ -62,6 +62,60 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
+// TestSignOutEndsTheSession is about the server: a copy of the cookie is worth
+// nothing after the sign-out, on whichever computer it is.
+func TestSignOutEndsTheSession(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	thief, other := b.signIn("operator"), b.signIn("operator")
+	victim := b.browser()
+	home := mustURL(t, b.server.URL)
+	victim.http.Jar.SetCookies(home, thief.http.Jar.Cookies(home))
+	if a := thief.get("/events"); a.url.Path != "/events" {
+		t.Fatalf("the copied cookie leads to %s", a.url)
+	}
+	victim.post("/signout", nil).wantStatus(t, http.StatusOK)
+	if a := thief.get("/events"); a.url.Path != "/signin" {
+		t.Errorf("after the sign-out the copy of the cookie still opens %s", a.url)
+	}
+	if a := other.get("/events"); a.url.Path != "/events" {
+		t.Errorf("the member's other session was ended too: %s", a.url)
+	}
+	a := other.get("/me")
+	a.Sound()
+	a = other.post("/signout", url.Values{"everywhere": {"on"}})
+	if !strings.Contains(a.Text("main"), "on every computer") {
+		t.Errorf("signed out everywhere, the page says %q", a.Text("main"))
+	}
+	b.sessions.Fail(down)
+	a = b.signInAnd(t, "viewer", func(c client) answer { return c.post("/signout", nil) })
+	a.wantStatus(t, http.StatusServiceUnavailable)
+	if !strings.Contains(a.Text("main"), "the server has not") {
+		t.Errorf("a sign-out that the server did not take says %q", a.Text("main"))
+	}
+}
+
+func TestAdminEndsSessions(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	operator, admin := b.signIn("operator"), b.signIn("admin")
+	operator.get("/me?of=staff-admin").wantStatus(t, http.StatusForbidden)
+	operator.post("/me/end", url.Values{"of": {"staff-admin"}}).wantStatus(t, http.StatusForbidden)
+	b.pass(time.Second)
+	a := admin.get("/me?of=staff-operator")
+	a.Sound()
+	a = admin.post("/me/end", url.Values{"of": {"staff-operator"}, "note": {"left the company"}})
+	a.wantStatus(t, http.StatusOK)
+	if a := operator.get("/events"); a.url.Path != "/signin" {
+		t.Errorf("the ended session still opens %s", a.url)
+	}
+	if a := admin.get("/audit"); !strings.Contains(a.Text("main"), "left the company") || a.Attrs(`td a[href^="/me"]`, "href")[0] != "/me?of=staff-admin" {
+		t.Errorf("the audit log says %q", a.Text("main"))
+	}
+}
+
 func TestSessionEnds(t *testing.T) {
 	t.Parallel()
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"hotsync/shared/eventstore"
 	"hotsync/shared/console/staff/stafftest"
+	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/oidc"
 	"hotsync/shared/syncer"

@@ -1,9 +1,11 @@
 package staff
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"hotsync/shared/hotsync"
 	"hotsync/shared/oidc"
@@ -26,19 +28,68 @@ var roleNames = []string{"nobody", "viewer", "operator", "admin"}
 // String gives the name, which is also the name of the group that gives the role.
 func (r Role) String() string { return roleNames[r] }
 
-// roleOf is the highest role that the groups give.
-func roleOf(groups []string) Role {
+// Groups are the names of the groups that give each role.
+type Groups map[Role][]string
+
+// DefaultGroups returns the groups that count where none are configured: those
+// called as the role, with or without "hotsync-" before it.
+func DefaultGroups() Groups {
+	out := Groups{}
+	for r := Viewer; r <= Admin; r++ {
+		out[r] = []string{r.String(), "hotsync-" + r.String()}
+	}
+	return out
+}
+
+// ParseGroups reads groups written as "admin=Billing IT; operator=Support,Night shift".
+// Nothing at all is no groups; a role that is left out is given by none.
+func ParseGroups(text string) (Groups, error) {
+	out := Groups{}
+	for part := range strings.SplitSeq(text, ";") {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		name, list, ok := strings.Cut(part, "=")
+		role := Role(slices.Index(roleNames, strings.TrimSpace(name)))
+		if !ok || role <= Nobody {
+			return nil, fmt.Errorf("%q is not a role (viewer, operator, admin), = and names of groups", strings.TrimSpace(part))
+		}
+		for group := range strings.SplitSeq(list, ",") {
+			if group = strings.TrimSpace(group); group != "" {
+				out[role] = append(out[role], group)
+			}
+		}
+	}
+	return out, nil
+}
+
+// role is the highest one that the groups of a member give.
+func (g Groups) role(of []string) Role {
 	for r := Admin; r > Nobody; r-- {
-		if slices.Contains(groups, r.String()) || slices.Contains(groups, "hotsync-"+r.String()) {
+		if slices.ContainsFunc(g[r], func(name string) bool { return slices.Contains(of, name) }) {
 			return r
 		}
 	}
 	return Nobody
 }
 
+// claimAt returns the claim of that name, or, where there is none, the one that
+// a.b names: member b of claim a. Keycloak has roles in realm_access.roles.
+func claimAt(claims map[string]any, name string) any {
+	if v, ok := claims[name]; ok {
+		return v
+	}
+	outer, inner, ok := strings.Cut(name, ".")
+	object, isObject := claims[outer].(map[string]any)
+	if !ok || !isObject {
+		return nil
+	}
+	return claimAt(object, inner)
+}
+
 // groups reads the groups claim: a list, or one group as text.
 func groups(token oidc.Token, claim string) []string {
-	switch v := token.Claims[claim].(type) {
+	switch v := claimAt(token.Claims, claim).(type) {
 	case string:
 		return []string{v}
 	case []any:
@@ -59,6 +110,7 @@ type Member struct {
 	subject string
 	name    string
 	role    Role
+	began   time.Time // when the session did; zero for who shows a token
 }
 
 // Subject is the member's sub, which names them in the audit log.
@@ -71,6 +123,12 @@ func (m Member) Name() string {
 	}
 	return m.subject
 }
+
+// Began is when the member signed in, zero for who shows a token.
+func (m Member) Began() time.Time { return m.began }
+
+// Ends is when the session ends at the latest.
+func (m Member) Ends() time.Time { return m.began.Add(sessionLimit) }
 
 // Role is the member's role.
 func (m Member) Role() Role { return m.role }
@@ -99,7 +157,7 @@ func (d *Door) Bearer(r *http.Request, need Role) (Member, error) {
 	if err != nil {
 		return Member{}, err
 	}
-	m := Member{subject: token.Subject, role: roleOf(groups(token, d.GroupsClaim))}
+	m := Member{subject: token.Subject, role: d.Groups.role(groups(token, d.GroupsClaim))}
 	if m.role < need {
 		return Member{}, hotsync.Errorf(hotsync.CodeForbidden, "This needs the role %s; the token gives %s.", need, m.role)
 	}

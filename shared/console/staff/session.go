@@ -19,6 +19,7 @@ const (
 
 // session is what the session cookie holds, sealed.
 type session struct {
+	ID      string    `json:"i"`
 	Subject string    `json:"s"`
 	Name    string    `json:"n,omitempty"`
 	Role    Role      `json:"r"`
@@ -27,10 +28,12 @@ type session struct {
 }
 
 func (s session) alive(now time.Time) bool {
-	return s.Role > Nobody && s.Role <= Admin && now.Sub(s.Used) < sessionIdle && now.Sub(s.Began) < sessionLimit
+	return s.ID != "" && s.Role > Nobody && s.Role <= Admin && now.Sub(s.Used) < sessionIdle && now.Sub(s.Began) < sessionLimit
 }
 
-func (s session) member() Member { return Member{subject: s.Subject, name: s.Name, role: s.Role} }
+func (s session) member() Member {
+	return Member{subject: s.Subject, name: s.Name, role: s.Role, began: s.Began}
+}
 
 const sessionPurpose = "session"
 

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/oidc"
 )
@@ -85,7 +86,7 @@ func (d *Door) Finish(w http.ResponseWriter, r *http.Request) error {
 		return hotsync.Errorf(hotsync.CodeTokenSignature, "The ID token belongs to another sign-in.")
 	}
 	now := d.Now()
-	s := session{Subject: id.Subject, Name: displayName(id.Claims), Role: roleOf(groups(id, d.GroupsClaim)), Began: now, Used: now}
+	s := session{ID: rand.Text(), Subject: id.Subject, Name: displayName(id.Claims), Role: d.Groups.role(groups(id, d.GroupsClaim)), Began: now, Used: now}
 	if s.Role == Nobody {
 		return hotsync.Errorf(hotsync.CodeForbidden, "You are signed in as %s, but none of your groups gives a role here. Ask for viewer, operator or admin.", s.member().Name())
 	}
@@ -139,15 +140,33 @@ func displayName(claims map[string]any) string {
 	return ""
 }
 
-// SignOut ends the session, and returns where the provider's own session can be
-// ended; "" when it has no such address.
-func (d *Door) SignOut(w http.ResponseWriter, r *http.Request) string {
+// SignOut ends the session of the browser that sends r, and with everywhere all
+// sessions of its member. It returns where the provider's own session can be
+// ended; "" when it has no such address. An error says that the browser has
+// forgotten the session, but that whoever has a copy of its cookie can use it
+// until it ends by itself.
+func (d *Door) SignOut(w http.ResponseWriter, r *http.Request, everywhere bool) (provider string, err error) {
+	s, ok, err := d.session(r)
 	d.dropCookie(w, r, sessionPurpose)
-	meta, err := d.provider.metadata(r.Context())
-	if err != nil {
-		d.Log.WarnContext(r.Context(), "signed out here only", "error", err)
+	meta, unknown := d.provider.metadata(r.Context())
+	if unknown != nil {
+		d.Log.WarnContext(r.Context(), "signed out here only", "error", unknown)
 	}
-	return d.endSessionURL(r, meta.EndSession)
+	provider = d.endSessionURL(r, meta.EndSession)
+	switch {
+	case err != nil || !ok: // nothing is left to end
+	case everywhere:
+		err = d.EndAll(r.Context(), s.Subject)
+	default:
+		err = d.ends.end(r.Context(), s.Subject, eventstore.SessionEnd{Session: s.ID, At: d.Now().UTC(), Until: s.Began.Add(sessionLimit)})
+	}
+	return provider, err
+}
+
+// EndAll ends every session that the member with that subject has now.
+func (d *Door) EndAll(ctx context.Context, member string) error {
+	now := d.Now().UTC()
+	return d.ends.end(ctx, member, eventstore.SessionEnd{At: now, Until: now.Add(sessionLimit)})
 }
 
 // endSessionURL is where the provider's own session ends:

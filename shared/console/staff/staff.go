@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"hotsync/shared/eventstore"
 	"hotsync/shared/oidc"
 )
 
@@ -23,12 +24,22 @@ type Tokens interface {
 	Verify(ctx context.Context, raw string, accept oidc.Accept) (oidc.Token, error)
 }
 
-// Config is what a door is made of. All members are needed but PublicURL.
+// Sessions keeps which sessions ended before their time. Errors are
+// *hotsync.Error.
+type Sessions interface {
+	EndSession(ctx context.Context, member string, end eventstore.SessionEnd) error
+	SessionEnds(ctx context.Context, member string) ([]eventstore.SessionEnd, error)
+}
+
+// Config is what a door is made of. All members are needed but those that say
+// otherwise.
 type Config struct {
 	Issuer      string // of the identity provider of the staff
 	ClientID    string // of a public client there, which PKCE protects
-	GroupsClaim string // the claim that lists a member's groups
+	GroupsClaim string // the claim that lists a member's groups; a.b is b within a
+	Groups      Groups // none: those of DefaultGroups
 	Tokens      Tokens
+	Sessions    Sessions
 	SessionKey  func(context.Context) ([]byte, error) // secret, at least 16 random characters; seals cookies
 	PublicURL   string                                // scheme and host as browsers see the console; "" takes the request's
 	Now         func() time.Time
@@ -40,11 +51,16 @@ type Door struct {
 	Config
 	Sealer   Sealer // seals what the console lets a browser keep
 	provider *provider
+	ends     *ends
 }
 
 // New returns the door.
 func New(cfg Config) *Door {
-	return &Door{Config: cfg, Sealer: Sealer{cfg.SessionKey}, provider: newProvider(cfg)}
+	if len(cfg.Groups) == 0 {
+		cfg.Groups = DefaultGroups()
+	}
+	return &Door{Config: cfg, Sealer: Sealer{cfg.SessionKey}, provider: newProvider(cfg),
+		ends: &ends{Sessions: cfg.Sessions, now: cfg.Now, known: map[string]knownEnds{}}}
 }
 
 // Member returns who is signed in in the browser that sends r, and renews the
@@ -53,6 +69,11 @@ func New(cfg Config) *Door {
 func (d *Door) Member(w http.ResponseWriter, r *http.Request) (_ Member, ok bool, err error) {
 	s, ok, err := d.session(r)
 	if err != nil || !ok {
+		return Member{}, false, err
+	}
+	// What changes something is held to what is known now.
+	over, err := d.ends.over(r.Context(), s, r.Method != http.MethodGet && r.Method != http.MethodHead)
+	if err != nil || over {
 		return Member{}, false, err
 	}
 	d.touch(w, r, s)

@@ -8,12 +8,16 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"hotsync/shared/console/staff"
 	"hotsync/shared/console/staff/stafftest"
+	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 )
 
@@ -23,20 +27,23 @@ type testBundle struct {
 	provider *stafftest.Provider
 	door     *staff.Door
 	browser  *http.Client
+	sessions *stafftest.Sessions
+	now      time.Time
 	address  string // answers with who is signed in: name, a blank, role
 }
 
 // setup is a door in a house of three addresses: /, /signin/… and /signout.
 func setup(t *testing.T) *testBundle {
 	t.Helper()
-	b := &testBundle{provider: stafftest.Start(t)}
+	b := &testBundle{provider: stafftest.Start(t), sessions: &stafftest.Sessions{}, now: start}
 	b.door = staff.New(staff.Config{
 		Issuer:      b.provider.URL,
 		ClientID:    "hotsync",
 		GroupsClaim: "groups",
 		Tokens:      stafftest.Tokens{},
+		Sessions:    b.sessions,
 		SessionKey:  key("k"),
-		Now:         func() time.Time { return start },
+		Now:         func() time.Time { return b.now },
 		Log:         slog.New(slog.DiscardHandler),
 	})
 	open := func(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
@@ -51,8 +58,11 @@ func setup(t *testing.T) *testBundle {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /signin/start", open(b.door.Start))
 	mux.HandleFunc("GET /signin/callback", open(b.door.Finish))
-	mux.HandleFunc("POST /signout", func(w http.ResponseWriter, r *http.Request) { b.door.SignOut(w, r) })
-	mux.HandleFunc("GET /", open(func(w http.ResponseWriter, r *http.Request) error {
+	mux.HandleFunc("POST /signout", open(func(w http.ResponseWriter, r *http.Request) error {
+		_, err := b.door.SignOut(w, r, r.URL.Query().Has("everywhere"))
+		return err
+	}))
+	mux.HandleFunc("/", open(func(w http.ResponseWriter, r *http.Request) error {
 		m, ok, err := b.door.Member(w, r)
 		if err != nil || !ok {
 			return errors.Join(err, hotsync.Errorf(hotsync.CodeUnauthenticated, "nobody"))
@@ -206,6 +216,148 @@ func TestOwnPath(t *testing.T) {
 	} {
 		if got := staff.OwnPath(to); got != want {
 			t.Errorf("OwnPath(%q) = %q, want %q", to, got, want)
+		}
+	}
+}
+
+func TestEnds(t *testing.T) {
+	t.Parallel()
+
+	// jars signs in and gives a second browser the same cookies.
+	begin := func(t *testing.T) (b, other *testBundle) {
+		b = setup(t)
+		b.ask(t, http.MethodGet, "/signin/start")
+		address, err := url.Parse(b.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jar.SetCookies(address, b.browser.Jar.Cookies(address))
+		copied := *b
+		copied.browser = &http.Client{Jar: jar}
+		return b, &copied
+	}
+	t.Run("signed out here", func(t *testing.T) {
+		t.Parallel()
+
+		b, other := begin(t)
+		b.ask(t, http.MethodPost, "/signout")
+		if got := other.ask(t, http.MethodGet, "/"); got != "nobody" {
+			t.Errorf("the copied session is still %q", got)
+		}
+	})
+	t.Run("ended by another process", func(t *testing.T) {
+		t.Parallel()
+
+		b, _ := begin(t)
+		b.ask(t, http.MethodGet, "/")
+		err := b.sessions.EndSession(t.Context(), "staff-1", eventstore.SessionEnd{At: b.now, Until: b.now.Add(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.ask(t, http.MethodGet, "/"); got != "Vera Viewer viewer" {
+			t.Errorf("within the life of the cache a page knows %q", got)
+		}
+		if got := b.ask(t, http.MethodPost, "/"); got != "nobody" {
+			t.Errorf("what changes something is let in by the cache: %q", got)
+		}
+		if got := b.ask(t, http.MethodGet, "/"); got != "nobody" {
+			t.Errorf("afterwards a page knows %q", got)
+		}
+	})
+	t.Run("a new sign-in counts", func(t *testing.T) {
+		t.Parallel()
+
+		b, other := begin(t)
+		b.ask(t, http.MethodPost, "/signout?everywhere")
+		b.now = b.now.Add(time.Second)
+		if got := b.ask(t, http.MethodGet, "/signin/start"); got != "Vera Viewer viewer" {
+			t.Errorf("after signing in again the door knows %q", got)
+		}
+		if got := other.ask(t, http.MethodGet, "/"); got != "nobody" {
+			t.Errorf("the older session is still %q", got)
+		}
+	})
+	t.Run("read once in ten seconds", func(t *testing.T) {
+		t.Parallel()
+
+		b, _ := begin(t)
+		for range 5 {
+			b.ask(t, http.MethodGet, "/")
+		}
+		if got := b.sessions.Reads(); got != 1 {
+			t.Errorf("ends were read %d times, want once", got)
+		}
+		b.now = b.now.Add(10 * time.Second)
+		b.ask(t, http.MethodGet, "/")
+		if got := b.sessions.Reads(); got != 2 {
+			t.Errorf("ends were read %d times after ten seconds, want twice", got)
+		}
+	})
+	t.Run("cannot be read", func(t *testing.T) {
+		t.Parallel()
+
+		b, _ := begin(t)
+		b.now = b.now.Add(10 * time.Second)
+		b.sessions.Fail(hotsync.Errorf(hotsync.CodeStoreUnavailable, "down"))
+		if got := b.ask(t, http.MethodGet, "/"); !strings.HasPrefix(got, "down") {
+			t.Errorf("without the store the door knows %q", got)
+		}
+	})
+}
+
+func TestParseGroups(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		in      string
+		want    staff.Groups
+		wantErr bool
+	}{
+		{in: "", want: staff.Groups{}},
+		{in: " ; ", want: staff.Groups{}},
+		{in: "admin=Billing IT; operator=Support,Night shift", want: staff.Groups{
+			staff.Admin:    {"Billing IT"},
+			staff.Operator: {"Support", "Night shift"},
+		}},
+		{in: "viewer=", want: staff.Groups{}},
+		{in: "root=x", wantErr: true},
+		{in: "nobody=x", wantErr: true},
+		{in: "admin", wantErr: true},
+	} {
+		got, err := staff.ParseGroups(tc.in)
+		if (err != nil) != tc.wantErr {
+			t.Errorf("ParseGroups(%q) error = %v, want error %t", tc.in, err, tc.wantErr)
+			continue
+		}
+		if diff := cmp.Diff(tc.want, got); !tc.wantErr && diff != "" {
+			t.Errorf("ParseGroups(%q) mismatch (-want +got):\n%s", tc.in, diff)
+		}
+	}
+}
+
+// TestGroupsOfAnother: where groups are configured, no other name counts, and a
+// claim may be within another.
+func TestGroupsOfAnother(t *testing.T) {
+	t.Parallel()
+
+	door := staff.New(staff.Config{
+		Issuer:      "https://staff.example.com",
+		GroupsClaim: "realm_access.roles",
+		Groups:      staff.Groups{staff.Operator: {"Support"}},
+		Tokens:      stafftest.Tokens{},
+		Now:         time.Now,
+	})
+	for group, want := range map[string]staff.Role{"Support": staff.Operator, "admin": staff.Nobody, "operator": staff.Nobody} {
+		r := httptest.NewRequest(http.MethodGet, "/api/events", http.NoBody)
+		r.Header.Set("Authorization", "Bearer "+stafftest.Token(map[string]any{"iss": "https://staff.example.com",
+			"realm_access": map[string]any{"roles": []any{group}}}))
+		m, err := door.Bearer(r, staff.Nobody)
+		if err != nil || m.Role() != want {
+			t.Errorf("the group %s gives %s (%v), want %s", group, m.Role(), err, want)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/oidc"
 )
@@ -131,4 +132,48 @@ func answer(t testing.TB, w http.ResponseWriter, v any) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// Sessions keeps the ends of sessions in memory. It is safe for concurrent use.
+type Sessions struct {
+	mu    sync.Mutex
+	ends  map[string][]eventstore.SessionEnd
+	reads int
+	fail  error
+}
+
+// EndSession keeps an end.
+func (s *Sessions) EndSession(_ context.Context, member string, end eventstore.SessionEnd) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return s.fail
+	}
+	if s.ends == nil {
+		s.ends = map[string][]eventstore.SessionEnd{}
+	}
+	s.ends[member] = append(s.ends[member], end)
+	return nil
+}
+
+// SessionEnds returns what was kept of a member.
+func (s *Sessions) SessionEnds(_ context.Context, member string) ([]eventstore.SessionEnd, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads++
+	return slices.Clone(s.ends[member]), s.fail
+}
+
+// Fail makes every call fail with err, until it is nil.
+func (s *Sessions) Fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = err
+}
+
+// Reads returns how often ends were read.
+func (s *Sessions) Reads() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads
 }
