@@ -38,6 +38,11 @@ test: tools ## run every test
 verify-aws: tools ## the deployment against AWS's own tools (needs Python; installs SAM CLI, cfn-lint, moto for itself)
 	local/awstools/verify
 
+check: tools ## the quick form: format, vet and what needs neither engines nor a browser
+	@unformatted="$$(gofmt -l $$(git ls-files '*.go'))"; if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
+	go vet ./...
+	go test -short ./shared/... ./functions/... ./cmd/...
+
 soak: tools ## try to break the whole system for five minutes; SEED=n replays a run
 	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/trial
 	.hotsync/soak -seed $(or $(SEED),0)

@@ -41,9 +41,12 @@ var shared = sync.OnceValues(func() (*engines.Engines, error) {
 // Start returns the pair of engines that all tests of this binary share; name
 // tables and queues uniquely. The first call starts it; it ends with the
 // process. HOTSYNC_DYNAMODB_ENDPOINT and HOTSYNC_SQS_ENDPOINT, where set, stand
-// in for either. Without Node the test is skipped, or fails where CI is set.
+// in for either. With -short the test is skipped. Without Node the test is skipped, or fails where CI is set.
 func Start(t testing.TB) *engines.Engines {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: nothing that needs the local DynamoDB and SQS")
+	}
 	if os.Getenv(DynamoDBVariable) == "" || os.Getenv(SQSVariable) == "" {
 		if _, err := exec.LookPath("node"); err != nil {
 			const why = "NOT TESTED: Node 20 or newer is needed for the local DynamoDB and SQS, and node is not on the PATH"
