@@ -39,6 +39,7 @@ func run() int {
 		Zuora:     zuora,
 		Limio:     limio,
 		DryRunner: p.Syncer(events, queue, zuora, settings),
+		Catalogue: p.CatalogueStore(),
 		Tokens:    tokens,
 		Staff: staff.New(staff.Config{
 			Issuer:      p.Env.Text("CONSOLE_ISSUER", "the issuer that staff sign in with"),

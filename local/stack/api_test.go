@@ -12,6 +12,7 @@ import (
 
 	"hotsync/local/stack"
 	"hotsync/local/stack/stacktest"
+	"hotsync/shared/cataloguestore"
 	"hotsync/shared/hotsync"
 )
 
@@ -169,5 +170,34 @@ func TestRetry(t *testing.T) {
 	unchanged, _ := s.Event(failed.ID)
 	if diff := cmp.Diff(failed, unchanged); diff != "" {
 		t.Errorf("the failed event changed (-before +after):\n%s", diff)
+	}
+}
+
+// TestCatalogue lists what syncs saw of rate plans, gaps first.
+func TestCatalogue(t *testing.T) {
+	t.Parallel()
+
+	s := stacktest.Start(t, stack.Options{Personas: true})
+	s.Sync(s.PersonaToken("single"))
+	s.Sync(s.PersonaToken("twooffers"))
+	s.Sync(s.PersonaToken("unpublished"))
+	list := func() (out []string) {
+		var answer struct{ Plans []cataloguestore.Plan }
+		s.Do(http.MethodGet, s.URL+"/api/catalogue", s.PersonaToken("viewer"), nil).Decode(t, &answer)
+		for _, p := range answer.Plans {
+			out = append(out, fmt.Sprintf("%s %s %s %d", p.RatePlan, p.Outcome, p.Path, p.Subscriptions))
+		}
+		return out
+	}
+	before := list()
+	want := []string{"Puzzle Club unmatched  1", "Europe Monthly ambiguous /offers2/Europe 1", "Digital Monthly matched /offers2/Digital 1",
+		"UK Monthly matched /offers2/Digital UK 1"}
+	if diff := cmp.Diff(want, before); diff != "" {
+		t.Errorf("plans (-want +got):\n%s", diff)
+	}
+	s.Sync(s.PersonaToken("single"))
+	s.Sync(s.PersonaToken("unpublished"))
+	if diff := cmp.Diff(before, list()); diff != "" {
+		t.Errorf("a second login changed the list (-before +after):\n%s", diff)
 	}
 }

@@ -6,6 +6,9 @@
 // expires. It holds gzip of JSON, a head and then the items one by one. What
 // exceeds an item's size is in further items of sk "part#", the copy's name and a
 // number; they are written first, so that a copy that is there is whole.
+//
+// Beside it the item of sk "plans" lists the rate plans that syncs have seen and
+// what the catalogue has for them (see Plans and SeenPlans).
 package cataloguestore
 
 import (

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"hotsync/shared/catalogue"
 	"hotsync/shared/cataloguestore"
@@ -26,10 +27,11 @@ import (
 
 // table is a DynamoDB table that refuses what DynamoDB refuses: items over 400 KB.
 type table struct {
-	mu    sync.Mutex
-	items map[string]map[string]types.AttributeValue
-	reads int
-	err   error
+	mu     sync.Mutex
+	items  map[string]map[string]types.AttributeValue
+	reads  int
+	writes int
+	err    error
 }
 
 func keyOf(it map[string]types.AttributeValue) string {
@@ -52,6 +54,13 @@ func (t *table) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(
 	if t.items == nil {
 		t.items = map[string]map[string]types.AttributeValue{}
 	}
+	if v := in.ExpressionAttributeValues[":version"]; v != nil { // the one condition there is
+		known, ok := t.items[keyOf(in.Item)]
+		if ok && !cmp.Equal(known["version"], v, cmpopts.IgnoreUnexported(types.AttributeValueMemberN{})) {
+			return nil, &types.ConditionalCheckFailedException{}
+		}
+	}
+	t.writes++
 	t.items[keyOf(in.Item)] = in.Item
 	return &dynamodb.PutItemOutput{}, t.err
 }

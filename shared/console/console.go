@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"time"
 
+	"hotsync/shared/cataloguestore"
 	"hotsync/shared/console/staff"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
@@ -75,6 +76,12 @@ type Limio interface {
 	Check(ctx context.Context) error
 }
 
+// Catalogue lists the rate plans that syncs have seen, with their matches in
+// Limio's catalogue. Errors are *hotsync.Error.
+type Catalogue interface {
+	Plans(ctx context.Context) ([]cataloguestore.Plan, error)
+}
+
 // DryRunner says what a sync would change, and changes nothing.
 type DryRunner interface {
 	DryRun(ctx context.Context, r hotsync.SyncRequest) (syncer.DryRun, error)
@@ -99,6 +106,7 @@ type Config struct {
 	Zuora      Zuora
 	Limio      Limio
 	DryRunner  DryRunner
+	Catalogue  Catalogue // nil lists nothing
 	Tokens     Tokens
 	Staff      *staff.Door
 	NewEventID func(time.Time) string

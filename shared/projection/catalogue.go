@@ -35,9 +35,34 @@ type PlanMatch struct {
 	ProductSKU        string
 	RatePlanName      string
 	Currency          string
+	Discount          bool // a discount or a credit, which no customer buys
 	Standing          catalogue.Standing
 	Path              string   // "" when unmatched
-	Candidates        []string // when ambiguous
+	Candidates        []string // when ambiguous; of an unmatched one those of the same name and another product
+	ByTable           bool     // the merchant's own table says so
+	Subscriptions     []string // numbers of the account's that have it, each once
+}
+
+// isSame reports whether two matches say the same of the same rate plan.
+func (m PlanMatch) isSame(o PlanMatch) bool {
+	return m.ProductRatePlanID == o.ProductRatePlanID && m.RatePlanName == o.RatePlanName && m.Currency == o.Currency &&
+		m.Standing == o.Standing && m.Path == o.Path
+}
+
+// noteMatch keeps what a plan of a subscription stands for, for Result.Matches.
+func (p *projector) noteMatch(s billing.Subscription, pl plan) {
+	rp, m := pl.zuora, pl.match
+	known := PlanMatch{ProductRatePlanID: rp.ProductRatePlanID, ProductName: rp.ProductName, ProductSKU: rp.ProductSKU,
+		RatePlanName: rp.Name, Currency: cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)),
+		Discount: pl.role == roleDiscount, Standing: m.Standing, Path: m.Item.Path, Candidates: m.Candidates,
+		ByTable: m.Item.Path != "" && p.opt.CatalogueMap[rp.ProductRatePlanID] == m.Item.Path}
+	i := slices.IndexFunc(p.matches, known.isSame)
+	if i < 0 {
+		i, p.matches = len(p.matches), append(p.matches, known)
+	}
+	if !slices.Contains(p.matches[i].Subscriptions, s.Number) {
+		p.matches[i].Subscriptions = append(p.matches[i].Subscriptions, s.Number)
+	}
 }
 
 // match finds the catalogue's item of a plan.
@@ -47,21 +72,12 @@ func (p *projector) match(s billing.Subscription, pl plan) catalogue.Match {
 		return none
 	}
 	rp := pl.zuora
-	m := p.opt.Catalogue.Match(catalogue.Facts{
+	return p.opt.Catalogue.Match(catalogue.Facts{
 		Path:         p.opt.CatalogueMap[rp.ProductRatePlanID],
 		RatePlanName: rp.Name, ProductSKU: rp.ProductSKU, ProductID: rp.ProductID, ProductRatePlanID: rp.ProductRatePlanID,
 		Currency: cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)), AutoRenew: s.AutoRenew || is(s.TermType, "evergreen"),
 		UnitPrice: pl.price.unit, TermMonths: termMonths(s), Discount: pl.role == roleDiscount,
 	})
-	known := PlanMatch{ProductRatePlanID: rp.ProductRatePlanID, ProductName: rp.ProductName, ProductSKU: rp.ProductSKU, RatePlanName: rp.Name,
-		Currency: cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)), Standing: m.Standing, Path: m.Item.Path, Candidates: m.Candidates}
-	if !slices.ContainsFunc(p.matches, func(o PlanMatch) bool {
-		return o.ProductRatePlanID == known.ProductRatePlanID && o.RatePlanName == known.RatePlanName && o.Currency == known.Currency &&
-			o.Path == known.Path
-	}) {
-		p.matches = append(p.matches, known)
-	}
-	return m
 }
 
 // reportMatch says what is wrong with a plan's match. What is over is nobody's
@@ -70,6 +86,7 @@ func (p *projector) reportMatch(s billing.Subscription, pl plan) {
 	if p.opt.Catalogue == nil || pl.span.isOver(p.opt.Today) || isOver(s, p.opt.Today) {
 		return
 	}
+	p.noteMatch(s, pl)
 	what := fmt.Sprintf("rate plan %q of product %q (SKU %q) in %s", pl.zuora.Name, pl.zuora.ProductName, pl.zuora.ProductSKU,
 		cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)))
 	if pl.match.Unpublished {

@@ -54,8 +54,8 @@ type Result struct {
 	// Findings are for the event. They hold account data such as
 	// numbers, never anything personal.
 	Findings []hotsync.Finding
-	// Matches are the account's rate plans with what they stand for in the
-	// catalogue, each once.
+	// Matches are the account's rate plans that are not over with what they stand
+	// for in the catalogue, each once; none where there is no catalogue.
 	Matches []PlanMatch `json:",omitempty"`
 }
 

@@ -2,11 +2,14 @@ package syncer_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 
+	"hotsync/shared/billing"
 	"hotsync/shared/catalogue"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
 )
 
 // shelf is a catalogue that is read, or cannot be.
@@ -48,6 +51,46 @@ func TestUnreadableCatalogueWritesNothing(t *testing.T) {
 		}
 		if event.Findings[0].Code != hotsync.FindingCatalogueOld {
 			t.Errorf("findings = %v, want that the catalogue is an older copy", event.Findings)
+		}
+	})
+}
+
+// notes keeps what is noted of rate plans.
+type notes struct {
+	matches []projection.PlanMatch
+	err     error
+}
+
+func (n *notes) Note(_ context.Context, matches []projection.PlanMatch) error {
+	n.matches = append(n.matches, matches...)
+	return n.err
+}
+
+// What the catalogue has for the rate plans that a sync saw is kept, and a sync
+// does not fail when it cannot be.
+func TestPlansAreNoted(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		n := &notes{}
+		b.syncer.Catalogue, b.syncer.Plans = &shelf{}, n
+		a := b.zuora.accounts[accountID]
+		a.Subscriptions = []billing.Subscription{{Number: "A-S1", Status: "Active", TermType: "TERMED", Start: "1999-01-01", Currency: "GBP",
+			RatePlans: []billing.RatePlan{{ID: "rp", Name: "Monthly", ProductRatePlanID: "prp"}}}}
+		b.zuora.accounts[accountID] = a
+		_, err := b.syncer.DryRun(t.Context(), b.request())
+		if err != nil || len(n.matches) != 0 {
+			t.Fatalf("a dry run noted %v, %v", n.matches, err)
+		}
+		n.err = hotsync.Errorf(hotsync.CodeStoreUnavailable, "throttled")
+		_, event := b.handle(t, b.request(), 1)
+		if event.Status != hotsync.StatusSucceeded {
+			t.Fatalf("event %s %+v", event.Status, event.Error)
+		}
+		if len(n.matches) != 1 || n.matches[0].ProductRatePlanID != "prp" || n.matches[0].Standing != catalogue.Unmatched ||
+			!slices.Equal(n.matches[0].Subscriptions, []string{"A-S1"}) {
+			t.Errorf("noted %+v", n.matches)
 		}
 	})
 }

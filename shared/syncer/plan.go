@@ -6,15 +6,21 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"hotsync/shared/convergence"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/projection"
 )
 
+// notePlansLimit bounds what a sync waits for the list of rate plans.
+const notePlansLimit = 2 * time.Second
+
 // planned is what a sync is to write, and what there is to say about it.
 type planned struct {
 	changes  []convergence.Change
 	findings []hotsync.Finding
+	matches  []projection.PlanMatch // of the account's rate plans
 }
 
 // plan says what has to change in Limio for an account that belongs there.
@@ -31,8 +37,29 @@ func (s *Syncer) plan(ctx context.Context, t task, in reading, place belonging) 
 		if place.finding != nil {
 			d.Findings = []hotsync.Finding{*place.finding} // instead of what Diff has to say of the link
 		}
-		return planned{d.Changes, slices.Concat(in.findings, want.Findings, d.Findings)}, fmt.Sprintf("%d changes", len(d.Changes)), nil
+		return planned{d.Changes, slices.Concat(in.findings, want.Findings, d.Findings), want.Matches}, fmt.Sprintf("%d changes", len(d.Changes)), nil
 	})
+}
+
+// notePlans keeps which rate plans the account has, while its changes are
+// written; what it returns waits for the end of that. A failure is no failure of
+// the sync: another sync will see the plan.
+func (j *job) notePlans(ctx context.Context, matches []projection.PlanMatch) (wait func()) {
+	if j.Plans == nil || len(matches) == 0 {
+		return func() {}
+	}
+	var g errgroup.Group
+	g.Go(func() error {
+		ctx, cancel := context.WithTimeout(ctx, notePlansLimit)
+		defer cancel()
+		return j.Plans.Note(ctx, matches)
+	})
+	return func() {
+		err := g.Wait()
+		if err != nil {
+			j.Log.WarnContext(ctx, "rate plans not noted", "event_id", j.request.EventID, "code", hotsync.AsError(err).Code, "error", err)
+		}
+	}
 }
 
 // project projects the account. owner is the one a new customer gets, "" for the

@@ -49,6 +49,7 @@ func (j *job) sync(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
+	defer j.notePlans(ctx, p.matches)()
 	err = j.apply(ctx, p.changes)
 	if err != nil {
 		return verdict{}, err

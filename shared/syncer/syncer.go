@@ -62,6 +62,12 @@ type Catalogue interface {
 	Load(ctx context.Context) (*catalogue.Index, []hotsync.Finding, error)
 }
 
+// Plans keeps which rate plans syncs have seen, with their matches, for the
+// console. It writes only when something is new.
+type Plans interface {
+	Note(ctx context.Context, matches []projection.PlanMatch) error
+}
+
 // Settings gives the settings in force.
 type Settings interface {
 	Load(ctx context.Context) (hotsync.Settings, error)
@@ -80,6 +86,7 @@ type Config struct {
 	Zuora       Zuora
 	Limio       Limio
 	Catalogue   Catalogue // nil for none: every plan then gets a stand-in
+	Plans       Plans     // nil keeps nothing
 	Events      Events
 	Ownership   ownership.Store
 	Settings    Settings

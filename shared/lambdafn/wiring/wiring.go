@@ -199,14 +199,17 @@ func (p *Parts) newLimio() (*limio.Client, string) {
 // Syncer gives the syncer over those parts.
 func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
 	l, tenant := p.Limio()
-	return syncer.New(syncer.Config{Zuora: z, Limio: l, Catalogue: p.catalogue(l, tenant), Events: events, Ownership: p.ownership(), Settings: settings, Queue: queue, Tenant: tenant,
+	copies := p.CatalogueStore()
+	return syncer.New(syncer.Config{Zuora: z, Limio: l, Catalogue: cataloguestore.NewCached(l, copies, time.Now, p.Log),
+		Plans: cataloguestore.NewSeenPlans(copies, time.Now), Events: events, Ownership: p.ownership(), Settings: settings, Queue: queue, Tenant: tenant,
 		MaxAttempts: p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000), SearchKey: p.SearchKey, Now: time.Now, Jitter: mathrand.Float64, Log: p.Log, Observe: p.Metrics.Sync})
 }
 
-// catalogue gives Limio's catalogue, kept by the process and, in the events table,
-// for all of them.
-func (p *Parts) catalogue(l *limio.Client, tenant string) *cataloguestore.Cached {
-	return cataloguestore.NewCached(l, cataloguestore.New(p.dynamoDB(), p.Env.Getenv("EVENTS_TABLE"), tenant), time.Now, p.Log)
+// CatalogueStore gives what all processes keep of Limio's catalogue, in the events
+// table.
+func (p *Parts) CatalogueStore() *cataloguestore.Store {
+	_, tenant := p.Limio()
+	return cataloguestore.New(p.dynamoDB(), p.Env.Getenv("EVENTS_TABLE"), tenant)
 }
 
 // ownership gives what is known of who sees what.
