@@ -12,6 +12,7 @@
 package limio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"hotsync/shared/apiclient"
+	"hotsync/shared/hotsync"
 )
 
 // Defaults of Config.
@@ -56,30 +60,14 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Gate can hold calls back: a pause shared by all processes. Implementations
-// are safe for concurrent use.
-type Gate interface {
-	// Allow is asked before every HTTP request; its error ends the call and is
-	// returned to the caller.
-	Allow(ctx context.Context) error
-	// Report is told how every allowed request ended, exactly once: the status (0
-	// without an answer), how long Limio asked to wait, and the error, nil when the
-	// answer was good. context.Canceled says nothing about Limio.
-	Report(ctx context.Context, status int, retryAfter time.Duration, err error)
-}
+// Gate can hold calls back: a pause shared by all processes.
+type Gate = apiclient.Gate
 
 // Client calls Limio. It is safe for concurrent use.
 type Client struct {
-	base        string // scheme and host
-	credentials func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
-	http        *http.Client
-	gate        Gate
-	now         func() time.Time
-	timeout     time.Duration
-	maxBody     int64
-	slots       chan struct{} // one element for each request under way
-	tokens      tokenSource
-	log         *slog.Logger
+	api   *apiclient.Client
+	now   func() time.Time
+	slots chan struct{} // one element for each call under way
 }
 
 // New makes a Client. It makes no request. It fails when the configuration
@@ -95,60 +83,27 @@ func New(cfg Config) (*Client, error) {
 	case cfg.Timeout < 0 || cfg.MaxBody < 0 || cfg.InFlight < 0:
 		return nil, errors.New("limio.New: a limit is below 0")
 	}
-	c := &Client{
-		base:        base,
-		credentials: cfg.Credentials,
-		gate:        cfg.Gate,
-		now:         cfg.Now,
-		timeout:     cfg.Timeout,
-		maxBody:     cfg.MaxBody,
-		log:         cfg.Log,
+	inFlight := cmp.Or(cfg.InFlight, defaultInFlight)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
-	if c.now == nil {
-		c.now = time.Now
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
 	}
-	if c.timeout == 0 {
-		c.timeout = defaultTimeout
+	if cfg.HTTP == nil {
+		cfg.HTTP = apiclient.NewTransport(inFlight)
 	}
-	if c.maxBody == 0 {
-		c.maxBody = defaultMaxBody
-	}
-	if c.log == nil {
-		c.log = slog.Default()
-	}
-	inFlight := cfg.InFlight
-	if inFlight == 0 {
-		inFlight = defaultInFlight
-	}
-	c.slots = make(chan struct{}, inFlight)
-	c.tokens.now, c.tokens.fetch = c.now, c.fetchToken
-	transport := cfg.HTTP
-	if transport == nil {
-		transport = newTransport(inFlight)
-	}
-	c.http = &http.Client{
-		Transport: transport,
-		// An API has no reason to redirect; following one could carry the bearer
-		// token to another host. The 3xx answer is reported as it is.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return c, nil
+	c := &Client{now: cfg.Now, slots: make(chan struct{}, inFlight)}
+	c.api, err = apiclient.New(apiclient.Config{API: "Limio", Base: base, TokenPath: "/oauth2/token", Codes: codes,
+		Credentials: cfg.Credentials, Transport: cfg.HTTP, Gate: cfg.Gate, Timeout: cmp.Or(cfg.Timeout, defaultTimeout),
+		MaxBody: cmp.Or(cfg.MaxBody, defaultMaxBody), Now: cfg.Now, Log: cfg.Log, Refused: c.refused, Unread: answerInvalid})
+	return c, err
 }
 
-// newTransport keeps as many connections open as may be in use, and lets go of
-// idle ones before load balancers do (commonly after 60 s).
-func newTransport(inFlight int) *http.Transport {
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   5 * time.Second,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          inFlight,
-		MaxIdleConnsPerHost:   inFlight,
-		IdleConnTimeout:       50 * time.Second,
-		ExpectContinueTimeout: time.Second,
-	}
-}
+// codes are those of a failure that Limio itself says nothing about.
+var codes = apiclient.Codes{Unauthorized: hotsync.CodeLimioUnauthorized, Refused: hotsync.CodeLimioRefused,
+	RateLimited: hotsync.CodeLimioRateLimited, Unavailable: hotsync.CodeLimioUnavailable, Answer: hotsync.CodeLimioAnswer,
+	Host: hotsync.CodeLimioHost}
 
 // baseURL checks the tenant's address and gives it without a trailing slash.
 func baseURL(raw string) (string, error) {

@@ -3,17 +3,20 @@ package limio
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 
+	"hotsync/shared/apiclient"
 	"hotsync/shared/hotsync"
 )
 
-// maxSent bounds what is looked at of a sent object for its member names.
-const maxSent = 256 << 10
+// Bounds of what is looked at for member names: of a sent object, and of the answer.
+const (
+	maxSent     = 256 << 10
+	maxAnswered = 8 << 10
+)
 
 // refusal is the cause of an error made from an HTTP status outside 2xx. Limio
 // documents no body for one. What it says can repeat the object that was sent, so
@@ -31,22 +34,20 @@ var alreadyExists = regexp.MustCompile(`(?i)\balready exist|\bexists already|\bd
 
 // refused makes an error of an answer outside 2xx. Limio documents 400, 401,
 // 404 and 502; the others are treated by what HTTP says of them.
-func (c *Client) refused(res *http.Response, sent []byte) error {
-	// A body that breaks off still says something; the status is what counts.
-	body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
-	r := &refusal{status: res.StatusCode, members: named(body, sent), taken: alreadyExists.Match(body)}
+func (c *Client) refused(sent apiclient.Request, res *http.Response, body []byte) error {
+	body = body[:min(len(body), maxAnswered)]
+	r := &refusal{status: res.StatusCode, members: named(body, sent.Body), taken: alreadyExists.Match(body)}
 	code, message := verdict(r.status)
 	if len(r.members) > 0 {
 		message += "; its answer names " + strings.Join(r.members, ", ")
 	}
-	return hotsync.Errorf(code, "%d: %s", r.status, message).Because(r).After(retryAfter(res.Header.Get("Retry-After"), c.now()))
+	return hotsync.Errorf(code, "%d: %s", r.status, message).Because(r).
+		After(apiclient.RetryAfter(c.now(), res.Header.Get("Retry-After")))
 }
 
 // verdict says what a status means for the sync.
 func verdict(status int) (hotsync.Code, string) {
 	switch {
-	case status >= 300 && status < 400:
-		return hotsync.CodeLimioHost, "Limio redirected the request; it was not followed"
 	case status == http.StatusUnauthorized:
 		return hotsync.CodeLimioUnauthorized, "Limio refused the token"
 	case status == http.StatusForbidden:

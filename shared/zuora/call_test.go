@@ -39,8 +39,8 @@ func TestHeaders(t *testing.T) {
 		t.Errorf("%d calls were counted, want 2", got)
 	}
 	want := []http.Header{
-		{"User-Agent": {"hotsync"}, "Content-Type": {"application/x-www-form-urlencoded"}, "Zuora-Track-Id": {"0195f3d2c9f07cc9a1b2c3d4e5f60718"}},
-		{"User-Agent": {"hotsync"}, "Authorization": {"Bearer 0123456789abcdef0123456789abcdef"}, "Zuora-Version": {"2025-08-12"},
+		{"User-Agent": {"hotsync"}, "Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}, "Zuora-Track-Id": {"0195f3d2c9f07cc9a1b2c3d4e5f60718"}},
+		{"User-Agent": {"hotsync"}, "Accept": {"application/json"}, "Authorization": {"Bearer 0123456789abcdef0123456789abcdef"}, "Zuora-Version": {"2025-08-12"},
 			"Zuora-Track-Id": {"0195f3d2c9f07cc9a1b2c3d4e5f60718"}},
 	}
 	var got []http.Header
@@ -383,7 +383,7 @@ func TestLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `level=DEBUG msg="zuora call" method=POST path=/oauth/token status=200 zuora_request_id=""
+	want := `level=DEBUG msg="zuora call" method=POST path=/oauth/token status=200
 level=DEBUG msg="zuora call" method=GET path=/object-query/accounts status=200 zuora_request_id=8b4ab5a5-1d2f
 `
 	if diff := cmp.Diff(want, log.String()); diff != "" {

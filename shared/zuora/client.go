@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"hotsync/shared/apiclient"
 	"hotsync/shared/hotsync"
 )
 
@@ -32,18 +31,8 @@ type Limits struct {
 	ObjectQuery int
 }
 
-// Gate can hold calls back: a pause shared by all processes. Implementations
-// are safe for concurrent use.
-type Gate interface {
-	// Allow is asked before every HTTP request; its error ends the call and is
-	// returned to the caller.
-	Allow(ctx context.Context) error
-	// Report is told how every allowed request ended, exactly once: the status
-	// (0 without an answer), how long Zuora asked to wait, and the error, nil when
-	// the answer was good. An error that is context.Canceled or
-	// context.DeadlineExceeded came from the caller and says nothing about Zuora.
-	Report(ctx context.Context, status int, retryAfter time.Duration, err error)
-}
+// Gate can hold calls back: a pause shared by all processes.
+type Gate = apiclient.Gate
 
 // Config says how to reach a Zuora tenant. BaseURL and Credentials are needed;
 // the zero value of every other member is a usable default.
@@ -65,21 +54,13 @@ type Config struct {
 
 // Client reads from one Zuora tenant. It is safe for concurrent use.
 type Client struct {
-	base           *url.URL
-	credentials    func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
-	transport      http.RoundTripper
-	gate           Gate
-	timeout        time.Duration
+	api            *apiclient.Client
 	previewTimeout time.Duration
-	maxBody        int64
 	maxPages       int
 	now            func() time.Time
-	log            *slog.Logger
 
-	tokens        tokens
 	defaults      *pool
 	objectQuery   *pool
-	calls         atomic.Int64
 	rateLimited   atomic.Int64
 	rateRemaining atomic.Int64
 }
@@ -91,51 +72,40 @@ func New(cfg Config) (_ *Client, err error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := url.Parse(address)
-	if err != nil {
-		return nil, err
-	}
 	if cfg.Credentials == nil {
 		return nil, errors.New("no credentials")
 	}
-	c := &Client{base: base, credentials: cfg.Credentials, transport: cfg.Transport, gate: cfg.Gate,
-		timeout: orDefault(cfg.Timeout, DefaultTimeout), previewTimeout: orDefault(cfg.PreviewTimeout, DefaultPreviewTimeout), maxBody: orDefault(cfg.MaxBody, DefaultMaxBody),
-		maxPages: orDefault(cfg.MaxPages, DefaultMaxPages), now: cfg.Now, log: cfg.Log}
-	if c.now == nil {
-		c.now = time.Now
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	c := &Client{now: cfg.Now, previewTimeout: orDefault(cfg.PreviewTimeout, DefaultPreviewTimeout),
+		maxPages: orDefault(cfg.MaxPages, DefaultMaxPages)}
 	c.defaults = newPool("Default", orDefault(cfg.Limits.Default, DefaultConcurrency), c.now)
 	c.objectQuery = newPool("Object Query", orDefault(cfg.Limits.ObjectQuery, ObjectConcurrency), c.now)
 	c.rateRemaining.Store(unknown)
-	if c.transport == nil {
-		c.transport = newTransport(c.defaults.max + c.objectQuery.max)
+	if cfg.Transport == nil {
+		cfg.Transport = apiclient.NewTransport(c.defaults.max + c.objectQuery.max)
 	}
-	return c, nil
+	c.api, err = apiclient.New(apiclient.Config{API: "Zuora", Base: address, TokenPath: "/oauth/token", Codes: codes,
+		Credentials: cfg.Credentials, Transport: cfg.Transport, Gate: cfg.Gate, Timeout: orDefault(cfg.Timeout, DefaultTimeout),
+		MaxBody: orDefault(cfg.MaxBody, DefaultMaxBody), Now: cfg.Now, Log: cfg.Log, RequestID: "Zuora-Request-Id",
+		Refused: c.refused, Unread: c.unread, ReadToken: readToken, Header: trackHeader, Observe: c.observe})
+	return c, err
 }
+
+// codes are those of a failure that Zuora itself says nothing about.
+var codes = apiclient.Codes{Unauthorized: hotsync.CodeZuoraUnauthorized, Refused: hotsync.CodeZuoraRefused,
+	RateLimited: hotsync.CodeZuoraRateLimited, Unavailable: hotsync.CodeZuoraUnavailable, Answer: hotsync.CodeZuoraAnswer,
+	Host: hotsync.CodeZuoraHost}
 
 func orDefault[T int | int64 | time.Duration](value, fallback T) T {
 	if value > 0 {
 		return value
 	}
 	return fallback
-}
-
-// newTransport is http.DefaultTransport for one host and many calls at once. A
-// frozen Lambda wakes up with connections that are long dead: pings find out.
-func newTransport(idle int) *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    5 * time.Second,
-		ForceAttemptHTTP2:      true,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 2 * time.Second},
-		MaxIdleConnsPerHost:    idle,
-		IdleConnTimeout:        60 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
 }
 
 // Budget is how much of Zuora's limits this process uses, and what Zuora last
@@ -150,7 +120,7 @@ type Budget struct {
 
 // Budget gives the state of this process.
 func (c *Client) Budget() Budget {
-	return Budget{Calls: c.calls.Load(), RateLimited: c.rateLimited.Load(), RateRemaining: c.rateRemaining.Load(),
+	return Budget{Calls: c.api.Calls(), RateLimited: c.rateLimited.Load(), RateRemaining: c.rateRemaining.Load(),
 		Default: c.defaults.budget(), ObjectQuery: c.objectQuery.budget()}
 }
 
@@ -159,19 +129,14 @@ type trackKey struct{}
 // WithTrackID gives a context whose calls carry the event's id in
 // Zuora-Track-Id, so that Zuora's support can find them.
 func WithTrackID(ctx context.Context, eventID string) context.Context {
-	return context.WithValue(ctx, trackKey{}, plainID(strings.TrimPrefix(eventID, "event-")))
+	return context.WithValue(ctx, trackKey{}, apiclient.PlainID(strings.TrimPrefix(eventID, "event-")))
 }
 
-// plainID keeps what Zuora allows in a track id: up to 64 ASCII characters, and
-// of those, to be safe, no punctuation.
-func plainID(id string) string {
-	id = strings.Map(func(r rune) rune {
-		switch {
-		case r >= '0' && r <= '9', r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r == '-', r == '_':
-			return r
-		default:
-			return -1
-		}
-	}, id)
-	return id[:min(len(id), 64)]
+// trackHeader tells Zuora's support the event.
+func trackHeader(ctx context.Context) http.Header {
+	id, ok := ctx.Value(trackKey{}).(string)
+	if !ok || id == "" {
+		return nil
+	}
+	return http.Header{"Zuora-Track-Id": {id}}
 }

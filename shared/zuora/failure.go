@@ -9,11 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"hotsync/shared/apiclient"
 	"hotsync/shared/hotsync"
 )
-
-// maxRetryAfter bounds what Zuora can ask us to wait.
-const maxRetryAfter = time.Hour
 
 // codeBadFilter is what Object Query says of a field that cannot be filtered by.
 const codeBadFilter = "50000027"
@@ -140,10 +138,10 @@ func classify(f *failure, h http.Header, now time.Time) *hotsync.Error {
 	e := hotsync.Errorf(code, "%s (%s)", messages[code], f).Because(f)
 	switch {
 	case code == hotsync.CodeZuoraRateLimited:
-		return e.After(retryAfter(now, h.Get("Retry-After"), h.Get("Ratelimit-Reset")))
+		return e.After(apiclient.RetryAfter(now, h.Get("Retry-After"), h.Get("Ratelimit-Reset")))
 	case code.Transient():
 		// Ratelimit-Reset is on every answer and says nothing about this one.
-		return e.After(retryAfter(now, h.Get("Retry-After")))
+		return e.After(apiclient.RetryAfter(now, h.Get("Retry-After")))
 	}
 	return e
 }
@@ -260,22 +258,6 @@ var words = map[string]hotsync.Code{
 	"INVALID_TYPE":           hotsync.CodeZuoraRefused,
 	"INVALID_VALUE":          hotsync.CodeZuoraRefused,
 	"MALFORMED_QUERY":        hotsync.CodeZuoraRefused,
-}
-
-// retryAfter takes the first header that says something: seconds, or a date as
-// Retry-After may have it (RFC 9110, section 10.2.3).
-func retryAfter(now time.Time, headers ...string) time.Duration {
-	for _, h := range headers {
-		seconds, err := strconv.ParseFloat(strings.TrimSpace(h), 64)
-		if err == nil && seconds >= 0 {
-			return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
-		}
-		at, err := http.ParseTime(h)
-		if err == nil {
-			return min(max(0, at.Sub(now)), maxRetryAfter)
-		}
-	}
-	return 0
 }
 
 // said gives the failure that err was made from, if any.

@@ -86,7 +86,7 @@ func TestErrorShapes(t *testing.T) {
 		{name: "two answers", status: 200, want: hotsync.CodeZuoraAnswer, body: accountBody(accountID, number) + `{}`},
 		{name: "wrong type inside", status: 200, want: hotsync.CodeZuoraAnswer, body: `{"success":true,"basicInfo":{"id":42}}`},
 		{name: "nesting", status: 200, want: hotsync.CodeZuoraAnswer, body: `{"success":true,"x":` + strings.Repeat("[", 100_000)},
-		{name: "204", status: 204, want: hotsync.CodeZuoraRefused},
+		{name: "204", status: 204, want: hotsync.CodeZuoraAnswer}, // good, and without what was asked for
 		{name: "400 without a body", status: 400, want: hotsync.CodeZuoraRefused},
 		{name: "404 of a proxy", status: 404, want: hotsync.CodeZuoraUnavailable, body: `<html>`},
 		{name: "405", status: 405, want: hotsync.CodeZuoraRefused, body: `{"reasons":[{"code":50000045,"message":"m"}]}`},

@@ -36,7 +36,7 @@ func FuzzFailure(f *testing.F) {
 		if !slices.Contains(hotsync.Codes(), e.Code) || messages[e.Code] == "" {
 			t.Fatalf("code %q is not in the tables", e.Code)
 		}
-		if e.RetryAfter < 0 || e.RetryAfter > maxRetryAfter {
+		if e.RetryAfter < 0 || e.RetryAfter > time.Hour {
 			t.Fatalf("RetryAfter = %s", e.RetryAfter)
 		}
 		for _, c := range got.codes {
@@ -110,10 +110,8 @@ func FuzzAnswers(f *testing.F) {
 				t.Fatalf("account id %q", c.ref.ID)
 			}
 		}
-		value, life, err := readToken(strings.NewReader(body))
-		if err == nil && (value == "" || strings.ContainsAny(value, " \r\n") || life < 0 || life > maxTokenLife) {
-			t.Fatalf("token %q for %s", value, life)
-		}
+		_, err = readToken(strings.NewReader(body))
+		_ = unreadable(err)
 		_, err = readDescribe(strings.NewReader(body), "X__c")
 		_ = unreadable(err)
 	})
