@@ -2,7 +2,8 @@
 // hold the template to its rules and for the tables of docs/ that are made from
 // it. Unlike package template it leaves nothing out and decides no condition.
 //
-// Intrinsic functions that name something are kept readable: !Ref X is the text
+// A choice by a condition of chosen is made: the template is read as one that
+// makes its own tables and uses AWS's keys. Intrinsic functions that name something are kept readable: !Ref X is the text
 // ${X}, !GetAtt X.Arn is ${X.Arn}, !Sub is its text. The others are mappings
 // with one member, such as {"Fn::If": [condition, then, otherwise]}.
 package deployment
@@ -115,8 +116,25 @@ func plain(n *yaml.Node) any {
 	}
 }
 
+// chosen are conditions that are decided while reading, as the parameters'
+// defaults decide them.
+var chosen = map[string]bool{"MakesEventsTable": true, "MakesSettingsTable": true, "MakesOwnershipTable": true, "MakesSearchKey": true,
+	"HasKey": false, "HasConsoleUrl": false, "ProtectsTables": true, "CapsLoginApi": false, "ReservesLogin": false}
+
 func call(name string, arg any) any {
 	switch name {
+	case "If":
+		list, _ := arg.([]any)
+		if len(list) == 3 {
+			holds, ok := chosen[Text(list[0])]
+			switch {
+			case ok && holds:
+				return list[1]
+			case ok:
+				return list[2]
+			}
+		}
+		return map[string]any{"Fn::If": arg}
 	case "Ref":
 		return "${" + Text(arg) + "}"
 	case "GetAtt":

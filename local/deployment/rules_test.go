@@ -231,7 +231,6 @@ func TestTablesAreProtected(t *testing.T) {
 		for path, got := range map[string]any{
 			"PointInTimeRecoveryEnabled": deployment.Object(p["PointInTimeRecoverySpecification"])["PointInTimeRecoveryEnabled"],
 			"SSEEnabled":                 deployment.Object(p["SSESpecification"])["SSEEnabled"],
-			"DeletionProtectionEnabled":  p["DeletionProtectionEnabled"],
 		} {
 			if deployment.Text(got) != "true" {
 				t.Errorf("%s: %s is %v, want true", table.ID, path, got)
@@ -240,15 +239,74 @@ func TestTablesAreProtected(t *testing.T) {
 		if got := deployment.Text(p["BillingMode"]); got != "PAY_PER_REQUEST" {
 			t.Errorf("%s: BillingMode is %q", table.ID, got)
 		}
-		for _, policy := range []string{"DeletionPolicy", "UpdateReplacePolicy"} {
-			if got := deployment.Text(table.Attributes[policy]); got != "Retain" {
-				t.Errorf("%s: %s is %q, want Retain", table.ID, policy, got)
-			}
+		if got := deployment.Text(p["DeletionProtectionEnabled"]); got != "${ProtectTables}" {
+			t.Errorf("%s: DeletionProtectionEnabled is %q", table.ID, got)
+		}
+		keeps(t, table)
+	}
+	// A table is of no use without the key of the hashes in it.
+	key, _ := tmpl.Resource("SearchKeySecret")
+	keeps(t, key)
+	for _, p := range tmpl.Parameters {
+		if p.Name == "ProtectTables" && p.Default != "true" {
+			t.Errorf("tables are not protected by default")
 		}
 	}
 	events, _ := tmpl.Resource("EventsTable")
 	if got := deployment.Text(deployment.Object(events.Properties["TimeToLiveSpecification"])["Enabled"]); got != "true" {
 		t.Errorf("events do not expire")
+	}
+}
+
+// keeps wants a resource to outlive its stack, but not a creation that failed:
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
+func keeps(t *testing.T, r deployment.Resource) {
+	t.Helper()
+	for policy, want := range map[string]string{"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"} {
+		if got := deployment.Text(r.Attributes[policy]); got != want {
+			t.Errorf("%s: %s is %q, want %s", r.ID, policy, got, want)
+		}
+	}
+}
+
+// A deployment can be repeated after one that failed or was deleted: what may be
+// left behind, or whose name stays taken for a while, has no name of ours. A
+// queue's is taken for 60 seconds, a secret's until its recovery window ends.
+func TestNothingLeftBehindIsInTheWay(t *testing.T) {
+	t.Parallel()
+
+	_, tmpl := load(t)
+	for typ, property := range map[string]string{typeTable: "TableName", typeQueue: "QueueName", "AWS::SecretsManager::Secret": "Name"} {
+		for _, r := range tmpl.Of(typ) {
+			if r.Properties[property] != nil {
+				t.Errorf("%s is named %v", r.ID, r.Properties[property])
+			}
+		}
+	}
+}
+
+// TestQueuesRefuseTheClear wants every queue under the policy that refuses what
+// does not come over TLS.
+func TestQueuesRefuseTheClear(t *testing.T) {
+	t.Parallel()
+
+	_, tmpl := load(t)
+	policy, ok := tmpl.Resource("OnlyOverTLS")
+	if !ok {
+		t.Fatal("no policy")
+	}
+	statements, _ := deployment.Object(policy.Properties["PolicyDocument"])["Statement"].([]any)
+	if len(statements) != 1 {
+		t.Fatalf("%d statements", len(statements))
+	}
+	s := deployment.Object(statements[0])
+	if secure := deployment.Object(deployment.Object(s["Condition"])["Bool"])["aws:SecureTransport"]; deployment.Text(s["Effect"]) != "Deny" || secure != "false" {
+		t.Errorf("the policy's statement is %v", s)
+	}
+	for _, q := range tmpl.Of(typeQueue) {
+		if !slices.Contains(deployment.Texts(policy.Properties["Queues"]), "${"+q.ID+"}") || !slices.Contains(deployment.Texts(s["Resource"]), "${"+q.ID+".Arn}") {
+			t.Errorf("%s is not under the policy", q.ID)
+		}
 	}
 }
 
