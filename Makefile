@@ -118,10 +118,11 @@ fmt: ## format the code
 define sam_build
 .PHONY: build-$(1)Function
 build-$(1)Function:
-	GOOS=linux GOARCH=arm64 $(GOBUILD) -o .hotsync/sam-build/$(2)/bootstrap ./functions/$(2)
-	cp .hotsync/sam-build/$(2)/bootstrap "$$(ARTIFACTS_DIR)/bootstrap"
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -o .hotsync/sam-build/$(1)/bootstrap ./functions/$(2)
+	cp .hotsync/sam-build/$(1)/bootstrap "$$(ARTIFACTS_DIR)/bootstrap"
 endef
 $(eval $(call sam_build,Login,login))
+$(eval $(call sam_build,LoginApi,login))
 $(eval $(call sam_build,Sync,sync))
 $(eval $(call sam_build,DeadLetter,deadletter))
 $(eval $(call sam_build,Console,console))

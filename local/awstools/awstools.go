@@ -67,9 +67,22 @@ func (tools Tools) Environment(extra ...string) []string {
 	return append(env, extra...)
 }
 
-// Run runs a program in dir and returns what it printed; the test fails when it
-// fails.
+// Run runs a program in dir and returns all that it printed; the test fails when
+// it fails.
 func (tools Tools) Run(t testing.TB, dir string, env []string, program string, args ...string) string {
+	t.Helper()
+	out, errs := tools.run(t, dir, env, program, args)
+	return out + errs
+}
+
+// Output is Run, for what it printed to its standard output.
+func (tools Tools) Output(t testing.TB, dir string, env []string, program string, args ...string) string {
+	t.Helper()
+	out, _ := tools.run(t, dir, env, program, args)
+	return out
+}
+
+func (tools Tools) run(t testing.TB, dir string, env []string, program string, args []string) (string, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -81,7 +94,7 @@ func (tools Tools) Run(t testing.TB, dir string, env []string, program string, a
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out.Bytes(), errs.Bytes())
 	}
-	return out.String() + errs.String()
+	return out.String(), errs.String()
 }
 
 // Moto starts a moto server of the test's own and returns its address.

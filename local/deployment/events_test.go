@@ -26,7 +26,7 @@ type answer struct {
 }
 
 // sampleFunctions tells by the beginning of its name whose event a file is.
-var sampleFunctions = map[string]string{"cognito": "LoginFunction", "http": "LoginFunction", "rest": "LoginFunction",
+var sampleFunctions = map[string]string{"cognito": "LoginFunction", "http": "LoginApiFunction", "rest": "LoginApiFunction",
 	"sqs": "SyncFunction", "deadletter": "DeadLetterFunction", "callout": "CalloutFunction", "console": "ConsoleFunction"}
 
 // sampleStatus is the HTTP status that an event of an API gets.

@@ -15,7 +15,7 @@ import (
 )
 
 // optional are variables that a function starts without, whatever they hold.
-var optional = map[string]string{
+var optional = map[string]string{"CONSOLE_GROUPS": "empty: the groups named after the roles",
 	"LOG_LEVEL":   "anything unknown is info",
 	"CONSOLE_URL": "empty takes the request's own host",
 }

@@ -123,7 +123,7 @@ func checkAnswer(t *testing.T, function string, payload []byte) {
 		ok = a.TriggerSource == "PostAuthentication_Authentication"
 	case "SyncFunction", "DeadLetterFunction":
 		ok = a.Failures != nil && len(*a.Failures) == 0
-	case "CalloutFunction":
+	case "CalloutFunction", "LoginApiFunction":
 		ok = a.StatusCode == http.StatusAccepted
 	case "ConsoleFunction":
 		ok = a.StatusCode == http.StatusSeeOther

@@ -23,7 +23,7 @@ const (
 // ignoredFunctionProperties concern permissions, deployment and observation.
 var ignoredFunctionProperties = []string{
 	"Architectures", "AutoPublishAlias", "DeploymentPreference", "Description", "KmsKeyArn", "LoggingConfig", "PermissionsBoundary",
-	"Policies", "PropagateTags", "Role", "RuntimeManagementConfig", "SnapStart", "Tags", "Tracing",
+	"Policies", "PropagateTags", "ReservedConcurrentExecutions", "Role", "RuntimeManagementConfig", "SnapStart", "Tags", "Tracing",
 }
 
 var folder = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)

@@ -78,7 +78,7 @@ func (m *metered) measureLogin(ctx context.Context, token string, want string) (
 	}
 	for _, call := range m.meter.Taken() {
 		switch {
-		case call.Function == "LoginFunction":
+		case call.Function == "LoginApiFunction":
 			c.login = append(c.login, call)
 		case call.Function == "SyncFunction" && call.Service == "dynamodb":
 			c.sync = append(c.sync, call)
