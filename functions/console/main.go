@@ -40,6 +40,7 @@ func run() int {
 		Limio:     limio,
 		DryRunner: p.Syncer(events, queue, zuora, settings),
 		Catalogue: p.CatalogueStore(),
+		Owners:    p.Ownership(),
 		Tokens:    tokens,
 		Staff: staff.New(staff.Config{
 			Issuer:      p.Env.Text("CONSOLE_ISSUER", "the issuer that staff sign in with"),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"hotsync/shared/claims"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/syncer"
@@ -24,6 +25,7 @@ type accountView struct {
 	Links     []link
 	CanDryRun bool
 	DryRun    *syncer.DryRun
+	Sides     *sidesView    // read with the dry run
 	Groups    []changeGroup // of the dry run
 	Problem   *hotsync.Problem
 	Now       time.Time
@@ -47,13 +49,64 @@ type limioObject struct {
 	At time.Time // of the latest write
 }
 
-// accountKey reads the account that a path names: an id or a number.
+// accountKey reads the account that a path names: an id or a number, by the same
+// rules as a claim's.
 func accountKey(r *http.Request) (string, error) {
 	key := strings.TrimSpace(r.PathValue("key"))
-	if key == "" || len(key) > 100 {
+	if !isAccountKey(key) {
 		return "", hotsync.Errorf(hotsync.CodeNotFound, "That is no account id or number.")
 	}
 	return key, nil
+}
+
+// isAccountKey reports whether the text is one account's id or number.
+func isAccountKey(text string) bool {
+	accounts, _ := claims.Parse([]any{text})
+	return len(accounts) == 1 && accounts[0] == text
+}
+
+// sidesView is both sides of an account, read now.
+type sidesView struct {
+	At     time.Time
+	Owner  string
+	Rows   []syncer.Compared
+	Logins []seenBy
+	Linked int  // logins that hotsync knows to be linked to the owner
+	Known  bool // Linked could be read
+}
+
+// seenBy is a login to which Limio shows the account.
+type seenBy struct {
+	Provider string // its name, or the issuer
+	Subject  string // masked
+}
+
+// sidesOf tells who sees an account by the names of the providers.
+func (c *console) sidesOf(ctx context.Context, found syncer.DryRun) *sidesView {
+	out := &sidesView{At: c.Now(), Owner: found.Sides.Owner, Rows: found.Sides.Subscriptions}
+	s, err := c.Settings.Load(ctx)
+	if err != nil {
+		c.Log.WarnContext(ctx, "providers not read", "error", err)
+	}
+	for _, who := range found.Sides.Logins {
+		p, _ := s.Provider(who.Issuer)
+		out.Logins = append(out.Logins, seenBy{cmp.Or(p.Name, who.Issuer), mask(who.Subject)})
+	}
+	if c.Owners == nil || out.Owner == "" {
+		return out
+	}
+	owner, err := c.Owners.Owner(ctx, out.Owner)
+	if err != nil {
+		c.Log.WarnContext(ctx, "owner not read", "error", err)
+		return out
+	}
+	out.Known = true
+	for _, m := range owner.Logins {
+		if m.Linked {
+			out.Linked++
+		}
+	}
+	return out
 }
 
 func (c *console) accountPage(w http.ResponseWriter, r *http.Request, m member) error {
@@ -70,9 +123,6 @@ func (c *console) showAccount(w http.ResponseWriter, r *http.Request, m member, 
 	found, err := c.search(r.Context(), filter{Account: page.Key}, 0, get(r.URL.Query(), "cursor"), true)
 	if err != nil {
 		return err
-	}
-	if len(found.Events) == 0 && page.DryRun == nil && page.Problem == nil && !hotsync.IsAccountID(page.Key) && get(r.URL.Query(), "cursor") == "" {
-		return hotsync.Errorf(hotsync.CodeNotFound, "No sync of an account %q is known.", clip(page.Key, 60))
 	}
 	for i, e := range found.Events {
 		e.ChangeCount, e.AttemptCount, e.FindingCount, e.AttentionCount = len(e.Changes), len(e.Attempts), len(e.Findings), hotsync.AttentionCount(e.Findings)
@@ -167,9 +217,6 @@ func (c *console) requestFor(ctx context.Context, key string) (hotsync.SyncReque
 			break
 		}
 	}
-	if len(found.Events) == 0 && request.AccountID == "" {
-		return request, hotsync.Errorf(hotsync.CodeNotFound, "No sync of an account %q is known.", clip(key, 60))
-	}
 	request.Account = cmp.Or(request.AccountID, key)
 	request.Trigger = hotsync.TriggerConsole
 	return request, nil
@@ -218,6 +265,7 @@ func (c *console) dryRun(w http.ResponseWriter, r *http.Request, m member) error
 		result = string(page.Problem.Code)
 	} else {
 		page.DryRun, page.Groups, page.Account = &found, groupChanges(found.Changes), found.Account
+		page.Sides = c.sidesOf(r.Context(), found)
 	}
 	c.record(r.Context(), m, act{Action: "dry_run", Account: request.Account, Result: result})
 	return c.showAccount(w, r, m, page)

@@ -17,6 +17,7 @@ import (
 	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/syncer"
 )
 
 func TestAccountPage(t *testing.T) {
@@ -48,7 +49,7 @@ func TestAccountPage(t *testing.T) {
 			t.Errorf("%s: the Limio ids are missing", key)
 		}
 	}
-	for path, status := range map[string]int{"/accounts/A-unknown": 404, "/accounts/" + url.PathEscape("<b>"): 404, "/accounts/" + strings.Repeat("x", 200): 404,
+	for path, status := range map[string]int{"/accounts/A-unknown": 200, "/accounts/" + url.PathEscape("<b>"): 404, "/accounts/" + strings.Repeat("x", 200): 404,
 		"/accounts/" + strings.Repeat("0", 32): 200, "/accounts/A00000042?cursor=x": 400} {
 		a := c.get(path)
 		a.wantStatus(t, status)
@@ -103,7 +104,7 @@ func TestDryRun(t *testing.T) {
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
 	a.wantNoHTML(t)
-	if got := a.Text("#h-dry"); got != "Dry run: a sync now would make 4 changes" {
+	if got := a.Text("#h-dry"); got != "A sync now would make 4 changes" {
 		t.Errorf("the dry run says %q", got)
 	}
 	if got := a.Texts(".before-after .after")[0]; got != "j•••@example.org" {
@@ -115,7 +116,7 @@ func TestDryRun(t *testing.T) {
 	b.sides.zuora = hotsync.Errorf(hotsync.CodeZuoraUnavailable, "Zuora answered 503.")
 	a = c.post("/accounts/A00000042/dryrun", nil)
 	a.wantStatus(t, http.StatusServiceUnavailable)
-	if got := a.Text("[role=alert] b"); got != "The dry run did not work: Zuora answered 503." || a.Count("ol.line") != 1 {
+	if got := a.Text("[role=alert] b"); got != "Zuora and Limio could not be compared: Zuora answered 503." || a.Count("ol.line") != 1 {
 		t.Errorf("a failed dry run says %q", got)
 	}
 	if got := len(b.acts.list); got != 2 {
@@ -362,5 +363,45 @@ func TestAuditPage(t *testing.T) {
 	c.get("/audit?day=x").wantStatus(t, http.StatusBadRequest)
 	if got := c.get("/audit?day=2026-11-01").Text(".empty h2"); got != "Nothing was done" {
 		t.Errorf("a day without acts shows %q", got)
+	}
+}
+
+// TestAccountSides: what both sides have now, and who sees it, for any account.
+func TestAccountSides(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	b.settings.value.Providers = []hotsync.Provider{{Name: "direct", Issuer: "https://login.example.com/"}}
+	both := &syncer.Side{Status: "active", Plan: "Digital Monthly", Amount: "9.99", Currency: "GBP", Next: "2026-12-01"}
+	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: sample.Account.ID, Number: "A-unknown"}, Sides: syncer.Sides{Customer: "cus-1", Owner: "id-1",
+		Logins: []hotsync.Identity{{Issuer: "https://login.example.com/", Subject: "auth0|64c1d0aa91e24b5f7d1e22b9"}},
+		Subscriptions: []syncer.Compared{
+			{Number: "A-S1", Plans: []string{"UK Monthly"}, Offers: []string{"/offers/Digital"}, Zuora: both, Limio: both},
+			{Number: "A-S2", Plans: []string{"<i>"}, Zuora: both},
+			{Number: "A-S3", Limio: &syncer.Side{Status: "cancelled", Plan: "Gone"}},
+		}}}
+	b.signIn("viewer").post("/accounts/A-unknown/dryrun", nil).wantStatus(t, http.StatusForbidden)
+	c := b.signIn("operator")
+	a := c.get("/accounts/A-unknown")
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	a = c.post(a.Attrs("form[action$=dryrun]", "action")[0], nil)
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	a.wantNoHTML(t)
+	rows := a.Texts(".sides tbody tr")
+	for i, want := range []string{"the same", "not in Limio", "not in this account"} {
+		if i >= len(rows) || !strings.Contains(rows[i], want) {
+			t.Errorf("row %d of %q, want %q", i, rows, want)
+		}
+	}
+	text := a.Text("main")
+	if strings.Contains(a.body, "64c1d0aa91e24b5f7d1e22b9") || !strings.Contains(text, "of direct") || !strings.Contains(text, "linked 2 logins to this owner") {
+		t.Errorf("who sees it is told as %q", text)
+	}
+	a = c.post("/accounts/A-unknown/sync", nil)
+	a.wantStatus(t, http.StatusOK)
+	if len(b.queue.sent) != 1 || b.queue.sent[0].Account != "A-unknown" {
+		t.Errorf("queued %+v", b.queue.sent)
 	}
 }

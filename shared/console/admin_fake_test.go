@@ -9,6 +9,7 @@ import (
 
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/ownership"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncer"
 )
@@ -121,4 +122,9 @@ func (s *sides) DryRun(_ context.Context, r hotsync.SyncRequest) (syncer.DryRun,
 	defer s.mu.Unlock()
 	s.dryRuns = append(s.dryRuns, r)
 	return s.would, s.zuora
+}
+
+// Owner is one to which two logins are linked.
+func (s *sides) Owner(_ context.Context, id string) (ownership.Owner, error) {
+	return ownership.Owner{ID: id, Logins: map[string]ownership.Member{"a": {Linked: true}, "b": {}, "c": {Linked: true}}}, s.limio
 }

@@ -35,7 +35,7 @@ func press(button, then string) step {
 }
 
 func adminStates(b *bundle) []adminState {
-	save, check := `.save-bar button[value="save"]`, `.save-bar button[value="check"]`
+	save, check := `.save-bar button[value="review"]`, `.save-bar button[value="check"]`
 	claims := `{"iss": "http://127.0.0.1:2", "sub": "person-4711", "zuora_account_ids": ["A00000001", "A404", "not?an account"], "email": "x"}`
 	meanwhile := func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
 		s := b.settings.value
@@ -51,7 +51,12 @@ func adminStates(b *bundle) []adminState {
 		{"settings-wrong", "admin", "/settings", []step{set("f-timeZone", "Mars"), set("f-providers-1-claims-0-type", "acount"), set("f-providers-0-issuer", "http://x.example.com"), press(save, "[role=alert]")}},
 		{"settings-checked", "admin", "/settings", []step{press(check, "#h-checks")}},
 		{"settings-conflict", "admin", "/settings", []step{set("f-timeZone", "Europe/London"), meanwhile, press(save, ".note.warn")}},
-		{"settings-saved", "admin", "/settings", []step{set("f-timeZone", "Europe/Rome"), press(save, ".note.good")}},
+		{"settings-saved", "admin", "/settings", []step{set("f-timeZone", "Europe/Rome"), press(save, ".review"), set("note", "moved to Rome"), press(`button[value="save"]`, ".note.good")}},
+		{"settings-review", "admin", "/settings", []step{chromedp.Click("#f-hotSync"), set("f-providers-0-name", "customers"), press(save, ".review")}},
+		{"settings-preset", "admin", "/settings", []step{set("preset", "auth0"), press(`button[value="add-provider"]`, "#p-3")}},
+		{"settings-tested", "admin", "/settings", []step{chromedp.Click("#p-1 .test summary"), set("f-test-0", claims), press(`button[value="test:0"]`, "#p-1 .test [role=status]")}},
+		{"me", "admin", "/me", nil},
+		{"me-other", "admin", "/me?of=staff-operator", nil},
 		{"settings-history", "admin", "/settings/history", nil},
 		{"settings-version", "admin", "/settings/history/4", nil},
 		{"tryout", "operator", "/tryout", nil},
@@ -117,8 +122,13 @@ func TestSettingsWithoutScripts(t *testing.T) {
 		chromedp.SendKeys("#f-providers-2-name", "partner"), chromedp.SendKeys("#f-providers-2-issuer", "https://id.partner.example.com"),
 		chromedp.SendKeys("#f-providers-2-audiences", "shop"), press(`button[value="add-claim:2"]`, "#p-3-c-2"),
 		chromedp.SendKeys("#f-providers-2-claims-0-claim", "accounts"), chromedp.Click(`button[value="remove:2.1"]`), chromedp.WaitNotPresent("#p-3-c-2"), chromedp.WaitReady("#p-3-c-1"))
-	// The key Enter in a field saves, whatever buttons are in the form.
-	do(t, ctx, chromedp.SendKeys("#f-providers-2-name", "\r"), chromedp.WaitReady(".note.good"))
+	// The key Enter in a field leads to the review, whatever buttons are in the form,
+	// and Enter in the reason is part of it.
+	do(t, ctx, chromedp.SendKeys("#f-providers-2-name", "\r"), chromedp.WaitReady(".review"), chromedp.SendKeys("#note", "a partner\r"))
+	if got := b.settings.value.Version; got != 4 {
+		t.Fatalf("Enter saved version %d", got)
+	}
+	do(t, ctx, press(`button[value="save"]`, ".note.good"))
 	got := b.settings.value.Providers[2]
 	if got.Name != "partner" || got.Issuer != "https://id.partner.example.com" || len(got.Claims) != 1 || got.Claims[0].Claim != "accounts" || !got.Claims[0].NamesZuoraAccount() {
 		t.Errorf("saved %+v", got)
@@ -153,8 +163,9 @@ func TestSetUpOnTheWholeSystem(t *testing.T) {
 		t.Errorf("trying a login wrote to Limio: %+v", got)
 	}
 
-	do(t, ctx, chromedp.Navigate(s.URL+"/settings"), chromedp.WaitReady("#f-timeZone"), set("f-timeZone", "Europe/London"), press(`.save-bar button[value="save"]`, ".note.good"),
-		chromedp.Navigate(s.URL+"/settings/history/1"), press("form[action$=restore] button", ".note.good"))
+	do(t, ctx, chromedp.Navigate(s.URL+"/settings"), chromedp.WaitReady("#f-timeZone"), set("f-timeZone", "Europe/London"), press(`.save-bar button[value="review"]`, ".review"),
+		set("note", "tidied up"), press(`.review button[value="save"]`, ".note.good"),
+		chromedp.Navigate(s.URL+"/settings/history/1"), chromedp.WaitReady("#note"), set("note", "back again"), press("form[action$=restore] button", ".note.good"))
 	got, err := s.Settings.Load(t.Context())
 	if err != nil || got.TimeZone != "UTC" || got.Version != 3 {
 		t.Errorf("settings are version %d with time zone %s, %v; want version 3, UTC", got.Version, got.TimeZone, err)

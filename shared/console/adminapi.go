@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"hotsync/shared/claims"
 	"hotsync/shared/hotsync"
 )
 
@@ -57,6 +56,10 @@ func (c *console) replaceSettings(r *http.Request, m member) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	if s.UpdatedFor == before.UpdatedFor {
+		s.UpdatedFor = "" // read with the version before: it says nothing of this change
+	}
+	s.UpdatedFor = clip(strings.TrimSpace(s.UpdatedFor), maxNote)
 	saved, err := c.putSettings(r.Context(), m, before, s, "settings")
 	return http.StatusOK, newSettingsAnswer(saved), err
 }
@@ -75,8 +78,7 @@ func (c *console) readAccount(r *http.Request, m member) (hotsync.SyncRequest, e
 		return hotsync.SyncRequest{}, err
 	}
 	body.Account = strings.TrimSpace(body.Account)
-	accounts, _ := claims.Parse([]any{body.Account}) // the same rules as for a claim
-	if len(accounts) != 1 || accounts[0] != body.Account {
+	if !isAccountKey(body.Account) {
 		return hotsync.SyncRequest{}, hotsync.Errorf(hotsync.CodeBadRequest, "account must be the id or the number of a Zuora account.")
 	}
 	now := c.Now().UTC()

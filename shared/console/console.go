@@ -19,6 +19,7 @@ import (
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/oidc"
+	"hotsync/shared/ownership"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncer"
 	"hotsync/shared/syncqueue"
@@ -96,6 +97,11 @@ const (
 
 type member = staff.Member
 
+// Owners says what hotsync knows of an owner in Limio. Errors are *hotsync.Error.
+type Owners interface {
+	Owner(ctx context.Context, id string) (ownership.Owner, error)
+}
+
 // Config is what a console is made of. All members are needed but those that
 // say otherwise.
 type Config struct {
@@ -107,6 +113,7 @@ type Config struct {
 	Limio      Limio
 	DryRunner  DryRunner
 	Catalogue  Catalogue // nil lists nothing
+	Owners     Owners    // nil leaves out how many logins are known to be linked
 	Tokens     Tokens
 	Staff      *staff.Door
 	NewEventID func(time.Time) string

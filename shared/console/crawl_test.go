@@ -269,7 +269,7 @@ func (c *crawler) submitAll() {
 	slices.Sort(keys)
 	for _, key := range keys {
 		f := c.forms[key]
-		if strings.HasPrefix(f.Action, "/signout") {
+		if strings.HasPrefix(f.Action, "/signout") || f.Action == "/me/end" { // ends the crawler's own session
 			continue
 		}
 		for _, name := range f.Empty {

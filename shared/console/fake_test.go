@@ -244,7 +244,7 @@ func setup(t *testing.T, events ...hotsync.Event) *bundle {
 
 func (b *bundle) config() console.Config {
 	n := 0
-	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Gallery: true,
+	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Owners: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Gallery: true,
 		Staff: newDoor(b.provider, b.sessions, b.clock, b.log()),
 		NewEventID: func(at time.Time) string {
 			n++

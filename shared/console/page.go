@@ -63,7 +63,10 @@ func (c *console) page(need staff.Role, serve func(http.ResponseWriter, *http.Re
 			return
 		}
 		if !ok {
-			c.askToSignIn(w, r)
+			err := c.askToSignIn(w, r)
+			if err != nil {
+				c.fail(w, r, member{}, err)
+			}
 			return
 		}
 		if m.Role() < need {
@@ -77,18 +80,24 @@ func (c *console) page(need staff.Role, serve func(http.ResponseWriter, *http.Re
 	}
 }
 
-func (c *console) askToSignIn(w http.ResponseWriter, r *http.Request) {
-	to := r.URL.RequestURI()
-	if r.Method != http.MethodGet {
-		to = refererPath(r)
-	}
-	address := "/signin?to=" + url.QueryEscape(to)
+// askToSignIn leads to the sign-in and back. What was posted is not carried out
+// and not lost: it can be sent again.
+func (c *console) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 	if r.Header.Get("HX-Request") != "" {
 		w.Header().Set("HX-Redirect", "/signin?to="+url.QueryEscape(refererPath(r)))
 		w.WriteHeader(http.StatusUnauthorized)
-		return
+		return nil
 	}
-	http.Redirect(w, r, address, http.StatusSeeOther)
+	if r.Method == http.MethodPost {
+		err := parseForm(w, r, maxForm)
+		if err != nil {
+			return err
+		}
+		page := signInView{Ended: true, Action: r.URL.Path, Sent: sentAgain(r.PostForm)}
+		return c.renderAs(w, r, member{}, http.StatusUnauthorized, "signin", "layout", view{Title: "Sign in", Body: page})
+	}
+	http.Redirect(w, r, "/signin?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+	return nil
 }
 
 // refererPath is the console's page that a request came from, "/" if none.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +22,13 @@ type settingsView struct {
 	Version  int  // the form was made from
 	At       time.Time
 	By       string
+	Why      string // in the words of who saved
 	Errors   []settingError
-	Warnings int
+	Warnings []settingError // what is to be said of the settings, though they may be saved
+	Presets  []providerPreset
+	Dirty    bool           // the form holds what somebody typed, which need not be in force
+	Tested   map[int]*tried // what a token said, by the place of the provider beside which it was tried
+	Untested map[int]*hotsync.Problem
 	Note     string           // what was just done to the form, when nothing is saved yet
 	Saved    int              // the version that was just saved
 	Problem  *hotsync.Problem // why settings are not in force, or were not saved
@@ -100,23 +108,27 @@ func (c *console) settingsInForce(ctx context.Context) (_ hotsync.Settings, prob
 func (c *console) showSettings(w http.ResponseWriter, r *http.Request, m member, status int, page settingsView, s hotsync.Settings, focus string) error {
 	findings := s.Validate()
 	page.Form = newSettingsForm(s, findings, focus)
-	page.Edit, page.Version, page.At, page.By = m.Admin(), s.Version, s.UpdatedAt, s.UpdatedBy
+	page.Dirty = r.Method == http.MethodPost && r.URL.Path == "/settings"
+	page.Edit, page.Version, page.At, page.By, page.Why, page.Presets = m.Admin(), s.Version, s.UpdatedAt, s.UpdatedBy, s.UpdatedFor, providerPresets
 	for _, f := range findings {
+		says := settingError{ID: field{Path: controlOf(f.Path)}.ID(), Label: f.Path, Message: f.Message}
 		if f.Warning {
-			page.Warnings++
+			page.Warnings = append(page.Warnings, says)
 		} else if status == http.StatusUnprocessableEntity {
-			page.Errors = append(page.Errors, settingError{ID: field{Path: controlOf(f.Path)}.ID(), Label: f.Path, Message: f.Message})
+			page.Errors = append(page.Errors, says)
 		}
 	}
 	return c.renderAs(w, r, m, status, "settings", "layout", view{Title: "Settings", Nav: "settings", Body: page})
 }
 
-// controlOf is the path of the control that shows a finding: the client ids of
-// a provider are typed into one.
+// controlOf is the path of the control that shows a finding: the members of a
+// list of words, and pairs, are typed into one.
 func controlOf(path string) string {
-	before, _, _ := strings.Cut(path, ".audiences[")
-	if before != path {
-		return before + ".audiences"
+	if strings.HasSuffix(path, "]") {
+		return path[:strings.LastIndex(path, "[")]
+	}
+	if strings.HasPrefix(path, "catalogueMap.") {
+		return "catalogueMap"
 	}
 	return path
 }
@@ -128,14 +140,22 @@ func (c *console) changeSettings(w http.ResponseWriter, r *http.Request, m membe
 	if err != nil {
 		return err
 	}
-	switch do := r.PostForm.Get("do"); do {
+	do := r.PostForm.Get("do")
+	if at, ok := strings.CutPrefix(do, "test:"); ok {
+		return c.testProvider(w, r, m, s, at)
+	}
+	switch do {
+	case "review":
+		return c.reviewSettings(w, r, m, s, nil)
 	case "save":
 		return c.saveSettings(w, r, m, s)
+	case "edit":
+		return c.showSettings(w, r, m, http.StatusOK, settingsView{Note: "This is what you had typed."}, s, "")
 	case "check":
 		page := settingsView{Checked: true, Checks: c.checkSettings(r.Context(), s), Note: "What is in the form was checked."}
 		return c.showSettings(w, r, m, http.StatusOK, page, s, "")
 	default:
-		done, focus, err := editSettings(&s, do)
+		done, focus, err := editSettings(&s, do, r.PostForm.Get("preset"))
 		if err != nil {
 			return err
 		}
@@ -161,7 +181,13 @@ func parseForm(w http.ResponseWriter, r *http.Request, limit int64) error {
 	return nil
 }
 
+// saveSettings puts the reviewed settings into force, for a reason.
 func (c *console) saveSettings(w http.ResponseWriter, r *http.Request, m member, s hotsync.Settings) error {
+	why, err := reasonOf(r.PostForm.Get("note"))
+	if err != nil {
+		return c.reviewSettings(w, r, m, s, hotsync.AsError(err).Problem())
+	}
+	s.UpdatedFor = why
 	if !valid(s) {
 		return c.showSettings(w, r, m, http.StatusUnprocessableEntity, settingsView{}, s, "")
 	}
@@ -190,6 +216,106 @@ func valid(s hotsync.Settings) bool {
 	return true
 }
 
+// reviewView is what would be saved, before it is.
+type reviewView struct {
+	InForce  int
+	Next     int
+	Changes  []difference
+	Effects  []string       // of the most far-reaching changes, in words
+	Warnings []settingError // of the settings as they would be
+	Sent     []sentValue    // the form, to be sent again
+	Note     string         // why, as typed
+	Problem  *hotsync.Problem
+}
+
+// sentValue is one value of a form that is sent again.
+type sentValue struct{ Name, Value string }
+
+// sentAgain are the values of a posted form without those names, in order.
+func sentAgain(form url.Values, without ...string) []sentValue {
+	var out []sentValue
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		if slices.Contains(without, name) || strings.HasPrefix(name, "test[") {
+			continue // a pasted token is not kept
+		}
+		for _, value := range form[name] {
+			out = append(out, sentValue{name, value})
+		}
+	}
+	return out
+}
+
+// reviewSettings shows what would change, and asks for the reason.
+func (c *console) reviewSettings(w http.ResponseWriter, r *http.Request, m member, s hotsync.Settings, problem *hotsync.Problem) error {
+	if !valid(s) {
+		return c.showSettings(w, r, m, http.StatusUnprocessableEntity, settingsView{}, s, "")
+	}
+	before, _, err := c.settingsInForce(r.Context())
+	if err != nil {
+		return c.notSaved(w, r, m, s, err)
+	}
+	if before.Version != s.Version {
+		return c.showConflict(w, r, m, s)
+	}
+	page := reviewView{InForce: before.Version, Next: before.Version + 1, Changes: settingDifferences(before, s), Effects: effects(before, s),
+		Sent: sentAgain(r.PostForm, "do", "note", "preset"), Note: r.PostForm.Get("note"), Problem: problem}
+	if len(page.Changes) == 0 && before.Version > 0 {
+		return c.showSettings(w, r, m, http.StatusOK, settingsView{Note: "The form says what is in force already."}, s, "")
+	}
+	for _, f := range s.Validate() {
+		page.Warnings = append(page.Warnings, settingError{Label: f.Path, Message: f.Message})
+	}
+	status := http.StatusOK
+	if problem != nil {
+		status = problem.Code.HTTPStatus()
+	}
+	return c.renderAs(w, r, m, status, "review", "layout", view{Title: "Review the changes", Nav: "settings", Body: page})
+}
+
+// effects says in words what the most far-reaching changes do.
+func effects(before, s hotsync.Settings) []string {
+	var out []string
+	switch {
+	case s.HotSync && !before.HotSync:
+		out = append(out, "Hot sync is switched on: from the next half minute on, logins are synced.")
+	case before.HotSync && !s.HotSync:
+		out = append(out, "Hot sync is switched off: logins are no longer synced, and what still waits is skipped.")
+	}
+	for i, j := range pairProviders(before.Providers, s.Providers) {
+		if j < 0 {
+			out = append(out, fmt.Sprintf("Logins of %s are no longer synced.", before.Providers[i].Name))
+		} else if before.Providers[i].Name != s.Providers[j].Name {
+			out = append(out, fmt.Sprintf("%s is called %s from now on. Events so far keep the name they have.", before.Providers[i].Name, s.Providers[j].Name))
+		}
+	}
+	return out
+}
+
+// testProvider tells what a token would do with the settings of the form, which
+// need not be saved.
+func (c *console) testProvider(w http.ResponseWriter, r *http.Request, m member, s hotsync.Settings, at string) error {
+	i, err := strconv.Atoi(at)
+	if err != nil || i < 0 || i >= len(s.Providers) {
+		return errNoButton
+	}
+	page := settingsView{}
+	p, err := readPasted(r.PostForm.Get(fmt.Sprintf("test[%d]", i)), s.Providers[i].Issuer)
+	if err != nil {
+		page.Untested = map[int]*hotsync.Problem{i: hotsync.AsError(err).Problem()}
+	} else {
+		ctx, cancel := context.WithTimeout(r.Context(), tryLimit)
+		defer cancel()
+		if p.kind == inputTrigger {
+			provider, _ := s.PoolProvider(p.region, p.pool)
+			p.issuer = provider.Issuer
+		}
+		found := c.try(ctx, p, s, false)
+		page.Tested = map[int]*tried{i: &found}
+		c.record(ctx, m, act{Action: "try_login", Result: plural(len(found.Targets), "target", "targets")})
+	}
+	return c.showSettings(w, r, m, http.StatusOK, page, s, fmt.Sprintf("test[%d]", i))
+}
+
 // notSaved shows the form again, so that nothing typed is lost.
 func (c *console) notSaved(w http.ResponseWriter, r *http.Request, m member, s hotsync.Settings, err error) error {
 	e := hotsync.AsError(err)
@@ -207,7 +333,11 @@ func (c *console) putSettings(ctx context.Context, m member, before, s hotsync.S
 	for _, d := range settingDifferences(before, saved) {
 		changed = append(changed, d.What)
 	}
-	c.record(ctx, m, act{Action: action, Note: clip(strings.Join(changed, "; "), maxNote), Result: fmt.Sprintf("version %d", saved.Version)})
+	note := strings.Join(changed, "; ")
+	if s.UpdatedFor != "" {
+		note = s.UpdatedFor + " (" + note + ")"
+	}
+	c.record(ctx, m, act{Action: action, Note: clip(note, maxNote), Result: fmt.Sprintf("version %d", saved.Version)})
 	return saved, nil
 }
 
@@ -235,17 +365,20 @@ func (c *console) showConflict(w http.ResponseWriter, r *http.Request, m member,
 // conflictRows are the settings in which mine and theirs, made from the same
 // base, differ, and which of the two has come into the merged ones.
 func conflictRows(base, mine, theirs, merged hotsync.Settings) []conflictRow {
-	values := func(s hotsync.Settings) map[string]string {
-		out := map[string]string{}
-		for _, l := range newSettingsForm(s, nil, "").lines() {
-			out[l.what] = l.value
-		}
-		return out
+	was, form := map[string]string{}, map[string]string{}
+	for _, d := range settingDifferences(base, mine) {
+		was[d.What] = d.Before
 	}
-	was, form := values(base), values(merged)
+	for _, d := range settingDifferences(base, theirs) {
+		was[d.What] = d.Before
+	}
+	for _, d := range settingDifferences(theirs, merged) {
+		form[d.What] = d.Now
+	}
 	var out []conflictRow
 	for _, d := range settingDifferences(theirs, mine) {
-		out = append(out, conflictRow{What: d.What, Before: orNone(was[d.What]), Theirs: d.Before, Mine: d.Now, Taken: orNone(form[d.What]) == d.Before})
+		_, kept := form[d.What]
+		out = append(out, conflictRow{What: d.What, Before: orNone(was[d.What]), Theirs: d.Before, Mine: d.Now, Taken: !kept})
 	}
 	return out
 }
@@ -372,8 +505,12 @@ func (c *console) restoreSettings(w http.ResponseWriter, r *http.Request, m memb
 	if err != nil {
 		return err
 	}
+	why, err := reasonOf(r.PostForm.Get("note"))
+	if err != nil {
+		return err
+	}
 	s := e.Settings
-	s.Version = over
+	s.Version, s.UpdatedFor = over, why
 	saved, err := c.putSettings(r.Context(), m, before, s, "restore_settings")
 	if err != nil && hotsync.AsError(err).Code == hotsync.CodeConflict {
 		return c.showVersion(w, r, m, http.StatusConflict, true)

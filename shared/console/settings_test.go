@@ -72,7 +72,8 @@ func (a answer) form(t *testing.T) url.Values {
 		}
 	}
 	for _, name := range a.Attrs("form.settings select", "name") {
-		v.Set(name, a.Attrs(fmt.Sprintf("form.settings select[name=%q] option[selected]", name), "value")[0])
+		chosen := a.Attrs(fmt.Sprintf("form.settings select[name=%q] option[selected]", name), "value")
+		v.Set(name, strings.Join(chosen, "")) // none: the first, which is empty
 	}
 	texts := a.Texts("form.settings textarea")
 	for i, name := range a.Attrs("form.settings textarea", "name") {
@@ -112,7 +113,7 @@ func TestSettingsFormHoldsTheSettings(t *testing.T) {
 	}
 	// Sent back as it came, the form changes nothing but the version.
 	before := b.settings.value
-	a = c.post("/settings", with(a.form(t), "do", "save"))
+	a = c.post("/settings", with(a.form(t), "do", "save", "note", "tidied up"))
 	a.wantStatus(t, http.StatusOK)
 	if got := a.Text(".note.good"); !strings.Contains(got, "Saved as version 5") {
 		t.Errorf("the page says %q", got)
@@ -121,7 +122,7 @@ func TestSettingsFormHoldsTheSettings(t *testing.T) {
 	if after.Version != 5 || after.UpdatedBy != "Member admin" {
 		t.Errorf("saved version %d by %q", after.Version, after.UpdatedBy)
 	}
-	after.Version, after.UpdatedAt, after.UpdatedBy = before.Version, before.UpdatedAt, before.UpdatedBy
+	after.Version, after.UpdatedAt, after.UpdatedBy, after.UpdatedFor = before.Version, before.UpdatedAt, before.UpdatedBy, before.UpdatedFor
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("the form changed the settings (-before +after):\n%s", diff)
 	}
@@ -136,7 +137,7 @@ func TestSettingsSave(t *testing.T) {
 	b := setupSettings(t)
 	c := b.signIn("admin")
 	form := c.get("/settings").form(t)
-	a := c.post("/settings", with(form, "do", "save", "hotSync", "", "zuoraPlan", "V", "providers[0].audiences", " web\r\n\r\napp, shop ",
+	a := c.post("/settings", with(form, "do", "save", "note", "tidied up", "hotSync", "", "zuoraPlan", "V", "providers[0].audiences", " web\r\n\r\napp, shop ",
 		"createOffers", "on", "providers[1].claims[0].claim", "email"))
 	a.wantStatus(t, http.StatusOK)
 	got := b.settings.value
@@ -158,7 +159,7 @@ func TestSettingsValidationIsBesideTheField(t *testing.T) {
 	b := setupSettings(t)
 	c := b.signIn("admin")
 	form := c.get("/settings").form(t)
-	a := c.post("/settings", with(form, "do", "save", "timeZone", "Mars/Olympus", "providers[0].issuer", "http://login.example.com", "providers[0].audiences", "",
+	a := c.post("/settings", with(form, "do", "save", "note", "tidied up", "timeZone", "Mars/Olympus", "providers[0].issuer", "http://login.example.com", "providers[0].audiences", "",
 		"providers[1].claims[0].type", "acount", "providers[1].claims[0].accountLookupField", "Name", "salesforceId", "lead", "providers[1].name", "<script>alert(1)</script>"))
 	a.wantStatus(t, http.StatusUnprocessableEntity)
 	a.Sound()
@@ -248,7 +249,7 @@ func TestSettingsConflict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := c.post("/settings", with(mine, "do", "save", "timeZone", "Europe/London", "createAddOns", "on"))
+	a := c.post("/settings", with(mine, "do", "save", "note", "tidied up", "timeZone", "Europe/London", "createAddOns", "on"))
 	a.wantStatus(t, http.StatusConflict)
 	a.Sound()
 	if b.settings.value.Version != 5 {
@@ -272,7 +273,7 @@ func TestSettingsConflict(t *testing.T) {
 		form.Get("createAddOns") != "on" || form.Get("providers[2].name") != "third" {
 		t.Errorf("the form holds %v", form)
 	}
-	a = c.post("/settings", with(form, "do", "save"))
+	a = c.post("/settings", with(form, "do", "save", "note", "tidied up"))
 	a.wantStatus(t, http.StatusOK)
 	if got := b.settings.value; got.Version != 6 || got.TimeZone != "Europe/London" || got.ZuoraPlan != "V" || !got.CreateAddOns {
 		t.Errorf("saved %+v", got)
@@ -295,7 +296,7 @@ func TestSettingsRoles(t *testing.T) {
 		if got := a.Texts(".provider h3"); !cmp.Equal(got, []string{"direct", "lookup"}) {
 			t.Errorf("%s reads the providers %q", group, got)
 		}
-		c.post("/settings", with(form, "do", "save")).wantStatus(t, http.StatusForbidden)
+		c.post("/settings", with(form, "do", "save", "note", "tidied up")).wantStatus(t, http.StatusForbidden)
 		c.post("/settings/history/4/restore", url.Values{"over": {"4"}}).wantStatus(t, http.StatusForbidden)
 		c.get("/settings/history").wantStatus(t, http.StatusOK)
 		if got, want := a.Count("form[action='/settings/check']"), map[string]int{"operator": 1}[group]; got != want {
@@ -305,9 +306,9 @@ func TestSettingsRoles(t *testing.T) {
 	b.signIn("viewer").post("/settings/check", nil).wantStatus(t, http.StatusForbidden)
 	admin := b.signIn("admin")
 	for _, path := range []string{"/settings", "/settings/check", "/settings/history/4/restore", "/tryout", "/erase", "/erase/confirm"} {
-		a := admin.do(http.MethodPost, path, with(form, "do", "save"), "Sec-Fetch-Site", "cross-site", "Content-Type", "application/x-www-form-urlencoded")
+		a := admin.do(http.MethodPost, path, with(form, "do", "save", "note", "tidied up"), "Sec-Fetch-Site", "cross-site", "Content-Type", "application/x-www-form-urlencoded")
 		a.wantStatus(t, http.StatusForbidden)
-		a = admin.do(http.MethodPost, path, with(form, "do", "save"), "Origin", "https://evil.example.com", "Content-Type", "application/x-www-form-urlencoded")
+		a = admin.do(http.MethodPost, path, with(form, "do", "save", "note", "tidied up"), "Origin", "https://evil.example.com", "Content-Type", "application/x-www-form-urlencoded")
 		a.wantStatus(t, http.StatusForbidden)
 	}
 	if b.settings.value.Version != 4 {
@@ -347,7 +348,7 @@ func TestSettingsStates(t *testing.T) {
 		b.settings.fail = nil
 		form := c.get("/settings").form(t)
 		b.settings.fail = down
-		a := c.post("/settings", with(form, "do", "save", "timeZone", "Europe/Rome"))
+		a := c.post("/settings", with(form, "do", "save", "note", "tidied up", "timeZone", "Europe/Rome"))
 		a.wantStatus(t, http.StatusServiceUnavailable)
 		if got := a.Attrs("#f-timeZone", "value"); !cmp.Equal(got, []string{"Europe/Rome"}) {
 			t.Errorf("what was typed became %q", got)
@@ -366,7 +367,7 @@ func TestSettingsStates(t *testing.T) {
 		if got := a.Text("[role=alert]"); !strings.Contains(got, "The settings are not valid. timeZone: <i>") {
 			t.Errorf("the page says %q", got)
 		}
-		a = c.post("/settings", with(a.form(t), "do", "save", "timeZone", "UTC"))
+		a = c.post("/settings", with(a.form(t), "do", "save", "note", "tidied up", "timeZone", "UTC"))
 		a.wantStatus(t, http.StatusOK)
 		if b.settings.value.TimeZone != "UTC" || b.settings.value.Version != 5 {
 			t.Errorf("settings are %+v", b.settings.value)
@@ -414,7 +415,7 @@ func TestSettingsHistoryAndRestore(t *testing.T) {
 	if b.settings.value.Version != 6 {
 		t.Fatal("looking at a version restored it")
 	}
-	a = c.post("/settings/history/4/restore", url.Values{"over": a.Attrs("[name=over]", "value")})
+	a = c.post("/settings/history/4/restore", url.Values{"over": a.Attrs("[name=over]", "value"), "note": {"was better"}})
 	a.wantStatus(t, http.StatusOK)
 	if got := b.settings.value; got.Version != 7 || !got.HotSync || len(got.Providers) != 2 || got.UpdatedBy != "Member admin" {
 		t.Errorf("restored %+v", got)
@@ -423,7 +424,7 @@ func TestSettingsHistoryAndRestore(t *testing.T) {
 		t.Errorf("recorded %+v", got)
 	}
 	// Somebody saved between the page and the button.
-	a = c.post("/settings/history/5/restore", url.Values{"over": {"6"}})
+	a = c.post("/settings/history/5/restore", url.Values{"over": {"6"}, "note": {"x"}})
 	a.wantStatus(t, http.StatusConflict)
 	a.Sound()
 	if got := a.Text(".note.warn b"); !strings.Contains(got, "Not restored") {

@@ -15,7 +15,7 @@ import (
 type field struct {
 	Path     string // as in hotsync.SettingsFinding, and the name of the control
 	Label    string
-	Kind     string // text, lines, check or choice
+	Kind     string // text, lines, map, check or choice
 	Value    string
 	On       bool
 	Options  []option
@@ -65,6 +65,8 @@ func (f field) Shown() string {
 		}
 	case "lines":
 		return strings.Join(strings.Fields(f.Value), ", ")
+	case "map":
+		return strings.ReplaceAll(f.Value, "\n", "; ")
 	}
 	return f.Value
 }
@@ -111,166 +113,140 @@ type formMaker struct {
 	focus    string // path of the field to begin with
 }
 
-// about gives the findings of a path, and of the members of a list there that
-// has but one control.
-func (m formMaker) about(path string, members bool) []hotsync.SettingsFinding {
+// about gives the findings of a path, and of the members of a list or of pairs
+// that have but one control.
+func (m formMaker) about(path, kind string) []hotsync.SettingsFinding {
 	var out []hotsync.SettingsFinding
 	for _, f := range m.findings {
-		if f.Path == path || members && strings.HasPrefix(f.Path, path+"[") {
+		if f.Path == path || kind == "lines" && strings.HasPrefix(f.Path, path+"[") || kind == "map" && strings.HasPrefix(f.Path, path+".") {
 			out = append(out, f)
 		}
 	}
 	return out
 }
 
-func (m formMaker) field(path, kind, label, hint string) field {
-	return field{Path: path, Kind: kind, Label: label, Hint: hint, Focus: path == m.focus, Findings: m.about(path, kind == "lines")}
-}
-
-func (m formMaker) text(path, label, value, hint string) field {
-	f := m.field(path, "text", label, hint)
-	f.Value = value
-	return f
-}
-
-func (m formMaker) check(path, label string, on bool, hint string) field {
-	f := m.field(path, "check", label, hint)
-	f.On = on
-	return f
-}
-
-func (m formMaker) choice(path, label, value, hint string, options ...option) field {
-	f := m.field(path, "choice", label, hint)
-	f.Value, f.Options = value, options
-	if !slices.ContainsFunc(options, func(o option) bool { return o.Value == value }) {
-		f.Options = append([]option{{value, value}}, options...) // shown as it is, with what is wrong about it
+// fieldOf is the control, or the line, of a row at that path.
+func fieldOf[T any](m formMaker, prefix string, r row[T], of *T) field {
+	path := prefix + r.name
+	f := field{Path: path, Kind: r.kind, Label: r.label, Hint: r.hint, Tag: r.tag, Options: r.options, Focus: path == m.focus,
+		Findings: m.about(path, r.kind)}
+	f.Value = r.read(of)
+	f.On = r.kind == "check" && f.Value == "on"
+	if r.kind == "choice" && !slices.ContainsFunc(r.options, func(o option) bool { return o.Value == f.Value }) {
+		f.Options = append([]option{{f.Value, f.Value}}, r.options...) // shown as it is, with what is wrong about it
 	}
 	return f
 }
 
-const notRecommended = "not recommended"
+func fieldsOf[T any](m formMaker, prefix string, rows []row[T], of *T) []field {
+	var out []field
+	for _, r := range rows {
+		out = append(out, fieldOf(m, prefix, r, of))
+	}
+	return out
+}
 
 func newSettingsForm(s hotsync.Settings, findings []hotsync.SettingsFinding, focus string) settingsForm {
 	m := formMaker{findings, focus}
-	form := settingsForm{Findings: m.about("providers", false),
-		Switch: m.check("hotSync", "Hot sync", s.HotSync, "Off: logins are not synced; what is started in this console still is.")}
+	form := settingsForm{Findings: m.about("providers", ""), Switch: fieldOf(m, "", switchRow, &s)}
 	for i, p := range s.Providers {
 		form.Providers = append(form.Providers, m.provider(i, p))
 	}
-	offers := m.check("createOffers", "Create missing offers", s.CreateOffers, "Limio advises to migrate the catalogue instead.")
-	addOns := m.check("createAddOns", "Create missing add-ons", s.CreateAddOns, "Likewise.")
-	offers.Tag, addOns.Tag = notRecommended, notRecommended
-	form.Groups = []group{
-		{"zuora", "Reading Zuora", []field{
-			m.choice("zuoraPlan", "Zuora plan", string(s.ZuoraPlan), "",
-				option{string(hotsync.PlanH), "H: Object Query, 2 calls an account"}, option{string(hotsync.PlanV), "V: v1 only, 3 calls; where Object Query is off or stale"}),
-			m.text("timeZone", "Time zone", s.TimeZone, "Of the Zuora tenant, such as Europe/London. Decides which price is today’s."),
-			m.check("guardStaleLookups", "Guard stale lookups", s.GuardStaleLookups, "Before writing, an account found by lookup must still name the login."),
-			m.check("recordUnmatched", "Record unmatched", s.RecordUnmatched, "Also logins whose lookup finds no account leave an event, for a short time."),
-		}},
-		{"limio", "Writing Limio", []field{
-			m.choice("creationStrategy", "Creation strategy", string(s.CreationStrategy), "",
-				option{string(hotsync.CreateObjects), "Objects: hotsync creates each under an id of its own"}, option{string(hotsync.CreatePlugin), "Plugin: Limio’s Zuora sync creates subscription and customer"}),
-			m.choice("salesforceId", "Salesforce ID", string(s.SalesforceID), "What the CRM ID of a Zuora account names.",
-				option{string(hotsync.SalesforceAccount), "a Salesforce account"}, option{string(hotsync.SalesforceContact), "a Salesforce contact"}),
-			offers, addOns,
-		}},
-		{"links", "Links in this console", []field{
-			m.text("zuoraAccountUrl", "Zuora account URL", s.ZuoraAccountURL, "An https address with {id} for the account id. Empty: no link."),
-			m.text("limioCustomerUrl", "Limio customer URL", s.LimioCustomerURL, "Likewise, with {id} for the customer’s id."),
-		}},
+	for _, g := range settingRows {
+		form.Groups = append(form.Groups, group{g.id, g.title, fieldsOf(m, "", g.rows, &s)})
 	}
 	return form
 }
 
 func (m formMaker) provider(i int, p hotsync.Provider) providerForm {
-	path := fmt.Sprintf("providers[%d]", i)
-	audiences := m.field(path+".audiences", "lines", "Audiences", "The client ids accepted as aud, one a line. A Cognito user pool whose triggers call hotsync needs none.")
-	audiences.Value = strings.Join(p.Audiences, "\n")
-	lines := func(name, label string, values []string, hint string) field {
-		f := m.field(path+"."+name, "lines", label, hint)
-		f.Value = strings.Join(values, "\n")
-		return f
-	}
-	out := providerForm{N: i + 1, Title: p.Name, At: i, Findings: m.about(path+".claims", false), Fields: []field{
-		m.text(path+".name", "Name", p.Name, "How events and filters call it."),
-		m.text(path+".issuer", "Issuer", p.Issuer, "Exactly the iss of its tokens. For Cognito: https://issuer-cognito-idp.REGION.amazonaws.com/POOL, or without issuer-"),
-		audiences,
-		lines("issuers", "Further issuers", p.Issuers, "Other values of iss that the provider signs tokens with, one a line. Mostly none."),
-		m.text(path+".discovery", "Discovery address", p.Discovery, "Where its discovery document is, if not below the issuer: Azure B2C has one for each user flow."),
-		lines("algorithms", "Algorithms", p.Algorithms, "That its tokens may be signed with, such as RS256, one a line. None: every safe one."),
-		m.text(path+".userPool", "User pool", p.UserPool, "Id of the Cognito user pool whose triggers are logins of this provider, such as eu-west-1_AbCdEfGhI."),
-	}}
+	path := fmt.Sprintf("providers[%d].", i)
+	out := providerForm{N: i + 1, Title: p.Name, At: i, Findings: m.about(path+"claims", ""), Fields: fieldsOf(m, path, providerRows, &p)}
 	for j, c := range p.Claims {
-		path := fmt.Sprintf("%s.claims[%d]", path, j)
-		out.Claims = append(out.Claims, claimForm{N: j + 1, Title: c.Claim, Provider: i, At: j, Used: c.NamesZuoraAccount(), Fields: []field{
-			m.text(path+".claim", "Claim", c.Claim, ""),
-			m.text(path+".service", "Service", c.Service, ""),
-			m.text(path+".issuer", "Issuer", c.Issuer, ""),
-			m.text(path+".type", "Type", c.Type, ""),
-			m.check(path+".accountLookup", "Account Lookup", c.AccountLookup, ""),
-			m.text(path+".accountLookupField", "Account Lookup Field", c.AccountLookupField, ""),
-			m.check(path+".allowUnverified", "Allow Unverified", c.AllowUnverified, ""),
-		}})
+		out.Claims = append(out.Claims, claimForm{N: j + 1, Title: c.Claim, Provider: i, At: j, Used: c.NamesZuoraAccount(),
+			Fields: fieldsOf(m, fmt.Sprintf("%sclaims[%d].", path, j), claimRows, &c)})
 	}
 	return out
 }
 
-// settingLine is one setting in words.
-type settingLine struct{ what, value string }
+// telling collects how two versions differ, under the names of the form.
+type telling []difference
 
-// lines are the settings in words, each under a name of its own.
-func (f settingsForm) lines() []settingLine {
-	var out []settingLine
-	seen := map[string]int{}
-	add := func(of string, fields ...field) {
-		for _, x := range fields {
-			what := of + x.Label
-			seen[what]++
-			if n := seen[what]; n > 1 {
-				what += fmt.Sprintf(" (%d)", n)
+// rows tells which rows of a differ from those of b; nil stands for something
+// that was not there, or is not any more.
+func tellRows[T any](out *telling, of string, rows []row[T], a, b *T) {
+	for _, r := range rows {
+		shown := func(t *T) string {
+			if t == nil {
+				return ""
 			}
-			out = append(out, settingLine{what, x.Shown()})
+			return fieldOf(formMaker{}, "", r, t).Shown()
+		}
+		before, now := shown(a), shown(b)
+		switch {
+		case before == now:
+		case a == nil && (r.kind == "check" && now == "off"): // as it is without being said
+		case b == nil:
+			*out = append(*out, difference{What: of + r.label, Before: orNone(before), Now: orNone(""), Lost: true})
+		default:
+			*out = append(*out, difference{What: of + r.label, Before: orNone(before), Now: orNone(now)})
 		}
 	}
-	add("", f.Switch)
-	for _, p := range f.Providers {
-		add(p.Title+": ", p.Fields...)
-		for _, c := range p.Claims {
-			add(p.Title+", claim "+c.Title+": ", c.Fields...)
+}
+
+// settingDifferences tells field by field how b differs from a. A provider or a
+// claim that has another name but is otherwise the same has only its name told.
+func settingDifferences(a, b hotsync.Settings) []difference {
+	var out telling
+	tellRows(&out, "", []row[hotsync.Settings]{switchRow}, &a, &b)
+	became := pairProviders(a.Providers, b.Providers)
+	for i := range a.Providers {
+		if j := became[i]; j >= 0 {
+			tellProvider(&out, b.Providers[j].Name, &a.Providers[i], &b.Providers[j])
+			continue
+		}
+		tellProvider(&out, a.Providers[i].Name, &a.Providers[i], nil)
+	}
+	for j := range b.Providers {
+		if !slices.Contains(became, j) {
+			tellProvider(&out, b.Providers[j].Name, nil, &b.Providers[j])
 		}
 	}
-	for _, g := range f.Groups {
-		add("", g.Fields...)
+	for _, g := range settingRows {
+		tellRows(&out, "", g.rows, &a, &b)
 	}
 	return out
 }
 
-// settingDifferences tells field by field how b differs from a.
-func settingDifferences(a, b hotsync.Settings) []difference {
-	before, after := newSettingsForm(a, nil, "").lines(), newSettingsForm(b, nil, "").lines()
-	later := map[string]string{}
-	for _, l := range after {
-		later[l.what] = l.value
+func tellProvider(out *telling, name string, a, b *hotsync.Provider) {
+	tellRows(out, name+": ", providerRows, a, b)
+	var before, now []hotsync.IdentityClaim
+	if a != nil {
+		before = a.Claims
 	}
-	var out []difference
-	known := map[string]bool{}
-	for _, l := range before {
-		known[l.what] = true
-		now, there := later[l.what]
-		switch {
-		case !there && l.value != "":
-			out = append(out, difference{What: l.what, Before: l.value, Now: orNone(""), Lost: true})
-		case there && now != l.value:
-			out = append(out, difference{What: l.what, Before: orNone(l.value), Now: orNone(now)})
+	if b != nil {
+		now = b.Claims
+	}
+	nth := map[string]int{}
+	of := func(c hotsync.IdentityClaim) string {
+		nth[c.Claim]++
+		if n := nth[c.Claim]; n > 1 {
+			return fmt.Sprintf("%s, claim %s (%d): ", name, c.Claim, n)
+		}
+		return name + ", claim " + c.Claim + ": "
+	}
+	became := pairClaims(before, now)
+	for i := range before {
+		if j := became[i]; j >= 0 {
+			tellRows(out, of(now[j]), claimRows, &before[i], &now[j])
+			continue
+		}
+		tellRows(out, of(before[i]), claimRows, &before[i], nil)
+	}
+	for j := range now {
+		if !slices.Contains(became, j) {
+			tellRows(out, of(now[j]), claimRows, nil, &now[j])
 		}
 	}
-	for _, l := range after {
-		if !known[l.what] && l.value != "" {
-			out = append(out, difference{What: l.what, Before: orNone(""), Now: l.value})
-		}
-	}
-	return out
 }
 
 // How many providers, and claims of each, a form may have.
@@ -282,47 +258,40 @@ const (
 // parseSettings reads the form as it was sent, whatever is in it: whether it
 // makes sense is for hotsync.Settings.Validate to say.
 func parseSettings(v url.Values) (hotsync.Settings, error) {
-	text := func(path string) string { return strings.TrimSpace(v.Get(path)) }
-	on := func(path string) bool { return v.Get(path) == "on" }
-	words := func(path string) []string {
-		return strings.FieldsFunc(v.Get(path), func(r rune) bool { return strings.ContainsRune(" \t\r\n,", r) })
-	}
-	some := func(path string) []string { // nil for none: what is left out stays left out
-		all := words(path)
-		if len(all) == 0 {
-			return nil
-		}
-		return all
-	}
-	version, err := strconv.Atoi(text("version"))
+	version, err := strconv.Atoi(strings.TrimSpace(v.Get("version")))
 	if err != nil || version < 0 {
 		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeBadRequest, "The form does not say which version it was made from. Open the settings again.")
 	}
-	s := hotsync.Settings{Version: version, HotSync: on("hotSync"), Providers: []hotsync.Provider{},
-		ZuoraPlan: hotsync.ZuoraPlan(text("zuoraPlan")), TimeZone: text("timeZone"), CreationStrategy: hotsync.CreationStrategy(text("creationStrategy")),
-		SalesforceID: hotsync.SalesforceID(text("salesforceId")), CreateOffers: on("createOffers"), CreateAddOns: on("createAddOns"),
-		RecordUnmatched: on("recordUnmatched"), GuardStaleLookups: on("guardStaleLookups"),
-		ZuoraAccountURL: text("zuoraAccountUrl"), LimioCustomerURL: text("limioCustomerUrl")}
+	s := hotsync.Settings{Version: version, Providers: []hotsync.Provider{}}
+	readRows(v, "", []row[hotsync.Settings]{switchRow}, &s)
+	for _, g := range settingRows {
+		readRows(v, "", g.rows, &s)
+	}
 	for i := range maxProviders {
-		path := fmt.Sprintf("providers[%d]", i)
-		if !v.Has(path + ".name") {
+		path := fmt.Sprintf("providers[%d].", i)
+		if !v.Has(path + "name") {
 			break
 		}
-		p := hotsync.Provider{Name: text(path + ".name"), Issuer: text(path + ".issuer"), Claims: []hotsync.IdentityClaim{},
-			Audiences: words(path + ".audiences"), Issuers: some(path + ".issuers"), Discovery: text(path + ".discovery"),
-			Algorithms: some(path + ".algorithms"), UserPool: text(path + ".userPool")}
+		p := hotsync.Provider{Claims: []hotsync.IdentityClaim{}}
+		readRows(v, path, providerRows, &p)
 		for j := range maxClaims {
-			path := fmt.Sprintf("%s.claims[%d]", path, j)
-			if !v.Has(path + ".claim") {
+			path := fmt.Sprintf("%sclaims[%d].", path, j)
+			if !v.Has(path + "claim") {
 				break
 			}
-			p.Claims = append(p.Claims, hotsync.IdentityClaim{Claim: text(path + ".claim"), Service: text(path + ".service"), Issuer: text(path + ".issuer"),
-				Type: text(path + ".type"), AccountLookup: on(path + ".accountLookup"), AccountLookupField: text(path + ".accountLookupField"),
-				AllowUnverified: on(path + ".allowUnverified")})
+			var c hotsync.IdentityClaim
+			readRows(v, path, claimRows, &c)
+			p.Claims = append(p.Claims, c)
 		}
 		s.Providers = append(s.Providers, p)
 	}
 	return s, nil
+}
+
+func readRows[T any](v url.Values, prefix string, rows []row[T], into *T) {
+	for _, r := range rows {
+		r.write(into, v.Get(prefix+r.name))
+	}
 }
 
 // newClaim is what most claims are: one that names Zuora accounts.
@@ -330,17 +299,21 @@ func newClaim() hotsync.IdentityClaim {
 	return hotsync.IdentityClaim{Service: hotsync.ServiceZuora, Issuer: hotsync.IssuerZuora, Type: hotsync.TypeAccount}
 }
 
+// errNoButton refuses what no button of the form sends.
+var errNoButton = hotsync.Errorf(hotsync.CodeBadRequest, "The form has no such button. Open the settings again.")
+
 // editSettings carries out a button of the form that adds or removes something:
-// add-provider, add-claim:PROVIDER, remove:PROVIDER or remove:PROVIDER.CLAIM. It
-// gives what was done in words and the field to go on with.
-func editSettings(s *hotsync.Settings, do string) (done, focus string, err error) {
-	refused := hotsync.Errorf(hotsync.CodeBadRequest, "The form has no such button. Open the settings again.")
+// add-provider, add-claim:PROVIDER, remove:PROVIDER or remove:PROVIDER.CLAIM. name is
+// the preset of a provider that is added. It returns what was done in words and
+// the field to go on with.
+func editSettings(s *hotsync.Settings, do, name string) (done, focus string, err error) {
+	refused := errNoButton
 	what, at, _ := strings.Cut(do, ":")
 	if what == "add-provider" {
 		if len(s.Providers) == maxProviders {
 			return "", "", hotsync.Errorf(hotsync.CodeBadRequest, "There can be at most %d identity providers.", maxProviders)
 		}
-		s.Providers = append(s.Providers, hotsync.Provider{Claims: []hotsync.IdentityClaim{newClaim()}})
+		s.Providers = append(s.Providers, presetOf(name))
 		return "A provider was added to the form.", fmt.Sprintf("providers[%d].name", len(s.Providers)-1), nil
 	}
 	provider, claim, nested := strings.Cut(at, ".")
@@ -369,66 +342,4 @@ func editSettings(s *hotsync.Settings, do string) (done, focus string, err error
 	default:
 		return "", "", refused
 	}
-}
-
-// mergeSettings takes over into mine what only the others changed since base.
-// Providers are told apart by their names and taken whole.
-func mergeSettings(base, mine, theirs hotsync.Settings) hotsync.Settings {
-	out := mine
-	out.Version = theirs.Version
-	take(&out.HotSync, base.HotSync, theirs.HotSync)
-	take(&out.ZuoraPlan, base.ZuoraPlan, theirs.ZuoraPlan)
-	take(&out.TimeZone, base.TimeZone, theirs.TimeZone)
-	take(&out.CreationStrategy, base.CreationStrategy, theirs.CreationStrategy)
-	take(&out.SalesforceID, base.SalesforceID, theirs.SalesforceID)
-	take(&out.CreateOffers, base.CreateOffers, theirs.CreateOffers)
-	take(&out.CreateAddOns, base.CreateAddOns, theirs.CreateAddOns)
-	take(&out.RecordUnmatched, base.RecordUnmatched, theirs.RecordUnmatched)
-	take(&out.GuardStaleLookups, base.GuardStaleLookups, theirs.GuardStaleLookups)
-	take(&out.ZuoraAccountURL, base.ZuoraAccountURL, theirs.ZuoraAccountURL)
-	take(&out.LimioCustomerURL, base.LimioCustomerURL, theirs.LimioCustomerURL)
-	out.Providers = mergeProviders(base.Providers, mine.Providers, theirs.Providers)
-	return out
-}
-
-func take[T comparable](mine *T, base, theirs T) {
-	if *mine == base {
-		*mine = theirs
-	}
-}
-
-func mergeProviders(base, mine, theirs []hotsync.Provider) []hotsync.Provider {
-	named := func(list []hotsync.Provider, name string) (hotsync.Provider, bool) {
-		i := slices.IndexFunc(list, func(p hotsync.Provider) bool { return p.Name == name })
-		if i < 0 {
-			return hotsync.Provider{}, false
-		}
-		return list[i], true
-	}
-	out := []hotsync.Provider{}
-	for _, p := range mine {
-		before, was := named(base, p.Name)
-		now, is := named(theirs, p.Name)
-		switch untouched := was && sameProvider(p, before); {
-		case untouched && is:
-			out = append(out, now)
-		case untouched: // they removed it
-		default:
-			out = append(out, p)
-		}
-	}
-	for _, p := range theirs {
-		_, was := named(base, p.Name)
-		_, have := named(out, p.Name)
-		if !was && !have {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-func sameProvider(a, b hotsync.Provider) bool {
-	return a.Name == b.Name && a.Issuer == b.Issuer && a.Discovery == b.Discovery && a.UserPool == b.UserPool &&
-		slices.Equal(a.Audiences, b.Audiences) && slices.Equal(a.Issuers, b.Issuers) && slices.Equal(a.Algorithms, b.Algorithms) &&
-		slices.Equal(a.Claims, b.Claims)
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -132,8 +133,9 @@ func TestSettingDifferencesAreTold(t *testing.T) {
 		got = append(got, d.What+": "+d.Before+" > "+d.Now)
 	}
 	want := []string{"Hot sync: off > on", "p: Name: — > p", "p: Issuer: — > https://p",
-		"p, claim sub: Claim: — > sub", "p, claim sub: Service: — > zuora", "p, claim sub: Issuer: — > zuora", "p, claim sub: Type: — > account", "p, claim sub: Account Lookup: — > off", "p, claim sub: Allow Unverified: — > off",
-		"p, claim sub: Claim (2): — > sub", "p, claim sub: Service (2): — > zuora", "p, claim sub: Issuer (2): — > zuora", "p, claim sub: Type (2): — > account", "p, claim sub: Account Lookup (2): — > on", "p, claim sub: Allow Unverified (2): — > off"}
+		"p, claim sub: Claim: — > sub", "p, claim sub: Service: — > zuora", "p, claim sub: Issuer: — > zuora", "p, claim sub: Type: — > account",
+		"p, claim sub (2): Claim: — > sub", "p, claim sub (2): Service: — > zuora", "p, claim sub (2): Issuer: — > zuora", "p, claim sub (2): Type: — > account",
+		"p, claim sub (2): Account Lookup: — > on"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("differences mismatch (-want +got):\n%s", diff)
 	}
@@ -178,4 +180,64 @@ func TestIssuerAddressesThatMayBeRead(t *testing.T) {
 			t.Errorf("%s at %s may be read: %t, want %t", tc.issuer, tc.address, got, tc.want)
 		}
 	}
+}
+
+// TestRenameIsOneDifference: a provider, or a claim, that has another name and is
+// otherwise the same is told by its name alone, and two people's changes of it
+// are merged all the same.
+func TestRenameIsOneDifference(t *testing.T) {
+	t.Parallel()
+
+	a := hotsync.DefaultSettings()
+	claim := newClaim()
+	claim.Claim = "ids"
+	a.Providers = []hotsync.Provider{{Name: "okta", Issuer: "https://x.okta.com", Audiences: []string{"web"}, Claims: []hotsync.IdentityClaim{claim}}}
+	b := a
+	b.Providers = []hotsync.Provider{a.Providers[0]}
+	b.Providers[0].Name = "Okta EU"
+	if diff := cmp.Diff([]difference{{What: "Okta EU: Name", Before: "okta", Now: "Okta EU"}}, settingDifferences(a, b)); diff != "" {
+		t.Errorf("a renamed provider differs by (-want +got):\n%s", diff)
+	}
+	c := a
+	c.Providers = []hotsync.Provider{a.Providers[0]}
+	c.Providers[0].Claims = []hotsync.IdentityClaim{claim}
+	c.Providers[0].Claims[0].Claim = "accounts"
+	if diff := cmp.Diff([]difference{{What: "okta, claim accounts: Claim", Before: "ids", Now: "accounts"}}, settingDifferences(a, c)); diff != "" {
+		t.Errorf("a renamed claim differs by (-want +got):\n%s", diff)
+	}
+	merged := mergeSettings(a, b, c)
+	if len(merged.Providers) != 1 || merged.Providers[0].Name != "Okta EU" || merged.Providers[0].Claims[0].Claim != "accounts" {
+		t.Errorf("merged into %+v", merged.Providers)
+	}
+}
+
+// TestTheTableHasEverySetting: what the form does not show, saving it would lose.
+func TestTheTableHasEverySetting(t *testing.T) {
+	t.Parallel()
+
+	has := map[string]bool{"version": true, "updatedAt": true, "updatedBy": true, "updatedFor": true, "providers": true, switchRow.name: true}
+	for _, g := range settingRows {
+		for _, r := range g.rows {
+			has[r.name] = true
+		}
+	}
+	of := func(v any, has map[string]bool) {
+		for f := range reflect.TypeOf(v).Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if !has[name] {
+				t.Errorf("%T: the form has no row for %s", v, name)
+			}
+		}
+	}
+	of(hotsync.Settings{}, has)
+	has = map[string]bool{"claims": true}
+	for _, r := range providerRows {
+		has[r.name] = true
+	}
+	of(hotsync.Provider{}, has)
+	has = map[string]bool{}
+	for _, r := range claimRows {
+		has[r.name] = true
+	}
+	of(hotsync.IdentityClaim{}, has)
 }

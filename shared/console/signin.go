@@ -32,6 +32,9 @@ func (c *console) open(serve func(http.ResponseWriter, *http.Request) error) htt
 type signInView struct {
 	To    string
 	Ended bool // there was a session
+
+	Action string // where a form was posted without a session
+	Sent   []sentValue
 }
 
 func (c *console) signInPage(w http.ResponseWriter, r *http.Request) error {

@@ -101,6 +101,8 @@ type Settings struct {
 
 	UpdatedAt time.Time `json:"updatedAt,omitzero"`
 	UpdatedBy string    `json:"updatedBy,omitempty"`
+	// UpdatedFor is why, in the words of who saved.
+	UpdatedFor string `json:"updatedFor,omitempty"`
 }
 
 // DefaultSettings is what holds before anybody saved anything: hot sync is off.

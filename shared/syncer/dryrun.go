@@ -13,6 +13,7 @@ type DryRun struct {
 	Steps    []hotsync.Step     `json:"steps"`
 	Changes  []hotsync.Change   `json:"changes"` // personal values masked
 	Findings []hotsync.Finding  `json:"findings"`
+	Sides    Sides              `json:"sides"`    // what both have now
 	Warnings []string           `json:"warnings"` // the findings' messages, for who read them before findings had codes
 }
 
@@ -50,5 +51,6 @@ func (s *Syncer) DryRun(ctx context.Context, r hotsync.SyncRequest) (_ DryRun, e
 		return DryRun{}, err
 	}
 	return DryRun{Account: in.ref(), Steps: t.trace.steps, Changes: convergence.Masked(p.changes), Findings: p.findings,
+		Sides:    compare(in.account, p.want, in.have),
 		Warnings: hotsync.Messages(p.findings)}, nil
 }

@@ -18,6 +18,7 @@ const notePlansLimit = 2 * time.Second
 
 // planned is what a sync is to write, and what there is to say about it.
 type planned struct {
+	want     projection.Result // what Limio should have
 	changes  []convergence.Change
 	findings []hotsync.Finding
 	matches  []projection.PlanMatch // of the account's rate plans
@@ -37,7 +38,7 @@ func (s *Syncer) plan(ctx context.Context, t task, in reading, place belonging) 
 		if place.finding != nil {
 			d.Findings = []hotsync.Finding{*place.finding} // instead of what Diff has to say of the link
 		}
-		return planned{d.Changes, slices.Concat(in.findings, want.Findings, d.Findings), want.Matches}, fmt.Sprintf("%d changes", len(d.Changes)), nil
+		return planned{want, d.Changes, slices.Concat(in.findings, want.Findings, d.Findings), want.Matches}, fmt.Sprintf("%d changes", len(d.Changes)), nil
 	})
 }
 

@@ -582,6 +582,9 @@ func TestDryRunWritesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s := d.Sides; s.Subscriptions == nil || s.Customer != "" || s.LoginCount != 0 {
+		t.Errorf("sides = %+v, want an account that Limio does not have", s)
+	}
 	if len(d.Changes) == 0 || b.limio.writes != 0 || len(b.events.events) != 0 {
 		t.Errorf("%d changes shown, %d writes, %d events; want some, none, none", len(d.Changes), b.limio.writes, len(b.events.events))
 	}

@@ -183,6 +183,56 @@
     }
   });
 
+  // What somebody typed into the settings is kept in this browser until it is
+  // saved or dropped, so that neither leaving nor an ended session loses it.
+  const draftForm = doc.querySelector('form[data-draft]');
+  const draftKey = 'hotsync draft of settings';
+  if (draftForm) {
+    const typed = () => [...new FormData(draftForm)].filter(([n]) => n !== 'version' && n !== 'preset' && !n.startsWith('test['));
+    const clean = JSON.stringify(typed());
+    const drop = () => localStorage.removeItem(draftKey);
+    const bar = doc.getElementById('draft');
+    let kept = null;
+    try { kept = JSON.parse(localStorage.getItem(draftKey)); } catch { drop(); }
+    if (draftForm.matches('[data-saved]') || (kept && !draftForm.matches('[data-dirty]') && (Date.now() - kept.at > 7 * 86400e3 || JSON.stringify(kept.typed) === clean))) {
+      drop();
+      kept = null;
+    }
+    const keep = () => localStorage.setItem(draftKey, JSON.stringify({ at: Date.now(), version: draftForm.dataset.draft, typed: typed() }));
+    const dirty = draftForm.matches('[data-dirty]');
+    if (dirty) keep();
+    else if (kept) {
+      const time = doc.createElement('time');
+      time.dateTime = new Date(kept.at).toISOString();
+      time.dataset.t = 'rel';
+      bar.querySelector('[data-draft-at]').append(', ', time);
+      bar.hidden = false;
+    }
+    draftForm.addEventListener('input', () => {
+      if (!dirty && JSON.stringify(typed()) === clean) drop();
+      else keep();
+    });
+    doc.addEventListener('click', (ev) => {
+      if (ev.target.closest('[data-draft-drop]')) {
+        drop();
+        bar.hidden = true;
+      } else if (ev.target.closest('[data-draft-take]')) {
+        const again = doc.createElement('form');
+        again.method = 'post';
+        again.action = '/settings';
+        for (const [name, value] of [...kept.typed, ['version', kept.version], ['do', 'edit']]) {
+          const input = doc.createElement('input');
+          input.type = 'hidden';
+          input.name = name;
+          input.value = value;
+          again.append(input);
+        }
+        doc.body.append(again);
+        again.submit();
+      }
+    });
+  }
+
   // A form sent twice by an impatient finger is sent once.
   doc.addEventListener('submit', (ev) => {
     const form = ev.target;

@@ -201,7 +201,7 @@ func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuor
 	l, tenant := p.Limio()
 	copies := p.CatalogueStore()
 	return syncer.New(syncer.Config{Zuora: z, Limio: l, Catalogue: cataloguestore.NewCached(l, copies, time.Now, p.Log),
-		Plans: cataloguestore.NewSeenPlans(copies, time.Now), Events: events, Ownership: p.ownership(), Settings: settings, Queue: queue, Tenant: tenant,
+		Plans: cataloguestore.NewSeenPlans(copies, time.Now), Events: events, Ownership: p.Ownership(), Settings: settings, Queue: queue, Tenant: tenant,
 		MaxAttempts: p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000), SearchKey: p.SearchKey, Now: time.Now, Jitter: mathrand.Float64, Log: p.Log, Observe: p.Metrics.Sync})
 }
 
@@ -212,8 +212,8 @@ func (p *Parts) CatalogueStore() *cataloguestore.Store {
 	return cataloguestore.New(p.dynamoDB(), p.Env.Getenv("EVENTS_TABLE"), tenant)
 }
 
-// ownership gives what is known of who sees what.
-func (p *Parts) ownership() ownership.Table {
+// Ownership gives what is known of who sees what.
+func (p *Parts) Ownership() ownership.Table {
 	return ownership.Table{Client: p.dynamoDB(), Name: p.Env.Text("OWNERSHIP_TABLE", "the name of the ownership table")}
 }
 
