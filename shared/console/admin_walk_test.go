@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,8 +11,10 @@ import (
 	"hotsync/local/browser"
 	"hotsync/local/stack"
 	"hotsync/local/stack/stacktest"
+	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/syncer"
 )
 
 type step = chromedp.Action[chromedp.Void]
@@ -44,6 +47,7 @@ func adminStates(b *bundle) []adminState {
 		return chromedp.Void{}, err
 	}
 	tryIt := []step{set("login", claims), chromedp.Click("[name=dryrun]"), press(".tryout .primary", "#h-targets")}
+	bySubject := []step{chromedp.Click("main details summary"), set("subject", "person-4711"), set("note-2", "asked for it"), press("main details button", "#h-sure")}
 	return []adminState{
 		{"settings", "admin", "/settings", nil},
 		{"settings-read", "operator", "/settings", nil},
@@ -63,8 +67,14 @@ func adminStates(b *bundle) []adminState {
 		{"tryout-claims", "operator", "/tryout", tryIt},
 		{"tryout-bad", "operator", "/tryout", []step{set("login", "nonsense"), press(".tryout .primary", "[role=alert]")}},
 		{"erase", "admin", "/erase", nil},
-		{"erase-confirm", "admin", "/erase", []step{set("subject", "person-4711"), set("note", "asked for it"), press(".primary", "#h-sure")}},
-		{"erase-done", "admin", "/erase", []step{set("subject", "person-4711"), set("note", "asked for it"), press(".primary", "#h-sure"), chromedp.Click("[name=sure]"), press(".danger", ".note.good")}},
+		{"erase-found", "admin", "/erase", []step{set("who", sample.Account.Number), set("note", "asked for it"), press("main form .primary", "#h-logins")}},
+		{"erase-nobody", "admin", "/erase", []step{set("who", "nobody@example.com"), set("note", "asked for it"), press("main form .primary", "#h-logins")}},
+		{"erase-confirm", "admin", "/erase", bySubject},
+		{"erase-done", "admin", "/erase", append(slices.Clone(bySubject), chromedp.Click("[name=sure]"), press(".danger", ".note[role=status]"))},
+		{"catalogue", "viewer", "/catalogue", nil},
+		{"account", "operator", "/accounts/" + sample.Account.Number, nil},
+		{"account-unknown", "operator", "/accounts/A99999999", nil},
+		{"account-sides", "operator", "/accounts/" + sample.Account.Number, []step{press("form[action$=dryrun] button", "#h-sides")}},
 	}
 }
 
@@ -79,6 +89,16 @@ func adminGallery(t *testing.T) *bundle {
 	b.sides.fields = map[string]bool{"LimioExternalId__c": true}
 	b.sides.would.Changes = []hotsync.Change{{Object: "subscription", ID: "sub-5f0c8e1f", Action: hotsync.ActionUpdate, Fields: []hotsync.FieldChange{{Field: "status", Before: "active", After: "cancelled"}}}}
 	b.sides.would.Account = hotsync.AccountRef{ID: accountOne, Number: "A00000001"}
+	both := &syncer.Side{Status: "active", Plan: "Digital Monthly", Amount: "9.99", Currency: "GBP", Next: "2026-12-01", Until: "2027-11-01"}
+	b.sides.would.Sides = syncer.Sides{Customer: "cus-1", Owner: "id-1", Logins: []hotsync.Identity{{Issuer: b.settings.value.Providers[0].Issuer, Subject: "auth0|64c1d0aa91e24b5f7d1e22b9"}},
+		Subscriptions: []syncer.Compared{
+			{Number: "A-S00000001", Status: "Active", Plans: []string{"UK Monthly"}, Offers: []string{"/offers/Digital Monthly"}, Zuora: both, Limio: both},
+			{Number: "A-S00000002", Status: "Cancelled", Plans: []string{"UK Print"}, Zuora: &syncer.Side{Status: "cancelled", Plan: "Print", Amount: "17.50", Currency: "GBP"}, Limio: &syncer.Side{Status: "active", Plan: "Print", Amount: "17.50", Currency: "GBP", Next: "2026-12-01"}},
+			{Number: "A-S00000003", Status: "Active", Plans: []string{"Puzzles"}, Zuora: both},
+		}}
+	cfg := b.config()
+	cfg.Catalogue = somePlans()
+	b.serve(cfg)
 	b.events.accounts[accountOne] = eventstore.AccountState{AccountID: accountOne}
 	return b
 }

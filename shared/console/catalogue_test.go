@@ -2,53 +2,78 @@ package console_test
 
 import (
 	"context"
-	"net/http/httptest"
+	"net/http"
+	"slices"
+	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"hotsync/shared/catalogue"
 	"hotsync/shared/cataloguestore"
-	"hotsync/shared/console"
+	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/hotsync"
 )
 
-// rows is a list of rate plans, or none that can be read.
-type rows struct {
+// seenPlans is a catalogue whose syncs have seen these rate plans.
+type seenPlans struct {
 	plans []cataloguestore.Plan
-	err   error
+	fail  error
 }
 
-func (r rows) Plans(context.Context) ([]cataloguestore.Plan, error) { return r.plans, r.err }
+func (s seenPlans) Plans(context.Context) ([]cataloguestore.Plan, error) { return s.plans, s.fail }
 
-func TestAPICatalogue(t *testing.T) {
+func somePlans() seenPlans {
+	return seenPlans{plans: []cataloguestore.Plan{
+		{ProductRatePlanID: strings.Repeat("a", 32), RatePlan: "UK Monthly", Product: sample.Hostile, SKU: "SKU-1", Currency: "GBP", Outcome: catalogue.Unmatched,
+			Subscriptions: 50, More: true, LastSeen: "2026-11-22", Candidates: []string{"/offers/Other"}},
+		{ProductRatePlanID: strings.Repeat("b", 32), RatePlan: "Yearly", Product: "Print", Currency: "EUR", Outcome: catalogue.Ambiguous, Path: "/offers/Print",
+			Candidates: []string{"/offers/Print", "/offers/Print 2"}, LastSeen: "2026-11-21"},
+		{ProductRatePlanID: strings.Repeat("c", 32), RatePlan: "Digital", Product: "Digital", Outcome: catalogue.Matched, Path: "/offers/Digital", ByTable: true},
+	}}
+}
+
+func TestCataloguePage(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	config := b.config()
-	for _, tc := range []struct {
-		name   string
-		serves console.Catalogue
-		status int
-		want   any
-	}{
-		{"no list", nil, 200, []any{}},
-		{"empty", rows{}, 200, []any{}},
-		{"not readable", rows{err: hotsync.Errorf(hotsync.CodeStoreUnavailable, "throttled")}, 503, nil},
-		{"a gap", rows{plans: []cataloguestore.Plan{{ProductRatePlanID: "p1", RatePlan: "Monthly", Product: "Digital", SKU: "DIG", Currency: "GBP",
-			Outcome: catalogue.Unmatched, Candidates: []string{"/offers/print"}, Subscriptions: 50, More: true, LastSeen: "2026-11-25"}}}, 200,
-			[]any{map[string]any{"productRatePlanId": "p1", "ratePlan": "Monthly", "product": "Digital", "sku": "DIG", "currency": "GBP",
-				"discount": false, "outcome": "unmatched", "path": "", "candidates": []any{"/offers/print"}, "byTable": false,
-				"subscriptions": 50.0, "more": true, "lastSeen": "2026-11-25"}}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			config.Catalogue = tc.serves
-			server := httptest.NewServer(console.New(config))
-			defer server.Close()
-			status, answer := (&bundle{t: t, provider: b.provider, server: server}).call("viewer", "GET", "/api/catalogue", "")
-			if status != tc.status || !cmp.Equal(tc.want, answer["plans"]) {
-				t.Errorf("GET answered %d %v, want %d %v", status, answer, tc.status, tc.want)
-			}
-		})
+	b.settings.value.CatalogueMap = map[string]string{strings.Repeat("c", 32): "/offers/Digital", strings.Repeat("d", 32): "/offers/Old"}
+	cfg := b.config()
+	cfg.Catalogue = somePlans()
+	b.serve(cfg)
+	c := b.signIn("viewer")
+	a := c.get("/catalogue")
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	a.wantNoHTML(t)
+	rows := a.Texts(".plans tbody tr")
+	for i, want := range []string{"a product with the code “SKU-1”, priced in GBP", "/offers/Print 2", "by the settings"} {
+		if i >= len(rows) || !strings.Contains(rows[i], want) {
+			t.Errorf("row %d of %q does not say %q", i, rows, want)
+		}
 	}
+	if !strings.Contains(rows[0], "50+") {
+		t.Errorf("the first row says %q", rows[0])
+	}
+	if got := a.Text("#h-unused ~ ul"); !strings.Contains(got, "/offers/Old") || strings.Contains(got, "/offers/Digital") {
+		t.Errorf("unused are %q", got)
+	}
+	for i, href := range a.Attrs(".presets a", "href") {
+		a := c.get(href)
+		a.wantStatus(t, http.StatusOK)
+		a.Sound()
+		if got, want := a.Count(".plans tbody tr"), []int{3, 1, 1, 1}[i]; got != want {
+			t.Errorf("%s shows %d rate plans, want %d", href, got, want)
+		}
+	}
+	c.get("/catalogue?outcome=x").wantStatus(t, http.StatusBadRequest)
+
+	cfg.Catalogue = seenPlans{}
+	b.serve(cfg)
+	a = b.signIn("viewer").get("/catalogue")
+	a.Sound()
+	if !slices.Contains(a.Texts(".empty h2"), "No rate plan was seen yet") {
+		t.Errorf("without plans the page says %q", a.Text("main"))
+	}
+	cfg.Catalogue = seenPlans{fail: hotsync.Errorf(hotsync.CodeStoreUnavailable, "down")}
+	b.serve(cfg)
+	b.signIn("viewer").get("/catalogue").wantStatus(t, http.StatusServiceUnavailable)
 }

@@ -162,6 +162,7 @@ func (c *console) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("POST /accounts/{key}/sync", c.page(Operator, c.syncNow))
 	mux.HandleFunc("POST /accounts/{key}/dryrun", c.page(Operator, c.dryRun))
 	mux.HandleFunc("GET /audit", c.page(Admin, c.auditPage))
+	mux.HandleFunc("GET /catalogue", c.page(Viewer, c.cataloguePage))
 	mux.HandleFunc("GET /retry", c.page(Operator, c.bulkCount))
 	mux.HandleFunc("GET /retry/reason", c.page(Operator, c.bulkReason))
 	mux.HandleFunc("POST /retry", c.page(Operator, c.bulkStart))

@@ -14,13 +14,18 @@ import (
 // person's name never comes into an address, nor into what is recorded.
 type eraseView struct {
 	Event     string // the person is the one who signed in there
-	Who       hotsync.Identity
-	Shown     string // the subject as it is shown: masked when it came from an event
+	Whos      []hotsync.Identity
+	Who       hotsync.Identity // the first of them
+	Shown     string           // the subjects as they are shown: masked when they were not typed
+	Typed     string           // what the person is looked for by
+	Logins    *found           // what that leads to
+	Chosen    []string         // sealed, of those
 	Note      string
 	Providers []hotsync.Provider
 	Problem   *hotsync.Problem
 	Found     *erasable
 	Done      *eventstore.Erased
+	Nothing   bool // was held
 }
 
 // erasable is what would be removed.
@@ -36,6 +41,8 @@ const eraseCount = 999
 
 func (c *console) routeErase(mux *http.ServeMux) {
 	mux.HandleFunc("GET /erase", c.page(Admin, c.eraseForm))
+	mux.HandleFunc("POST /erase/find", c.page(Admin, c.findPerson))
+	mux.HandleFunc("POST /erase/export", c.page(Admin, c.exportPerson))
 	mux.HandleFunc("POST /erase/confirm", c.page(Admin, c.eraseConfirm))
 	mux.HandleFunc("POST /erase", c.page(Admin, c.erase))
 }
@@ -47,10 +54,14 @@ func (c *console) showErase(w http.ResponseWriter, r *http.Request, m member, st
 	}
 	page.Providers = s.Providers
 	page.Shown = page.Who.Subject
-	if page.Event != "" {
-		page.Shown = mask(page.Who.Subject)
+	if page.Event != "" || len(page.Chosen) > 0 {
+		var shown []string
+		for _, who := range page.Whos {
+			shown = append(shown, mask(who.Subject))
+		}
+		page.Shown = strings.Join(shown, ", ")
 	}
-	return c.renderAs(w, r, m, status, "erase", "layout", view{Title: "Erase a person", Nav: "settings", Body: page})
+	return c.renderAs(w, r, m, status, "erase", "layout", view{Title: "Erase or tell", Nav: "settings", Body: page})
 }
 
 func (c *console) eraseForm(w http.ResponseWriter, r *http.Request, m member) error {
@@ -62,28 +73,48 @@ func (c *console) eraseForm(w http.ResponseWriter, r *http.Request, m member) er
 	return c.showErase(w, r, m, http.StatusOK, page)
 }
 
-// eraseWho finds who is meant: by the event they signed in with, or by name.
+var errSayWhy = hotsync.Errorf(hotsync.CodeBadRequest, "Say why, for the record; without naming the person.")
+
+// eraseWho finds who is meant: by the event they signed in with, by the logins
+// that were chosen, or by name.
 func (c *console) eraseWho(r *http.Request, page *eraseView) error {
-	if page.Event != "" {
+	switch chosen := r.PostForm["login"]; {
+	case page.Event != "":
 		e, err := c.Events.Get(r.Context(), page.Event)
 		if err != nil {
 			return err
 		}
-		page.Who = hotsync.Identity{Issuer: e.Request.Identity.Issuer, Subject: cmp.Or(e.Subject, e.Request.Identity.Subject)}
-		if page.Who.Subject == "" {
+		page.Whos = []hotsync.Identity{identityOf(e)}
+		if page.Whos[0].Subject == "" {
 			return hotsync.Errorf(hotsync.CodeConflict, "Nobody is named in this event (any more), so there is nobody to erase.")
 		}
-		return nil
+	case len(chosen) > 0:
+		page.Chosen = chosen[:min(len(chosen), maxLogins)]
+		for _, text := range page.Chosen {
+			var who hotsync.Identity
+			err := c.Staff.Sealer.Open(r.Context(), loginPurpose, text, &who)
+			if err != nil {
+				return hotsync.Errorf(hotsync.CodeBadRequest, "The logins were not chosen on this console. Look for the person again.").Because(err)
+			}
+			page.Whos = append(page.Whos, who)
+		}
+	default:
+		who := hotsync.Identity{Issuer: strings.TrimSpace(r.PostForm.Get("issuer")), Subject: strings.TrimSpace(r.PostForm.Get("subject"))}
+		page.Who = who
+		if who.Subject == "" {
+			return hotsync.Errorf(hotsync.CodeBadRequest, "Choose whose logins are meant, or give the subject (sub) of the person.")
+		}
+		if len(who.Subject) > 2048 {
+			return hotsync.Errorf(hotsync.CodeBadRequest, "The subject is too long for one.")
+		}
+		page.Whos = []hotsync.Identity{who}
 	}
-	page.Who = hotsync.Identity{Issuer: strings.TrimSpace(r.PostForm.Get("issuer")), Subject: strings.TrimSpace(r.PostForm.Get("subject"))}
-	if page.Who.Subject == "" {
-		return hotsync.Errorf(hotsync.CodeBadRequest, "Give the subject (sub) of the person.")
-	}
-	if len(page.Who.Subject) > 2048 {
-		return hotsync.Errorf(hotsync.CodeBadRequest, "The subject is too long for one.")
-	}
+	page.Who = page.Whos[0]
 	return nil
 }
+
+// maxLogins bounds how many logins are erased or told of at once.
+const maxLogins = 50
 
 // erasePosted reads the person and the reason of a posted form.
 func (c *console) erasePosted(w http.ResponseWriter, r *http.Request) (page eraseView, err error) {
@@ -99,39 +130,45 @@ func (c *console) erasePosted(w http.ResponseWriter, r *http.Request) (page eras
 func (c *console) eraseConfirm(w http.ResponseWriter, r *http.Request, m member) error {
 	page, err := c.erasePosted(w, r)
 	if err == nil && page.Note == "" {
-		err = hotsync.Errorf(hotsync.CodeBadRequest, "Say why, for the record; without naming the person.")
+		err = errSayWhy
 	}
 	if err != nil {
 		e := hotsync.AsError(err)
 		page.Problem = e.Problem()
 		return c.showErase(w, r, m, e.Code.HTTPStatus(), page)
 	}
-	found, err := c.erasable(r, page.Who)
-	if err != nil {
-		return err
+	var all erasable
+	for _, who := range page.Whos {
+		err := c.erasable(r, who, &all)
+		if err != nil {
+			return err
+		}
 	}
-	page.Found = &found
+	page.Found = &all
 	return c.showErase(w, r, m, http.StatusOK, page)
 }
 
-func (c *console) erasable(r *http.Request, who hotsync.Identity) (out erasable, err error) {
+// erasable adds what would be removed of a login.
+func (c *console) erasable(r *http.Request, who hotsync.Identity, out *erasable) error {
 	ctx := r.Context()
-	out.Ended, err = c.Events.CountMatching(ctx, eventstore.Query{Subject: who.Subject, Statuses: []hotsync.Status{hotsync.StatusSucceeded, hotsync.StatusFailed, hotsync.StatusSkipped}}, eraseCount)
+	ended, err := c.Events.CountMatching(ctx, eventstore.Query{Subject: who.Subject, Statuses: []hotsync.Status{hotsync.StatusSucceeded, hotsync.StatusFailed, hotsync.StatusSkipped}}, eraseCount)
 	if err != nil {
-		return out, err
+		return err
 	}
-	out.Pending, err = c.Events.CountMatching(ctx, eventstore.Query{Subject: who.Subject, Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying}}, eraseCount)
+	pending, err := c.Events.CountMatching(ctx, eventstore.Query{Subject: who.Subject, Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying}}, eraseCount)
 	if err != nil {
-		return out, err
+		return err
 	}
+	out.Ended = eventstore.Total{N: out.Ended.N + ended.N, AtLeast: out.Ended.AtLeast || ended.AtLeast}
+	out.Pending = eventstore.Total{N: out.Pending.N + pending.N, AtLeast: out.Pending.AtLeast || pending.AtLeast}
 	page, err := c.Events.Search(ctx, eventstore.Query{Subject: who.Subject})
 	for _, e := range page.Events {
 		if name := cmp.Or(e.Account.Number, e.Account.ID); name != "" && !slices.Contains(out.Accounts, name) {
 			out.Accounts = append(out.Accounts, name)
 		}
 	}
-	out.More = page.Cursor != ""
-	return out, err
+	out.More = out.More || page.Cursor != ""
+	return err
 }
 
 // erase takes the person out and says what was removed.
@@ -143,7 +180,21 @@ func (c *console) erase(w http.ResponseWriter, r *http.Request, m member) error 
 	if r.PostForm.Get("sure") != "on" || page.Note == "" {
 		return c.eraseConfirm(w, r, m)
 	}
-	done, err := c.Events.Erase(r.Context(), page.Who)
+	var done eventstore.Erased
+	for _, who := range page.Whos {
+		var one eventstore.Erased
+		one, err = c.Events.Erase(r.Context(), who)
+		done.Events, done.Aliases = done.Events+one.Events, done.Aliases+one.Aliases
+		done.Accounts, done.Pending = done.Accounts+one.Accounts, done.Pending+one.Pending
+		if err != nil {
+			break
+		}
+	}
+	if err == nil && done == (eventstore.Erased{}) {
+		// Nothing was held, so nothing was done and nothing is recorded.
+		page.Nothing = true
+		return c.showErase(w, r, m, http.StatusOK, page)
+	}
 	result := erasedWords(done)
 	if err != nil {
 		result = "stopped halfway: " + result

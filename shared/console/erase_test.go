@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -107,4 +108,99 @@ func TestEraseBySubject(t *testing.T) {
 	operator.get("/erase").wantStatus(t, http.StatusForbidden)
 	operator.post("/erase/confirm", nil).wantStatus(t, http.StatusForbidden)
 	operator.post("/erase", nil).wantStatus(t, http.StatusForbidden)
+}
+
+// TestFindAPerson: an address leads to all their logins; what is held of those
+// that are chosen is handed out, and then erased.
+func TestFindAPerson(t *testing.T) {
+	t.Parallel()
+
+	var events []hotsync.Event
+	for n, who := range []hotsync.Identity{{Issuer: "https://login.example.com/direct", Subject: "canary-person-1"},
+		{Issuer: "https://login.example.com/lookup", Subject: "canary-person-1b"}, {Issuer: "https://login.example.com/direct", Subject: "canary-spouse-2"}} {
+		id := hotsync.NewEventID(start, func(p []byte) (int, error) { p[0] = byte(n + 1); return len(p), nil })
+		events = append(events, hotsync.Event{ID: id, Status: hotsync.StatusSucceeded, Subject: who.Subject, RequestedAt: start, Account: hotsync.AccountRef{Number: "A00000001"},
+			Request: hotsync.SyncRequest{EventID: id, Identity: who, Lookup: &hotsync.Lookup{Field: "X__c", Value: "canary-value"}}})
+	}
+	b := setup(t, events...)
+	b.settings.value = twoProviders()
+	for _, e := range events {
+		b.events.terms[e.ID] = []string{"ada@example.com"}
+	}
+	log := b.logged()
+	c := b.signIn("admin")
+	for _, form := range []url.Values{{"who": {""}, "note": {"x"}}, {"who": {"ada@example.com"}, "note": {" "}}} {
+		a := c.post("/erase/find", form)
+		a.wantStatus(t, http.StatusBadRequest)
+		a.Sound()
+	}
+	a := c.post("/erase/find", url.Values{"who": {" ada@example.com "}, "note": {"ticket 7"}})
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	logins := a.Attrs("input[name=login]", "value")
+	if len(logins) != 3 || a.Count("input[name=login][checked]") != 0 {
+		t.Fatalf("%d logins are listed, want 3, none of them chosen", len(logins))
+	}
+	if strings.Contains(a.body, "canary-person-1") {
+		t.Error("the list names a person in full")
+	}
+	export := c.post("/erase/export", url.Values{"login": logins, "note": {"ticket 7"}})
+	export.wantStatus(t, http.StatusOK)
+	var out struct {
+		Logins []struct {
+			Identity hotsync.Identity
+			Events   []struct{ Request hotsync.SyncRequest }
+		}
+		Elsewhere []string
+	}
+	err := json.Unmarshal([]byte(export.body), &out)
+	if err != nil || len(out.Logins) != 3 || len(out.Elsewhere) == 0 || out.Logins[0].Events[0].Request.Lookup.Value != "canary-value" {
+		t.Errorf("exported %.300s, %v", export.body, err)
+	}
+	if last := b.acts.list[len(b.acts.list)-1]; last.Action != "export_person" || last.Result != "3 logins, 3 events" || last.Note != "ticket 7" {
+		t.Errorf("recorded %+v", last)
+	}
+	a = c.post("/erase/confirm", url.Values{"login": logins[:2], "note": {"ticket 7"}})
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	if got := a.Text("#main ul"); !strings.Contains(got, "2 ended events") {
+		t.Errorf("the page says %q", got)
+	}
+	a = c.post("/erase", url.Values{"login": a.Attrs("input[name=login]", "value"), "note": {"ticket 7"}, "sure": {"on"}})
+	a.wantStatus(t, http.StatusOK)
+	if got := a.Text(".note.good"); !strings.Contains(got, "2 events made anonymous") {
+		t.Errorf("the page says %q", got)
+	}
+	named := 0
+	for _, e := range b.events.events {
+		if e.Subject != "" {
+			named++
+		}
+	}
+	if named != 1 {
+		t.Errorf("%d events still name somebody, want the one that was not chosen", named)
+	}
+
+	// Somebody unknown: an honest answer, and no act.
+	before := len(b.acts.list)
+	a = c.post("/erase/find", url.Values{"who": {"nobody@example.com"}, "note": {"x"}})
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	if got := a.Text("main"); !strings.Contains(got, "Nothing is held about this name") {
+		t.Errorf("the page says %q", got)
+	}
+	a = c.post("/erase", url.Values{"subject": {"nobody"}, "note": {"x"}, "sure": {"on"}})
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	if got := a.Text("main"); !strings.Contains(got, "nothing was erased") || strings.Contains(got, "Erased.") {
+		t.Errorf("the page says %q", got)
+	}
+	if len(b.acts.list) != before {
+		t.Errorf("recorded %+v for nothing", b.acts.list[before:])
+	}
+	c.post("/erase/confirm", url.Values{"login": {"forged"}, "note": {"x"}}).wantStatus(t, http.StatusBadRequest)
+	b.signIn("operator").post("/erase/export", url.Values{"subject": {"s"}, "note": {"x"}}).wantStatus(t, http.StatusForbidden)
+	if strings.Contains(log.String(), "canary") || strings.Contains(log.String(), "ada@") {
+		t.Error("the log names the person")
+	}
 }
