@@ -34,6 +34,7 @@ const (
 	FindingSubscription     FindingCode = "subscription_left"  // a subscription was left out
 	FindingServedUntil      FindingCode = "served_until"       // a cancelled subscription that still runs
 	FindingScheduleSource   FindingCode = "schedule_source"    // the schedules come from the charges, not from Zuora's preview
+	FindingScheduleTax      FindingCode = "schedule_tax"       // Zuora's preview has no tax where tax is added on top
 	FindingScheduleItem     FindingCode = "schedule_item"      // something Zuora's preview says was not used
 	FindingAccountCRMID     FindingCode = "crm_id"             // the CRM id is of no use as it is
 	FindingAddressCountry   FindingCode = "country_unknown"    // a country that has no code

@@ -88,7 +88,7 @@ func (p *projector) fromCharges(s subscription) map[string][]item {
 			if inArrears(b.charge) && b.period.isKnown() {
 				day = b.period.after(from, 1)
 			}
-			p.addPart(s, out, bases, day, b, seg)
+			p.addPart(s, out, bases, day, from, b, seg)
 		}
 	}
 	for day, parts := range bases {
@@ -103,13 +103,38 @@ type part struct {
 	amount decimal.Decimal
 }
 
-func (p *projector) addPart(s subscription, out map[string][]item, bases map[string][]part, day string, b billed, seg billing.Segment) {
-	amount, ok := periodAmount(line{b.charge, seg}, currencyOf(b.charge, s.zuora, p.account))
+// addPart adds the bill of a charge for the period that begins on from, due on day.
+func (p *projector) addPart(s subscription, out map[string][]item, bases map[string][]part, day, from string, b billed, seg billing.Segment) {
+	amount, ok := billOf(line{b.charge, seg}, b.period, from, currencyOf(b.charge, s.zuora, p.account))
 	if !ok || currencyOf(b.charge, s.zuora, p.account) != s.price.currency {
 		return // said with the price
 	}
 	out[day] = append(out[day], item{charge: b.charge.Name, product: b.plan.zuora.ProductName, quantity: sensible(seg.Quantity), amount: amount})
 	bases[day] = append(bases[day], part{b.plan.key, amount})
+}
+
+// billOf is the bill of a charge for the period that begins on a day. A list price
+// for a longer time that does not come out even is billed so that its bills add
+// up to it: each is what is due by then less what was billed, 7166.67, 7166.66 and
+// 7166.67 of 21500 a year. Source: Zuora's "Create subscriptions containing charges
+// with annual prices".
+func billOf(l line, period period, from, currency string) (_ decimal.Decimal, ok bool) {
+	times, per, exact := listFactor(l.charge)
+	list, read := amountOf(l)
+	if !exact || !read || times <= 0 || per%times != 0 || per == times {
+		return periodAmount(l, currency)
+	}
+	bills := per / times
+	for n := range maxPayments * bills {
+		if period.after(l.segment.From, n) == from {
+			due := func(k int) decimal.Decimal {
+				return list.Mul(decimal.NewFromInt(int64(k))).DivRound(decimal.NewFromInt(int64(bills)), decimals(currency))
+			}
+			k := n % bills
+			return due(k + 1).Sub(due(k)), true
+		}
+	}
+	return periodAmount(l, currency) // its bills follow another day than the one it began on
 }
 
 // discounts are those in force on the day of a payment.
@@ -179,7 +204,7 @@ func (p *projector) lastBilled(s subscription) (day string, _ []item) {
 		if inArrears(b.charge) {
 			due = b.period.after(from, 1)
 		}
-		p.addPart(s, out, bases, due, b, seg)
+		p.addPart(s, out, bases, due, from, b, seg)
 	}
 	for d := range out {
 		day = max(day, d)

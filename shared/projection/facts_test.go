@@ -340,6 +340,13 @@ func TestFactsCharges(t *testing.T) {
 			c.Model, c.DiscountLevel, c.UpToPeriods = "DiscountPercentage", "subscription", 3
 		})
 	noRenewal := func(s *billing.Subscription) { s.AutoRenew = false }
+	noEnd := func(s *billing.Subscription) { s.TermType, s.TermEnd, s.End = "EVERGREEN", "", "" }
+	// thirds is 21500 a year, billed every four months since a day and until another.
+	thirds := func(until, since string) billing.Charge {
+		return charge(of(through(until, seg(since, "", "21500"))), func(c *billing.Charge) {
+			c.BillingPeriod, c.SpecificBillingPeriod, c.ListPriceBase = "Specific_Months", 4, "Per_Year"
+		})
+	}
 	for _, tc := range []struct {
 		name string
 		in   billing.Subscription
@@ -365,6 +372,12 @@ func TestFactsCharges(t *testing.T) {
 			[]string{"A-S1/2026-11-15 10.00", "A-S1/2026-12-15 12.00"}},
 		{"yen", sub(rp("A", "Add", charge(of(through("2026-12-20", seg("2026-01-01", "", "1500"))), func(c *billing.Charge) { c.Currency = "JPY" }))),
 			[]string{"A-S1/2026-11-20 1500", "A-S1/2026-12-20 1500"}},
+		{"23 a price of a year in three bills", changed(sub(rp("A", "Add", thirds("2027-01-01", "2026-05-01"))), noEnd),
+			[]string{"A-S1/2026-09-01 7166.66", "A-S1/2027-01-01 7166.67", "A-S1/2027-05-01 7166.67", "A-S1/2027-09-01 7166.66"}},
+		{"23 the first bill", changed(sub(rp("A", "Add", thirds("2026-09-01", "2025-05-01"))), noEnd),
+			[]string{"A-S1/2026-05-01 7166.67", "A-S1/2027-01-01 7166.67", "A-S1/2027-05-01 7166.67", "A-S1/2027-09-01 7166.66"}},
+		{"23 billed on another day than it began", changed(sub(rp("A", "Add", thirds("2026-12-01", "2026-05-15"))), noEnd),
+			[]string{"A-S1/2026-08-01 7166.67", "A-S1/2026-12-01 7166.67", "A-S1/2027-04-01 7166.67", "A-S1/2027-08-01 7166.67", "A-S1/2027-12-01 7166.67"}},
 		{"the last of a month", changed(sub(rp("A", "Add", of(through("2026-11-30", seg("2026-01-31", "", "10"))))), func(s *billing.Subscription) { s.TermEnd = "2026-12-31" }),
 			[]string{"A-S1/2026-10-30 10.00", "A-S1/2026-11-30 10.00", "A-S1/2026-12-30 10.00"}},
 	} {
@@ -419,6 +432,43 @@ func TestFactsPreview(t *testing.T) {
 		})
 		if diff := cmp.Diff(tc.want, payments(got)); diff != "" || len(got.Findings) != tc.notes {
 			t.Errorf("%s: findings %q (-want +got):\n%s", tc.name, hotsync.Messages(got.Findings), diff)
+		}
+	}
+}
+
+// TestFactsTax: Zuora's preview has no tax that is added on top, which an event
+// says once.
+func TestFactsTax(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name, country string
+		tax           string
+		items         int
+		want          int
+	}{
+		{"added on top", "United States", "0", 2, 1},
+		{"Canada", "CA", "0", 1, 1},
+		{"in the price", "United States", "1.67", 2, 0},
+		{"in Britain", "United Kingdom", "0", 2, 0},
+		{"nowhere", "", "0", 2, 0},
+		{"nothing to pay", "United States", "0", 0, 0},
+	} {
+		got := projected(factsDay, sub(rp("A", "Add", of(seg("2026-01-01", "", "10")))), func(a *billing.Account) {
+			a.BillTo = &billing.Contact{ID: "c", Country: tc.country}
+			for n := range tc.items {
+				a.Preview.Items = append(a.Preview.Items, billing.PreviewItem{SubscriptionNumber: "A-S1", ServiceStart: fmt.Sprintf("2026-12-%02d", n+1),
+					Amount: decimal.NewFromInt(10), Tax: decimal.RequireFromString(tc.tax)})
+			}
+		})
+		found := 0
+		for _, f := range got.Findings {
+			if f.Code == hotsync.FindingScheduleTax {
+				found++
+			}
+		}
+		if found != tc.want {
+			t.Errorf("%s: said %d times, want %d: %q", tc.name, found, tc.want, hotsync.Messages(got.Findings))
 		}
 	}
 }

@@ -71,7 +71,10 @@ func (p *projector) subscriptionPrice(s billing.Subscription, plans []plan) pric
 		charges = slices.Clone(main.zuora.Charges)
 	}
 	for _, pl := range plans {
-		if !ok || pl.key != main.key {
+		// A plan that is to come says nothing of what the one in force costs, even where
+		// that has no price.
+		toCome := ok && p.when(main) == 0 && p.when(pl) != 0
+		if (!ok || pl.key != main.key) && !toCome {
 			charges = append(charges, pl.zuora.Charges...)
 		}
 	}

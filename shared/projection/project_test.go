@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
 
 	"hotsync/shared/billing"
 	"hotsync/shared/hotsync"
@@ -47,7 +48,44 @@ func FuzzProject(f *testing.F) {
 		}
 		checkReferences(t, got)
 		checkMembers(t, got)
+		checkFuture(t, account, login, got)
 	})
+}
+
+// checkFuture: what is booked for later changes nothing of what a customer has
+// today.
+func checkFuture(t *testing.T, account billing.Account, login hotsync.Identity, today projection.Result) {
+	t.Helper()
+	account.Subscriptions = slices.Clone(account.Subscriptions)
+	for i, s := range account.Subscriptions {
+		inForce := slices.ContainsFunc(s.RatePlans, func(rp billing.RatePlan) bool {
+			return slices.ContainsFunc(rp.Charges, func(c billing.Charge) bool {
+				return slices.ContainsFunc(c.Segments, func(seg billing.Segment) bool {
+					paid := c.Type == "Recurring" && seg.Price.Decimal.Sign() > 0 && rp.LastChangeType != "Remove"
+					return paid && seg.From != "" && seg.From <= options.Today && (seg.Until == "" || options.Today < seg.Until)
+				})
+			})
+		})
+		if !inForce {
+			continue // then what is to come is what is shown
+		}
+		later := billing.RatePlan{ID: "later", Number: "SRP-later-" + s.Number, Name: "Later", LastChangeType: "Add", Charges: []billing.Charge{{
+			Number: "C-later-" + s.Number, Type: "Recurring", Model: "FlatFee", BillingPeriod: "Month",
+			Segments: []billing.Segment{{From: "2099-01-01", Price: decimal.NewNullDecimal(decimal.NewFromInt(99))}}}}}
+		account.Subscriptions[i].RatePlans = append(slices.Clone(s.RatePlans), later)
+	}
+	after := map[string]projection.Object{}
+	for _, o := range projection.Project(account, login, options).Objects {
+		after[o.ID] = o
+	}
+	for _, o := range today.Objects {
+		if o.Kind == projection.Schedule {
+			continue // a payment of then may be within the look-ahead
+		}
+		if diff := cmp.Diff(o, after[o.ID]); diff != "" {
+			t.Errorf("a plan of 2099 changes the %s of today (-before +after):\n%s", o.Kind, diff)
+		}
+	}
 }
 
 func encode(t *testing.T, v any) string {

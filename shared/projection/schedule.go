@@ -198,6 +198,7 @@ func (p *projector) previews(subscriptions []subscription) (_ map[string]map[str
 		}
 		return nil, false
 	}
+	p.reportTax(preview)
 	known := map[string]billing.Subscription{}
 	for _, s := range subscriptions {
 		known[s.zuora.Number] = s.zuora
@@ -225,6 +226,20 @@ func (p *projector) previews(subscriptions []subscription) (_ map[string]map[str
 			discount: is(i.ProcessingType, "discount"), quantity: sensible(i.Quantity), amount: i.Amount, tax: decimal.NewNullDecimal(i.Tax)})
 	}
 	return out, true
+}
+
+// addedTax are the countries where tax is commonly added to a price: of it Zuora's
+// preview says nothing, since it knows the tax of tax-inclusive charges alone.
+var addedTax = map[string]bool{"US": true, "CA": true}
+
+// reportTax says once that the payments to come lack the tax.
+func (p *projector) reportTax(preview billing.Preview) {
+	country, _ := p.purchaseCountry()
+	taxed := func(i billing.PreviewItem) bool { return i.Tax.Sign() != 0 }
+	if addedTax[country] && len(preview.Items) > 0 && !slices.ContainsFunc(preview.Items, taxed) {
+		p.find(hotsync.Note(hotsync.FindingScheduleTax, "",
+			"Zuora's billing preview has no tax. Where sales tax is added to the price in %s, coming payments are shown without it.", country), "")
+	}
 }
 
 func (p *projector) isOurs(number string) bool {

@@ -79,29 +79,48 @@ func previewMissing(err error) string {
 
 // readPreview reads the answer, which has no pages and no order: items of
 // several subscriptions come mixed, and their ids are no key. The items are
-// sorted by subscription, day and charge.
+// sorted by subscription, day and charge. Where a tenant has credit memos, what it
+// would give back comes in a list of its own.
 func readPreview(body io.Reader) ([]billing.PreviewItem, error) {
 	var items []billing.PreviewItem
+	add := func(i billing.PreviewItem) error {
+		if len(items) >= maxPreviewItems {
+			return errors.New("too many items")
+		}
+		items = append(items, i)
+		return nil
+	}
 	listed := false
 	err := answer(body, true, func(d decoder, name string) error {
-		if name != "invoiceItems" {
+		switch name {
+		case "invoiceItems":
+			listed = true
+			return d.list(func(d decoder) error {
+				var i previewItem
+				err := d.value(&i)
+				if err == nil && !i.Amount.Valid {
+					err = &memberError{"chargeAmount", errNoAmount}
+				}
+				if err != nil {
+					return err
+				}
+				return add(i.plain())
+			})
+		case "creditMemoItems":
+			return d.arrayIfAny(func(d decoder) error {
+				var i creditItem
+				err := d.value(&i)
+				if err == nil && !i.Net.Valid && !i.Gross.Valid {
+					err = &memberError{"amountWithoutTax", errNoAmount}
+				}
+				if err != nil {
+					return err
+				}
+				return add(i.plain())
+			})
+		default:
 			return d.skip()
 		}
-		listed = true
-		return d.list(func(d decoder) error {
-			var i previewItem
-			err := d.value(&i)
-			switch {
-			case err != nil:
-				return err
-			case !i.Amount.Valid:
-				return &memberError{"chargeAmount", errors.New("the amount is missing")}
-			case len(items) >= maxPreviewItems:
-				return errors.New("too many items")
-			}
-			items = append(items, i.plain())
-			return nil
-		})
 	})
 	if err == nil && !listed {
 		err = &memberError{"invoiceItems", errNoList}
@@ -115,6 +134,36 @@ func readPreview(body io.Reader) ([]billing.PreviewItem, error) {
 			strings.Compare(a.ServiceEnd, b.ServiceEnd), a.Amount.Cmp(b.Amount), strings.Compare(a.ChargeName, b.ChargeName))
 	})
 	return items, nil
+}
+
+var errNoAmount = errors.New("the amount is missing")
+
+// creditItem is a line of the credit memo that Zuora would write. Whether what it
+// gives back has a sign is not documented; it is taken for less to pay either
+// way. Source:
+// https://developer.zuora.com/v1-api-reference/api/operation/POST_BillingPreview
+type creditItem struct {
+	SubscriptionNumber string `json:"subscriptionNumber"`
+	ChargeNumber       string `json:"chargeNumber"`
+	Name               string `json:"skuName"`
+	ServiceStart       date   `json:"serviceStartDate"`
+	ServiceEnd         date   `json:"serviceEndDate"`
+	Gross              amount `json:"amount"`
+	Net                amount `json:"amountWithoutTax"`
+	Quantity           amount `json:"quantity"`
+}
+
+func (i *creditItem) plain() billing.PreviewItem {
+	gross, net := i.Gross.Decimal.Abs(), i.Net.Decimal.Abs()
+	if !i.Net.Valid {
+		net = gross
+	}
+	if !i.Gross.Valid {
+		gross = net
+	}
+	return billing.PreviewItem{SubscriptionNumber: i.SubscriptionNumber, ChargeNumber: i.ChargeNumber, ChargeName: i.Name,
+		ProcessingType: "Discount", ServiceStart: string(i.ServiceStart), ServiceEnd: string(i.ServiceEnd),
+		Amount: net.Neg(), Tax: net.Sub(gross), Quantity: i.Quantity.NullDecimal}
 }
 
 // previewItem is a line of the invoice that Zuora would write. Its amount is

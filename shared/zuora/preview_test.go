@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
 
 	"hotsync/shared/billing"
 	"hotsync/shared/hotsync"
@@ -184,6 +185,40 @@ func TestPreviewDoesNotPause(t *testing.T) {
 		}
 		if (told > 0) != counts || len(gate.errs) != 4 {
 			t.Errorf("status %d: the gate was told %v", status, gate.errs)
+		}
+	}
+}
+
+// TestPreviewCredits: a tenant with credit memos gets what is below zero in a list
+// of its own, whose sign is not documented.
+func TestPreviewCredits(t *testing.T) {
+	t.Parallel()
+
+	const credit = `"subscriptionNumber":"A-S1","chargeNumber":"C-2","skuName":"Goodwill","serviceStartDate":"2026-12-01","serviceEndDate":"2026-12-31"`
+	want := func(amount, tax string) []billing.PreviewItem {
+		return []billing.PreviewItem{{SubscriptionNumber: "A-S1", ChargeNumber: "C-2", ChargeName: "Goodwill", ProcessingType: "Discount",
+			ServiceStart: "2026-12-01", ServiceEnd: "2026-12-31", Amount: decimal.RequireFromString(amount), Tax: decimal.RequireFromString(tax)}}
+	}
+	for _, tc := range []struct {
+		name, list string
+		want       []billing.PreviewItem
+		missing    string
+	}{
+		{name: "none", list: `[]`},
+		{name: "null", list: `null`},
+		{name: "without tax", list: `[{` + credit + `,"amountWithoutTax":3}]`, want: want("-3", "0")},
+		{name: "with a sign", list: `[{` + credit + `,"amountWithoutTax":-3}]`, want: want("-3", "0")},
+		{name: "with tax", list: `[{` + credit + `,"amount":"3.60","amountWithoutTax":3}]`, want: want("-3", "-0.6")},
+		{name: "only the whole", list: `[{` + credit + `,"amount":3.6}]`, want: want("-3.6", "0")},
+		{name: "no amount", list: `[{` + credit + `}]`, missing: "invalid"},
+	} {
+		f := withPreview(http.StatusOK, `{"success":true,"creditMemoItems":`+tc.list+`,"invoiceItems":[]}`)
+		got, err := newClient(t, f).Read(t.Context(), accountID, zuora.ReadOptions{Preview: true, Today: "2026-11-25"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tc.want, got.Preview.Items); diff != "" || got.Preview.Missing != tc.missing {
+			t.Errorf("%s: missing %q (-want +got):\n%s", tc.name, got.Preview.Missing, diff)
 		}
 	}
 }
