@@ -104,8 +104,12 @@ func NextSchedule(sub Object, now time.Time) Object {
 	return next
 }
 
-// NextPayment is the date of the next payment, else the end of the term.
+// NextPayment is the date of the next payment, else the end of the term. A
+// cancelled subscription has none.
 func NextPayment(sub Object, now time.Time) string {
+	if text(sub, "status") == "cancelled" {
+		return PriceNone
+	}
 	if next := NextSchedule(sub, now); next != nil {
 		return text(next, "data", "date")
 	}

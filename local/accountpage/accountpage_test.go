@@ -6,8 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -159,10 +163,10 @@ var shown = map[string]accountpage.Shown{
 	"A-S00202001": {Plan: "Weekend Gift", Price: "89.00", Currency: "EUR", Next: "2027-10-15", Payment: "MasterCard 4444", Billing: "Lyon", Delivery: "Annecy"},
 	"A-S00203001": {Plan: "Corporate", Price: "118.80", Currency: "EUR", Next: "2026-12-15", Payment: "Direct Debit 7606", Billing: "Lyon", Delivery: "Lyon"},
 	"A-S00301001": {Plan: "Deutschland Print", Price: "84.00", Currency: "EUR", Next: "2027-02-15", Payment: "Direct Debit 3000", Billing: "Berlin", Delivery: "Potsdam"},
-	"A-S00401001": {Status: "cancelled", Plan: "Digital Ireland", Price: "N/A", Currency: "EUR", Next: "2026-06-15", Payment: "Visa 1881", Billing: "Dublin", Delivery: "Dublin"},
+	"A-S00401001": {Status: "cancelled", Plan: "Digital Ireland", Price: "N/A", Currency: "EUR", Next: "N/A", Payment: "Visa 1881", Billing: "Dublin", Delivery: "Dublin"},
 	"A-S00402001": {Plan: "Digital Ireland", Price: "16.00", Currency: "EUR", Next: "2026-12-15", Payment: "Visa 1881", Billing: "Dublin", Delivery: "Dublin"},
 	"A-S00501001": {Plan: "Digital US", Price: "19.99", Currency: "USD", Next: "2026-12-15", Payment: "AmericanExpress 0005", Billing: "Portland", Delivery: "Portland"},
-	"A-S00701001": mixed("Weekend Annual", "N/A", "2026-09-15", "cancelled", 0),
+	"A-S00701001": mixed("Weekend Annual", "N/A", "N/A", "cancelled", 0),
 	"A-S00701002": mixed("Weekend Monthly", "9.00", "2027-02-15", "suspended", 0),
 	"A-S00701005": mixed("Next Season", accountpage.PriceUnavailable, "2027-01-15", "active", 0), // has not begun
 	"A-S00701006": mixed("Digital Evergreen", "11.00", "2026-12-15", "active", 0),
@@ -215,7 +219,9 @@ func TestPages(t *testing.T) {
 					w := start(t)
 					seen := 0
 					for _, p := range persona.All(now) {
-						for number, sub := range w.signIn(p, plan, strategy, source) {
+						page := w.signIn(p, plan, strategy, source)
+						keep(t, fmt.Sprintf("%s-%s-%s-%s", p.Name, plan, strategy, source), page)
+						for number, sub := range page {
 							seen++
 							if missing := accountpage.Missing(sub, now); len(missing) > 0 {
 								t.Errorf("%s: the pages miss\n\t%s", p.Name, strings.Join(missing, "\n\t"))
@@ -229,6 +235,34 @@ func TestPages(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// keep writes a page with what it has to show into the directory that the
+// variable ACCOUNTPAGE_STATES names, for readers outside this repository: Limio's
+// own components (see docs/account-pages.md).
+func keep(t *testing.T, name string, page map[string]accountpage.Object) {
+	t.Helper()
+	dir := os.Getenv("ACCOUNTPAGE_STATES")
+	if dir == "" {
+		return
+	}
+	type item struct {
+		Want accountpage.Shown
+		Sub  accountpage.Object
+	}
+	var items []item
+	for _, number := range slices.Sorted(maps.Keys(page)) {
+		expected, _ := want(number)
+		items = append(items, item{expected, page[number]})
+	}
+	raw, err := json.Marshal(map[string]any{"now": now, "items": items})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = os.WriteFile(filepath.Join(dir, name+".json"), raw, 0o600)
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -129,6 +129,26 @@ func TestSeed(t *testing.T) {
 	}
 }
 
+// A reset brings back what the sandbox began with, and nothing that it was told
+// while it ran.
+func TestResetBringsBackTheFirstObjects(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	owner := `{"record_type":"identity","id":"` + id("id", "1") + `","type":"@limio/id"}`
+	err := b.sandbox.Seed([]json.RawMessage{json.RawMessage(owner)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.must("PUT", "/_sandbox/objects", `{"objects":[{"record_type":"identity","id":"`+id("id", "2")+`","type":"@limio/id"}]}`)
+	for _, want := range [][]string{{id("id", "1"), id("id", "2")}, {id("id", "1")}, {id("id", "1")}} {
+		if got := ids(b.must("GET", "/_sandbox/state", "")["identity"]); !cmp.Equal(got, want) {
+			t.Errorf("identities = %v, want %v", got, want)
+		}
+		b.must("POST", "/_sandbox/reset", "")
+	}
+}
+
 func TestKindsAreHeldToWhatThePagesRead(t *testing.T) {
 	t.Parallel()
 

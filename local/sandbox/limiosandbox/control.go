@@ -63,8 +63,11 @@ func (s *Sandbox) registerControl(mux *http.ServeMux) {
 		sandbox.Answer(w, http.StatusOK, c)
 	})
 	mux.HandleFunc("POST /_sandbox/reset", func(w http.ResponseWriter, _ *http.Request) {
-		s.behaviour.Reset()
-		s.store.reset(s.first)
+		err := s.reset()
+		if err != nil {
+			sandbox.Refuse(w, http.StatusInternalServerError, err)
+			return
+		}
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("PUT /_sandbox/assumptions", func(w http.ResponseWriter, r *http.Request) {

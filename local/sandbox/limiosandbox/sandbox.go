@@ -57,7 +57,8 @@ type Sandbox struct {
 	readZuora func(ctx context.Context, key string) (ZuoraSubscription, error)
 	behaviour *sandbox.Behaviour
 	auth      auth
-	first     []catalogueItem // the catalogue of a sandbox that nobody changed
+	first     []catalogueItem   // the catalogue of a sandbox that nobody changed
+	seeds     []json.RawMessage // objects that it began with; guarded by store.mu
 	store     store
 }
 

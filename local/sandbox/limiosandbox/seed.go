@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"hotsync/local/sandbox"
 )
@@ -12,14 +13,15 @@ import (
 // putObjects is PUT /_sandbox/objects {"objects":[…]}: objects of Limio's own,
 // each with the whole envelope, as Limio shows them. They are stored in their
 // order, so that what one refers to has to come before it or be there; an object
-// that exists is replaced.
+// that exists is replaced. A reset takes them away again, as whatever else was
+// told to the sandbox while it ran.
 func (s *Sandbox) putObjects(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Objects []json.RawMessage `json:"objects"`
 	}
 	err := sandbox.ReadJSON(r, &body)
 	if err == nil {
-		err = s.Seed(body.Objects)
+		err = s.seed(body.Objects)
 	}
 	if err != nil {
 		sandbox.Refuse(w, http.StatusBadRequest, err)
@@ -28,8 +30,30 @@ func (s *Sandbox) putObjects(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// Seed stores objects of Limio's own, as PUT /_sandbox/objects does.
+// Seed stores objects of Limio's own, as PUT /_sandbox/objects does, that are part
+// of how the sandbox begins: a reset brings them back.
 func (s *Sandbox) Seed(objects []json.RawMessage) error {
+	err := s.seed(objects)
+	if err != nil {
+		return err
+	}
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	s.seeds = append(s.seeds, objects...)
+	return nil
+}
+
+// reset brings the sandbox back to how it began.
+func (s *Sandbox) reset() error {
+	s.behaviour.Reset()
+	s.store.reset(s.first)
+	s.store.mu.RLock()
+	seeds := slices.Clone(s.seeds)
+	s.store.mu.RUnlock()
+	return s.seed(seeds)
+}
+
+func (s *Sandbox) seed(objects []json.RawMessage) error {
 	now := s.stamp()
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
