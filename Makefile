@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-FUNCTIONS := login sync deadletter console callout
+FUNCTIONS := login sync backfill reconcile deadletter console callout
 GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w"
 
 # What decides and calculates: make mutants tries these.
@@ -124,6 +124,8 @@ endef
 $(eval $(call sam_build,Login,login))
 $(eval $(call sam_build,LoginApi,login))
 $(eval $(call sam_build,Sync,sync))
+$(eval $(call sam_build,Backfill,backfill))
+$(eval $(call sam_build,Reconcile,reconcile))
 $(eval $(call sam_build,DeadLetter,deadletter))
 $(eval $(call sam_build,Console,console))
 $(eval $(call sam_build,Callout,callout))

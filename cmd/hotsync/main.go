@@ -30,6 +30,11 @@ type command struct {
 	run                 func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 }
 
+// status is an error that says with its number what there is to say.
+type status int
+
+func (s status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
 var (
 	errUsage = errors.New("usage")
 	errQuiet = errors.New("quiet")
@@ -40,6 +45,8 @@ func commands() []command {
 		{"up", "", "run the whole system on this computer (the same as make run)", up},
 		{"login", "PERSONA", "sign a persona in, wait for the sync, print its events as JSON", login},
 		{"token", "PERSONA", "print an ID token of a persona", token},
+		{"backfill", "[FILE]", "sync the accounts of a list, behind the logins, and say what became of each", backfill},
+		{"drift", "", "say where Limio differs from Zuora, and write nothing", compareDrift},
 		{"erase", "", "take a person out of events and state, and say what was removed", erase},
 		{"check", "", "read a Zuora and a Limio tenant and say which assumptions hold there", check},
 		{"personas", "", "list the personas of the local identity provider", personas},
@@ -61,7 +68,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			continue
 		}
 		err := c.run(ctx, args[1:], stdout, stderr)
+		var code status
 		switch {
+		case errors.As(err, &code):
+			return int(code)
 		case err == nil, errors.Is(err, flag.ErrHelp):
 			return 0
 		case errors.Is(err, errUsage):

@@ -61,6 +61,8 @@ func run() int {
 		Now:        time.Now,
 		Log:        p.Log,
 		Audit:      events,
+		Jobs:       p.Jobs(),
+		Kick:       p.Kick("RECONCILE_FUNCTION"),
 		Gallery:    p.Env.Getenv("CONSOLE_GALLERY") == "true",
 	})
 	err = p.Err()

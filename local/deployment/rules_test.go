@@ -89,8 +89,8 @@ func TestQueues(t *testing.T) {
 			}
 		}
 	}
-	if consumed != 2 {
-		t.Errorf("%d queues are consumed, want the requests and the dead letters", consumed)
+	if consumed != 3 {
+		t.Errorf("%d queues are consumed, want the requests, those of jobs, and the dead letters", consumed)
 	}
 
 	const fourteenDays = 14 * 24 * 60 * 60
@@ -132,7 +132,7 @@ func TestParametersKeepTheRules(t *testing.T) {
 	t.Parallel()
 
 	_, tmpl := load(t)
-	want := map[string]string{"VisibilityTimeout": "180", "MaxAttempts": "5", "MaximumConcurrency": "2"}
+	want := map[string]string{"VisibilityTimeout": "180", "MaxAttempts": "5", "MaximumConcurrency": "2", "BackfillConcurrency": "2"}
 	for _, p := range tmpl.Parameters {
 		if len(p.Description) < 20 {
 			t.Errorf("%s has no useful description", p.Name)

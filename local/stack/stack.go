@@ -231,6 +231,15 @@ func (s *Stack) startFunctions(opt Options, binaries map[string]string, logs str
 		"ZUORA="+fmt.Sprintf(`{"clientId":%q,"clientSecret":%q}`, zuoraID, zuoraSecret),
 		"LIMIO="+fmt.Sprintf(`{"clientId":%q,"clientSecret":%q}`, limioID, limioSecret),
 		"SEARCH_KEY=local-search-key", "SESSION_KEY=local-session-key", `CALLOUT={"hmacKey":"local-callout-key"}`)
+	// Functions call each other by the invoke API, whose address has to be known
+	// before the host that answers there.
+	s.InvokeURL, err = s.serve(opt.Ports.Invoke, "Lambda invoke API", func(string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Host.InvokeAPI().ServeHTTP(w, r) })
+	})
+	if err != nil {
+		return err
+	}
+	env = append(env, "AWS_ENDPOINT_URL_LAMBDA="+s.InvokeURL)
 	s.Binaries, s.Environment = binaries, append(env, opt.Env...)
 	s.Host, err = lambdahost.New(lambdahost.Config{Template: s.Template, Binaries: binaries, Environment: s.Environment,
 		SQS: s.Engines.SQS(), LogDir: logs, Tee: opt.Logs, Logger: slog.Default(), CrashVisibility: opt.Visibility})
@@ -243,10 +252,6 @@ func (s *Stack) startFunctions(opt Options, binaries map[string]string, logs str
 		return s.Host.Close(ctx)
 	})
 	s.URL, err = s.serve(opt.Ports.HTTP, "HTTP API", func(string) http.Handler { return s.Host.HTTPAPI() })
-	if err != nil {
-		return err
-	}
-	s.InvokeURL, err = s.serve(opt.Ports.Invoke, "Lambda invoke API", func(string) http.Handler { return s.Host.InvokeAPI() })
 	if err != nil {
 		return err
 	}

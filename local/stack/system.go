@@ -37,6 +37,21 @@ func (s *Stack) System() System {
 			env["SETTINGS_TABLE"] = t.Name
 		}
 	}
+	for _, pair := range s.Environment {
+		name, value, _ := strings.Cut(pair, "=")
+		env[name] = value
+	}
+	for _, f := range s.Template.Functions {
+		if f.Dir != "reconcile" {
+			continue
+		}
+		for name, value := range f.Environment { // what the command line needs to be one of the functions
+			if env[name] == "" && !strings.HasSuffix(name, "_SECRET_ID") {
+				env[name] = value
+			}
+		}
+		env["RECONCILE_FUNCTION"] = f.Name
+	}
 	return System{Environment: env}
 }
 

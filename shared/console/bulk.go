@@ -218,8 +218,8 @@ func (c *console) bulkAdvance(ctx context.Context, m member, j *bulkJob) (waits 
 // bulkRetry retries an event unless it makes no sense: it cannot be retried, or
 // somebody's newer sync of the same account tells more than it does.
 func (c *console) bulkRetry(ctx context.Context, m member, j bulkJob, e hotsync.Event) (retried bool, err error) {
-	request, err := retryOf(e)
-	if err != nil || !retriable(e) {
+	request, err := e.Retry()
+	if err != nil || !e.Retriable() {
 		return false, nil //nolint:nilerror // not an error of the job
 	}
 	overtaken, err := c.overtaken(ctx, e)

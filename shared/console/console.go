@@ -18,6 +18,7 @@ import (
 	"hotsync/shared/console/staff"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
 	"hotsync/shared/oidc"
 	"hotsync/shared/ownership"
 	"hotsync/shared/settingstore"
@@ -119,8 +120,10 @@ type Config struct {
 	NewEventID func(time.Time) string
 	Now        func() time.Time
 	Log        *slog.Logger
-	Audit      Audit // keeps acts; nil leaves them to the log
-	Gallery    bool  // serves /gallery, which shows every state with made-up data; for the local stack only
+	Audit      Audit                       // keeps acts; nil leaves them to the log
+	Jobs       jobs.Store                  // bulk retries, backfills, reconcile runs
+	Kick       func(context.Context) error // has jobs advanced at once; nil leaves them to their minute
+	Gallery    bool                        // serves /gallery, which shows every state with made-up data; for the local stack only
 }
 
 type console struct {

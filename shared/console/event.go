@@ -74,7 +74,7 @@ func (c *console) showEvent(w http.ResponseWriter, r *http.Request, m member, re
 		return err
 	}
 	now := c.Now()
-	page := eventView{Event: e, Now: now, CanRetry: m.Operator() && retriable(e), Revealed: revealed, Request: e.Request,
+	page := eventView{Event: e, Now: now, CanRetry: m.Operator() && e.Retriable(), Revealed: revealed, Request: e.Request,
 		Who: e.Subject, Steps: stepBars(e), Tries: tryBars(e, now), Groups: groupChanges(e.Changes), Live: !e.Status.Final()}
 	if e.Request.Lookup != nil {
 		page.Lookup = e.Request.Lookup.Value

@@ -135,7 +135,7 @@ func (c *console) fillEvents(ctx context.Context, page *eventsView, cursor strin
 func rows(events []hotsync.Event, now time.Time, m member) []eventRow {
 	out := make([]eventRow, 0, len(events))
 	for _, e := range events {
-		out = append(out, eventRow{Event: e, Now: now, CanRetry: m.Operator() && retriable(e)})
+		out = append(out, eventRow{Event: e, Now: now, CanRetry: m.Operator() && e.Retriable()})
 	}
 	return out
 }

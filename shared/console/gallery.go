@@ -45,7 +45,7 @@ func (c *console) galleryEvent(w http.ResponseWriter, r *http.Request, m member)
 			continue
 		}
 		now := c.Now()
-		page := eventView{Now: now, CanRetry: m.Operator() && retriable(s.Event), Steps: stepBars(s.Event), Tries: tryBars(s.Event, now),
+		page := eventView{Now: now, CanRetry: m.Operator() && s.Event.Retriable(), Steps: stepBars(s.Event), Tries: tryBars(s.Event, now),
 			Groups: groupChanges(s.Event.Changes), Who: mask(s.Event.Subject), LastGood: good, Differs: differences(*good, s.Event)}
 		page.Event, page.Request = masked(s.Event)
 		if s.Event.Request.Lookup != nil {

@@ -26,7 +26,7 @@ const maxNote = 500
 
 // retry makes the request of an ended event once more and gives the new event.
 func (c *console) retry(ctx context.Context, old hotsync.Event, m member, note string) (hotsync.Event, error) {
-	request, err := retryOf(old)
+	request, err := old.Retry()
 	if err != nil {
 		return hotsync.Event{}, err
 	}
@@ -53,33 +53,4 @@ func (c *console) send(ctx context.Context, request hotsync.SyncRequest) (hotsyn
 		c.Log.WarnContext(ctx, "queued event not written", "event_id", e.ID, "error", err)
 	}
 	return e, nil
-}
-
-// retryOf is the request of an ended event, without what is new about a retry.
-func retryOf(old hotsync.Event) (hotsync.SyncRequest, error) {
-	if !old.Status.Final() {
-		return hotsync.SyncRequest{}, hotsync.Errorf(hotsync.CodeConflict, "The sync is still %s; wait until it has ended.", old.Status)
-	}
-	if old.Request.Account == "" && old.Request.AccountID == "" && old.Request.Lookup == nil {
-		return hotsync.SyncRequest{}, hotsync.Errorf(hotsync.CodeConflict, "The event names no account to sync.")
-	}
-	request := old.Request
-	request.RetryOf, request.Trigger, request.Requeued, request.SentOn = old.ID, hotsync.TriggerConsole, 0, 0
-	if request.Lookup != nil {
-		request.AccountID = "" // look it up again: the reason may have been the field
-	}
-	return request, nil
-}
-
-// retriable reports whether Retry makes sense for an event of which a summary
-// is known.
-func retriable(e hotsync.Event) bool {
-	switch e.Status {
-	case hotsync.StatusFailed:
-		return e.Reason != string(hotsync.CodeMessageMalformed)
-	case hotsync.StatusSkipped:
-		return e.Reason != hotsync.ReasonCoalesced
-	default:
-		return false
-	}
 }

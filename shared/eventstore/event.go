@@ -50,6 +50,7 @@ type summary struct {
 	CoveredBy     string             `json:"coveredBy,omitempty"`
 	RetryOf       string             `json:"retryOf,omitempty"`
 	RetriedBy     string             `json:"retriedBy,omitempty"`
+	Job           string             `json:"job,omitempty"`
 	Changes       int                `json:"changes,omitempty"`
 	Attempts      int                `json:"attempts,omitempty"`
 	Findings      int                `json:"findings,omitempty"`
@@ -158,7 +159,7 @@ func (s *Store) encode(e hotsync.Event) (hotsync.Event, item, error) {
 	}
 	row, err := json.Marshal(summary{Status: e.Status, Reason: e.Reason, Trigger: e.Trigger, Provider: e.Provider, Account: e.Account,
 		Subject: e.Subject, LoginID: e.LoginID, RequestedAt: e.RequestedAt, StartedAt: e.StartedAt, FinishedAt: e.FinishedAt,
-		NextAttemptAt: e.NextAttemptAt, Error: e.Error, CoveredBy: e.CoveredBy, RetryOf: e.RetryOf, RetriedBy: e.RetriedBy,
+		NextAttemptAt: e.NextAttemptAt, Error: e.Error, CoveredBy: e.CoveredBy, RetryOf: e.RetryOf, RetriedBy: e.RetriedBy, Job: e.Job,
 		Changes: e.ChangeCount, Attempts: e.AttemptCount, Findings: e.FindingCount, Attention: e.AttentionCount})
 	if err != nil {
 		return e, nil, fmt.Errorf("encode: %w", err)
@@ -292,7 +293,7 @@ func decodeRow(it item) (hotsync.Event, error) {
 	return hotsync.Event{ID: getStr(it, attrID), Status: r.Status, Reason: r.Reason, Trigger: r.Trigger, Provider: r.Provider,
 		Account: r.Account, Subject: r.Subject, LoginID: r.LoginID, RequestedAt: r.RequestedAt, StartedAt: r.StartedAt,
 		FinishedAt: r.FinishedAt, NextAttemptAt: r.NextAttemptAt, Error: r.Error, CoveredBy: r.CoveredBy, RetryOf: r.RetryOf,
-		RetriedBy: r.RetriedBy, ChangeCount: r.Changes, AttemptCount: r.Attempts, FindingCount: r.Findings + r.Warnings,
+		RetriedBy: r.RetriedBy, Job: r.Job, ChangeCount: r.Changes, AttemptCount: r.Attempts, FindingCount: r.Findings + r.Warnings,
 		AttentionCount: r.Attention,
 		Revision:       int(getNum(it, attrRevision))}, nil
 }

@@ -117,6 +117,7 @@ type Event struct {
 	CoveredBy     string     `json:"coveredBy,omitempty"`
 	RetryOf       string     `json:"retryOf,omitempty"`
 	RetriedBy     string     `json:"retriedBy,omitempty"`  // who retried it, for a retry
+	Job           string     `json:"job,omitempty"`        // the job that the sync is part of
 	Candidates    []string   `json:"candidates,omitempty"` // account numbers an ambiguous lookup found
 
 	// Request is what a retry sends again. It holds the lookup value, so it is
@@ -160,7 +161,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 // NewEvent is the event of a request that has just been queued.
 func NewEvent(r SyncRequest) Event {
 	e := Event{ID: r.EventID, Status: StatusQueued, Trigger: r.Trigger, Provider: r.Provider, Subject: r.Identity.Subject,
-		LoginID: r.LoginID, RequestedAt: r.RequestedAt, RetryOf: r.RetryOf, RetriedBy: r.Actor, Request: r}
+		LoginID: r.LoginID, RequestedAt: r.RequestedAt, RetryOf: r.RetryOf, RetriedBy: r.Actor, Job: r.Job, Request: r}
 	e.Account.ID = r.AccountID
 	switch {
 	case r.Account == "" || r.Account == r.AccountID:

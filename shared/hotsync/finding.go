@@ -40,6 +40,7 @@ const (
 	FindingAddressCountry   FindingCode = "country_unknown"    // a country that has no code
 	FindingDefaultPayment   FindingCode = "default_payment"    // the default payment method is none
 	FindingSettingNotNeeded FindingCode = "setting_not_used"   // a setting that does nothing
+	FindingNotReconciled    FindingCode = "not_reconciled"     // a reconcile run that left accounts different from Zuora
 )
 
 // Finding is something to say about a sync that did not fail because of it.

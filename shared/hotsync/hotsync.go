@@ -28,6 +28,10 @@ const (
 	TriggerReconcile          Trigger = "reconcile"          // a job over accounts known from logins
 )
 
+// ByHand reports whether a person asked for the sync, who wants it also while hot
+// sync is switched off.
+func (t Trigger) ByHand() bool { return t == TriggerConsole || t == TriggerBackfill }
+
 // Identity is who signed in, as OpenID Connect names a person: the issuer and
 // the subject within it.
 type Identity struct {

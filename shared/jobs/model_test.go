@@ -199,7 +199,7 @@ func (p *process) NewerSync(_ context.Context, e hotsync.Event) (newer bool, err
 	return newer, err
 }
 
-func (p *process) Send(_ context.Context, requests []hotsync.SyncRequest) []error {
+func (p *process) SendAll(_ context.Context, requests []hotsync.SyncRequest) []error {
 	errs := make([]error, len(requests))
 	for n, r := range requests {
 		errs[n] = p.do(func() error {

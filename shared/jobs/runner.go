@@ -26,7 +26,7 @@ type Events interface {
 // Queue is the second lane. Sending a request twice queues it once, or has it
 // recognised by its event.
 type Queue interface {
-	Send(ctx context.Context, requests []hotsync.SyncRequest) []error
+	SendAll(ctx context.Context, requests []hotsync.SyncRequest) []error
 }
 
 // Gate says whether the second lane may be used at the moment.
@@ -66,8 +66,8 @@ const (
 	// hold is how long a runner has a job for itself after a step. It only keeps
 	// others from doing the same work beside it.
 	hold = 10 * time.Second
-	// pause is between two steps of a job.
-	pause = time.Second
+	// between is the time between two steps of a job.
+	between = time.Second
 	// listAhead is how many chunks one step lists.
 	listAhead = 20
 	// checks is how many accounts a reconcile run compares at once.
@@ -86,7 +86,7 @@ func (r *Runner) Run(ctx context.Context) (worked bool, err error) {
 			return worked, nil
 		}
 		worked = worked || busy
-		next := time.NewTimer(pause)
+		next := time.NewTimer(between)
 		select {
 		case <-ctx.Done():
 			next.Stop()
@@ -219,7 +219,29 @@ func (r *Runner) list(ctx context.Context, j Job) (Job, error) {
 	if j.Limit > 0 && j.Total >= j.Limit {
 		j.Listed = true
 	}
+	if j.Listed && j.Source.ZOQL != "" && j.Settled == 0 {
+		return r.compare(ctx, j)
+	}
 	return j, nil
+}
+
+// compare says which other jobs that are under way have accounts of this one, once
+// its own are all listed. Two runners that do it say the same.
+func (r *Runner) compare(ctx context.Context, j Job) (Job, error) {
+	known, err := r.Store.Sketch(ctx, j.ID)
+	if err != nil || known.Revision > 0 {
+		return j, err
+	}
+	var mine Sketch
+	err = Items(ctx, r.Store, j, func(_ Chunk, i Item) error {
+		mine.Add(i.Account)
+		return nil
+	})
+	if err != nil {
+		return j, err
+	}
+	j.Overlaps, err = overlaps(ctx, r.Store, j.ID, mine)
+	return j, err
 }
 
 // collect takes over how the syncs of the window ended.
@@ -307,7 +329,7 @@ func (r *Runner) send(ctx context.Context, j Job, c *Chunk, limit int) (took int
 		}
 	}
 	requests, at, wait := r.requests(ctx, j, c, picked)
-	for n, err := range r.Queue.Send(ctx, requests) {
+	for n, err := range r.Queue.SendAll(ctx, requests) {
 		if err != nil {
 			r.Log.WarnContext(ctx, "account not queued", "job", j.ID, "event_id", requests[n].EventID, "error", err)
 			wait = WaitQueue
@@ -467,7 +489,7 @@ func (r *Runner) count(ctx context.Context, was, j Job, window []Chunk) error {
 			return err
 		}
 	}
-	if j.Settled == was.Settled && j.Total == was.Total && j.Listed == was.Listed && j.Status == was.Status && j.Waits == was.Waits &&
+	if j.Settled == was.Settled && j.Total == was.Total && j.Listed == was.Listed && j.Status == was.Status && j.Waits == was.Waits && len(j.Overlaps) == len(was.Overlaps) &&
 		equal(j.Window, was.Window) && int(j.Credit) == int(was.Credit) {
 		return nil
 	}

@@ -19,6 +19,7 @@ import (
 type DeadLetters struct {
 	Events  Events
 	Queue   Queue // of the syncs
+	Jobs    Queue // of the second lane's; nil where there is none
 	Now     func() time.Time
 	Log     *slog.Logger
 	Observe func(hotsync.Event) // called once per letter that made a failed event; nil for nobody
@@ -56,6 +57,9 @@ func (d *DeadLetters) recordDead(ctx context.Context, rec recorder, request hots
 	if len(r.Attempts) == 0 && request.SentOn < maxSentOn {
 		request.SentOn++
 		rec.log.WarnContext(ctx, "dead letter never ran, sent on", "sent_on", request.SentOn, "requeued", request.Requeued)
+		if request.Job != "" && d.Jobs != nil {
+			return d.Jobs.Resend(ctx, request)
+		}
 		return d.Queue.Resend(ctx, request)
 	}
 	e := hotsync.Errorf(hotsync.CodeGaveUp, "The queue gave up: the sync never came to an end.")

@@ -242,6 +242,7 @@ type ledger struct {
 	mu      sync.Mutex
 	events  map[string]hotsync.Event
 	states  map[string]eventstore.AccountState
+	turns   map[string]turn
 	terms   map[string][]string
 	tallied []string
 	down    bool
@@ -281,15 +282,44 @@ func (s *ledger) Tally(_ context.Context, e hotsync.Event) error {
 	return nil
 }
 
-func (s *ledger) LoadAccount(_ context.Context, id string) (eventstore.AccountState, error) {
+// turn is an account's; n counts the writes of its item.
+type turn struct {
+	lane  eventstore.Lane
+	until time.Time
+	n     int
+}
+
+func (s *ledger) TakeTurn(_ context.Context, id string, lane eventstore.Lane, until time.Time) (eventstore.AccountState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.states[id], nil
+	t := s.turns[id]
+	if t.lane != lane && time.Now().Before(t.until) {
+		return eventstore.AccountState{}, &eventstore.TurnTaken{Until: t.until}
+	}
+	s.turns[id] = turn{lane, until, t.n + 1}
+	state := s.states[id]
+	state.AccountID, state.Revision = id, t.n+1
+	return state, nil
+}
+
+func (s *ledger) EndTurn(_ context.Context, a eventstore.AccountState, lane eventstore.Lane) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.turns[a.AccountID]; t.lane == lane && t.n == a.Revision {
+		s.turns[a.AccountID] = turn{n: t.n}
+	}
+	return nil
 }
 
 func (s *ledger) SaveAccount(_ context.Context, a eventstore.AccountState) (eventstore.AccountState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	t := s.turns[a.AccountID]
+	if t.n != a.Revision {
+		return a, eventstore.ErrConflict
+	}
+	s.turns[a.AccountID] = turn{n: t.n + 1}
+	a.Revision++
 	s.states[a.AccountID] = a
 	return a, nil
 }
@@ -341,7 +371,7 @@ func setup(t *testing.T) *testBundle {
 			otherID: {ID: otherID, Number: "A00000002", Name: "Bob", Status: "Active", CustomFields: map[string]string{"LimioExternalId__c": "auth0|bob"}},
 		}},
 		limio:    &mirror{},
-		events:   &ledger{events: map[string]hotsync.Event{}, states: map[string]eventstore.AccountState{}, terms: map[string][]string{}},
+		events:   &ledger{events: map[string]hotsync.Event{}, states: map[string]eventstore.AccountState{}, turns: map[string]turn{}, terms: map[string][]string{}},
 		queue:    &outbox{},
 		owners:   &ownership.Memory{},
 		settings: (*fixed)(&settings),

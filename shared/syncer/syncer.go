@@ -51,7 +51,10 @@ type Events interface {
 	Get(ctx context.Context, id string) (hotsync.Event, error)
 	Put(ctx context.Context, e hotsync.Event) (hotsync.Event, error)
 	Tally(ctx context.Context, e hotsync.Event) error
-	LoadAccount(ctx context.Context, id string) (eventstore.AccountState, error)
+	// TakeTurn reads the account's state and takes its turn, or fails with
+	// *eventstore.TurnTaken. SaveAccount ends it, as does EndTurn.
+	TakeTurn(ctx context.Context, id string, lane eventstore.Lane, until time.Time) (eventstore.AccountState, error)
+	EndTurn(ctx context.Context, s eventstore.AccountState, lane eventstore.Lane) error
 	SaveAccount(ctx context.Context, s eventstore.AccountState) (eventstore.AccountState, error)
 	SaveAliases(ctx context.Context, s eventstore.AccountState, terms ...string) (eventstore.AccountState, error)
 }
@@ -98,6 +101,9 @@ type Config struct {
 	Jitter      func() float64 // in [0,1)
 	Log         *slog.Logger
 	Observe     func(hotsync.Event) // called once per handled message with how it stands; nil for nobody
+
+	Lane  eventstore.Lane            // that the messages come by; the logins' when empty
+	Yield func(context.Context) bool // reports whether another lane goes first at the moment; nil for never
 }
 
 // Syncer handles queue messages. It is safe for concurrent use; the queue gives
@@ -105,7 +111,10 @@ type Config struct {
 type Syncer struct{ Config }
 
 // New makes a Syncer.
-func New(c Config) *Syncer { return &Syncer{c} }
+func New(c Config) *Syncer {
+	c.Lane = cmp.Or(c.Lane, eventstore.LaneLogins)
+	return &Syncer{c}
+}
 
 // recordMargin is the time left at the end of a function's deadline: enough to write
 // the event after the work was cut off.
@@ -137,6 +146,7 @@ type job struct {
 	record   *record
 	receives int  // of the message
 	sentOn   bool // by another delivery of the message
+	turn     bool // of the account is this job's, and its state is not saved
 }
 
 // task is what there is to sync and under which rules.
@@ -164,8 +174,13 @@ func (s *Syncer) handle(ctx context.Context, rec recorder, m syncqueue.Message) 
 		return j.giveBack(ctx, wait) // a fresh copy of a message that waits (see giveBack)
 	}
 
+	if s.Yield != nil && s.Yield(ctx) {
+		return j.giveBack(ctx, yieldWait)
+	}
+
 	work, cancel := withMargin(ctx, s.Now())
 	defer cancel()
+	defer j.endTurn(ctx)
 	v, err := j.work(work)
 	if err != nil {
 		v = j.judge(err)
@@ -190,7 +205,7 @@ func (j *job) work(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	if !j.settings.HotSync && j.request.Trigger != hotsync.TriggerConsole {
+	if !j.settings.HotSync && !j.request.Trigger.ByHand() {
 		return skipped(hotsync.ReasonDisabled, nil), nil
 	}
 	if j.request.AccountID == "" && hotsync.IsAccountID(j.request.Account) {
@@ -201,9 +216,9 @@ func (j *job) work(ctx context.Context) (verdict, error) {
 	}
 	j.record.Account.ID = j.request.AccountID
 
-	j.state, err = j.Events.LoadAccount(ctx, j.request.AccountID)
-	if err != nil {
-		return verdict{}, err
+	wait, err := j.takeTurn(ctx)
+	if err != nil || wait > 0 {
+		return verdict{wait: wait}, err
 	}
 	j.record.Account.Number = cmp.Or(j.record.Account.Number, j.state.Number)
 	if j.covered() {
@@ -232,6 +247,9 @@ func (j *job) covered() bool {
 // conclude records a verdict and says what becomes of the message. An error means
 // that the event could not be written.
 func (j *job) conclude(ctx context.Context, v verdict) (syncqueue.Outcome, error) {
+	if v.status == "" && v.wait > 0 {
+		return j.giveBack(ctx, v.wait)
+	}
 	if v.status == "" {
 		return syncqueue.Done(), nil
 	}
@@ -289,7 +307,9 @@ func (j *job) remember(ctx context.Context, did synced) {
 	_, err = j.Events.SaveAccount(ctx, named)
 	if err != nil {
 		j.record.log.WarnContext(ctx, "account state not saved", "error", err)
+		return
 	}
+	j.turn = false
 }
 
 // searchTerms are the names under which support looks for the account, besides

@@ -11,7 +11,8 @@ import (
 
 // verdict is how the work on a request ended, for now or for good. One without a
 // status leaves nothing to record: the request was sent on under its account's
-// turn, nobody is to know of it, or another delivery was faster.
+// turn, nobody is to know of it, or another delivery was faster; with a wait, it
+// comes again then.
 type verdict struct {
 	status     hotsync.Status
 	reason     string

@@ -187,10 +187,36 @@ func (h *Host) newFunction(spec template.Function) (*function, error) {
 	}, nil
 }
 
-// Start begins to consume the functions' queues. Call it once.
+// Start begins to consume the functions' queues and to keep their schedules. Call it
+// once.
 func (h *Host) Start() {
 	for _, m := range h.mappings {
 		h.begin(m.poll)
+	}
+	for _, f := range h.functions {
+		for _, s := range f.spec.Schedules {
+			h.begin(func() { h.keep(f, s) })
+		}
+	}
+}
+
+// keep calls a function by the clock, as EventBridge does: the first time when one
+// interval is over, and whether or not the call before has ended.
+func (h *Host) keep(f *function, s template.Schedule) {
+	tick := time.NewTicker(s.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-h.closing:
+			return
+		case <-tick.C:
+		}
+		h.begin(func() {
+			_, err := f.invoke(context.Background(), []byte(s.Input))
+			if err != nil && !errors.Is(err, ErrClosed) {
+				h.cfg.Logger.Warn("schedule not kept", "function", f.spec.Dir, "schedule", s.Name, "error", err)
+			}
+		})
 	}
 }
 

@@ -100,7 +100,11 @@ func (r *reader) events(t *Template, res *resource, f *Function) {
 			if s, ok := r.source(t, f, p); ok {
 				f.Sources = append(f.Sources, s)
 			}
-		case "Schedule", "ScheduleV2", "Cognito":
+		case "Schedule":
+			if s, ok := r.schedule(name, p); ok {
+				f.Schedules = append(f.Schedules, s)
+			}
+		case "ScheduleV2", "Cognito":
 			p.ignoreAll()
 			r.notes = append(r.notes, e.path+": a "+typ+" event is not delivered locally; call the function through the invoke API")
 		default:
@@ -112,6 +116,34 @@ func (r *reader) events(t *Template, res *resource, f *Function) {
 		p.done()
 		e.done()
 	}
+}
+
+var rate = regexp.MustCompile(`^rate\((\d+) (minute|hour|day)s?\)$`)
+
+// schedule reads when a function is called by the clock. A schedule that is off is
+// left out, and so is one of cron's kind, with a note.
+func (r *reader) schedule(name string, p *object) (Schedule, bool) {
+	p.ignore("Description", "Name", "RetryPolicy", "DeadLetterConfig")
+	s := Schedule{Name: name, Input: p.textOr("Input", "{}")}
+	expression, state := p.mustText("Schedule"), p.textOr("State", "ENABLED")
+	m := rate.FindStringSubmatch(expression)
+	switch {
+	case state != "ENABLED":
+		return s, false
+	case strings.HasPrefix(expression, "cron("):
+		r.notes = append(r.notes, p.path+": "+expression+" is not kept locally; call the function through the invoke API")
+		return s, false
+	case m == nil:
+		r.fail(p.at, p.to("Schedule"), "is %q, want rate(…) or cron(…)", expression)
+		return s, false
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil || n == 0 {
+		r.fail(p.at, p.to("Schedule"), "is %q, want a number above 0", expression)
+		return s, false
+	}
+	s.Every = time.Duration(n) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
+	return s, true
 }
 
 var methods = []string{"ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}

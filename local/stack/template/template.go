@@ -59,6 +59,14 @@ type Function struct {
 	Environment map[string]string
 	Routes      []Route
 	Sources     []Source
+	Schedules   []Schedule
+}
+
+// Schedule is a Schedule event: how often the function is called, and with what.
+type Schedule struct {
+	Name  string
+	Every time.Duration
+	Input string // JSON
 }
 
 // Route is an HttpApi event: requests that reach the function.

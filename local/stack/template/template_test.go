@@ -54,7 +54,9 @@ Resources:
       Events:
         Get: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: get, Path: "/things/{id}"}}
         Rest: {Type: HttpApi}
-        Nightly: {Type: Schedule, Properties: {Schedule: rate(1 day)}}
+        Nightly: {Type: Schedule, Properties: {Schedule: rate(1 day), Input: '{"a": 1}'}}
+        AtTwo: {Type: Schedule, Properties: {Schedule: "cron(0 2 * * ? *)"}}
+        Resting: {Type: Schedule, Properties: {Schedule: rate(5 minutes), State: DISABLED}}
         Jobs:
           Type: SQS
           Properties:
@@ -126,8 +128,9 @@ func TestParse(t *testing.T) {
 				"BRANCH":     "developing",
 				"SECRET":     "arn:aws:secretsmanager:us-east-1:000000000000:secret:a/b-local0",
 			},
-			Routes:  []template.Route{{Method: "GET", Path: "/things/{id}"}, {Method: "ANY", Path: "$default"}},
-			Sources: []template.Source{{Queue: "Jobs", BatchSize: 5, MaximumConcurrency: 7, ReportsFailures: true}},
+			Routes:    []template.Route{{Method: "GET", Path: "/things/{id}"}, {Method: "ANY", Path: "$default"}},
+			Sources:   []template.Source{{Queue: "Jobs", BatchSize: 5, MaximumConcurrency: 7, ReportsFailures: true}},
+			Schedules: []template.Schedule{{Name: "Nightly", Every: 24 * time.Hour, Input: `{"a": 1}`}},
 		}},
 		CORS: &template.CORS{Origins: []string{"https://a.example", "https://b.example"}, Methods: []string{"GET"}, Headers: []string{"authorization"}, MaxAge: 60},
 		Queues: []template.Queue{
@@ -152,7 +155,7 @@ func TestParse(t *testing.T) {
 			}},
 			TTLAttribute: "expires",
 		}},
-		Notes: []string{"Resources.Worker.Properties.Events.Nightly: a Schedule event is not delivered locally; call the function through the invoke API"},
+		Notes: []string{"Resources.Worker.Properties.Events.AtTwo.Properties: cron(0 2 * * ? *) is not kept locally; call the function through the invoke API"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Parse mismatch (-want +got):\n%s", diff)

@@ -1,0 +1,222 @@
+package syncer_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
+	"hotsync/shared/syncer"
+	"hotsync/shared/syncqueue"
+)
+
+// laneLimio writes down which process works on an account, from its first call on.
+type laneLimio struct {
+	modelLimio
+	l *lanes
+}
+
+func (l laneLimio) Account(ctx context.Context, id string) ([]projection.Object, error) {
+	objects, err := l.modelLimio.Account(ctx, id)
+	if err == nil {
+		l.l.enters(ctx, id)
+	}
+	return objects, err
+}
+
+// lanes is a world in which logins and jobs sync the same accounts, each with a
+// queue that lets one message of an account be handled at a time.
+type lanes struct {
+	*world
+	syncers map[eventstore.Lane]*syncer.Syncer
+	inside  map[string][]*process // by account
+	overlap string
+	gaps    int // how often one waited for the other
+}
+
+func (l *lanes) enters(ctx context.Context, id string) {
+	p, _ := ctx.Value(processKey{}).(*process)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Contains(l.inside[id], p) {
+		l.inside[id] = append(l.inside[id], p)
+	}
+	for _, other := range l.inside[id] {
+		if other != p && l.overlap == "" {
+			l.overlap = fmt.Sprintf("%s and %s sync %s at once", p.name, other.name, id[31:])
+		}
+	}
+}
+
+func (l *lanes) leaves(p *process, id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inside[id] = slices.DeleteFunc(l.inside[id], func(o *process) bool { return o == p })
+}
+
+// consume handles the messages of a lane's group in order, each until it is done. A
+// process that dies gives its message back when the function's time is over, as the
+// visibility timeout does.
+func (l *lanes) consume(lane eventstore.Lane, id string, messages <-chan hotsync.SyncRequest, done chan<- hotsync.SyncRequest) {
+	for r := range messages {
+		for receive := 1; ; receive++ {
+			p := &process{name: fmt.Sprintf("%s %s %d", lane, r.EventID[len(r.EventID)-4:], receive)}
+			ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), processKey{}, p), 30*time.Second)
+			began := time.Now()
+			out := l.syncers[lane].Handle(ctx, syncqueue.Message{Request: r, ReceiveCount: 1, SentAt: r.RequestedAt, ID: "m"})
+			cancel()
+			l.leaves(p, id)
+			p.mu.Lock()
+			dead := p.dead
+			p.mu.Unlock()
+			if dead {
+				time.Sleep(max(0, 180*time.Second-time.Since(began)))
+				continue
+			}
+			if out == syncqueue.Done() {
+				break
+			}
+			l.mu.Lock()
+			l.gaps++
+			l.mu.Unlock()
+			time.Sleep(5 * time.Second)
+		}
+		done <- r
+	}
+}
+
+// TestTurnAcrossLanes holds that an account that a login and a job want at once is
+// synced once at a time, whatever the order of their calls and whoever dies, and
+// that every request comes to its end.
+func TestTurnAcrossLanes(t *testing.T) {
+	t.Parallel()
+
+	gaps := 0
+	synctest.Test(t, func(t *testing.T) {
+		for seed := range uint64(300) {
+			gaps += acrossLanes(t, seed)
+		}
+	})
+	if gaps == 0 {
+		t.Error("no lane ever waited for the other: nothing was tested")
+	}
+}
+
+func acrossLanes(t *testing.T, seed uint64) (gaps int) {
+	l := &lanes{world: newWorld(t, seed), inside: map[string][]*process{}, syncers: map[eventstore.Lane]*syncer.Syncer{}}
+	l.dice = rand.New(rand.NewPCG(seed, 7))
+	for _, lane := range []eventstore.Lane{eventstore.LaneLogins, eventstore.LaneJobs} {
+		l.syncers[lane] = syncer.New(syncer.Config{Zuora: l.zuora, Limio: laneLimio{modelLimio{l.limio, l.world}, l}, Events: modelEvents{l.events, l.world},
+			Ownership: modelStore{l.owners, l.world}, Settings: l.settings, Queue: l.queue, Tenant: "acme", MaxAttempts: 5, Lane: lane,
+			SearchKey: func(context.Context) []byte { return []byte("k") }, Now: time.Now, Jitter: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler)})
+	}
+	ids := modelAccounts[:2]
+	done := make(chan hotsync.SyncRequest, 100)
+	queues := map[string]chan hotsync.SyncRequest{}
+	for _, id := range ids {
+		for lane := range l.syncers {
+			q := make(chan hotsync.SyncRequest, 100)
+			queues[string(lane)+id] = q
+			go l.consume(lane, id, q, done)
+		}
+	}
+	sent := 0
+	for range 12 {
+		id := ids[l.dice.IntN(2)]
+		a := l.zuora.accounts[id]
+		a.Name = fmt.Sprint("n", sent) // so that there is something to write
+		l.zuora.mu.Lock()
+		l.zuora.accounts[id] = a
+		l.zuora.mu.Unlock()
+		r := hotsync.SyncRequest{EventID: hotsync.EventIDFor(time.Now(), fmt.Sprint(seed, sent)), Trigger: hotsync.TriggerLogin, Account: id, Named: ids[:1],
+			Identity: hotsync.Identity{Issuer: "i", Subject: "x"}, RequestedAt: time.Now()}
+		lane := eventstore.LaneLogins
+		if l.dice.IntN(2) == 0 {
+			lane, r.Trigger, r.Identity, r.Job = eventstore.LaneJobs, hotsync.TriggerBackfill, hotsync.Identity{}, "job-1"
+		}
+		queues[string(lane)+id] <- r
+		sent++
+		l.run(l.dice.IntN(20), 0.02)
+		time.Sleep(time.Duration(l.dice.IntN(3000)) * time.Millisecond)
+	}
+	for _, q := range queues {
+		close(q)
+	}
+	ended := 0
+	for range 5000 {
+		l.run(1<<20, 0)
+		for ended < sent && len(done) > 0 {
+			<-done
+			ended++
+		}
+		if ended == sent {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	if l.overlap != "" || ended != sent {
+		t.Errorf("seed %d: %d of %d requests came to their end; %s", seed, ended, sent, l.overlap)
+	}
+	for _, e := range l.events.events {
+		if !e.Status.Final() || e.Status == hotsync.StatusFailed {
+			t.Errorf("seed %d: %s is %s %s", seed, e.ID, e.Status, e.Reason)
+		}
+	}
+	return l.gaps
+}
+
+// A sync in the second lane gives its message back while logins wait, and records
+// nothing of it.
+func TestYield(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		b.syncer.Lane, b.syncer.Yield = eventstore.LaneJobs, func(context.Context) bool { return true }
+		r := b.request()
+		r.Trigger, r.Job = hotsync.TriggerBackfill, "job-1"
+		out, e := b.handle(t, r, 1)
+		if out == syncqueue.Done() || e.ID != "" || b.zuora.reads > 0 {
+			t.Errorf("Handle = %+v, event %+v, %d reads", out, e, b.zuora.reads)
+		}
+		out, _ = b.handle(t, r, 3) // the last receive before SQS gives up
+		if out != syncqueue.Done() || len(b.queue.sent) != 1 {
+			t.Errorf("Handle of a much received message = %+v, %d sent again", out, len(b.queue.sent))
+		}
+		b.syncer.Yield = func(context.Context) bool { return false }
+		out, e = b.handle(t, r, 1)
+		if out != syncqueue.Done() || e.Status != hotsync.StatusSucceeded {
+			t.Errorf("Handle once no login waits = %+v, event %s", out, e.Status)
+		}
+		if _, err := b.events.TakeTurn(t.Context(), accountID, eventstore.LaneLogins, time.Now()); err != nil {
+			t.Errorf("the turn of a job's sync was not given back: %v", err)
+		}
+	})
+}
+
+// The turn of a job's sync that saves no state ends with it: no login waits for it.
+func TestFailedJobEndsItsTurn(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		b.syncer.Lane = eventstore.LaneJobs
+		b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraForbidden, "no")}
+		r := b.request()
+		r.Trigger, r.Job = hotsync.TriggerBackfill, "job-1"
+		_, e := b.handle(t, r, 1)
+		if e.Status != hotsync.StatusFailed {
+			t.Fatalf("event is %s", e.Status)
+		}
+		if _, err := b.events.TakeTurn(t.Context(), accountID, eventstore.LaneLogins, time.Now()); err != nil {
+			t.Errorf("the turn of a job's sync that failed was not given back: %v", err)
+		}
+	})
+}
