@@ -390,7 +390,7 @@ func TestAccountSides(t *testing.T) {
 	a.Sound()
 	a.wantNoHTML(t)
 	rows := a.Texts(".sides tbody tr")
-	for i, want := range []string{"the same", "not in Limio", "not in this account"} {
+	for i, want := range []string{"the same", "missing in Limio", "only in Limio"} {
 		if i >= len(rows) || !strings.Contains(rows[i], want) {
 			t.Errorf("row %d of %q, want %q", i, rows, want)
 		}
