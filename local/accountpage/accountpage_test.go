@@ -322,7 +322,7 @@ func TestOffersOfLimiosOwnSync(t *testing.T) {
 	t.Parallel()
 
 	w := start(t)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.limioURL+"/_sandbox/assumptions", strings.NewReader(`{"pluginMakesOffers":true}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.limioURL+"/_sandbox/assumptions", strings.NewReader(`{"pluginMakesOffers":true,"pluginMakesContacts":true}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,12 +337,37 @@ func TestOffersOfLimiosOwnSync(t *testing.T) {
 			if got := len(sub["offers"].([]any)); got != offers {
 				t.Errorf("%s: %d offers, want %d", name, got, offers)
 			}
+			kinds := map[string]int{}
+			for _, row := range sub["addresses"].([]any) {
+				kinds[fmt.Sprint(row.(accountpage.Object)["relationship_type"])]++
+			}
+			if diff := gocmp.Diff(map[string]int{"billing": 1, "delivery": 1}, kinds); diff != "" {
+				t.Errorf("%s: addresses (-want +got):\n%s", name, diff)
+			}
+			ids := map[string]int{}
+			for _, row := range sub["paymentMethods"].([]any) {
+				ids[at(row, "data", "zuora", "refId")]++
+			}
+			for id, n := range ids {
+				if n != 1 {
+					t.Errorf("%s: payment method %s is there %d times", name, id, n)
+				}
+			}
 			if missing := accountpage.Missing(sub, now); len(missing) > 0 {
 				t.Errorf("%s: the pages miss\n\t%s", name, strings.Join(missing, "\n\t"))
 			}
 			wantShown(t, name, number, sub)
 		}
 	}
+}
+
+// at is a text in nested objects.
+func at(v any, path ...string) string {
+	for _, name := range path {
+		o, _ := v.(accountpage.Object)
+		v = o[name]
+	}
+	return fmt.Sprint(v)
 }
 
 // target are the members that the pages read, by where they are read. A * stands

@@ -34,8 +34,15 @@ func Missing(sub Object, now time.Time) []string {
 	for n, a := range objects(sub, "addresses") {
 		c.need(a, fmt.Sprintf("%s addresses[%d]", number, n), "relationship_id", "relationship_type", "related", "status", "start", "data.country")
 	}
+	current := PaymentMethod(sub)
 	for n, m := range objects(sub, "paymentMethods") {
-		c.paymentMethod(m, fmt.Sprintf("%s paymentMethods[%d]", number, n))
+		isCurrent := text(m, "id") == text(current, "id")
+		if isCurrent && text(m, "status") != "active" && !over {
+			c.miss("%s paymentMethods[%d]: the newest is %q, and the pages take it whatever it is", number, n, text(m, "status"))
+		}
+		if isCurrent || text(m, "status") == "active" {
+			c.paymentMethod(m, fmt.Sprintf("%s paymentMethods[%d]", number, n))
+		}
 	}
 	if !over {
 		c.current(sub, number, now)

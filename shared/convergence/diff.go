@@ -7,6 +7,7 @@ package convergence
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -292,6 +293,12 @@ func (d *differ) end(o projection.Object, last string) Change {
 		c.Status = status
 		c.Fields = append(c.Fields, hotsync.FieldChange{Field: "status", Before: o.Status, After: status})
 	}
+	if ended, ok := endedTies(o); ok {
+		// The pages join an address or a payment method with its tie, and read the
+		// status of that.
+		c.Data = map[string]any{relationships: ended}
+		c.Fields = append(c.Fields, hotsync.FieldChange{Field: relationships, Before: o.Data[relationships], After: ended})
+	}
 	if o.Kind == projection.SubscriptionOffer || o.Kind == projection.SubscriptionAddOn {
 		// Limio takes an offer for current while today is before its end.
 		start, _ := o.Data["start"].(string)
@@ -302,4 +309,21 @@ func (d *differ) end(o projection.Object, last string) Change {
 		}
 	}
 	return c
+}
+
+// endedTies are the ties of an object with those that are active set inactive; ok
+// is false when none is.
+func endedTies(o projection.Object) (_ []any, ok bool) {
+	list, _ := o.Data[relationships].([]any)
+	out := slices.Clone(list)
+	for i, tie := range out {
+		status, _ := member(tie, "status").(string)
+		if !sameStatus(projection.StatusActive, status) {
+			continue
+		}
+		ended := maps.Clone(tie.(map[string]any))
+		ended["status"] = projection.StatusInactive
+		out[i], ok = ended, true
+	}
+	return out, ok
 }

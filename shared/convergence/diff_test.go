@@ -59,6 +59,11 @@ func lines(plan convergence.Plan) []string {
 	for _, c := range plan.Changes {
 		line := fmt.Sprintf("%s %s", c.Action, c.Object.Kind)
 		for _, f := range c.Fields {
+			ties, isTies := f.After.([]any)
+			if isTies && c.Action == hotsync.ActionEnd {
+				line += fmt.Sprintf(" ties=%v", ties[0].(map[string]any)["status"])
+				continue
+			}
 			line += fmt.Sprintf(" %s=%v", f.Field, f.After)
 		}
 		out = append(out, line)
@@ -98,7 +103,7 @@ func TestDiff(t *testing.T) {
 			have: found(single(), ada, only(projection.Customer, func(o *projection.Object) { o.Status = "inactive" })), want: []string{}},
 		{name: "a default that closed", login: ada, have: found(single(), ada),
 			account: single(func(a *billing.Account) { a.PaymentMethods[0].Status = "Closed" }),
-			want:    []string{"update customer defaultPaymentMethodId=<nil>", "end payment_method status=inactive"}},
+			want:    []string{"update customer defaultPaymentMethodId=<nil>", "end payment_method status=inactive ties=inactive"}},
 		{name: "one that Limio made and Zuora closed", login: ada,
 			account: single(func(a *billing.Account) {
 				a.PaymentMethods, a.DefaultPaymentMethodID = append(a.PaymentMethods, billing.PaymentMethod{ID: "8a35", Status: "Closed"}), "8a34"
@@ -123,7 +128,7 @@ func TestDiff(t *testing.T) {
 			want:    []string{"end subscription status=cancelled", "end subscription_offer status=inactive end=2026-11-22"}},
 		{name: "a subscription of unknown status", login: ada, have: found(single(), ada), want: []string{},
 			account: single(func(a *billing.Account) { a.Subscriptions[0].Status = "Dormant" })},
-		{name: "a contact that is gone", login: ada, have: found(single(), ada), want: []string{"end address status=inactive"},
+		{name: "a contact that is gone", login: ada, have: found(single(), ada), want: []string{"end address status=inactive ties=inactive"},
 			account: single(func(a *billing.Account) { a.BillTo = nil })},
 		{name: "nobody signed in", account: single(), have: found(single(), ada), want: []string{}},
 		{name: "somebody else signed in", account: single(), login: hotsync.Identity{Issuer: ada.Issuer, Subject: "eve"}, have: found(single(), ada), warnings: 1,

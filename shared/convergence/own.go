@@ -230,28 +230,46 @@ func (d *differ) keepTies(o *projection.Object, found projection.Object) {
 }
 
 // keepNewest lets the tie of the default payment method begin later than those
-// of all others, since Limio's pages take the newest for the current one. A tie
-// that is the newest already stays as it is, whatever Zuora says of the default.
+// of all others, since Limio's pages take the newest for the current one, whatever
+// its status. A tie that is the newest already stays as it is, whatever Zuora says
+// of the default. Without a default any method may be the newest, but none that is
+// gone: then it is the first.
 func (d *differ) keepNewest(w, o projection.Object) {
-	isDefault := slices.ContainsFunc(d.want.Objects, func(c projection.Object) bool {
-		return c.Kind == projection.Customer && c.Data[defaultPaymentMethod] == w.ID
-	})
-	list, _ := o.Data[relationships].([]any)
-	if !isDefault {
+	current, hasDefault := d.currentMethod()
+	if w.ID != current {
 		return
 	}
+	list, _ := o.Data[relationships].([]any)
 	out := slices.Clone(list)
 	for i, tie := range out {
 		own, _ := member(tie, "start").(string)
-		newest := d.newestStart(o, member(tie, "subscription"))
-		if newest == "" || own > newest {
+		usable, gone := d.newestStarts(o, member(tie, "subscription"))
+		rival := max(usable, gone)
+		if !hasDefault {
+			own, rival = max(own, usable), gone
+		}
+		if rival == "" || own > rival {
 			continue
 		}
 		merged := maps.Clone(tie.(map[string]any))
-		merged["start"] = later(d.want.Today, newest)
+		merged["start"] = later(d.want.Today, rival)
 		out[i] = merged
 	}
 	o.Data[relationships] = out
+}
+
+// currentMethod is the wanted id of the method that the pages should show.
+func (d *differ) currentMethod() (id string, isDefault bool) {
+	for _, o := range d.want.Objects {
+		if pm, _ := o.Data[defaultPaymentMethod].(string); o.Kind == projection.Customer && pm != "" {
+			return pm, true
+		}
+	}
+	i := slices.IndexFunc(d.want.Objects, func(o projection.Object) bool { return o.Kind == projection.PaymentMethod })
+	if i < 0 {
+		return "", false
+	}
+	return d.want.Objects[i].ID, false
 }
 
 // later is today, or the first moment after newest where today is not later.
@@ -269,27 +287,34 @@ func later(today, newest string) string {
 	}
 }
 
-// newestStart is the latest start of another method's tie to the subscription,
-// as it will be.
-func (d *differ) newestStart(o projection.Object, subscription any) string {
-	newest := ""
-	look := func(list any) {
+// newestStarts are the latest starts of other methods' ties to the subscription, as
+// they will be: of those that are wanted, and of those in Limio that are not.
+func (d *differ) newestStarts(o projection.Object, subscription any) (usable, gone string) {
+	look := func(newest *string, list any) {
 		ties, _ := list.([]any)
 		for _, tie := range ties {
 			if start, _ := member(tie, "start").(string); member(tie, "subscription") == subscription {
-				newest = max(newest, start)
+				*newest = max(*newest, start)
 			}
 		}
 	}
+	wanted := map[string]bool{}
+	for _, found := range d.found {
+		wanted[found.ID] = true
+	}
 	for _, h := range d.have {
-		if h.Kind == projection.PaymentMethod && h.ID != o.ID {
-			look(h.Data[relationships])
+		switch {
+		case h.Kind != projection.PaymentMethod || h.ID == o.ID:
+		case wanted[h.ID]:
+			look(&usable, h.Data[relationships])
+		default:
+			look(&gone, h.Data[relationships])
 		}
 	}
 	for _, w := range d.want.Objects {
 		if w.Kind == projection.PaymentMethod && d.creates[w.ID] && d.id(w.ID) != o.ID {
-			look(d.rewritten(w).Data[relationships])
+			look(&usable, d.rewritten(w).Data[relationships])
 		}
 	}
-	return newest
+	return usable, gone
 }

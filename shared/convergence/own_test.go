@@ -2,6 +2,7 @@ package convergence_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -189,6 +190,65 @@ func TestDefaultIsNewest(t *testing.T) {
 		again, _ := m.sync(want)
 		if len(again.Changes) != 0 {
 			t.Errorf("a second sync changes %q", lines(again))
+		}
+	}
+}
+
+// TestClosedMethodIsNotShown: the pages take the newest tie whatever its status,
+// so that a method which was closed must not have it, whoever made it and whether
+// or not there is a default.
+func TestClosedMethodIsNotShown(t *testing.T) {
+	t.Parallel()
+
+	two := sold(func(a *billing.Account) {
+		a.PaymentMethods = append(a.PaymentMethods, billing.PaymentMethod{ID: "8a35", Type: "PayPal", Kind: "PayPalEC", Status: "Active"})
+	})
+	for _, closed := range []int{0, 1} {
+		for _, byLimio := range []bool{false, true} {
+			m := newMemory()
+			a := two
+			a.PaymentMethods = slices.Clone(two.PaymentMethods)
+			a.DefaultPaymentMethodID = a.PaymentMethods[closed].ID
+			_, err := m.sync(project(a, ada))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for id, o := range m.objects {
+				if byLimio && o.Kind == projection.PaymentMethod && projection.KeyOf(o) == a.DefaultPaymentMethodID {
+					tie := o.Data["relationships"].([]any)[0].(map[string]any)
+					tie["start"] = "2026-11-15T09:00:00.000Z"
+					delete(m.objects, id)
+					o.ID = "pm-limio"
+					m.objects[o.ID] = o
+				}
+			}
+			open := a.PaymentMethods[1-closed].ID
+			a.PaymentMethods[closed].Status, a.DefaultPaymentMethodID = "Closed", ""
+			want := project(a, ada)
+			_, err = m.sync(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			newest, start := "", ""
+			for _, o := range m.objects {
+				if o.Kind != projection.PaymentMethod {
+					continue
+				}
+				tie := o.Data["relationships"].([]any)[0].(map[string]any)
+				if s := tie["start"].(string); s > start {
+					newest, start = projection.KeyOf(o), s
+				}
+				if isOpen := projection.KeyOf(o) == open; (tie["status"] == "active") != isOpen {
+					t.Errorf("the tie of method %s is %v", projection.KeyOf(o), tie["status"])
+				}
+			}
+			if newest != open {
+				t.Errorf("closed %d, made by Limio %t: the newest tie is that of %s, want %s", closed, byLimio, newest, open)
+			}
+			again, _ := m.sync(want)
+			if len(again.Changes) != 0 {
+				t.Errorf("a second sync changes %q", lines(again))
+			}
 		}
 	}
 }

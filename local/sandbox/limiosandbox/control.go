@@ -24,6 +24,9 @@ type assumptions struct {
 	// PluginMakesOffers is that Limio's own Zuora sync makes the offers of a new
 	// subscription. Limio's pages disagree on it, so that it is off at first.
 	PluginMakesOffers bool `json:"pluginMakesOffers"`
+	// PluginMakesContacts is that it makes the addresses and cards too, as Limio keeps
+	// those of a subscription it sold. Not documented, and off at first.
+	PluginMakesContacts bool `json:"pluginMakesContacts"`
 }
 
 var allAssumed = assumptions{CreateObjects: true, UpdateStatus: true, ZuoraCustomerPath: true, UnknownIs404: true,

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"hotsync/local/sandbox"
@@ -23,6 +25,14 @@ type ZuoraSubscription struct {
 	TermEnd       string
 	AutoRenew     bool
 	Plans         []string // names of the rate plans that run; see assumptions.PluginMakesOffers
+	// About reads contacts and cards of the account; see assumptions.PluginMakesContacts.
+	About func(context.Context) (ZuoraAccount, error)
+}
+
+// ZuoraAccount is what Limio's Zuora sync reads of an account.
+type ZuoraAccount struct {
+	Addresses map[string]map[string]any // data by kind: billing, delivery
+	Cards     []map[string]any          // in Zuora's CRUD words
 }
 
 // syncSubscription is POST /plugins/zuora/sync/subscription/{id}: Limio reads
@@ -66,6 +76,10 @@ func (s *Sandbox) syncFromZuora(ctx context.Context, key string) (id, owner stri
 	if err != nil {
 		return "", "", err
 	}
+	about, err := s.about(ctx, z)
+	if err != nil {
+		return "", "", err
+	}
 	now := s.stamp()
 	fresh := map[string]string{}
 	for _, prefix := range []string{"id-", "cus-", "identity-", "sub-"} {
@@ -86,6 +100,9 @@ func (s *Sandbox) syncFromZuora(ctx context.Context, key string) (id, owner stri
 	sub, err := s.store.putSubscription(z, customer, fresh["sub-"], now)
 	if err == nil && before == nil && s.store.assume.PluginMakesOffers {
 		err = s.addOffers(z, sub, now)
+	}
+	if err == nil && before == nil {
+		err = s.addContacts(about, sub, now)
 	}
 	if err != nil {
 		return "", "", err
@@ -125,6 +142,47 @@ func (s *Sandbox) addOffers(z ZuoraSubscription, sub *record, now string) error 
 		_, err := s.store.addOwn(envelope{RecordType: kindOffer, ID: s.newID("subscription_offer-"), Name: fmt.Sprint(whole["name"]),
 			Owner: sub.Owner, Customer: sub.Customer, Related: sub.ID, Start: z.Start}, now,
 			map[string]any{"name": whole["name"], "start": z.Start + "T09:00:00.210Z", "quantity": 1, "offer": whole})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// about reads the account where addresses and methods are made of it.
+func (s *Sandbox) about(ctx context.Context, z ZuoraSubscription) (ZuoraAccount, error) {
+	s.store.mu.RLock()
+	made := s.store.assume.PluginMakesContacts
+	s.store.mu.RUnlock()
+	if !made || z.About == nil {
+		return ZuoraAccount{}, nil
+	}
+	return z.About(ctx)
+}
+
+// addContacts makes addresses and payment methods of a new subscription as Limio
+// keeps those of one that it sold: under ids of its own, tied to it alone, with a
+// timestamp for a start.
+func (s *Sandbox) addContacts(about ZuoraAccount, sub *record, now string) error {
+	tie := func(kind string) []any {
+		row := map[string]any{"relationship_id": s.newID("rel-"), "subscription": sub.ID, "start": now, "status": "active"}
+		if kind != "" {
+			row["relationship_type"] = kind
+		}
+		return []any{row}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(about.Addresses)) {
+		data := maps.Clone(about.Addresses[kind])
+		data["relationships"] = tie(kind)
+		_, err := s.store.addOwn(envelope{RecordType: kindAddress, ID: s.newID("address-"), Owner: sub.Owner, Customer: sub.Customer,
+			RelationshipType: kind}, now, data)
+		if err != nil {
+			return err
+		}
+	}
+	for _, card := range about.Cards {
+		_, err := s.store.addOwn(envelope{RecordType: kindPaymentMethod, ID: s.newID("pm-"), Owner: sub.Owner, Customer: sub.Customer, Type: "zuora"}, now,
+			map[string]any{"type": "zuora", "relationships": tie(""), "zuora": map[string]any{"refId": card["Id"], "result": card}})
 		if err != nil {
 			return err
 		}

@@ -100,12 +100,58 @@ func (z *zuoraReader) subscription(ctx context.Context, key, token string) (Zuor
 	if s.Number == "" || s.AccountID == "" {
 		return ZuoraSubscription{}, errors.New("zuora's answer names no subscription and account")
 	}
-	out := ZuoraSubscription{Number: s.Number, AccountID: s.AccountID, AccountNumber: s.AccountNumber, AccountName: s.AccountName,
+	about := func(ctx context.Context) (ZuoraAccount, error) { return z.account(ctx, s.AccountID) }
+	out := ZuoraSubscription{About: about, Number: s.Number, AccountID: s.AccountID, AccountNumber: s.AccountNumber, AccountName: s.AccountName,
 		Status: s.Status, Start: s.Start, TermStart: s.TermStart, TermEnd: s.TermEnd, AutoRenew: s.AutoRenew}
 	for _, plan := range s.RatePlans {
 		if plan.LastChange != "Remove" {
 			out.Plans = append(out.Plans, plan.Name)
 		}
+	}
+	return out, nil
+}
+
+// account reads contacts and cards of an account, as far as Limio shows them.
+func (z *zuoraReader) account(ctx context.Context, id string) (ZuoraAccount, error) {
+	token, err := z.bearer(ctx, "")
+	if err != nil {
+		return ZuoraAccount{}, err
+	}
+	get := func(path string, out any) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, z.base+"/v1/accounts/"+url.PathEscape(id)+path, nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Zuora-Version", "2025-08-12")
+		return z.do(req, out)
+	}
+	type contact struct{ FirstName, LastName, Address1, City, ZipCode, Country string }
+	var a struct{ BillToContact, SoldToContact, ShipToContact contact }
+	var m struct {
+		Cards []struct{ ID, Type, CreditCardType, CardNumber string } `json:"creditcard"`
+	}
+	err = get("", &a)
+	if err == nil {
+		err = get("/payment-methods", &m)
+	}
+	if err != nil {
+		return ZuoraAccount{}, err
+	}
+	delivery := a.ShipToContact
+	if delivery == (contact{}) {
+		delivery = a.SoldToContact
+	}
+	out := ZuoraAccount{Addresses: map[string]map[string]any{}}
+	for kind, c := range map[string]contact{"billing": a.BillToContact, "delivery": delivery} {
+		if c != (contact{}) {
+			out.Addresses[kind] = map[string]any{"firstName": c.FirstName, "lastName": c.LastName, "address1": c.Address1, "city": c.City,
+				"postalCode": c.ZipCode, "country": c.Country}
+		}
+	}
+	for _, card := range m.Cards {
+		out.Cards = append(out.Cards, map[string]any{"Id": card.ID, "Type": "CreditCard", "CreditCardType": card.CreditCardType,
+			"CreditCardMaskNumber": card.CardNumber})
 	}
 	return out, nil
 }
