@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"time"
 
@@ -40,6 +41,7 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flags("erase", stderr)
 	issuer := f.String("issuer", "", "issuer (iss) of the person's logins; any when empty")
 	subject := f.String("subject", "", "subject (sub) of the person's logins")
+	reason := f.String("reason", "", "why, for the audit log; without naming the person")
 	system := f.String("system", "", "description of a local system; .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set")
 	err := parse(f, args, 0)
 	if err != nil {
@@ -59,8 +61,9 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	store := eventstore.New(dynamodb.NewFromConfig(cfg), eventstore.Config{Table: table})
 	done, err := store.Erase(ctx, hotsync.Identity{Issuer: *issuer, Subject: *subject})
-	if err != nil {
-		return fmt.Errorf("stopped half-way, run it again: %w", err)
+	recorded := recordErasure(ctx, store, *reason, done, err)
+	if err = errors.Join(halfWay(err), recorded); err != nil {
+		return err
 	}
 	out := json.NewEncoder(stdout)
 	out.SetIndent("", "  ")
@@ -74,6 +77,34 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	default:
 		return nil
 	}
+}
+
+func halfWay(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("stopped half-way, run it again: %w", err)
+}
+
+// recordErasure leaves the act in the audit log, as the console does: who, when
+// and why, and never whom. Where nothing was held, nothing was done.
+func recordErasure(ctx context.Context, store *eventstore.Store, reason string, done eventstore.Erased, failed error) error {
+	if failed == nil && done == (eventstore.Erased{}) {
+		return nil
+	}
+	name := "command line"
+	if who, err := user.Current(); err == nil {
+		name = who.Username + " (command line)"
+	}
+	result := fmt.Sprintf("%d events, %d search names, %d accounts, %d events still under way", done.Events, done.Aliases, done.Accounts, done.Pending)
+	if failed != nil {
+		result = "stopped halfway: " + result
+	}
+	err := store.Record(ctx, eventstore.Act{At: time.Now().UTC(), Actor: "command line", Name: name, Role: "admin", Action: "erase", Note: reason, Result: result})
+	if err != nil {
+		return fmt.Errorf("the erasure was not recorded: %w", err)
+	}
+	return nil
 }
 
 // eventsTable gives the table's name; that of a local system comes with the
