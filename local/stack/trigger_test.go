@@ -55,7 +55,7 @@ func wantEcho(t testing.TB, s *stacktest.System, event doc) {
 // events lists what the API finds, newest first.
 func events(t testing.TB, s *stacktest.System, query string) []hotsync.Event {
 	t.Helper()
-	a := s.Do(http.MethodGet, s.URL+"/api/events?"+query, s.PersonaToken("viewer"), nil)
+	a := s.Do(http.MethodGet, s.URL+"/api/events?"+query, s.PersonaToken("operator"), nil)
 	if a.Status != http.StatusOK {
 		t.Fatalf("GET /api/events?%s: %d %s", query, a.Status, a.Body)
 	}

@@ -332,7 +332,7 @@ func (s *System) Event(id string) (_ hotsync.Event, ok bool) {
 
 func (s *System) staff() string {
 	s.t.Helper()
-	return s.PersonaToken("viewer")
+	return s.PersonaToken("operator") // who reads subjects in clear
 }
 
 // Await waits until an event is final.
