@@ -71,7 +71,7 @@ type sidesView struct {
 	Owner  string
 	Rows   []syncer.Compared
 	Logins []seenBy
-	Linked int  // logins that hotsync knows to be linked to the owner
+	Linked int  // logins that hotsync knows to be linked to the owner, or about to be
 	Known  bool // Linked could be read
 }
 
@@ -100,12 +100,7 @@ func (c *console) sidesOf(ctx context.Context, found syncer.DryRun) *sidesView {
 		c.Log.WarnContext(ctx, "owner not read", "error", err)
 		return out
 	}
-	out.Known = true
-	for _, m := range owner.Logins {
-		if m.Linked {
-			out.Linked++
-		}
-	}
+	out.Known, out.Linked = true, len(owner.Logins)
 	return out
 }
 

@@ -126,5 +126,5 @@ func (s *sides) DryRun(_ context.Context, r hotsync.SyncRequest) (syncer.DryRun,
 
 // Owner is one to which two logins are linked.
 func (s *sides) Owner(_ context.Context, id string) (ownership.Owner, error) {
-	return ownership.Owner{ID: id, Logins: map[string]ownership.Member{"a": {Linked: true}, "b": {}, "c": {Linked: true}}}, s.limio
+	return ownership.Owner{ID: id, Logins: map[string]ownership.Member{"a": {}, "c": {}}}, s.limio
 }

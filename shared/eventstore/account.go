@@ -35,7 +35,8 @@ type AccountState struct {
 	CustomerID string `json:"customerId,omitempty"` // Limio's
 	OwnerID    string `json:"ownerId,omitempty"`    // Limio's: the owner that LinkedSubjects are linked to
 	// LinkedSubjects are the logins known to be linked to the account's owner in
-	// Limio, as IdentityHash, the latest last.
+	// Limio, as IdentityHash and, after a slash, the hash of what they named; the
+	// latest last.
 	LinkedSubjects []string `json:"linkedSubjects,omitempty"`
 
 	// AliasHash and AliasesUntil say which names SaveAliases wrote, and until when
@@ -55,16 +56,34 @@ func IdentityHash(who hotsync.Identity) string {
 
 // Linked reports whether the login is known to be linked.
 func (a AccountState) Linked(who hotsync.Identity) bool {
-	return slices.Contains(a.LinkedSubjects, IdentityHash(who))
+	return slices.ContainsFunc(a.LinkedSubjects, isLink(who))
 }
 
-// WithLinked is the state with the login among the linked ones.
-func (a AccountState) WithLinked(who hotsync.Identity) AccountState {
-	if !a.Linked(who) {
-		linked := append(slices.Clone(a.LinkedSubjects), IdentityHash(who))
+// LinkedNaming reports whether the login is known to be linked, and named these
+// accounts then, in whatever order.
+func (a AccountState) LinkedNaming(who hotsync.Identity, named []string) bool {
+	return slices.Contains(a.LinkedSubjects, linkEntry(who, named))
+}
+
+// WithLinked is the state with the login, which named these accounts, among the
+// linked ones.
+func (a AccountState) WithLinked(who hotsync.Identity, named []string) AccountState {
+	if !a.LinkedNaming(who, named) {
+		linked := append(slices.DeleteFunc(slices.Clone(a.LinkedSubjects), isLink(who)), linkEntry(who, named))
 		a.LinkedSubjects = linked[max(0, len(linked)-maxLinked):]
 	}
 	return a
+}
+
+func linkEntry(who hotsync.Identity, named []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(named)), "\x00")))
+	return IdentityHash(who) + "/" + hex.EncodeToString(sum[:8])
+}
+
+// isLink tells the entries of a login.
+func isLink(who hotsync.Identity) func(entry string) bool {
+	hash := IdentityHash(who)
+	return func(entry string) bool { return entry == hash || strings.HasPrefix(entry, hash+"/") }
 }
 
 func accountItemKey(id string) item { return key("account#"+bounded(id), "state") }

@@ -117,16 +117,16 @@ func TestLinkedSubjects(t *testing.T) {
 
 	ada, other := hotsync.Identity{Issuer: "https://a.example.com", Subject: "ada"}, hotsync.Identity{Issuer: "https://b.example.com", Subject: "ada"}
 	var none eventstore.AccountState
-	linked := none.WithLinked(ada)
+	linked := none.WithLinked(ada, nil)
 	if none.Linked(ada) || !linked.Linked(ada) || linked.Linked(other) {
 		t.Errorf("Linked: none %t, ada %t, other %t; want false, true, false", none.Linked(ada), linked.Linked(ada), linked.Linked(other))
 	}
-	if diff := gocmp.Diff(linked, linked.WithLinked(ada)); diff != "" {
+	if diff := gocmp.Diff(linked, linked.WithLinked(ada, nil)); diff != "" {
 		t.Errorf("linking again changed the state (-before +after):\n%s", diff)
 	}
 	many := linked
 	for i := range 60 {
-		many = many.WithLinked(hotsync.Identity{Subject: fmt.Sprint(i)})
+		many = many.WithLinked(hotsync.Identity{Subject: fmt.Sprint(i)}, nil)
 	}
 	if len(many.LinkedSubjects) != 50 || many.Linked(ada) || !many.Linked(hotsync.Identity{Subject: "59"}) {
 		t.Errorf("%d linked, want the latest 50", len(many.LinkedSubjects))

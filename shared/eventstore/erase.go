@@ -151,8 +151,8 @@ func (s *Store) forgetLogin(ctx context.Context, id string, who []hotsync.Identi
 		if err != nil {
 			return err
 		}
-		kept := slices.DeleteFunc(slices.Clone(state.LinkedSubjects), func(hash string) bool {
-			return slices.ContainsFunc(who, func(w hotsync.Identity) bool { return IdentityHash(w) == hash })
+		kept := slices.DeleteFunc(slices.Clone(state.LinkedSubjects), func(entry string) bool {
+			return slices.ContainsFunc(who, func(w hotsync.Identity) bool { return isLink(w)(entry) })
 		})
 		changed = len(kept) < len(state.LinkedSubjects) || nameRemoved && state.AliasHash != ""
 		if !changed {

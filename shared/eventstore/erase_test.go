@@ -32,7 +32,7 @@ func TestErase(t *testing.T) {
 	}
 	events := b.put(t, event(ada, hotsync.StatusFailed, time.Hour), event(ada, hotsync.StatusSucceeded, 2*time.Hour),
 		event(ada, hotsync.StatusRetrying, 3*time.Hour), event(bob, hotsync.StatusSucceeded, 4*time.Hour), event(namesake, hotsync.StatusSucceeded, 5*time.Hour))
-	state := eventstore.AccountState{AccountID: wholeEvent().Account.ID, Number: "A00000001"}.WithLinked(ada).WithLinked(bob).WithLinked(namesake)
+	state := eventstore.AccountState{AccountID: wholeEvent().Account.ID, Number: "A00000001"}.WithLinked(ada, nil).WithLinked(bob, nil).WithLinked(namesake, nil)
 	state, err := b.SaveAliases(t.Context(), state, "A-S1", hotsync.SearchHash(searchKey, mail(ada)), hotsync.SearchHash(searchKey, "billing@example.com"))
 	if err != nil {
 		t.Fatal(err)

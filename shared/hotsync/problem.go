@@ -69,6 +69,8 @@ const (
 	CodeLimioAnswer       Code = "limio_answer_invalid"
 	CodeLimioHost         Code = "limio_host_refused"
 	CodeLimioCreation     Code = "limio_creation_refused"
+
+	CodeOwnerBusy Code = "owner_busy"
 )
 
 type codeFacts struct {
@@ -136,6 +138,8 @@ var codes = map[Code]codeFacts{
 	CodeLimioAnswer:       {502, true, "Limio's answer could not be read. It is tried again by itself."},
 	CodeLimioHost:         {502, false, "An answer pointed to another host, so it was not followed. Check the Limio host in the configuration."},
 	CodeLimioCreation:     {502, false, "This Limio does not let hotsync create such an object. Choose the other creation strategy in the settings."},
+
+	CodeOwnerBusy: {503, true, "Another sync is deciding who sees the account. It goes on by itself within a minute."},
 }
 
 // Codes lists every code, for documentation and tests.

@@ -128,6 +128,47 @@ func validateProviders(providers []Provider, fail, warn func(path, format string
 		pools[p.UserPool] = true
 		validateClaims(path, p, fail, warn)
 	}
+	doubtIdentities(providers, warn)
+}
+
+// doubtIdentities says where a claim may not tell who somebody is: where two
+// providers are trusted with one Zuora field, and where customers may write the
+// claim themselves.
+func doubtIdentities(providers []Provider, warn func(path, format string, args ...any)) {
+	for i, p := range providers {
+		for j, c := range p.Claims {
+			path := fmt.Sprintf("providers[%d].claims[%d]", i, j)
+			if !c.NamesZuoraAccount() {
+				continue
+			}
+			for k, other := range providers {
+				if c.AccountLookup && k != i && slices.ContainsFunc(other.Claims, func(o IdentityClaim) bool {
+					return o.NamesZuoraAccount() && o.AccountLookup && o.AccountLookupField == c.AccountLookupField
+				}) {
+					warn(path+".accountLookupField", "%q looks up in this field, too: whoever gets somebody else's value at one of the two sees that "+
+						"customer's account. Give each provider a field of its own, unless the same people have the same values at both.", other.Name)
+				}
+			}
+			if p.isUserPool() && isWritable(c.Claim) {
+				warn(path+".claim", "Customers of a user pool can write this attribute themselves, and so name any account, "+
+					"unless it is read-only for every app client of the pool.")
+			}
+		}
+	}
+}
+
+func (p Provider) isUserPool() bool { return p.UserPool != "" || isUserPool(p.Issuer) }
+
+// isWritable reports whether a claim of a Cognito user pool is an attribute that an
+// app client may let its users write. What Cognito itself says of a user is none, and
+// an address counts only when the pool has verified it:
+// https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
+func isWritable(claim string) bool {
+	switch claim {
+	case "sub", "username", "email", "phone_number":
+		return false
+	}
+	return !strings.HasPrefix(claim, "cognito:")
 }
 
 // validateVerification looks at what tokens are verified by.

@@ -70,10 +70,15 @@ func TestProviderFindings(t *testing.T) {
 			p.Discovery = "https://acme.b2clogin.com/acme.onmicrosoft.com/v2.0/.well-known/openid-configuration?p=B2C_1_signin"
 		}, "", "", false},
 		{"no audience", func(p *hotsync.Provider) { p.Audiences = nil }, "audiences", "client id", false},
-		{"no audience of a pool's triggers", func(p *hotsync.Provider) { p.Audiences, p.UserPool = nil, "eu-west-1_A" }, "", "", false},
+		{"no audience of a pool's triggers", func(p *hotsync.Provider) { p.Audiences, p.UserPool = nil, "eu-west-1_A" },
+			"claims[0].claim", "write this attribute", true},
+		{"a claim of a pool that nobody can write", func(p *hotsync.Provider) {
+			p.UserPool = "eu-west-1_A"
+			p.Claims = []hotsync.IdentityClaim{{Claim: "sub", Service: "zuora", Issuer: "zuora", Type: "account"}, {Claim: "cognito:username", Service: "zuora", Issuer: "zuora", Type: "account"}}
+		}, "", "", false},
 		{"no audience of the newer issuer", func(p *hotsync.Provider) {
 			p.Audiences, p.Issuer = nil, "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A"
-		}, "", "", false},
+		}, "claims[0].claim", "write this attribute", true},
 		{"the issuer of another pool", func(p *hotsync.Provider) {
 			p.UserPool, p.Issuer = "eu-west-1_B", "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A"
 		}, "userPool", "another", true},
@@ -97,5 +102,43 @@ func TestProviderFindings(t *testing.T) {
 				t.Errorf("findings %+v, want one at %s with %q, a warning: %t", got, tc.path, tc.contains, tc.warning)
 			}
 		})
+	}
+}
+
+// Whoever gets somebody else's value at one of two providers would be that somebody.
+func TestTwoProvidersLookUpInOneField(t *testing.T) {
+	t.Parallel()
+
+	lookup := func(claim, field string) hotsync.IdentityClaim {
+		return hotsync.IdentityClaim{Claim: claim, Service: "zuora", Issuer: "zuora", Type: "account", AccountLookup: true, AccountLookupField: field}
+	}
+	of := func(name string, claims ...hotsync.IdentityClaim) hotsync.Provider {
+		return hotsync.Provider{Name: name, Issuer: "https://" + name + ".example.com", Audiences: []string{"a"}, Claims: claims}
+	}
+	unused := lookup("sub", "A__c")
+	unused.Type = "contact"
+	for _, tc := range []struct {
+		name   string
+		second hotsync.Provider
+		want   []string
+	}{
+		{"one field", of("two", lookup("sub", "A__c")), []string{"providers[0].claims[0].accountLookupField", "providers[1].claims[0].accountLookupField"}},
+		{"one field by another claim", of("two", lookup("email", "A__c")), []string{"providers[0].claims[0].accountLookupField", "providers[1].claims[0].accountLookupField"}},
+		{"a field each", of("two", lookup("sub", "B__c")), nil},
+		{"a claim that is not used", of("two", unused, lookup("sub", "B__c")), []string{"providers[1].claims[0].type"}},
+	} {
+		s := hotsync.DefaultSettings()
+		s.Providers = []hotsync.Provider{of("one", lookup("sub", "A__c")), tc.second}
+		var got []string
+		for _, f := range s.Validate() {
+			if !f.Warning {
+				t.Errorf("%s: %s is no warning", tc.name, f.Path)
+			}
+			got = append(got, f.Path)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%s: findings at %q, want %q", tc.name, got, tc.want)
+		}
 	}
 }

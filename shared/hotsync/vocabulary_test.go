@@ -79,7 +79,7 @@ func TestValidate(t *testing.T) {
 		{name: "an empty client id", change: provider(func(p *hotsync.Provider) { p.Audiences = []string{"shop", " "} }), errors: []string{"providers[0].audiences[1]"}},
 		{name: "a user pool needs none", change: provider(func(p *hotsync.Provider) {
 			p.Issuer, p.Audiences = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A", nil
-		})},
+		}), warns: []string{"providers[0].claims[0].claim"}},
 		{name: "a secret's algorithm", change: provider(func(p *hotsync.Provider) { p.Algorithms = []string{"RS256", "HS256"} }), errors: []string{"providers[0].algorithms[1]"}},
 		{name: "no claim", change: provider(func(p *hotsync.Provider) { p.Claims = nil }), warns: []string{"providers[0].claims"}},
 		{name: "a claim without a name", change: claim(func(c *hotsync.IdentityClaim) { c.Claim = "" }), errors: []string{"providers[0].claims[0].claim"}},

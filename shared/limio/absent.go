@@ -13,19 +13,23 @@ import (
 // So a 502 is believed to be an absence only when everything else speaks for it:
 // the documented list of customers answers; a customer of that list, if there is
 // any, is read by its id; an account that cannot exist gets the same 502; and the
-// account itself gets it once more.
+// account itself gets it once more. The same goes for a customer by Limio's id.
 
 var (
 	customerByID = operation{http.MethodGet, "/objects/limio/customers/{id}"}
 
 	// noAccount is formed as Zuora's account ids are, and is none.
-	noAccount = "00000000000000000000000000000000"
+	noAccount  = "00000000000000000000000000000000"
+	noCustomer = "cus-" + noAccount
+
+	customerByMadeID = operation{http.MethodGet, "/objects/limio/customers/{made}"}
 )
 
-// absentOr reads an account again that was answered with 502. It returns nil with
-// the answer read into out, an error that isNotFound when Limio does not have the
-// account, and refused, the error of the first read, in doubt.
-func (c *Client) absentOr(ctx context.Context, accountID string, refused error, out *object) error {
+// absentOr reads a customer again that was answered with 502, by op and id; none is
+// an id that nobody has. It returns nil with the answer read into out, an error that
+// isNotFound when Limio does not have the customer, and refused, the error of the
+// first read, in doubt.
+func (c *Client) absentOr(ctx context.Context, op operation, id, none string, refused error, out *object) error {
 	var customers struct {
 		Items *[]object `json:"items"`
 	}
@@ -39,11 +43,11 @@ func (c *Client) absentOr(ctx context.Context, accountID string, refused error, 
 			return refused
 		}
 	}
-	err = c.call(ctx, customerByAccount, []string{noAccount}, nil, new(object))
+	err = c.call(ctx, op, []string{none}, nil, new(object))
 	if !hasStatus(err, http.StatusBadGateway) {
 		return refused
 	}
-	err = c.call(ctx, customerByAccount, []string{accountID}, nil, out)
+	err = c.call(ctx, op, []string{id}, nil, out)
 	if hasStatus(err, http.StatusBadGateway) {
 		return &refusal{status: http.StatusNotFound}
 	}

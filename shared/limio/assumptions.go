@@ -46,7 +46,9 @@ package limio
 //     data.relationships, and Limio shows each tie as a row; one object may be
 //     tied to many subscriptions.
 //  12. data.zuora.refId. Limio keeps and shows a member of hotsync's own, by
-//     which offers, add-ons, schedules and payment methods are found again.
+//     which offers, add-ons, schedules and payment methods are found again; and
+//     data.hotsync.accounts of an owner identity likewise, which a customer's
+//     related objects include.
 //  13. Copies of the catalogue. An offer or add-on written with the published
 //     item in data.offer (data.add_on) is shown and managed as one that Limio
 //     sold; a stand-in without id and path is shown.
@@ -120,26 +122,36 @@ type createBody struct {
 // Create makes an object under the id it has. When Limio already has it, it is
 // brought to the same content, so that a repeat after a lost answer neither
 // duplicates nor fails.
-func (c *Client) Create(ctx context.Context, o projection.Object) (err error) {
+func (c *Client) Create(ctx context.Context, o projection.Object) error {
+	made, err := c.CreateNew(ctx, o)
+	if err != nil || made {
+		return err
+	}
+	return c.Update(ctx, o.Kind, serviceOr(o.Service), o.ID, o.Status, o.Data)
+}
+
+// CreateNew makes an object under the id it has. It reports false, and changes
+// nothing, when Limio already has it.
+func (c *Client) CreateNew(ctx context.Context, o projection.Object) (made bool, err error) {
 	defer hotsync.In(&err, "limio.Create(%s, %q)", o.Kind, o.ID)
 	pathType, err := pathType(o.Kind)
 	if err != nil {
-		return err
+		return false, err
 	}
 	service := serviceOr(o.Service)
 	err = c.call(ctx, createObject, []string{service, pathType}, createBodyOf(o, service), nil)
 	var r *refusal
 	switch {
 	case err == nil:
-		return nil
+		return true, nil
 	case !errors.As(err, &r):
-		return err
+		return false, err
 	case r.exists():
-		return c.Update(ctx, o.Kind, service, o.ID, o.Status, o.Data)
+		return false, nil
 	case r.status == http.StatusNotFound, r.status == http.StatusMethodNotAllowed:
-		return hotsync.Errorf(hotsync.CodeLimioCreation, "%d: Limio did not take a new %s.", r.status, o.Kind).Because(err)
+		return false, hotsync.Errorf(hotsync.CodeLimioCreation, "%d: Limio did not take a new %s.", r.status, o.Kind).Because(err)
 	default:
-		return err
+		return false, err
 	}
 }
 
@@ -187,7 +199,7 @@ func (c *Client) customerOfAccount(ctx context.Context, accountID string) (_ pro
 	var answer object
 	err = c.call(ctx, customerByAccount, []string{accountID}, nil, &answer)
 	if hasStatus(err, http.StatusBadGateway) {
-		err = c.absentOr(ctx, accountID, err, &answer)
+		err = c.absentOr(ctx, customerByAccount, accountID, noAccount, err, &answer)
 	}
 	if isNotFound(err) {
 		return projection.Object{}, false, nil

@@ -59,7 +59,7 @@ func (c *Client) call(ctx context.Context, o operation, ids []string, body, out 
 		return err
 	}
 	r := apiclient.Request{Method: o.method, Template: o.template, Path: "/api" + path}
-	if o == customerByAccount {
+	if o == customerByAccount || o == customerByMadeID {
 		r.Silent = saysNothing
 	}
 	if body != nil {
@@ -87,7 +87,7 @@ func (c *Client) call(ctx context.Context, o operation, ids []string, body, out 
 	})
 }
 
-// saysNothing: a 502 for an account may only say that Limio does not have it (see
+// saysNothing: a 502 for an account or a customer may only say that Limio does not have it (see
 // absent.go).
 func saysNothing(status int, _ error) bool { return status == http.StatusBadGateway }
 

@@ -20,6 +20,7 @@ var (
 	listCustomers        = operation{http.MethodGet, "/objects/limio/customers?limit=1"}
 	listObjects          = operation{http.MethodGet, "/objects/limio/{path_type}?limit=1"}
 	relatedToCustomer    = operation{http.MethodGet, "/objects/limio/customer/{id}/related"}
+	identityByID         = operation{http.MethodGet, "/objects/limio/identities/{id}"}
 	updateObject         = operation{http.MethodPut, "/objects/{service}/{path_type}/{id}"}
 	linkExternalIdentity = operation{http.MethodPost, "/objects/externalidentity/{owner}"}
 	transferOwner        = operation{http.MethodPost, "/objects/owner_change"}
@@ -64,6 +65,35 @@ func (c *Client) Account(ctx context.Context, accountID string) (_ []projection.
 	}
 	related = slices.DeleteFunc(related, func(o projection.Object) bool { return o.ID == customer.ID })
 	return append([]projection.Object{customer}, related...), nil
+}
+
+// Customer reads what Limio has of one of its customers, by its own id, as Account
+// does. It is nil when there is none.
+func (c *Client) Customer(ctx context.Context, id string) (_ []projection.Object, err error) {
+	defer hotsync.In(&err, "limio.Customer(%q)", id)
+	var answer object
+	err = c.call(ctx, customerByMadeID, []string{id}, nil, &answer)
+	if hasStatus(err, http.StatusBadGateway) {
+		err = c.absentOr(ctx, customerByMadeID, id, noCustomer, err, &answer)
+	}
+	if isNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.related(ctx, id)
+}
+
+// Identity reads an identity that Limio has.
+func (c *Client) Identity(ctx context.Context, id string) (_ projection.Object, err error) {
+	defer hotsync.In(&err, "limio.Identity(%q)", id)
+	var answer object
+	err = c.call(ctx, identityByID, []string{id}, nil, &answer)
+	if err != nil {
+		return projection.Object{}, err
+	}
+	return answer.decode()
 }
 
 func (c *Client) related(ctx context.Context, customerID string) ([]projection.Object, error) {

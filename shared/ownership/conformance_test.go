@@ -21,7 +21,7 @@ func conform(t *testing.T, s ownership.Store) {
 		t.Fatalf("Owner of nothing = %+v, %v", o, err)
 	}
 	o.Accounts["a"] = ownership.Account{Number: "A1", ClaimedAt: at}
-	o.Logins["x"] = ownership.Member{Named: []string{"a"}, At: at, ClaimedAt: at, Linked: true}
+	o.Logins["x"] = ownership.Member{Named: []string{"a"}, ClaimedAt: at}
 	o.MovingTo, o.MovingAt, o.Partial = "id-2", at, true
 	saved, err := s.SaveOwner(ctx, o)
 	if err != nil || saved.Revision != 1 {
@@ -36,7 +36,7 @@ func conform(t *testing.T, s ownership.Store) {
 		t.Errorf("SaveOwner over an old revision = %v, want ErrConflict", err)
 	}
 
-	l := ownership.Login{Owner: "id-1", Named: []string{"a"}, At: at}
+	l := ownership.Login{Owner: "id-1", BoundAt: at, Named: []string{"a"}, At: at}
 	err = s.SaveLogin(ctx, "x", l)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -8,33 +9,37 @@ import (
 	"hotsync/shared/hotsync"
 )
 
-// Facts is all that a decision is made of.
+// Seen is what Limio shows of an account.
+type Seen struct {
+	Owner  string            // "" when Limio does not have the account
+	Logins []string          // linked to that owner, by Hash
+	Shows  bool              // Limio shows logins at all, so that one that is not among them is not linked
+	Noted  map[string]string // numbers, by id, of the accounts that hotsync has given to the owner; nil for no note
+	At     time.Time         // when it was read
+}
+
+// Facts is all that a decision is made of. A Keeper fills in the second half as
+// decisions ask for it.
 type Facts struct {
 	Account hotsync.AccountRef
 	Login   string    // Hash; "" for nobody
 	Fresh   bool      // a sign-in, or a look-up that was made again now: it may link
+	Found   bool      // the account was found by a look-up, so that Named is not all that the login names
 	Named   []string  // what the login names
 	At      time.Time // of the sign-in
+	Seen    Seen      // of the account
+	Sole    bool      // the account's owner was made for it alone, by hotsync or with Limio's own customer
 
-	Own   string // the owner that the version before gave a login
-	Alone string // the owner that the account gets for itself
-
-	// What Limio shows.
-	Present string   // the owner that the account has; "" when Limio does not have the account
-	Shown   []string // the logins linked to it
-	Shows   bool     // Limio shows logins at all
-	Foreign bool     // Limio made the customer itself
-	ReadAt  time.Time
-
-	// What hotsync knows.
-	Known Login
-	Owner Owner // of Present
-	Mine  Owner // of the owner that the login belongs to, or would get
-
-	NoMove bool // Limio has refused to move the account to the login's owner
+	Now    time.Time
+	Alone  string // the owner that the account may get for itself
+	NoMove bool   // Limio has refused to move the account to the login's owner
+	Known  Login
+	Owners map[string]Owner // what is known of owners, by id
+	Others map[string]Seen  // of other accounts, by id
+	Taken  map[string]bool  // owners that Limio has and of which nothing is known
 }
 
-// Reason says why a login is not linked, or why it is.
+// Reason says why a login is linked, or is not.
 type Reason string
 
 // The reasons.
@@ -46,186 +51,449 @@ const (
 	ReasonNotFresh Reason = "not_fresh" // only a sign-in links
 	ReasonNewer    Reason = "newer"     // a newer sign-in of the person does not name the account
 	ReasonOthers   Reason = "others"    // the login's owner is seen by logins that did not name the account
-	ReasonUnnamed  Reason = "unnamed"   // the account's owner has accounts that the login does not name
+	ReasonUnnamed  Reason = "unnamed"   // the owner has accounts that the login does not name
 	ReasonUnknown  Reason = "unknown"   // nobody knows what the account's owner has
 	ReasonTwo      Reason = "two"       // the login belongs to another owner than the account
-	ReasonWait     Reason = "wait"      // a move of the account is under way
 )
 
-// Decision is where the account belongs and whether the login may see it.
+// Decision is where the account belongs and whether the login may see it, or what
+// there is to find out first.
 type Decision struct {
 	Reason Reason
 	Link   bool
-	Owner  string // for a customer that is yet to be created
+	Owner  string // of the account from now on
+	New    bool   // Limio must not have the owner yet: nothing is known of it
 	From   string // the owner whose accounts move to Owner first
-	// What is to be remembered before anything is done, in this order.
-	Save  []Owner
-	Login *Login
+
+	// What is to be remembered before anything is done: the login first, so that of
+	// two syncs of one login that would bind it to two owners one does not.
+	Binding *Login
+	Save    []Owner
+
+	Need []string      // owners to be read in the store, and
+	Look []string      // accounts to be read in Limio, before anything is decided
+	Next bool          // the owner Alone is not to be had; another one may be
+	Wait time.Duration // another sync is about to decide
 }
+
+// looks bounds how many accounts a decision looks up in Limio.
+const looks = 10
+
+// moment is how long another sync usually takes for what it is in the middle of.
+const moment = 3 * time.Second
 
 // Decide says where the account belongs and whether the login may see it:
 //
-//   - A login is linked to an owner it did not have only if it names every account
-//     that the owner has.
-//   - An account is added to an owner only if every login that sees it named it.
+//   - A login is linked to an owner that it does not see only if it names every
+//     account that the owner has.
+//   - An account comes to an owner only if every login that sees it named it.
 //   - Only a sign-in links, and no older one than the newest.
-//   - What Limio shows counts as much as what hotsync knows; where nobody knows what
-//     an owner has, nobody new is linked to it.
+//   - A login has one owner. An account that another owner has moves to it if
+//     nobody else signs in to that one.
+//   - What Limio shows counts as much as what is known; where nobody knows what an
+//     owner has, nobody new is linked to it.
 func Decide(f Facts) Decision {
-	d := decide(f)
-	d.Save = slices.DeleteFunc(d.Save, func(o Owner) bool {
-		known := f.Owner
-		if o.ID != known.ID {
-			known = f.Mine
-		}
-		return reflect.DeepEqual(o, known.clone())
-	})
-	return d
-}
-
-func decide(f Facts) Decision {
-	owner, mine := merged(f), f.Mine.clone()
-	mine.dropAccount(f)
-	named := append(slices.Clone(f.Named), f.Account.ID)
-	shown := f.Login != "" && slices.Contains(f.Shown, f.Login)
+	d := decider{Facts: f, need: map[string]bool{}, look: map[string]bool{}, named: append(slices.Clone(f.Named), f.Account.ID)}
+	d.views = append(d.views, view{f.Account.ID, f.Seen})
+	for _, account := range slices.Sorted(maps.Keys(f.Others)) {
+		d.views = append(d.views, view{account, f.Others[account]})
+	}
 	switch {
-	case f.Login != "" && f.Known.At.After(f.At) && !has(f.Known.Named, f.Account.ID, f.Account.Number):
-		return alone(f, owner, ReasonNewer)
-	case shown:
-		return f.join(owner, named, ReasonLinked)
-	case f.Login == "":
-		return alone(f, owner, ReasonNobody)
-	case !f.Fresh:
-		return alone(f, owner, ReasonNotFresh)
-	case owner.MovingTo != "" && owner.MovingTo != mine.ID:
-		return Decision{Reason: ReasonWait}
-	case f.Present == "":
-		return create(f, mine, named)
-	case f.Present == mine.ID || f.NoMove || !mine.Logins[f.Login].Linked && len(mine.Accounts) == 0:
-		return join(f, owner, named)
+	case f.Known.At.After(f.At):
+		d.named = f.Known.Named // the newer sign-in counts
+	case f.Known.At.Equal(f.At):
+		d.named = append(d.named, f.Known.Named...) // found one by one
+	}
+	out := d.decide()
+	switch {
+	case len(d.need) > 0:
+		return Decision{Need: slices.Sorted(maps.Keys(d.need))}
+	case len(d.look) > 0:
+		return Decision{Look: slices.Sorted(maps.Keys(d.look))}
+	case out.Reason.refuses() && d.wait > 0:
+		return Decision{Wait: d.wait}
+	}
+	out.Save = slices.DeleteFunc(out.Save, func(o Owner) bool {
+		known := f.Owners[o.ID].clone()
+		known.ID = o.ID
+		return reflect.DeepEqual(o, known)
+	})
+	return out
+}
+
+// refuses tells the reasons that may be other ones when what is under way has ended.
+func (r Reason) refuses() bool {
+	return r == ReasonOthers || r == ReasonUnnamed || r == ReasonUnknown || r == ReasonTwo
+}
+
+// decider is one run of Decide.
+type decider struct {
+	Facts
+	named      []string // that count
+	views      []view
+	need, look map[string]bool
+	wait       time.Duration
+}
+
+// view is what Limio shows of an account, this one or one that was looked up.
+type view struct {
+	account string
+	Seen
+}
+
+func (d *decider) decide() Decision {
+	switch {
+	case d.outdated():
+		return d.leave(ReasonNewer)
+	case d.Login != "" && slices.Contains(d.Seen.Logins, d.Login):
+		return d.join(d.owner(d.Seen.Owner), ReasonLinked)
+	case d.Login == "":
+		return d.leave(ReasonNobody)
+	case !d.Fresh:
+		return d.leave(ReasonNotFresh)
+	case d.Seen.Owner == "":
+		return d.create()
 	default:
-		return takeOver(f, owner, mine, named)
+		return d.meet()
 	}
 }
 
-// merged is what is known of the account's owner together with what Limio shows.
-func merged(f Facts) Owner {
-	o := f.Owner.clone()
-	if f.Present == "" {
-		return o
+// outdated reports whether the person's newest sign-in does not name the account,
+// and this is an older one, or none at all.
+func (d *decider) outdated() bool {
+	return d.Login != "" && !d.Found && d.Known.Named != nil && !has(d.Known.Named, d.Account.ID, d.Account.Number) &&
+		(d.Known.At.After(d.At) || !d.Fresh)
+}
+
+// leave leaves the links as they are; an account that Limio does not have gets an
+// owner of its own.
+func (d *decider) leave(why Reason) Decision {
+	if d.Seen.Owner != "" {
+		return Decision{Reason: why, Owner: d.Seen.Owner, Save: []Owner{d.owner(d.Seen.Owner)}}
 	}
-	if o.Revision == 0 {
-		o.Partial = len(f.Shown) > 0 || f.Present != f.Own && f.Present != f.Alone && !f.Foreign
+	alone := d.owner(d.Alone)
+	switch {
+	case alone.MovingTo != "":
+		return Decision{Wait: moment}
+	case d.Taken[alone.ID] && alone.Revision == 0, !d.othersName(alone, d.Account, ""):
+		return Decision{Next: true}
 	}
-	if a := o.Accounts[f.Account.ID]; a.ClaimedAt.IsZero() || a.Number != f.Account.Number {
-		o.Accounts[f.Account.ID] = Account{Number: f.Account.Number, ClaimedAt: f.ReadAt}
+	return Decision{Reason: why, Owner: alone.ID, New: alone.Revision == 0, Save: []Owner{d.with(alone, d.Account)}}
+}
+
+// create finds the owner of an account that Limio does not have: the login's, or
+// one of its own.
+func (d *decider) create() Decision {
+	mine := d.mine()
+	switch {
+	case mine.ID == "", mine.ID == d.Alone && mine.Revision == 0:
+	case mine.MovingTo != "", d.isUnborn(mine):
+		return Decision{Wait: moment}
+	case d.mayTake(mine, d.Account):
+		return d.join(d.with(mine, d.Account), ReasonLink)
+	case !d.leaves(mine):
+		return d.leave(ReasonOthers)
 	}
-	for _, hash := range f.Shown {
-		m := o.Logins[hash]
-		if m.ClaimedAt.IsZero() {
-			m.ClaimedAt = f.ReadAt
+	alone := d.owner(d.Alone)
+	if d.Taken[alone.ID] && alone.Revision == 0 || !d.othersName(alone, d.Account, d.Login) || !d.namesAll(alone) || alone.MovingTo != "" {
+		return Decision{Next: true}
+	}
+	return d.join(d.with(alone, d.Account), ReasonLink)
+}
+
+// meet brings a login and an account together that Limio has.
+func (d *decider) meet() Decision {
+	owner, mine := d.owner(d.Seen.Owner), d.mine()
+	switch {
+	case owner.MovingTo != "" && owner.MovingTo != mine.ID, mine.MovingTo != "", mine.ID != owner.ID && d.isUnborn(mine):
+		return Decision{Wait: moment}
+	case mine.ID == "" || mine.ID == owner.ID:
+	case d.mayMove(owner, mine):
+		return d.move(owner, mine)
+	case !d.leaves(mine):
+		return d.leave(ReasonTwo)
+	}
+	switch {
+	case !d.namesAll(owner):
+		return d.leave(ReasonUnnamed)
+	case owner.Partial:
+		return d.leave(ReasonUnknown)
+	}
+	return d.join(owner, ReasonLink)
+}
+
+// join remembers the login at the owner.
+func (d *decider) join(o Owner, why Reason) Decision {
+	m := o.Logins[d.Login]
+	if why != ReasonLinked {
+		m.ClaimedAt = d.Now
+	}
+	b := d.bind(o.ID)
+	if why != ReasonLinked && !d.isLinked(o.ID) && d.Now.Sub(b.BoundAt) > Lease/2 {
+		b.BoundAt = d.Now // so that no other sync of the login takes it for one that may leave
+	}
+	if d.Fresh {
+		m.Named = b.Named
+	}
+	o.Logins[d.Login] = m
+	out := Decision{Reason: why, Link: true, Owner: o.ID, New: o.Revision == 0 && !d.isSeen(o.ID), Save: []Owner{o}}
+	if b.Owner != d.Known.Owner || !b.BoundAt.Equal(d.Known.BoundAt) || !slices.Equal(b.Named, d.Known.Named) || d.Found && !b.At.Equal(d.Known.At) {
+		out.Binding = &b
+	}
+	return out
+}
+
+// bind is the login with its owner, and with what its newest sign-in names.
+func (d *decider) bind(owner string) Login {
+	b := d.Known
+	if b.Owner != owner {
+		b.Owner, b.BoundAt = owner, d.Now
+	}
+	if d.Fresh && !b.At.After(d.At) {
+		names := slices.Clone(d.named)
+		if d.Found {
+			names = append(names, b.Named...)
 		}
-		m.Linked = true
-		o.Logins[hash] = m
+		slices.Sort(names)
+		b.Named, b.At = slices.Compact(names), d.At
 	}
-	for hash, m := range o.Logins {
-		if f.Shows && !slices.Contains(f.Shown, hash) && m.ClaimedAt.Add(Lease).Before(f.ReadAt) {
-			delete(o.Logins, hash)
+	return b
+}
+
+// move gives the accounts of an owner that nobody signs in to to the login's.
+func (d *decider) move(from, to Owner) Decision {
+	for id, a := range from.Accounts {
+		to = d.with(to, hotsync.AccountRef{ID: id, Number: a.Number})
+	}
+	out := d.join(to, ReasonMove)
+	from.MovingTo, from.MovingAt = to.ID, d.Now
+	out.From, out.New, out.Save = from.ID, false, append(out.Save, from)
+	return out
+}
+
+// mayMove reports whether the accounts of an owner may come to the login's.
+func (d *decider) mayMove(from, to Owner) bool {
+	for login := range from.Logins {
+		if login != d.Login {
+			return false
 		}
 	}
-	if o.MovingTo != "" && (o.MovingAt.Add(Lease).Before(f.ReadAt) || f.NoMove && o.MovingTo == f.Mine.ID) {
-		o.MovingTo, o.MovingAt = "", time.Time{} // it never happened: the account is still here
+	if d.NoMove || from.Partial || to.MovingTo != "" || !d.namesAll(from) {
+		return false
+	}
+	for id, a := range from.Accounts {
+		if !d.mayTake(to, hotsync.AccountRef{ID: id, Number: a.Number}) {
+			return false
+		}
+	}
+	return true
+}
+
+// mayTake reports whether an account may come to the login's owner, and the login
+// be linked there.
+func (d *decider) mayTake(mine Owner, account hotsync.AccountRef) bool {
+	isKnown := mine.Revision > 0 || d.isSeen(mine.ID)
+	return isKnown && (d.isLinked(mine.ID) || !mine.Partial && d.namesAll(mine)) && d.othersName(mine, account, d.Login)
+}
+
+// mine is the login's owner. Where nothing is known of the login, it is the one
+// that Limio shows it to be linked to, by another account that it names.
+func (d *decider) mine() Owner {
+	if d.Known.Owner != "" {
+		return d.owner(d.Known.Owner)
+	}
+	for _, account := range d.named {
+		if d.Known.Revision == 0 && hotsync.IsAccountID(account) {
+			d.lookAt(account)
+		}
+		if seen := d.Others[account]; slices.Contains(seen.Logins, d.Login) {
+			return d.owner(seen.Owner)
+		}
+	}
+	return Owner{}
+}
+
+// isUnborn reports whether another sync of the login, a moment ago, bound it to an
+// owner that it is about to make.
+func (d *decider) isUnborn(mine Owner) bool {
+	return mine.ID != "" && mine.Revision == 0 && !d.isSeen(mine.ID) && !d.Taken[mine.ID] && d.Now.Sub(d.Known.BoundAt) < moment
+}
+
+// leaves reports whether a login may have another owner than the one it is bound
+// to: it is not linked to that one, and cannot be about to.
+func (d *decider) leaves(mine Owner) bool {
+	if d.isLinked(mine.ID) {
+		return false
+	}
+	for _, account := range slices.Sorted(maps.Keys(mine.Accounts)) {
+		if !d.lookAt(account) {
+			return false
+		}
+	}
+	for _, v := range d.views {
+		if v.Owner == mine.ID && !v.Shows {
+			return false
+		}
+	}
+	if d.Taken[mine.ID] && mine.Revision == 0 {
+		return true // bound in this very sync
+	}
+	claimed := mine.Logins[d.Login].ClaimedAt
+	if claimed.Before(d.Known.BoundAt) {
+		claimed = d.Known.BoundAt
+	}
+	return !d.inFlight(claimed)
+}
+
+// owner is what is known of an owner together with what Limio shows, without what
+// was claimed long before Limio showed otherwise.
+func (d *decider) owner(id string) Owner {
+	known, ok := d.Owners[id]
+	if !ok {
+		d.need[id] = true
+	}
+	o := known.clone()
+	o.ID = id
+	d.merge(&o)
+	for _, v := range d.views {
+		a, has := o.Accounts[v.account]
+		if has && v.Owner != id && ended(a.ClaimedAt, v.At) {
+			delete(o.Accounts, v.account)
+		}
+	}
+	if a, has := o.Accounts[d.Account.ID]; has {
+		a.Number = d.Account.Number
+		o.Accounts[d.Account.ID] = a
+	}
+	if o.MovingTo != "" && (d.NoMove || ended(o.MovingAt, d.Now)) {
+		o.MovingTo, o.MovingAt = "", time.Time{} // it never happened, or has long happened
 	}
 	return o
 }
 
-// dropAccount forgets that the account was to come here: Limio shows it elsewhere.
-func (o *Owner) dropAccount(f Facts) {
-	a, claimed := o.Accounts[f.Account.ID]
-	if claimed && f.Present != "" && f.Present != o.ID && a.ClaimedAt.Add(Lease).Before(f.ReadAt) {
-		delete(o.Accounts, f.Account.ID)
-	}
-}
-
-// alone leaves the links as they are; an account that Limio does not have gets an
-// owner of its own.
-func alone(f Facts, owner Owner, why Reason) Decision {
-	if f.Present == "" {
-		owner.Accounts[f.Account.ID] = Account{Number: f.Account.Number, ClaimedAt: f.ReadAt}
-		return Decision{Reason: why, Owner: f.Alone, Save: []Owner{owner}}
-	}
-	return Decision{Reason: why, Save: []Owner{owner}}
-}
-
-// join remembers the login at the owner.
-func (f Facts) join(o Owner, named []string, why Reason) Decision {
-	m := o.Logins[f.Login]
-	if f.Fresh && !m.At.After(f.At) {
-		if m.At.Equal(f.At) {
-			named = append(named, m.Named...)
+// merge adds what Limio shows of an owner, by those of its accounts that were read.
+func (d *decider) merge(o *Owner) {
+	seen := Seen{}
+	for _, v := range d.views {
+		if v.Owner != o.ID {
+			continue
 		}
-		slices.Sort(named)
-		m.Named, m.At = slices.Compact(named), f.At
-	}
-	if !m.Linked {
-		m.ClaimedAt = f.ReadAt
-	}
-	o.Logins[f.Login] = m
-	d := Decision{Reason: why, Link: true, Owner: o.ID, Save: []Owner{o}}
-	if f.Present != "" {
-		d.Owner = ""
-	}
-	if l := (Login{Owner: o.ID, Named: m.Named, At: m.At, Revision: f.Known.Revision}); f.Known.Owner != l.Owner || !f.Known.At.Equal(l.At) {
-		d.Login = &l
-	}
-	return d
-}
-
-// create finds the owner of an account that Limio does not have.
-func create(f Facts, mine Owner, named []string) Decision {
-	may := mine.Logins[f.Login].Linked || mine.namesAll(named)
-	if mine.Revision == 0 && mine.ID != f.Alone {
-		may = false // what was known of it was lost: nobody knows who sees it
-	}
-	if mine.MovingTo == "" && may && mine.othersName(f.Login, f.Account.ID, f.Account.Number) {
-		mine.Accounts[f.Account.ID] = Account{Number: f.Account.Number, ClaimedAt: f.ReadAt}
-		return f.join(mine, named, ReasonLink)
-	}
-	owner := f.Owner.clone()
-	if mine.Logins[f.Login].Linked || owner.others(f.Login) || !owner.namesAll(named) {
-		return alone(f, owner, ReasonOthers)
-	}
-	owner.Accounts[f.Account.ID] = Account{Number: f.Account.Number, ClaimedAt: f.ReadAt}
-	return f.join(owner, named, ReasonLink) // nothing came of the owner that it had
-}
-
-// join lets a login see what the account's owner has, if it names all of it.
-func join(f Facts, owner Owner, named []string) Decision {
-	switch {
-	case !owner.namesAll(named):
-		return alone(f, owner, ReasonUnnamed)
-	case owner.Partial, !f.Shows && owner.Revision == 0:
-		return alone(f, owner, ReasonUnknown)
-	}
-	return f.join(owner, named, ReasonLink)
-}
-
-// takeOver moves the accounts of an owner that nobody signs in to to the login's.
-func takeOver(f Facts, owner, mine Owner, named []string) Decision {
-	switch {
-	case owner.others(f.Login), !owner.namesAll(named), owner.Partial:
-		return alone(f, owner, ReasonTwo)
-	case !mine.Logins[f.Login].Linked && !mine.namesAll(named), mine.MovingTo != "":
-		return join(f, owner, named)
-	}
-	for id, a := range owner.Accounts {
-		if !mine.othersName(f.Login, id, a.Number) {
-			return alone(f, owner, ReasonTwo)
+		seen.Owner, seen.Shows, seen.At = v.Owner, seen.Shows || v.Shows, v.At
+		if a, has := o.Accounts[v.account]; !has || a.ClaimedAt.IsZero() {
+			a.ClaimedAt = v.At
+			o.Accounts[v.account] = a
 		}
-		mine.Accounts[id] = Account{Number: a.Number, ClaimedAt: f.ReadAt}
+		if v.Noted != nil {
+			seen.Noted = v.Noted
+		}
+		for id, number := range v.Noted {
+			if _, has := o.Accounts[id]; !has {
+				o.Accounts[id] = Account{Number: number}
+			}
+		}
+		for _, login := range v.Logins {
+			seen.Logins = append(seen.Logins, login)
+			m := o.Logins[login]
+			if m.ClaimedAt.IsZero() {
+				m.ClaimedAt = v.At
+			}
+			o.Logins[login] = m
+		}
 	}
-	d := f.join(mine, named, ReasonMove)
-	owner.MovingTo, owner.MovingAt = mine.ID, f.ReadAt
-	d.Owner, d.From, d.Save = mine.ID, owner.ID, append(d.Save, owner)
-	return d
+	maps.DeleteFunc(o.Logins, func(login string, m Member) bool {
+		return seen.Shows && !slices.Contains(seen.Logins, login) && ended(m.ClaimedAt, seen.At)
+	})
+	if o.Revision == 0 && seen.Owner != "" {
+		mayBeSole := d.Sole && o.ID == d.Seen.Owner && len(o.Logins) == 0
+		o.Partial = !seen.Shows || seen.Noted == nil && !mayBeSole
+	}
 }
+
+// with is the owner with the account on its way to it.
+func (d *decider) with(o Owner, account hotsync.AccountRef) Owner {
+	o.Accounts[account.ID] = Account{Number: account.Number, ClaimedAt: d.Now}
+	return o
+}
+
+// namesAll reports whether the login names every account of the owner. Those that
+// it does not are looked up: they may be elsewhere by now.
+func (d *decider) namesAll(o Owner) bool {
+	all := true
+	for _, id := range slices.Sorted(maps.Keys(o.Accounts)) {
+		a := o.Accounts[id]
+		if has(d.named, id, a.Number) {
+			continue
+		}
+		all = false
+		d.lookAt(id)
+		if seen, looked := d.Others[id]; looked && seen.Owner != o.ID {
+			d.inFlight(a.ClaimedAt)
+		}
+	}
+	return all
+}
+
+// othersName reports whether every login of the owner but one named the account. Who
+// is linked there is looked up, unless everybody is known and has named it.
+func (d *decider) othersName(o Owner, account hotsync.AccountRef, but string) bool {
+	all := true
+	for _, login := range slices.Sorted(maps.Keys(o.Logins)) {
+		m := o.Logins[login]
+		all = all && (login == but || has(m.Named, account.ID, account.Number))
+	}
+	if (!all || !d.isRecent(o)) && !d.isSeen(o.ID) {
+		for _, id := range slices.Sorted(maps.Keys(o.Accounts)) {
+			d.lookAt(id)
+		}
+	}
+	return all
+}
+
+// isRecent reports whether what is known of an owner was recorded so lately that it
+// cannot be of a table that was restored to an earlier moment since.
+func (d *decider) isRecent(o Owner) bool {
+	for _, a := range o.Accounts {
+		if d.Now.Sub(a.ClaimedAt) < Lease/2 {
+			return true
+		}
+	}
+	return false
+}
+
+// isSeen reports whether Limio shows an account of the owner.
+func (d *decider) isSeen(owner string) bool {
+	return slices.ContainsFunc(d.views, func(v view) bool { return v.Owner == owner })
+}
+
+// isLinked reports whether Limio shows the login to be linked to the owner.
+func (d *decider) isLinked(owner string) bool {
+	return slices.ContainsFunc(d.views, func(v view) bool { return v.Owner == owner && slices.Contains(v.Logins, d.Login) })
+}
+
+// lookAt asks for what Limio shows of an account. It reports false where more are
+// in the way than a decision looks up.
+func (d *decider) lookAt(account string) bool {
+	_, looked := d.Others[account]
+	if looked || account == d.Account.ID {
+		return true
+	}
+	if !d.look[account] && len(d.Others)+len(d.look) >= looks {
+		return false
+	}
+	d.look[account] = true
+	return true
+}
+
+// inFlight reports whether what was claimed then may still come about, and has the
+// decision wait for that rather than refuse.
+func (d *decider) inFlight(claimed time.Time) bool {
+	left := claimed.Add(Lease).Sub(d.Now)
+	if left > Lease-2*moment {
+		left = moment // it was just now
+	}
+	d.wait = max(d.wait, left)
+	return left > 0
+}
+
+// ended reports whether what was claimed must have come about before a reading.
+func ended(claimed, read time.Time) bool { return !claimed.Add(Lease).After(read) }

@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"context"
+	"maps"
 	"sync"
 )
 
@@ -64,4 +65,11 @@ func (m *Memory) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.owners, m.logins = nil, nil
+}
+
+// Copy returns a store that has what this one has now.
+func (m *Memory) Copy() *Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &Memory{owners: maps.Clone(m.owners), logins: maps.Clone(m.logins)}
 }

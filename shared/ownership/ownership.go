@@ -1,11 +1,17 @@
 // Package ownership decides who sees what in Limio, where a login is linked to an
-// owner identity and sees every account of it. Decide is pure; a Store keeps what
-// hotsync knows, one item an owner, changed only at the revision it was read at.
+// owner identity and sees every account of it. Two things hold at any interleaving:
 //
-// What is known is claimed before it is made so in Limio: of two syncs that would
-// show each other's account, the slower one finds the claim, or loses the write and
-// decides again. A claim that nothing came of is dropped when Limio does not show
-// it long after whoever made it must have ended.
+//   - a login is linked only to an owner of which it names every account;
+//   - no account comes to an owner that a login sees who has not named it.
+//
+// Decide is pure. A Keeper gathers what it asks for and records what it decides
+// before that is made so in Limio, by compare-and-set on everything it was decided
+// on: of two syncs that meet at one owner, the slower one decides again. What was
+// recorded and never came about is looked up in Limio before it stands in anybody's
+// way.
+//
+// The accounts of an owner are noted in Limio, too, at the owner identity itself:
+// a table that was lost or restored to an earlier moment heals at the first read.
 package ownership
 
 import (
@@ -21,24 +27,22 @@ import (
 	"hotsync/shared/hotsync"
 )
 
-// Lease is how long a claim stands without its effect being seen: longer than any
-// function lives.
-const Lease = 2 * time.Minute
+// Lease is how long after it was recorded an effect may still come: longer than a
+// sync lives.
+const Lease = time.Minute
 
 // Account is an account that an owner has or is about to have.
 type Account struct {
 	Number    string    `json:"number,omitempty"`
-	ClaimedAt time.Time `json:"claimedAt"`
+	ClaimedAt time.Time `json:"claimedAt,omitzero"` // zero where only Limio's note says it
 }
 
 // Member is a login that is linked to an owner or is about to be.
 type Member struct {
-	// Named are the accounts, as ids and numbers, that the login named in the sign-in
-	// that linked it; none when only Limio shows it.
+	// Named are the accounts, as ids and numbers, that the login's newest sign-in
+	// here named; none when only Limio shows it.
 	Named     []string  `json:"named,omitempty"`
-	At        time.Time `json:"at,omitzero"` // of that sign-in
 	ClaimedAt time.Time `json:"claimedAt"`
-	Linked    bool      `json:"linked,omitempty"` // Limio has shown it, or has taken the link
 }
 
 // Owner is what hotsync knows of an owner.
@@ -57,9 +61,10 @@ type Owner struct {
 
 // Login is the owner that a login belongs to and what its newest sign-in named.
 type Login struct {
-	Owner string    `json:"owner,omitempty"`
-	Named []string  `json:"named,omitempty"`
-	At    time.Time `json:"at,omitzero"`
+	Owner   string    `json:"owner,omitempty"`
+	BoundAt time.Time `json:"boundAt,omitzero"`
+	Named   []string  `json:"named,omitempty"`
+	At      time.Time `json:"at,omitzero"` // of that sign-in
 
 	Revision int `json:"-"`
 }
@@ -67,13 +72,13 @@ type Login struct {
 // ErrConflict says that an owner or a login was changed since it was read.
 var ErrConflict = errors.New("what is known of the owner was changed meanwhile")
 
-// Store keeps owners and logins.
+// Store keeps owners and logins. Implementations are safe for concurrent use.
 type Store interface {
-	// Owner gives the owner as it is now; one that is not known has only its id.
+	// Owner returns the owner as it is now; one that is not known has only its id.
 	Owner(ctx context.Context, id string) (Owner, error)
 	// SaveOwner writes the owner over its revision, or returns ErrConflict.
 	SaveOwner(ctx context.Context, o Owner) (Owner, error)
-	// Login gives what is known of a login, by Hash.
+	// Login returns what is known of a login, by Hash.
 	Login(ctx context.Context, hash string) (Login, error)
 	// SaveLogin writes it over its revision, or returns ErrConflict.
 	SaveLogin(ctx context.Context, hash string, l Login) error
@@ -86,7 +91,7 @@ func Hash(key []byte, who hotsync.Identity) string {
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// clone gives an owner that can be changed without changing this one.
+// clone returns an owner that can be changed without changing this one.
 func (o Owner) clone() Owner {
 	o.Accounts, o.Logins = maps.Clone(o.Accounts), maps.Clone(o.Logins)
 	if o.Accounts == nil {
@@ -101,35 +106,4 @@ func (o Owner) clone() Owner {
 // has reports whether the names contain the account, by id or number.
 func has(named []string, id, number string) bool {
 	return slices.Contains(named, id) || number != "" && slices.Contains(named, number)
-}
-
-// namesAll reports whether the names contain every account of the owner.
-func (o Owner) namesAll(named []string) bool {
-	for id, a := range o.Accounts {
-		if !has(named, id, a.Number) {
-			return false
-		}
-	}
-	return true
-}
-
-// others reports whether the owner has a login besides this one.
-func (o Owner) others(login string) bool {
-	for hash := range o.Logins {
-		if hash != login {
-			return true
-		}
-	}
-	return false
-}
-
-// othersName reports whether every login of the owner but this one named the
-// account.
-func (o Owner) othersName(login, id, number string) bool {
-	for hash, m := range o.Logins {
-		if hash != login && !has(m.Named, id, number) {
-			return false
-		}
-	}
-	return true
 }

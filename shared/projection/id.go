@@ -3,6 +3,7 @@ package projection
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 
 	"hotsync/shared/hotsync"
@@ -38,9 +39,19 @@ func ID(tenant string, kind Kind, accountID, key string) string {
 // linked to it.
 func OwnerID(tenant, accountID string, login hotsync.Identity) string {
 	if !signedIn(login) {
-		return ID(tenant, Identity, accountID, keyOwner)
+		return SpareOwnerID(tenant, accountID, 0)
 	}
 	return "id-" + hash(tenant, "owner", login.Issuer, login.Subject)
+}
+
+// SpareOwnerID is the id of an owner identity for the account alone, without a login
+// (see OwnerID). There is more than one, by n, for when Limio has the first already
+// and nobody knows who sees it.
+func SpareOwnerID(tenant, accountID string, n int) string {
+	if n == 0 {
+		return ID(tenant, Identity, accountID, keyOwner)
+	}
+	return "id-" + hash(tenant, "owner", accountID, strconv.Itoa(n))
 }
 
 // relationshipID is the id of the tie between an address of the account and a

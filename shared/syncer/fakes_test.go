@@ -122,7 +122,19 @@ func (l *mirror) Account(_ context.Context, id string) ([]projection.Object, err
 	if i < 0 {
 		return slices.DeleteFunc(copies(l.objects), func(o projection.Object) bool { return !l.unfiltered }), nil
 	}
-	customer := l.objects[i].Customer
+	return l.customer(l.objects[i].Customer), nil
+}
+
+func (l *mirror) Customer(_ context.Context, id string) ([]projection.Object, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.ContainsFunc(l.objects, func(o projection.Object) bool { return o.ID == id }) {
+		return nil, nil
+	}
+	return l.customer(id), nil
+}
+
+func (l *mirror) customer(customer string) []projection.Object {
 	owner := ""
 	for _, o := range l.objects {
 		if o.ID == customer {
@@ -135,7 +147,7 @@ func (l *mirror) Account(_ context.Context, id string) ([]projection.Object, err
 			out = append(out, o)
 		}
 	}
-	return copies(out), nil
+	return copies(out)
 }
 
 // all gives every object there is.
@@ -175,9 +187,28 @@ func (l *mirror) Create(_ context.Context, o projection.Object) error {
 	return err
 }
 
+func (l *mirror) Identity(_ context.Context, id string) (projection.Object, error) {
+	for _, o := range l.all() {
+		if o.ID == id {
+			return o, nil
+		}
+	}
+	return projection.Object{}, hotsync.Errorf(hotsync.CodeLimioNotFound, "404")
+}
+
+func (l *mirror) CreateNew(ctx context.Context, o projection.Object) (bool, error) {
+	if slices.ContainsFunc(l.all(), func(h projection.Object) bool { return h.ID == o.ID }) {
+		return false, nil
+	}
+	return true, l.Create(ctx, o)
+}
+
 func (l *mirror) Update(_ context.Context, _ projection.Kind, _, id, status string, data map[string]any) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !slices.ContainsFunc(l.objects, func(o projection.Object) bool { return o.ID == id }) {
+		return hotsync.Errorf(hotsync.CodeLimioNotFound, "404")
+	}
 	err := l.write()
 	for i := range l.objects {
 		if l.objects[i].ID == id && err == nil {

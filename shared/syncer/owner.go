@@ -1,144 +1,83 @@
 package syncer
 
 import (
-	"cmp"
 	"context"
-	"errors"
+	"maps"
 	"slices"
+	"time"
 
+	"hotsync/shared/convergence"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/ownership"
 	"hotsync/shared/projection"
 )
 
-// belonging is where an account belongs.
+// belonging is where an account belongs and who sees it.
 type belonging struct {
 	owner   string // for a customer that is yet to be created; "" for the one it has
-	link    bool   // the login may be linked to the account's owner
+	link    bool   // the login sees the account's owner, or is to be linked to it
+	moved   bool   // ownership was moved in Limio, which is to be read again
 	finding *hotsync.Finding
-	moved   bool            // ownership was moved in Limio, which is to be read again
-	claimed ownership.Owner // where the login waits to be marked as linked
+	made    []convergence.Change // of owners, already
 }
 
-// maxDecisions bounds how often a sync decides again because another one changed
-// what it had read.
-const maxDecisions = 8
-
-// settle decides where the account belongs and whether the login may see it, and
-// remembers it before anything is written.
+// settle decides where the account belongs and whether the login may see it. What it
+// decides is recorded, and the owner there, before anything else is written.
 func (s *Syncer) settle(ctx context.Context, t task, in reading) (belonging, error) {
 	f, err := s.facts(ctx, t, in)
 	if err != nil {
 		return belonging{}, err
 	}
-	who := t.request.Identity
-	decidedBefore := f.Present != "" && f.Present == t.state.OwnerID
-	if decidedBefore && f.Login == "" {
-		return belonging{}, nil
+	if decided(t, f) {
+		return belonging{link: f.Login != ""}, nil
 	}
-	if decidedBefore && f.Fresh && t.state.Linked(who) && (!f.Shows || slices.Contains(f.Shown, f.Login)) {
-		return belonging{link: true}, nil
-	}
-	for range maxDecisions {
-		d, err := s.decide(ctx, &f)
-		if err == nil {
-			err = s.claim(ctx, &f, d)
-		}
-		if errors.Is(err, ownership.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return belonging{}, err
-		}
-		if d.From != "" {
-			moved, err := s.move(ctx, t, d.From, d.Owner)
-			if err != nil {
-				return belonging{}, err
-			}
-			if !moved {
-				f.NoMove = true
-				continue
-			}
-		}
-		place := place(f, d)
-		place.moved = d.From != ""
-		if d.Link {
-			place.claimed = f.Owner
-			if d.From != "" || d.Owner == f.Mine.ID {
-				place.claimed = f.Mine
-			}
-		}
-		return place, nil
-	}
-	return belonging{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "Other syncs kept changing what is known of the account's owner.")
+	owners := &owners{s, t, in, nil}
+	d, err := s.keeper(owners).Settle(ctx, f)
+	place := placed(f, d)
+	place.moved, place.made = d.From != "", owners.made
+	return place, err
 }
 
-// foresee takes the decision that settle would take now, and remembers nothing.
+// decided reports whether the usual case is there, in which the table needs not be
+// asked: who asks is nobody, or sees the account and names what it named before.
+func decided(t task, f ownership.Facts) bool {
+	if f.Seen.Owner == "" || f.Seen.Owner != t.state.OwnerID {
+		return false
+	}
+	shown := !f.Seen.Shows || slices.Contains(f.Seen.Logins, f.Login)
+	return f.Login == "" || f.Fresh && shown && t.state.LinkedNaming(t.request.Identity, t.request.Named)
+}
+
+// foresee takes the decision that settle would take now, and changes nothing.
 func (s *Syncer) foresee(ctx context.Context, t task, in reading) (belonging, error) {
 	f, err := s.facts(ctx, t, in)
 	if err != nil {
 		return belonging{}, err
 	}
-	d, err := s.decide(ctx, &f)
-	return place(f, d), err
+	d, err := s.keeper(&owners{s, t, in, nil}).Foresee(ctx, f)
+	return placed(f, d), err
 }
 
-func place(f ownership.Facts, d ownership.Decision) belonging {
-	p := belonging{owner: d.Owner, link: d.Link}
-	if f.Present != "" {
-		p.owner = ""
-	}
-	if text := warnings[d.Reason]; text != "" {
-		finding := hotsync.Attention(hotsync.FindingNotLinked, f.Account.Number, linkHints[d.Reason], "%s", text)
-		p.finding = &finding
-	}
-	return p
+func (s *Syncer) keeper(limio ownership.Limio) *ownership.Keeper {
+	return &ownership.Keeper{Store: s.Ownership, Limio: limio, Now: s.Now, Alone: func(accountID string, n int) string {
+		return projection.SpareOwnerID(s.Tenant, accountID, n)
+	}}
 }
 
-// decide reads what is known and decides.
-func (s *Syncer) decide(ctx context.Context, f *ownership.Facts) (d ownership.Decision, err error) {
-	if f.Login != "" {
-		f.Known, err = s.Ownership.Login(ctx, f.Login)
-		if err != nil {
-			return d, err
-		}
+func placed(f ownership.Facts, d ownership.Decision) belonging {
+	place := belonging{link: d.Link}
+	if f.Seen.Owner == "" {
+		place.owner = d.Owner
 	}
-	f.Owner, err = s.Ownership.Owner(ctx, cmp.Or(f.Present, f.Alone))
-	if err != nil {
-		return d, err
+	text, hint := unlinked[d.Reason], linkHints[d.Reason]
+	if d.Reason == ownership.ReasonNewer && slices.Contains(f.Seen.Logins, f.Login) {
+		text = "The person sees the account, although their newest sign-in does not name it."
 	}
-	f.Mine = f.Owner
-	if id := f.Known.Owner; id != "" && id != f.Owner.ID {
-		f.Mine, err = s.Ownership.Owner(ctx, id)
-		if err != nil {
-			return d, err
-		}
+	if text != "" {
+		finding := hotsync.Attention(hotsync.FindingNotLinked, f.Account.Number, hint, "%s", text)
+		place.finding = &finding
 	}
-	d = ownership.Decide(*f)
-	if d.Reason == ownership.ReasonWait {
-		return d, hotsync.Errorf(hotsync.CodeLimioAnswer, "Another sync is moving the account to its login's owner.")
-	}
-	return d, nil
-}
-
-// claim remembers a decision.
-func (s *Syncer) claim(ctx context.Context, f *ownership.Facts, d ownership.Decision) error {
-	for _, o := range d.Save {
-		saved, err := s.Ownership.SaveOwner(ctx, o)
-		if err != nil {
-			return err
-		}
-		if saved.ID == f.Mine.ID {
-			f.Mine = saved
-		}
-		if saved.ID == f.Owner.ID {
-			f.Owner = saved
-		}
-	}
-	if d.Login == nil {
-		return nil
-	}
-	return s.Ownership.SaveLogin(ctx, f.Login, *d.Login)
+	return place
 }
 
 // facts are what a decision is made of, but for what is known.
@@ -147,26 +86,40 @@ func (s *Syncer) facts(ctx context.Context, t task, in reading) (ownership.Facts
 	if len(key) == 0 {
 		return ownership.Facts{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "The key of the logins' hashes could not be read.")
 	}
-	c, _ := projection.CustomerOf(s.Tenant, in.account.ID, in.have)
-	f := ownership.Facts{Account: in.ref(), Present: c.Owner, ReadAt: in.at, Fresh: fresh(t), Named: t.request.Named, At: t.request.RequestedAt,
-		Own:   projection.OwnerID(s.Tenant, in.account.ID, t.request.Identity),
-		Alone: projection.OwnerID(s.Tenant, in.account.ID, hotsync.Identity{}), Foreign: c.ID != projection.ID(s.Tenant, projection.Customer, in.account.ID, c.Key)}
-	for _, o := range in.have {
-		f.Shows = f.Shows || o.ID == c.Owner || isActiveLogin(o, c.Owner)
-		if isActiveLogin(o, c.Owner) {
-			iss, _ := o.Data["iss"].(string)
-			sub, _ := o.Data["sub"].(string)
-			f.Shown = append(f.Shown, ownership.Hash(key, hotsync.Identity{Issuer: iss, Subject: sub}))
-		}
-	}
+	f := ownership.Facts{Account: in.ref(), Fresh: fresh(t), Found: t.request.Lookup != nil, Named: t.request.Named, At: t.request.RequestedAt,
+		Seen: s.seen(key, in.account.ID, in.have, in.at), Sole: s.isSole(t, in)}
 	if who := t.request.Identity; who.Issuer != "" && who.Subject != "" {
 		f.Login = ownership.Hash(key, who)
 	}
 	return f, nil
 }
 
-func isActiveLogin(o projection.Object, owner string) bool {
-	return o.Kind == projection.Identity && o.Type == projection.TypeExternal && o.Owner == owner && o.Status != projection.StatusInactive
+// isSole reports whether the account's owner was made for it alone: by Limio with a
+// customer of its own, or by hotsync.
+func (s *Syncer) isSole(t task, in reading) bool {
+	c, there := projection.CustomerOf(s.Tenant, in.account.ID, in.have)
+	made, _ := projection.CustomerOf(s.Tenant, in.account.ID, nil)
+	ours := []string{projection.SpareOwnerID(s.Tenant, in.account.ID, 0), projection.OwnerID(s.Tenant, in.account.ID, t.request.Identity)}
+	return there && (c.ID != made.ID || slices.Contains(ours, c.Owner))
+}
+
+// seen is what Limio shows of an account's owner.
+func (s *Syncer) seen(key []byte, accountID string, have []projection.Object, at time.Time) ownership.Seen {
+	c, _ := projection.CustomerOf(s.Tenant, accountID, have)
+	out := ownership.Seen{Owner: c.Owner, At: at}
+	for _, o := range have {
+		switch {
+		case c.Owner == "" || o.Kind != projection.Identity:
+		case o.ID == c.Owner:
+			out.Shows, out.Noted = true, noted(o)
+		case o.Type == projection.TypeExternal && o.Owner == c.Owner && o.Status != projection.StatusInactive:
+			iss, _ := o.Data["iss"].(string)
+			sub, _ := o.Data["sub"].(string)
+			out.Shows = true
+			out.Logins = append(out.Logins, ownership.Hash(key, hotsync.Identity{Issuer: iss, Subject: sub}))
+		}
+	}
+	return out
 }
 
 // fresh reports whether the request may link its login: it is the sign-in itself,
@@ -183,47 +136,116 @@ func fresh(t task) bool {
 	}
 }
 
-// move gives what one owner has to another. It reports false when Limio refuses,
-// which it does when it does not have the other: nothing came of what was claimed.
-func (s *Syncer) move(ctx context.Context, t task, from, to string) (bool, error) {
-	_, err := step(ctx, t.trace, "transfer owner", func(ctx context.Context) (struct{}, string, error) {
-		return struct{}{}, "nobody signs in to the owner of the account", s.Limio.TransferOwner(ctx, from, to)
+// owners is what a decision asks of Limio, for a sync.
+type owners struct {
+	*Syncer
+	task task
+	in   reading
+	made []convergence.Change
+}
+
+// Seen is as ownership.Limio says.
+func (o *owners) Seen(ctx context.Context, accountID string) (ownership.Seen, error) {
+	at := o.Now()
+	t := o.task
+	t.request.AccountID = accountID
+	have, err := o.readLimio(ctx, t, "read limio, another account")
+	if err == nil && len(have) == 0 {
+		have, err = o.readCustomer(ctx, t, accountID)
+	}
+	return o.seen(o.SearchKey(ctx), accountID, have, at), err
+}
+
+// MakeOwner is as ownership.Limio says.
+func (o *owners) MakeOwner(ctx context.Context, id string, accounts map[string]string) (made bool, err error) {
+	want, err := o.want(o.task, o.in, id)
+	if err != nil {
+		return false, err
+	}
+	owner := want.Objects[slices.IndexFunc(want.Objects, func(x projection.Object) bool { return x.ID == id })]
+	owner.Data = note(accounts)
+	return step(ctx, o.task.trace, "make owner", func(ctx context.Context) (bool, string, error) {
+		made, err := o.Limio.CreateNew(ctx, owner)
+		if err != nil {
+			return false, "", err
+		}
+		if !made {
+			has, err := o.Limio.Identity(ctx, id)
+			return maps.Equal(noted(has), accounts), "Limio has it", err
+		}
+		fields := append([]hotsync.FieldChange{{Field: "status", After: owner.Status}}, noteFields(accounts)...)
+		o.made = append(o.made, convergence.Change{Action: hotsync.ActionCreate, Object: owner, Status: owner.Status, Data: owner.Data, Fields: fields})
+		return true, "", nil
+	})
+}
+
+// NoteAccounts is as ownership.Limio says.
+func (o *owners) NoteAccounts(ctx context.Context, id string, accounts map[string]string) error {
+	owner := projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: id, Data: note(accounts)}
+	_, err := step(ctx, o.task.trace, "note accounts of owner", func(ctx context.Context) (struct{}, string, error) {
+		return struct{}{}, "", o.Limio.Update(ctx, owner.Kind, owner.Service, id, "", owner.Data)
+	})
+	if err != nil && hotsync.AsError(err).Code == hotsync.CodeLimioNotFound {
+		_, err = o.MakeOwner(ctx, id, accounts)
+		return err
+	}
+	if err == nil {
+		o.made = append(o.made, convergence.Change{Action: hotsync.ActionUpdate, Object: owner, Data: owner.Data, Fields: noteFields(accounts)})
+	}
+	return err
+}
+
+// TransferOwner is as ownership.Limio says.
+func (o *owners) TransferOwner(ctx context.Context, from, to string) (moved bool, err error) {
+	moved, err = step(ctx, o.task.trace, "transfer owner", func(ctx context.Context) (bool, string, error) {
+		return true, "nobody signs in to the owner of the account", o.Limio.TransferOwner(ctx, from, to)
 	})
 	if err != nil && hotsync.AsError(err).Code == hotsync.CodeLimioRefused {
 		return false, nil
 	}
-	return err == nil, err
+	return moved, err
 }
 
-// markLinked remembers that Limio took the link. The next sync that reads it
-// makes up for one that could not.
-func (j *job) markLinked(ctx context.Context, o ownership.Owner) {
-	hash := ownership.Hash(j.SearchKey(ctx), j.request.Identity)
-	for range maxDecisions {
-		m, ok := o.Logins[hash]
-		if !ok || m.Linked {
-			return
-		}
-		m.Linked = true
-		o.Logins[hash] = m
-		_, err := j.Ownership.SaveOwner(ctx, o)
-		if errors.Is(err, ownership.ErrConflict) {
-			o, err = j.Ownership.Owner(ctx, o.ID)
-		} else if err == nil {
-			return
-		}
-		if err != nil {
-			j.record.log.WarnContext(ctx, "link not remembered", "error", err)
-			return
-		}
+// noteMember is the member of an owner identity's data that holds which accounts
+// hotsync gave to it, their numbers by id. Limio merges members, so that two syncs
+// can add to it at once.
+const noteMember = "hotsync"
+
+func note(accounts map[string]string) map[string]any {
+	list := map[string]any{}
+	for id, number := range accounts {
+		list[id] = number
 	}
+	return map[string]any{noteMember: map[string]any{"accounts": list}}
 }
 
-// warnings say why a login was not linked.
-var warnings = map[ownership.Reason]string{
+// noted is what note has put there; nil for nothing.
+func noted(owner projection.Object) map[string]string {
+	member, _ := owner.Data[noteMember].(map[string]any)
+	list, ok := member["accounts"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	out := map[string]string{}
+	for id, number := range list {
+		out[id], _ = number.(string)
+	}
+	return out
+}
+
+func noteFields(accounts map[string]string) (out []hotsync.FieldChange) {
+	for id, number := range accounts {
+		out = append(out, hotsync.FieldChange{Field: noteMember + ".accounts." + id, After: number})
+	}
+	slices.SortFunc(out, func(a, b hotsync.FieldChange) int { return slices.Compare([]byte(a.Field), []byte(b.Field)) })
+	return out
+}
+
+// unlinked says why a login was not linked.
+var unlinked = map[ownership.Reason]string{
 	ownership.ReasonNotFresh: "The login was not linked: only a sign-in links. The person sees the account after the next one.",
-	ownership.ReasonNewer:    "The login was not linked: a newer sign-in of the person does not name the account.",
-	ownership.ReasonOthers:   "Other logins see what this login's owner has in Limio, so the account got an owner of its own and the login was not linked to it.",
+	ownership.ReasonNewer:    "The login was not linked: the person's newest sign-in does not name the account.",
+	ownership.ReasonOthers:   "The login was not linked: others see what it sees in Limio and did not name the account, which got an owner of its own.",
 	ownership.ReasonUnnamed:  "The account's owner in Limio also has accounts that this login does not name, so the login was not linked: it would see them.",
 	ownership.ReasonUnknown:  "The account's owner in Limio was there before hotsync knew it and may have accounts that this login does not name, so the login was not linked.",
 	ownership.ReasonTwo:      "The login sees another owner in Limio than the one the account belongs to, so it was not linked.",

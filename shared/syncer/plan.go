@@ -22,6 +22,7 @@ type planned struct {
 	changes  []convergence.Change
 	findings []hotsync.Finding
 	matches  []projection.PlanMatch // of the account's rate plans
+	customer projection.Object      // that was made
 }
 
 // plan says what has to change in Limio for an account that belongs there.
@@ -38,7 +39,8 @@ func (s *Syncer) plan(ctx context.Context, t task, in reading, place belonging) 
 		if place.finding != nil {
 			d.Findings = []hotsync.Finding{*place.finding} // instead of what Diff has to say of the link
 		}
-		return planned{want, d.Changes, slices.Concat(in.findings, want.Findings, d.Findings), want.Matches}, fmt.Sprintf("%d changes", len(d.Changes)), nil
+		return planned{want: want, changes: d.Changes, findings: slices.Concat(in.findings, want.Findings, d.Findings), matches: want.Matches},
+			fmt.Sprintf("%d changes", len(d.Changes)), nil
 	})
 }
 
@@ -67,13 +69,17 @@ func (j *job) notePlans(ctx context.Context, matches []projection.PlanMatch) (wa
 // login's own.
 func (s *Syncer) project(ctx context.Context, t task, in reading, owner string) (projection.Result, error) {
 	return step(ctx, t.trace, "project", func(context.Context) (projection.Result, string, error) {
-		zone, err := time.LoadLocation(t.settings.TimeZone)
-		if err != nil {
-			return projection.Result{}, "", hotsync.Errorf(hotsync.CodeSettingsInvalid, "timeZone %q is not known.", t.settings.TimeZone).Because(err)
-		}
-		r := projection.Project(in.account, t.request.Identity, projection.Options{Today: s.Now().In(zone).Format(time.DateOnly), Tenant: s.Tenant,
-			Owner: owner, SalesforceID: t.settings.SalesforceID, Catalogue: in.catalogue, CatalogueMap: t.settings.CatalogueMap,
-			Schedules: t.settings.Schedules})
-		return r, fmt.Sprintf("%d objects", len(r.Objects)), nil
+		r, err := s.want(t, in, owner)
+		return r, fmt.Sprintf("%d objects", len(r.Objects)), err
 	})
+}
+
+func (s *Syncer) want(t task, in reading, owner string) (projection.Result, error) {
+	zone, err := time.LoadLocation(t.settings.TimeZone)
+	if err != nil {
+		return projection.Result{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "timeZone %q is not known.", t.settings.TimeZone).Because(err)
+	}
+	return projection.Project(in.account, t.request.Identity, projection.Options{Today: s.Now().In(zone).Format(time.DateOnly), Tenant: s.Tenant,
+		Owner: owner, SalesforceID: t.settings.SalesforceID, Catalogue: in.catalogue, CatalogueMap: t.settings.CatalogueMap,
+		Schedules: t.settings.Schedules}), nil
 }

@@ -111,6 +111,16 @@ func (s *Syncer) readOptions(t task) zuora.ReadOptions {
 	return opt
 }
 
+// readCustomer reads the customer that hotsync makes for the account, which Limio
+// does not find by the account as long as its identity is missing.
+func (s *Syncer) readCustomer(ctx context.Context, t task, accountID string) ([]projection.Object, error) {
+	made, _ := projection.CustomerOf(s.Tenant, accountID, nil)
+	return step(ctx, t.trace, "read limio, half-made customer", func(ctx context.Context) ([]projection.Object, string, error) {
+		have, err := s.Limio.Customer(ctx, made.ID)
+		return have, fmt.Sprintf("%d objects", len(have)), err
+	})
+}
+
 func (s *Syncer) readLimio(ctx context.Context, t task, name string) ([]projection.Object, error) {
 	return step(ctx, t.trace, name, func(ctx context.Context) ([]projection.Object, string, error) {
 		have, err := s.Limio.Account(ctx, t.request.AccountID)

@@ -35,17 +35,7 @@ func (j *job) sync(ctx context.Context) (verdict, error) {
 			return verdict{}, err
 		}
 	}
-	place, err := j.settle(ctx, j.task, in)
-	if err != nil {
-		return verdict{}, err
-	}
-	if place.moved {
-		in.have, err = j.readLimio(ctx, j.task, "read limio again")
-		if err != nil {
-			return verdict{}, err
-		}
-	}
-	p, err := j.plan(ctx, j.task, in, place)
+	place, p, err := j.arrange(ctx, &in)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -54,11 +44,67 @@ func (j *job) sync(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	if place.link {
-		j.markLinked(ctx, place.claimed)
-	}
 	j.record.closeTry(nil)
 	return j.succeeded(in, p, place), nil
+}
+
+// arrange settles where the account belongs and plans what to write. A new customer
+// is made at once: one that another sync made and died before it could be found by
+// the account has an owner already, and then it is settled with that.
+func (j *job) arrange(ctx context.Context, in *reading) (belonging, planned, error) {
+	for {
+		place, err := j.settle(ctx, j.task, *in)
+		j.record.Changes = append(j.record.Changes, convergence.Masked(place.made)...)
+		if err != nil {
+			return place, planned{}, err
+		}
+		if place.moved {
+			in.have, err = j.readLimio(ctx, j.task, "read limio again")
+			if err != nil {
+				return place, planned{}, err
+			}
+		}
+		if place.owner != "" { // it is there now
+			in.have = append(in.have, projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: place.owner, Status: projection.StatusActive})
+		}
+		p, err := j.plan(ctx, j.task, *in, place)
+		if err != nil || place.owner == "" {
+			return place, p, err
+		}
+		made, err := j.makeCustomer(ctx, &p)
+		if err != nil || made {
+			return place, p, err
+		}
+		in.have, err = j.readCustomer(ctx, j.task, in.account.ID)
+		if err == nil && len(in.have) == 0 {
+			err = hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio has the account's customer and does not show it.")
+		}
+		if err != nil {
+			return place, p, err
+		}
+	}
+}
+
+// makeCustomer makes the account's customer, which is then no planned change any
+// more. It reports false when Limio has it.
+func (j *job) makeCustomer(ctx context.Context, p *planned) (made bool, err error) {
+	i := slices.IndexFunc(p.changes, func(c convergence.Change) bool {
+		return c.Action == hotsync.ActionCreate && c.Object.Kind == projection.Customer
+	})
+	if i < 0 {
+		return true, nil
+	}
+	change := p.changes[i]
+	made, err = step(ctx, j.trace, "make customer", func(ctx context.Context) (bool, string, error) {
+		made, err := j.Limio.CreateNew(ctx, change.Object)
+		return made, "", err
+	})
+	if made {
+		p.customer = change.Object
+		p.changes = slices.Delete(p.changes, i, i+1)
+		j.record.Changes = append(j.record.Changes, convergence.Masked([]convergence.Change{change})...)
+	}
+	return made, err
 }
 
 // apply makes the changes. Changes add up over tries: what an earlier one wrote was
@@ -73,11 +119,10 @@ func (j *job) apply(ctx context.Context, changes []convergence.Change) error {
 }
 
 func (j *job) succeeded(in reading, p planned, place belonging) verdict {
-	objects := slices.Clone(in.have)
-	for _, c := range p.changes {
-		objects = append(objects, c.Object)
+	customer, there := projection.CustomerOf(j.Tenant, in.account.ID, in.have)
+	if !there {
+		customer = p.customer
 	}
-	customer, _ := projection.CustomerOf(j.Tenant, in.account.ID, objects)
 	v := verdict{status: hotsync.StatusSucceeded, reason: hotsync.ReasonUnchanged, findings: p.findings,
 		synced: &synced{account: in.account, customer: customer, readAt: in.at, linked: place.link}}
 	if len(j.record.Changes) > 0 {

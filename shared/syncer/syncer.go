@@ -39,6 +39,14 @@ type Limio interface {
 	// Account gives every object of the account's customer; none when Limio does
 	// not have the account.
 	Account(ctx context.Context, accountID string) ([]projection.Object, error)
+	// Customer gives every object of the customer with that id of Limio's; none when
+	// there is none.
+	Customer(ctx context.Context, id string) ([]projection.Object, error)
+	// Identity gives an identity that Limio has.
+	Identity(ctx context.Context, id string) (projection.Object, error)
+	// CreateNew makes the object like Create. It reports false, and changes nothing,
+	// when there is one with that id.
+	CreateNew(ctx context.Context, o projection.Object) (made bool, err error)
 	// SyncSubscription lets Limio itself read a subscription from Zuora.
 	SyncSubscription(ctx context.Context, number string) (subscriptionID, owner string, err error)
 	// TransferOwner gives everything one owner has to another.
@@ -234,13 +242,14 @@ func (j *job) work(ctx context.Context) (verdict, error) {
 const clockTolerance = 200 * time.Millisecond
 
 // covered reports whether a successful sync began to read after this request
-// was made. A login of somebody who is not yet linked to the account's owner is
-// never covered: its sync has to make the link.
+// was made. A login of somebody who is not yet linked to the account's owner, or
+// names other accounts than before, is never covered: its sync has to make the link,
+// or remember the names.
 func (j *job) covered() bool {
 	if j.state.LastSucceededEvent == "" || j.state.LastSucceededEvent == j.record.ID {
 		return false
 	}
-	linked := j.request.Identity.IsZero() || j.state.Linked(j.request.Identity)
+	linked := j.request.Identity.IsZero() || j.state.LinkedNaming(j.request.Identity, j.request.Named)
 	return linked && j.request.RequestedAt.Add(clockTolerance).Before(j.state.LastReadStartedAt)
 }
 
@@ -294,8 +303,8 @@ func (j *job) remember(ctx context.Context, did synced) {
 	if state.OwnerID != did.customer.Owner {
 		state.OwnerID, state.LinkedSubjects = did.customer.Owner, nil // who saw the owner before says nothing about this one
 	}
-	if !j.request.Identity.IsZero() && did.linked {
-		state = state.WithLinked(j.request.Identity)
+	if !j.request.Identity.IsZero() && did.linked && fresh(j.task) {
+		state = state.WithLinked(j.request.Identity, j.request.Named)
 	}
 	// Only finding and coalescing suffer when these fail: the next sync of the
 	// account makes up for it.

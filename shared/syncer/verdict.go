@@ -70,7 +70,7 @@ func (j *job) judge(err error) verdict {
 func waits(e *hotsync.Error) bool {
 	switch e.Code {
 	case hotsync.CodeZuoraPaused, hotsync.CodeZuoraRateLimited, hotsync.CodeZuoraUnavailable,
-		hotsync.CodeLimioPaused, hotsync.CodeLimioRateLimited, hotsync.CodeLimioUnavailable:
+		hotsync.CodeLimioPaused, hotsync.CodeLimioRateLimited, hotsync.CodeLimioUnavailable, hotsync.CodeOwnerBusy:
 		return true
 	case hotsync.CodeZuoraBusy: // a locked record is busy too, but names no time
 		return e.RetryAfter > 0
