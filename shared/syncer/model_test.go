@@ -50,9 +50,10 @@ type parked struct {
 type processKey struct{}
 
 type process struct {
-	name string
-	mu   sync.Mutex
-	dead bool
+	name    string
+	account string // that it syncs, where a test looks at that
+	mu      sync.Mutex
+	dead    bool
 }
 
 var errDied = hotsync.Errorf(hotsync.CodeStoreUnavailable, "the process died")

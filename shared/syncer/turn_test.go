@@ -43,6 +43,9 @@ type lanes struct {
 
 func (l *lanes) enters(ctx context.Context, id string) {
 	p, _ := ctx.Value(processKey{}).(*process)
+	if p.account != id {
+		return // looks where its login is linked
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.Contains(l.inside[id], p) {
@@ -67,7 +70,7 @@ func (l *lanes) leaves(p *process, id string) {
 func (l *lanes) consume(lane eventstore.Lane, id string, messages <-chan hotsync.SyncRequest, done chan<- hotsync.SyncRequest) {
 	for r := range messages {
 		for receive := 1; ; receive++ {
-			p := &process{name: fmt.Sprintf("%s %s %d", lane, r.EventID[len(r.EventID)-4:], receive)}
+			p := &process{name: fmt.Sprintf("%s %s %d", lane, r.EventID[len(r.EventID)-4:], receive), account: id}
 			ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), processKey{}, p), 30*time.Second)
 			began := time.Now()
 			out := l.syncers[lane].Handle(ctx, syncqueue.Message{Request: r, ReceiveCount: 1, SentAt: r.RequestedAt, ID: "m"})
