@@ -17,6 +17,7 @@ import (
 	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
 	"hotsync/shared/syncer"
 )
 
@@ -169,68 +170,118 @@ func TestBulkRetry(t *testing.T) {
 	}
 	form.Set("why", "Zuora was down")
 	a = c.post("/retry", form)
-	first := a.Attrs("input[name=job]", "value")[0]
-	for step := 0; a.Count("form[action='/retry/next']") == 1; step++ {
-		a.Sound()
-		if step > 5 {
-			t.Fatal("the job does not end")
-		}
-		a = c.post("/retry/next", url.Values{"job": a.Attrs("input[name=job]", "value")[:1]})
-		a.wantStatus(t, http.StatusOK)
+	a.wantStatus(t, http.StatusOK) // the page of the job
+	a.Sound()
+	b.advance(t, 24)
+	j := b.onlyJob(t)
+	if j.Kind != jobs.Retry || j.Note != "Zuora was down" || j.Actor != "Member operator" || j.Status != jobs.Done {
+		t.Errorf("the job is %+v", j)
 	}
-	if got := a.Text("#job h2"); got != "Done: 24 of 25" {
+	if diff := cmp.Diff(jobs.Counts{jobs.Changed: 24, jobs.Passed: 1}, j.Counts()); diff != "" {
+		t.Errorf("how the retries ended (-want +got):\n%s", diff)
+	}
+	a = c.get("/jobs/" + j.ID)
+	a.Sound()
+	if got := a.Text("#job .sheet h2"); !strings.HasPrefix(got, "25 of 25 accounts") {
 		t.Errorf("at the end the page says %q", got)
 	}
-	if len(b.queue.sent) != 24 || b.queue.sent[0].Note != "Zuora was down" || b.queue.sent[0].Actor != "Member operator" {
-		t.Fatalf("%d requests queued, want 24 with the reason; first %+v", len(b.queue.sent), b.queue.sent[0])
-	}
-	c.post("/retry/next", url.Values{"job": {first}}).wantStatus(t, http.StatusOK)
-	if len(b.queue.sent) != 24 {
-		t.Error("a step sent twice retried twice")
+	if b.lane.sent[0].Note != "Zuora was down" || b.lane.sent[0].Actor != "Member operator" || b.lane.sent[0].RetryOf == "" {
+		t.Errorf("the first retry is %+v", b.lane.sent[0])
 	}
 	var results []string
 	for _, act := range b.acts.list {
 		results = append(results, act.Action+": "+act.Note+": "+strings.Split(act.Result, ",")[0])
 	}
-	if diff := cmp.Diff([]string{"bulk_retry: Zuora was down: begun", "bulk_retry: Zuora was down: done"}, results); diff != "" {
+	if diff := cmp.Diff([]string{"bulk_retry: Zuora was down: begun"}, results); diff != "" {
 		t.Errorf("acts mismatch (-want +got):\n%s", diff)
 	}
 }
 
-func TestBulkRetryWaitsAndStops(t *testing.T) {
+// A job is stopped and resumed by whoever may retry, not only by who began it.
+func TestJobIsSteeredByOthers(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t, backlog(25)...)
 	c := b.signIn("operator")
-	a := c.post("/retry", url.Values{"why": {"because"}, "status": {"failed"}})
-	job := url.Values{"job": a.Attrs("input[name=job]", "value")[:1]}
-	b.queue.mu.Lock()
-	b.queue.fail = down
-	b.queue.mu.Unlock()
-	a = c.post("/retry/next", job)
+	c.post("/retry", url.Values{"why": {"because"}, "status": {"failed"}}).wantStatus(t, http.StatusOK)
+	j := b.onlyJob(t)
+	b.signIn("viewer").post("/jobs/"+j.ID+"/stop", nil).wantStatus(t, http.StatusForbidden)
+	page := b.signIn("viewer").get("/jobs/" + j.ID)
+	page.wantStatus(t, http.StatusOK)
+	if page.Count("main form") != 0 {
+		t.Error("a viewer is offered to steer")
+	}
+	other := b.signIn("admin")
+	a := other.post("/jobs/"+j.ID+"/stop", nil)
 	a.wantStatus(t, http.StatusOK)
-	if got := a.Text("#job .note"); !strings.Contains(got, "queue does not answer") {
-		t.Errorf("without a queue the page says %q", got)
+	a.Sound()
+	if j = b.onlyJob(t); j.Status != jobs.Stopped || j.By != "Member admin" {
+		t.Errorf("after the stop the job is %s by %s", j.Status, j.By)
 	}
-	b.queue.mu.Lock()
-	b.queue.fail, b.queue.depth = nil, 1000
-	b.queue.mu.Unlock()
-	a = c.post("/retry/next", job)
-	if got := a.Text("#job h2"); got != "Waiting: 0 of 25" {
-		t.Errorf("with a full queue the page says %q", got)
+	b.advance(t, 0)
+	if len(b.lane.sent) != 0 {
+		t.Errorf("a stopped job sent %d syncs", len(b.lane.sent))
 	}
-	b.queue.mu.Lock()
-	b.queue.depth = 0
-	b.queue.mu.Unlock()
-	a = c.post("/retry/next", job)
-	a = c.post("/retry/stop", url.Values{"job": a.Attrs("input[name=job]", "value")[:1]})
-	if got := a.Text("#job h2"); got != "Stopped: 10 of 25" || a.Count("form[action^='/retry']") != 0 {
-		t.Errorf("after the stop the page says %q", got)
+	other.post("/jobs/"+j.ID+"/stop", nil).wantStatus(t, http.StatusConflict)
+	other.post("/jobs/"+j.ID+"/rate", url.Values{"rate": {"0"}}).wantStatus(t, http.StatusBadRequest)
+	other.post("/jobs/"+j.ID+"/rate", url.Values{"rate": {"1200"}}).wantStatus(t, http.StatusOK)
+	other.post("/jobs/"+j.ID+"/resume", nil).wantStatus(t, http.StatusOK)
+	b.advance(t, 25)
+	if j = b.onlyJob(t); j.Status != jobs.Done || j.Rate != 1200 || j.Counts()[jobs.Changed] != 25 {
+		t.Errorf("at the end the job is %s at %d with %s", j.Status, j.Rate, j.Counts())
 	}
-	for _, token := range []string{"", "x", strings.Repeat("A", 80)} {
-		c.post("/retry/next", url.Values{"job": {token}}).wantStatus(t, http.StatusBadRequest)
+	list := c.get("/jobs")
+	list.Sound()
+	if list.Count(`main a[href="/jobs/`+j.ID+`"]`) != 1 {
+		t.Error("the list does not have the job")
 	}
-	b.signIn("admin").post("/retry/next", job).wantStatus(t, http.StatusForbidden)
+	result := c.get("/jobs/" + j.ID + "/result.csv")
+	if got := strings.Count(result.body, ",changed,,event-"); got != 25 {
+		t.Errorf("the result has %d accounts:\n%s", got, result.body)
+	}
+	for _, id := range []string{"x", "job-000000000000000000000000", "job-%2e%2e"} {
+		c.get("/jobs/"+id).wantStatus(t, http.StatusNotFound)
+	}
+}
+
+func TestBackfillFromTheConsole(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	b.signIn("viewer").get("/jobs/new").wantStatus(t, http.StatusForbidden)
+	c := b.signIn("operator")
+	a := c.get("/jobs/new")
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	form := func(kv ...string) url.Values {
+		f := url.Values{"rate": {"300"}, "note": {"first wave"}}
+		for i := 0; i < len(kv); i += 2 {
+			f.Set(kv[i], kv[i+1])
+		}
+		return f
+	}
+	for name, bad := range map[string]url.Values{"nothing": form(), "two ways": form("accounts", "A1", "since", "2026-11-01"), "no reason": form("accounts", "A1", "note", ""),
+		"a rate": form("accounts", "A1", "rate", "x"), "a day": form("since", "yesterday"), "another file": form("accounts", "name,email\nx,y")} {
+		a := c.post("/jobs", bad)
+		if a.status != http.StatusBadRequest || a.Count(".note.bad") != 1 {
+			t.Errorf("%s: status %d", name, a.status)
+		}
+		a.Sound()
+	}
+	a = c.post("/jobs", form("accounts", "account;name\r\nA00000001;x\r\n;y\r\nA00000002;z\r\n"))
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	b.advance(t, 2)
+	j := b.onlyJob(t)
+	if diff := cmp.Diff(jobs.Counts{jobs.Changed: 2, jobs.Refused: 1}, j.Counts()); diff != "" || j.Status != jobs.Done {
+		t.Errorf("the job is %s (-want +got):\n%s", j.Status, diff)
+	}
+	a = c.get("/jobs/" + j.ID)
+	a.Sound()
+	if got := a.Text("main"); !strings.Contains(got, "line 3") || !strings.Contains(got, "has no account") {
+		t.Errorf("the page does not tell the bad row: %q", got)
+	}
+	c.post("/jobs", form("zoql", "Status = 'Active'")).wantStatus(t, http.StatusOK)
 }
 
 func TestExport(t *testing.T) {

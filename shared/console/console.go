@@ -145,6 +145,7 @@ func New(cfg Config) http.Handler {
 	c.routeSettings(mux)
 	c.routeTryout(mux)
 	c.routeErase(mux)
+	c.routeJobs(mux)
 	mux.Handle("GET /static/{hash}/{name}", c.assets)
 
 	return c.secured(compressed(mux))
@@ -169,8 +170,6 @@ func (c *console) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /retry", c.page(Operator, c.bulkCount))
 	mux.HandleFunc("GET /retry/reason", c.page(Operator, c.bulkReason))
 	mux.HandleFunc("POST /retry", c.page(Operator, c.bulkStart))
-	mux.HandleFunc("POST /retry/next", c.page(Operator, c.bulkNext))
-	mux.HandleFunc("POST /retry/stop", c.page(Operator, c.bulkStop))
 	if c.Gallery {
 		mux.HandleFunc("GET /gallery", c.page(Viewer, c.galleryPage))
 		mux.HandleFunc("GET /gallery/list", c.page(Viewer, c.galleryList))

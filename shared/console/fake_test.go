@@ -16,6 +16,7 @@ import (
 	"hotsync/shared/console/staff/stafftest"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncqueue"
 )
@@ -228,13 +229,15 @@ type bundle struct {
 	provider *stafftest.Provider
 	sessions *stafftest.Sessions
 	server   *httptest.Server
+	jobs     jobs.Memory
+	lane     *lane
 	mu       sync.Mutex
 	now      time.Time
 }
 
 func setup(t *testing.T, events ...hotsync.Event) *bundle {
 	t.Helper()
-	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, sides: &sides{}, acts: &acts{}, provider: stafftest.Start(t), sessions: &stafftest.Sessions{}, now: start,
+	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, sides: &sides{}, acts: &acts{}, lane: &lane{}, provider: stafftest.Start(t), sessions: &stafftest.Sessions{}, now: start,
 		settings: &settings{value: hotsync.Settings{HotSync: true, Providers: []hotsync.Provider{{Name: "direct"}, {Name: "lookup"}},
 			ZuoraAccountURL: "https://zuora.example.com/accounts/{id}", LimioCustomerURL: "https://limio.example.com/customers/{id}"}}}
 	b.server = httptest.NewServer(console.New(b.config()))
@@ -244,7 +247,7 @@ func setup(t *testing.T, events ...hotsync.Event) *bundle {
 
 func (b *bundle) config() console.Config {
 	n := 0
-	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Owners: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Gallery: true,
+	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Owners: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Jobs: &b.jobs, Gallery: true,
 		Staff: newDoor(b.provider, b.sessions, b.clock, b.log()),
 		NewEventID: func(at time.Time) string {
 			n++

@@ -30,7 +30,7 @@ type filter struct {
 var filterKeys = []string{"status", "account", "subject", "reason", "provider", "trigger", "from", "to"}
 
 var triggers = []hotsync.Trigger{hotsync.TriggerLogin, hotsync.TriggerPostAuthentication, hotsync.TriggerPostConfirmation,
-	hotsync.TriggerCallout, hotsync.TriggerAPI, hotsync.TriggerConsole}
+	hotsync.TriggerCallout, hotsync.TriggerAPI, hotsync.TriggerConsole, hotsync.TriggerBackfill, hotsync.TriggerReconcile}
 
 // parseFilter reads the filter of an address. Times are RFC 3339, days, or, as
 // lower bound, how long ago (24h, 7d); a day as upper bound counts whole. It

@@ -12,6 +12,7 @@ import (
 	"hotsync/shared/console/staff"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
 	"hotsync/shared/syncqueue"
 )
 
@@ -50,6 +51,7 @@ type overviewView struct {
 	Paused   int // syncs that wait because Zuora asked to
 	PausedTo time.Time
 	Recent   []eventRow
+	Run      *jobs.Job // the reconcile run that ended last
 	Now      time.Time
 }
 
@@ -125,6 +127,13 @@ func (r *readings) wait() []string {
 func (c *console) fillOverview(ctx context.Context, page *overviewView, m member) {
 	var r readings
 	read := func(what string, do func() error) { r.add(ctx, c.Log, what, do) }
+	read("the last reconcile run", func() error {
+		run, ok, err := jobs.LastReconcile(ctx, c.Jobs)
+		if ok {
+			page.Run = &run
+		}
+		return err
+	})
 	var slots []eventstore.Slot
 	read("the counts", func() (err error) {
 		slots, err = c.Events.Count(ctx, page.From, c.Now().Add(time.Minute))

@@ -208,6 +208,7 @@ func functions(a assets) template.FuncMap {
 		"accountPath": accountPath,
 		"accountAt":   accountAt,
 		"sub":         func(a, b int) int { return a - b },
+		"percent":     func(part float64) float64 { return max(1, 100*part) },
 		"pair":        func(a, b any) [2]any { return [2]any{a, b} },
 		"list":        func(items ...any) []any { return items },
 	}

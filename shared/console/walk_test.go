@@ -172,6 +172,7 @@ func (b *bundle) login(at time.Time, number string) {
 	b.events.events[id] = hotsync.Event{ID: id, Status: hotsync.StatusQueued, RequestedAt: at, Account: hotsync.AccountRef{Number: number}, Trigger: hotsync.TriggerLogin}
 }
 
+// A bulk retry is a job that needs no page; its page shows how it goes on.
 func TestBulkRetryGoesOnByItself(t *testing.T) {
 	ctx := browser.Start(t)
 	b, _ := gallery(t)
@@ -185,10 +186,10 @@ func TestBulkRetryGoesOnByItself(t *testing.T) {
 	b.as(ctx, "operator")
 	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), chromedp.WaitReady("#events"), chromedp.Click(`a[href^="/retry"]`),
 		chromedp.WaitReady(".steps"), chromedp.Click(".sheet a.primary"), chromedp.SendKeys("#why", "Zuora was down"), chromedp.Click("form.sheet button.primary"), chromedp.WaitReady("#job"))
-	waitText(t, ctx, "#job h2", "Done: 25 of 25")
-	if len(b.queue.sent) != 25 {
-		t.Errorf("%d requests queued, want 25", len(b.queue.sent))
-	}
+	waitText(t, ctx, "#job .sheet h2", "0 of 25 accounts")
+	b.advance(t, 25)
+	waitText(t, ctx, "#job .sheet h2", "25 of 25 accounts")
+	waitText(t, ctx, "#job .status", "Done")
 }
 
 func TestTimesAndTheme(t *testing.T) {

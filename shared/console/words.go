@@ -235,6 +235,8 @@ var labels = map[string]string{
 	string(hotsync.TriggerCallout):            "Zuora callout",
 	string(hotsync.TriggerAPI):                "API",
 	string(hotsync.TriggerConsole):            "console",
+	string(hotsync.TriggerBackfill):           "backfill",
+	string(hotsync.TriggerReconcile):          "reconcile",
 }
 
 // took is how long an event has taken: from the request to its end, or until now.
