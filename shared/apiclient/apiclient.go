@@ -296,7 +296,8 @@ func (c *Client) unanswered(ctx, callCtx context.Context, err error) error {
 	case callCtx.Err() != nil:
 		return hotsync.Errorf(c.Codes.Unavailable, "%s did not answer within %s.", c.API, c.Timeout)
 	default:
-		return hotsync.Errorf(c.Codes.Unavailable, "%s could not be reached, or its answer broke off.", c.API).Because(withoutURL(err))
+		return hotsync.Errorf(c.Codes.Unavailable, "%s could not be reached, or its answer broke off.", c.API).
+			Because(withoutURL(err))
 	}
 }
 

@@ -66,7 +66,9 @@ func (a *api) client(t *testing.T, change func(*apiclient.Config)) *apiclient.Cl
 			return hotsync.Errorf(code, "status %d, %d bytes", res.StatusCode, len(body)).
 				After(apiclient.RetryAfter(time.Now(), res.Header.Get("Retry-After")))
 		},
-		Unread: func(_ *http.Response, err error) error { return hotsync.Errorf(hotsync.CodeZuoraAnswer, "unread").Because(err) }}
+		Unread: func(_ *http.Response, err error) error {
+			return hotsync.Errorf(hotsync.CodeZuoraAnswer, "unread").Because(err)
+		}}
 	if change != nil {
 		change(&cfg)
 	}

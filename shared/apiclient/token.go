@@ -46,7 +46,8 @@ func ReadToken(r io.Reader) (Token, error) {
 
 // isUsable reports whether a header takes the token.
 func (t Token) isUsable() bool {
-	return t.Value != "" && len(t.Value) <= maxToken && !strings.ContainsFunc(t.Value, func(r rune) bool { return r <= ' ' || r > '~' })
+	return t.Value != "" && len(t.Value) <= maxToken && !strings.ContainsFunc(t.Value,
+		func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // life is how long the token lives.

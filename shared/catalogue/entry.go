@@ -12,7 +12,7 @@ import (
 // entry is what the index keeps of an item.
 type entry struct {
 	item      Item   // without Data
-	raw       []byte // Data as JSON
+	packed    []byte // Data as JSON, see pack
 	bundles   []bundle
 	products  []product // without raw
 	prices    []price
@@ -52,7 +52,7 @@ func newEntry(item Item) (_ *entry, _ []product, problem string) {
 	case item.Data == nil || !ok:
 		return nil, nil, "it has no data"
 	}
-	e := &entry{item: item, raw: raw}
+	e := &entry{item: item, packed: pack(raw)}
 	e.item.Data = nil
 	attributes, ok := object(item.Data, "attributes")
 	if !ok {

@@ -94,8 +94,9 @@ func (s *Store) Plans(ctx context.Context) (_ []Plan, err error) {
 	}
 	order := map[catalogue.Standing]int{catalogue.Unmatched: 0, catalogue.Ambiguous: 1, catalogue.Matched: 2}
 	slices.SortFunc(out, func(a, b Plan) int {
-		return cmp.Or(cmp.Compare(order[a.Outcome], order[b.Outcome]), cmp.Compare(a.Product, b.Product), cmp.Compare(a.RatePlan, b.RatePlan),
-			cmp.Compare(a.Currency, b.Currency), cmp.Compare(a.Path, b.Path), cmp.Compare(a.ProductRatePlanID, b.ProductRatePlanID))
+		return cmp.Or(cmp.Compare(order[a.Outcome], order[b.Outcome]), cmp.Compare(a.Product, b.Product),
+			cmp.Compare(a.RatePlan, b.RatePlan), cmp.Compare(a.Currency, b.Currency), cmp.Compare(a.Path, b.Path),
+			cmp.Compare(a.ProductRatePlanID, b.ProductRatePlanID))
 	})
 	return out, nil
 }
@@ -139,7 +140,8 @@ func (s *Store) savePlans(ctx context.Context, plans []seenPlan, version int64, 
 	case errors.As(err, &lost):
 		return true, nil
 	case err != nil:
-		return false, hotsync.Errorf(hotsync.CodeStoreUnavailable, "The list of rate plans could not be written.").Because(err)
+		return false, hotsync.Errorf(hotsync.CodeStoreUnavailable,
+			"The list of rate plans could not be written.").Because(err)
 	}
 	return false, nil
 }
@@ -208,9 +210,9 @@ func (n *SeenPlans) seen(matches []projection.PlanMatch) []seenPlan {
 	today := n.now().UTC().Format(time.DateOnly)
 	out := make([]seenPlan, 0, len(matches))
 	for _, m := range matches {
-		p := seenPlan{Plan: Plan{ProductRatePlanID: m.ProductRatePlanID, RatePlan: m.RatePlanName, Product: m.ProductName, SKU: m.ProductSKU,
-			Currency: m.Currency, Discount: m.Discount, Outcome: m.Standing, Path: m.Path, Candidates: m.Candidates, ByTable: m.ByTable,
-			LastSeen: today}}
+		p := seenPlan{Plan: Plan{ProductRatePlanID: m.ProductRatePlanID, RatePlan: m.RatePlanName, Product: m.ProductName,
+			SKU: m.ProductSKU, Currency: m.Currency, Discount: m.Discount, Outcome: m.Standing, Path: m.Path,
+			Candidates: m.Candidates, ByTable: m.ByTable, LastSeen: today}}
 		for _, number := range m.Subscriptions {
 			p.Counted = append(p.Counted, n.store.short(number))
 		}
@@ -309,6 +311,6 @@ func (p *seenPlan) take(s *seenPlan) bool {
 	slices.Sort(candidates)
 	p.Plan = s.Plan
 	p.More, p.LastSeen, p.Candidates = more, max(s.LastSeen, before.LastSeen), candidates
-	return len(p.Counted) != counted || p.More != before.More || p.LastSeen != before.LastSeen || p.ByTable != before.ByTable ||
-		len(candidates) != len(before.Candidates)
+	return len(p.Counted) != counted || p.More != before.More || p.LastSeen != before.LastSeen ||
+		p.ByTable != before.ByTable || len(candidates) != len(before.Candidates)
 }

@@ -104,7 +104,8 @@ type part struct {
 }
 
 // addPart adds the bill of a charge for the period that begins on from, due on day.
-func (p *projector) addPart(s subscription, out map[string][]item, bases map[string][]part, day, from string, b billed, seg billing.Segment) {
+func (p *projector) addPart(s subscription, out map[string][]item, bases map[string][]part, day, from string,
+	b billed, seg billing.Segment) {
 	amount, ok := billOf(line{b.charge, seg}, b.period, from, currencyOf(b.charge, s.zuora, p.account))
 	if !ok || currencyOf(b.charge, s.zuora, p.account) != s.price.currency {
 		return // said with the price

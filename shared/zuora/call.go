@@ -88,7 +88,8 @@ func (r call) request() apiclient.Request {
 	if r.query != "" {
 		path += "?" + r.query
 	}
-	out := apiclient.Request{Method: r.method, Path: path, Template: r.template, ContentType: r.contentType, Body: []byte(r.body),
+	out := apiclient.Request{Method: r.method, Path: path, Template: r.template, ContentType: r.contentType,
+		Body:   []byte(r.body),
 		Header: http.Header{"Zuora-Version": {version}}, Tag: r.pool}
 	if r.optional {
 		out.Silent = func(status int, _ error) bool { return status != http.StatusTooManyRequests }

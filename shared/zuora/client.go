@@ -90,8 +90,8 @@ func New(cfg Config) (_ *Client, err error) {
 		cfg.Transport = apiclient.NewTransport(c.defaults.max + c.objectQuery.max)
 	}
 	c.api, err = apiclient.New(apiclient.Config{API: "Zuora", Base: address, TokenPath: "/oauth/token", Codes: codes,
-		Credentials: cfg.Credentials, Transport: cfg.Transport, Gate: cfg.Gate, Timeout: orDefault(cfg.Timeout, DefaultTimeout),
-		MaxBody: orDefault(cfg.MaxBody, DefaultMaxBody), Now: cfg.Now, Log: cfg.Log, RequestID: "Zuora-Request-Id",
+		Credentials: cfg.Credentials, Transport: cfg.Transport, Gate: cfg.Gate,
+		Timeout: orDefault(cfg.Timeout, DefaultTimeout), MaxBody: orDefault(cfg.MaxBody, DefaultMaxBody), Now: cfg.Now, Log: cfg.Log, RequestID: "Zuora-Request-Id",
 		Refused: c.refused, Unread: c.unread, ReadToken: readToken, Header: trackHeader, Observe: c.observe})
 	return c, err
 }

@@ -231,3 +231,45 @@ func TestCount(t *testing.T) {
 		}
 	}
 }
+
+// TestMissingLists: whichever list an answer lacks, on whichever plan, nothing is
+// read as an absence.
+func TestMissingLists(t *testing.T) {
+	t.Parallel()
+
+	const pending = `{"success":true,"nextPage":null}`
+	subscription := func(rest string) string {
+		return `{"success":true,"subscriptions":[{"subscriptionNumber":"A-S1"` + rest + `}]}`
+	}
+	for _, plan := range []hotsync.ZuoraPlan{hotsync.PlanH, hotsync.PlanV} {
+		for _, tc := range []struct {
+			name, body string
+			want       hotsync.Code // "" is an account without subscriptions
+		}{
+			{"no list", pending, hotsync.CodeZuoraAnswer},
+			{"no list, and no more", `{"success":true}`, hotsync.CodeZuoraAnswer},
+			{"null", `{"success":true,"subscriptions":null}`, hotsync.CodeZuoraAnswer},
+			{"an object", `{"success":true,"subscriptions":{}}`, hotsync.CodeZuoraAnswer},
+			{"text", `{"success":true,"subscriptions":"none"}`, hotsync.CodeZuoraAnswer},
+			{"no plans", subscription(``), hotsync.CodeZuoraAnswer},
+			{"plans null", subscription(`,"ratePlans":null`), hotsync.CodeZuoraAnswer},
+			{"a plan without charges", subscription(`,"ratePlans":[{"id":"r"}]`), hotsync.CodeZuoraAnswer},
+			{"charges null", subscription(`,"ratePlans":[{"id":"r","ratePlanCharges":null}]`), hotsync.CodeZuoraAnswer},
+			{"one of two plans without charges", subscription(`,"ratePlans":[{"id":"q","ratePlanCharges":[]},{"id":"r"}]`), hotsync.CodeZuoraAnswer},
+			{"a second page without a list", `{"success":true,"subscriptions":[],"nextPage":"https://elsewhere.example.com?page=2"}`, hotsync.CodeZuoraAnswer},
+			{"not even success", `{}`, hotsync.CodeZuoraAnswer},
+			{"empty", `{"success":true,"subscriptions":[]}`, ""},
+		} {
+			got, err := newClient(t, byPath(bothPlans(tc.body))).Read(t.Context(), accountID, zuora.ReadOptions{Plan: plan})
+			if tc.want == "" {
+				if err != nil || len(got.Subscriptions) != 0 {
+					t.Errorf("plan %s, %s: %d subscriptions, %v", plan, tc.name, len(got.Subscriptions), err)
+				}
+				continue
+			}
+			if hotsync.AsError(err) == nil || hotsync.AsError(err).Code != tc.want || !tc.want.Transient() {
+				t.Errorf("plan %s, %s: error %v, want %s, to be tried again", plan, tc.name, err, tc.want)
+			}
+		}
+	}
+}

@@ -174,15 +174,18 @@ func (s *Sandbox) addContacts(about ZuoraAccount, sub *record, now string) error
 	for _, kind := range slices.Sorted(maps.Keys(about.Addresses)) {
 		data := maps.Clone(about.Addresses[kind])
 		data["relationships"] = tie(kind)
-		_, err := s.store.addOwn(envelope{RecordType: kindAddress, ID: s.newID("address-"), Owner: sub.Owner, Customer: sub.Customer,
+		_, err := s.store.addOwn(envelope{RecordType: kindAddress, ID: s.newID("address-"), Owner: sub.Owner,
+			Customer:         sub.Customer,
 			RelationshipType: kind}, now, data)
 		if err != nil {
 			return err
 		}
 	}
 	for _, card := range about.Cards {
-		_, err := s.store.addOwn(envelope{RecordType: kindPaymentMethod, ID: s.newID("pm-"), Owner: sub.Owner, Customer: sub.Customer, Type: "zuora"}, now,
-			map[string]any{"type": "zuora", "relationships": tie(""), "zuora": map[string]any{"refId": card["Id"], "result": card}})
+		_, err := s.store.addOwn(envelope{RecordType: kindPaymentMethod, ID: s.newID("pm-"), Owner: sub.Owner,
+			Customer: sub.Customer, Type: "zuora"}, now,
+			map[string]any{"type": "zuora", "relationships": tie(""), "zuora": map[string]any{"refId": card["Id"],
+				"result": card}})
 		if err != nil {
 			return err
 		}

@@ -101,8 +101,8 @@ func (z *zuoraReader) subscription(ctx context.Context, key, token string) (Zuor
 		return ZuoraSubscription{}, errors.New("zuora's answer names no subscription and account")
 	}
 	about := func(ctx context.Context) (ZuoraAccount, error) { return z.account(ctx, s.AccountID) }
-	out := ZuoraSubscription{About: about, Number: s.Number, AccountID: s.AccountID, AccountNumber: s.AccountNumber, AccountName: s.AccountName,
-		Status: s.Status, Start: s.Start, TermStart: s.TermStart, TermEnd: s.TermEnd, AutoRenew: s.AutoRenew}
+	out := ZuoraSubscription{About: about, Number: s.Number, AccountID: s.AccountID, AccountNumber: s.AccountNumber,
+		AccountName: s.AccountName, Status: s.Status, Start: s.Start, TermStart: s.TermStart, TermEnd: s.TermEnd, AutoRenew: s.AutoRenew}
 	for _, plan := range s.RatePlans {
 		if plan.LastChange != "Remove" {
 			out.Plans = append(out.Plans, plan.Name)
@@ -145,12 +145,14 @@ func (z *zuoraReader) account(ctx context.Context, id string) (ZuoraAccount, err
 	out := ZuoraAccount{Addresses: map[string]map[string]any{}}
 	for kind, c := range map[string]contact{"billing": a.BillToContact, "delivery": delivery} {
 		if c != (contact{}) {
-			out.Addresses[kind] = map[string]any{"firstName": c.FirstName, "lastName": c.LastName, "address1": c.Address1, "city": c.City,
+			out.Addresses[kind] = map[string]any{"firstName": c.FirstName, "lastName": c.LastName, "address1": c.Address1,
+				"city":       c.City,
 				"postalCode": c.ZipCode, "country": c.Country}
 		}
 	}
 	for _, card := range m.Cards {
-		out.Cards = append(out.Cards, map[string]any{"Id": card.ID, "Type": "CreditCard", "CreditCardType": card.CreditCardType,
+		out.Cards = append(out.Cards, map[string]any{"Id": card.ID, "Type": "CreditCard",
+			"CreditCardType":       card.CreditCardType,
 			"CreditCardMaskNumber": card.CardNumber})
 	}
 	return out, nil
