@@ -111,6 +111,7 @@ func TestCountryCode(t *testing.T) {
 		"Virgin Islands (British)": "VG", "Virgin Islands (U.S.)": "VI",
 		"Taiwan, Province of China": "TW", "Palestine, State of": "PS", "Venezuela, Bolivarian Republic of": "VE",
 		"Venezuela (Bolivarian Republic of)": "VE", "Falkland Islands (Malvinas)": "FK", "Holy See (Vatican City State)": "VA",
+		"Netherlands, Kingdom of the": "NL", "Republic of Ireland": "IE", "Hong Kong SAR": "HK",
 		"Côte d'Ivoire": "CI", "Türkiye": "TR", "Kosovo": "XK",
 		"": "", "  ": "", "Atlantis": "", "XX": "", "None": "", "RA": "", "BAR": "", "Netherlands Antilles": "", "44": "",
 	} {
