@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
 	"hotsync/shared/syncer"
 )
 
@@ -103,6 +104,9 @@ const (
 	Failed    Result = "failed"
 )
 
+// customer is the record type of a customer in Limio.
+const customer = string(projection.Customer)
+
 // Bounds of a report.
 const (
 	maxAccounts = 1000
@@ -121,14 +125,8 @@ func Of(run syncer.DryRun, err error) Result {
 	case len(run.Changes) == 0:
 		return Equal
 	}
-	customer := false
-	for _, c := range run.Changes {
-		if c.Action != hotsync.ActionCreate {
-			return Different
-		}
-		customer = customer || c.Object == "customer"
-	}
-	if customer {
+	// Limio has nothing of an account whose customer is yet to be made.
+	if slices.ContainsFunc(run.Changes, func(c hotsync.Change) bool { return c.Action == hotsync.ActionCreate && c.Object == customer }) {
 		return Absent
 	}
 	return Different
