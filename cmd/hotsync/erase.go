@@ -16,6 +16,7 @@ import (
 
 	"hotsync/local/checkout"
 	"hotsync/local/stack"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/lambdafn/wiring"
@@ -59,7 +60,7 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store := eventstore.New(dynamodb.NewFromConfig(cfg), eventstore.Config{Table: table})
+	store := eventstore.New(dynamo.Table{Client: dynamodb.NewFromConfig(cfg), Name: table}, eventstore.Config{})
 	done, err := store.Erase(ctx, hotsync.Identity{Issuer: *issuer, Subject: *subject})
 	recorded := recordErasure(ctx, store, *reason, done, err)
 	if err = errors.Join(halfWay(err), recorded); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/frontdoor"
 	"hotsync/shared/lambdafn"
@@ -63,10 +64,10 @@ func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, err
 	}
 
 	db := dynamodb.NewFromConfig(cfg)
-	recorded := eventstore.New(db, eventstore.Config{Table: events, Retention: time.Duration(retention) * 24 * time.Hour, Now: time.Now})
+	recorded := eventstore.New(dynamo.Table{Client: db, Name: events}, eventstore.Config{Retention: time.Duration(retention) * 24 * time.Hour, Now: time.Now})
 	handler := frontdoor.New(frontdoor.Config{
 		Tokens:   oidc.New(oidc.Config{}),
-		Settings: settingstore.NewCached(settingstore.New(db, settings, time.Now), log),
+		Settings: settingstore.NewCached(settingstore.New(dynamo.Table{Client: db, Name: settings}, time.Now), log),
 		Queue:    syncqueue.New(sqs.NewFromConfig(cfg), queueURL),
 		Events:   recorded,
 		Event:    recorded.Get,

@@ -27,6 +27,7 @@ import (
 	"hotsync/local/stack/engines"
 	"hotsync/local/stack/lambdahost"
 	"hotsync/local/stack/template"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/settingstore"
 )
@@ -212,7 +213,7 @@ func (s *Stack) createResources(ctx context.Context, root string, opt Options) (
 	}
 	for _, t := range s.Template.Tables {
 		if t.LogicalID == "SettingsTable" {
-			s.Settings = settingstore.New(s.Engines.DynamoDB(), t.Name, time.Now)
+			s.Settings = settingstore.New(dynamo.Table{Client: s.Engines.DynamoDB(), Name: t.Name}, time.Now)
 		}
 	}
 	settings := LocalSettings(s.IDPURL)

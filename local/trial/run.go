@@ -23,6 +23,7 @@ import (
 	"hotsync/local/stack"
 	"hotsync/local/stack/engines"
 	"hotsync/shared/billing"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/syncqueue"
@@ -168,7 +169,7 @@ func (r *run) reach() error {
 	if table == "" || queue == "" || dead == "" {
 		return errors.New("template.yaml has no EventsTable, SyncQueue or SyncDeadLetterQueue")
 	}
-	r.store = eventstore.New(r.stack.Engines.DynamoDB(), eventstore.Config{Table: table})
+	r.store = eventstore.New(dynamo.Table{Client: r.stack.Engines.DynamoDB(), Name: table}, eventstore.Config{})
 	client := r.stack.Engines.SQS()
 	r.queue, r.dead = syncqueue.New(fresh{client}, queue), syncqueue.New(client, dead)
 	return nil

@@ -21,14 +21,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"maps"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"hotsync/shared/catalogue"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -41,25 +38,16 @@ const (
 	attrAt    = "readAt" // when Limio was read, in milliseconds since 1970
 	attrName  = "name"
 	attrParts = "parts" // how many further items there are
-	attrTTL   = "expiresAt"
 )
-
-// Client is what the store needs of *dynamodb.Client.
-type Client interface {
-	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-}
 
 // Store is the copy in DynamoDB. It is safe for concurrent use.
 type Store struct {
-	client        Client
-	table, tenant string
+	table  dynamo.Table
+	tenant string
 }
 
-// New makes a Store over an existing table with the string keys pk and sk.
-func New(client Client, table, tenant string) *Store {
-	return &Store{client: client, table: table, tenant: tenant}
-}
+// New makes a Store over an existing table.
+func New(table dynamo.Table, tenant string) *Store { return &Store{table: table, tenant: tenant} }
 
 // Copy is a catalogue as it was at a time.
 type Copy struct {
@@ -80,24 +68,23 @@ func (s *Store) Load(ctx context.Context) (_ Copy, ok bool, err error) {
 	if err != nil || first == nil {
 		return Copy{}, false, err
 	}
-	name, _ := first[attrName].(*types.AttributeValueMemberS)
-	parts, at := number(first, attrParts), number(first, attrAt)
-	if name == nil || parts < 0 || parts > maxParts {
+	name, parts := dynamo.GetText(first, attrName), dynamo.GetNumber(first, attrParts)
+	if name == "" || parts < 0 || parts > maxParts {
 		return Copy{}, false, damaged(errors.New("no name, or too many parts"))
 	}
-	zipped := data(first)
+	zipped := dynamo.GetBytes(first, attrData)
 	for n := range parts {
-		part, err := s.get(ctx, partKey(name.Value, int(n)))
+		part, err := s.get(ctx, partKey(name, int(n)))
 		if err != nil {
 			return Copy{}, false, err
 		}
-		zipped = append(zipped, data(part)...)
+		zipped = append(zipped, dynamo.GetBytes(part, attrData)...)
 	}
 	c, err := decode(zipped)
 	if err != nil {
 		return Copy{}, false, damaged(err)
 	}
-	c.ReadAt = time.UnixMilli(at)
+	c.ReadAt = dynamo.GetTime(first, attrAt)
 	return c, true, nil
 }
 
@@ -122,67 +109,28 @@ func (s *Store) Save(ctx context.Context, c Copy) (err error) {
 			return err
 		}
 	}
-	return s.put(ctx, "copy", zipped[:min(maxPart, len(zipped))], c.ReadAt, item{
-		attrName: &types.AttributeValueMemberS{Value: name}, attrParts: numeric(int64(parts)), attrAt: numeric(c.ReadAt.UnixMilli())})
+	return s.put(ctx, "copy", zipped[:min(maxPart, len(zipped))], c.ReadAt, dynamo.Item{
+		attrName: dynamo.Text(name), attrParts: dynamo.Number(parts), attrAt: dynamo.Time(c.ReadAt)})
 }
-
-type item = map[string]types.AttributeValue
 
 func partKey(name string, n int) string { return fmt.Sprintf("part#%s#%03d", name, n) }
 
-func (s *Store) key(sk string) item {
-	return item{"pk": &types.AttributeValueMemberS{Value: "catalogue#" + s.tenant}, "sk": &types.AttributeValueMemberS{Value: sk}}
+func (s *Store) key(sk string) dynamo.Item { return dynamo.Key("catalogue#"+s.tenant, sk) }
+
+func (s *Store) get(ctx context.Context, sk string) (dynamo.Item, error) {
+	return s.table.Get(ctx, s.key(sk))
 }
 
-func (s *Store) get(ctx context.Context, sk string) (item, error) {
-	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: s.key(sk), ConsistentRead: aws.Bool(true)})
-	if err != nil {
-		return nil, hotsync.Errorf(hotsync.CodeStoreUnavailable, "The copy of the catalogue could not be read.").Because(err)
-	}
-	return out.Item, nil
-}
-
-func (s *Store) put(ctx context.Context, sk string, data []byte, at time.Time, more item) error {
+func (s *Store) put(ctx context.Context, sk string, data []byte, at time.Time, more dynamo.Item) error {
 	it := s.key(sk)
-	it[attrData] = &types.AttributeValueMemberB{Value: data}
-	it[attrTTL] = numeric(at.Add(keepFor).Unix())
-	for name, value := range more {
-		it[name] = value
-	}
-	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: it})
-	if err != nil {
-		return hotsync.Errorf(hotsync.CodeStoreUnavailable, "The copy of the catalogue could not be written.").Because(err)
-	}
-	return nil
+	it[attrData] = dynamo.Bytes(data)
+	it[dynamo.Expires] = dynamo.Number(at.Add(keepFor).Unix())
+	maps.Copy(it, more)
+	return s.table.Put(ctx, it)
 }
 
 func damaged(err error) error {
 	return hotsync.Errorf(hotsync.CodeStoreUnavailable, "The stored copy of the catalogue is damaged.").Because(err)
-}
-
-func numeric(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-// number is a member that is a number, or -1.
-func number(it item, name string) int64 {
-	v, ok := it[name].(*types.AttributeValueMemberN)
-	if !ok {
-		return -1
-	}
-	n, err := strconv.ParseInt(v.Value, 10, 64)
-	if err != nil {
-		return -1
-	}
-	return n
-}
-
-func data(it item) []byte {
-	v, ok := it[attrData].(*types.AttributeValueMemberB)
-	if !ok {
-		return nil
-	}
-	return v.Value
 }
 
 // encode writes a copy; one item at a time is decoded.

@@ -22,11 +22,13 @@ import (
 
 	"hotsync/shared/catalogue"
 	"hotsync/shared/cataloguestore"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
 // table is a DynamoDB table that refuses what DynamoDB refuses: items over 400 KB.
 type table struct {
+	dynamo.Client
 	mu     sync.Mutex
 	items  map[string]map[string]types.AttributeValue
 	reads  int
@@ -93,7 +95,7 @@ func TestCopy(t *testing.T) {
 			t.Parallel()
 
 			db := &table{}
-			store := cataloguestore.New(db, "events", "acme")
+			store := cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "acme")
 			_, ok, err := store.Load(t.Context())
 			if ok || err != nil {
 				t.Fatalf("Load of nothing = %t, %v", ok, err)
@@ -121,7 +123,7 @@ func TestCopy(t *testing.T) {
 			if m.Standing == catalogue.Unmatched {
 				t.Error("the product of an item that names it by path is lost")
 			}
-			_, ok, _ = cataloguestore.New(db, "events", "another").Load(t.Context())
+			_, ok, _ = cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "another").Load(t.Context())
 			if ok {
 				t.Error("another tenant finds the copy")
 			}
@@ -134,7 +136,7 @@ func TestDamagedCopy(t *testing.T) {
 	t.Parallel()
 
 	db := &table{}
-	store := cataloguestore.New(db, "events", "acme")
+	store := cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "acme")
 	err := store.Save(t.Context(), cataloguestore.Copy{Index: catalogue.NewIndex(offers(200, 10_000)), ReadAt: time.UnixMilli(1)})
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +180,7 @@ func TestCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, db := &limio{}, &table{}
 		process := func() *cataloguestore.Cached {
-			return cataloguestore.NewCached(source, cataloguestore.New(db, "events", "acme"), time.Now, slog.New(slog.DiscardHandler))
+			return cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "acme"), time.Now, slog.New(slog.DiscardHandler))
 		}
 		load := func(c *cataloguestore.Cached, reads int64, old bool) {
 			t.Helper()
@@ -228,7 +230,7 @@ func TestCachedWithoutStore(t *testing.T) {
 	t.Parallel()
 
 	source, db := &limio{}, &table{err: errors.New("throttled")}
-	c := cataloguestore.NewCached(source, cataloguestore.New(db, "events", "acme"), nil, slog.New(slog.DiscardHandler))
+	c := cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "acme"), nil, slog.New(slog.DiscardHandler))
 	for range 3 {
 		_, _, err := c.Load(t.Context())
 		if err != nil || source.reads.Load() != 1 {
@@ -242,7 +244,7 @@ func TestCachedAsksOnceForEverybody(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		source := &limio{wait: time.Second}
-		c := cataloguestore.NewCached(source, cataloguestore.New(&table{}, "events", "acme"), time.Now, slog.New(slog.DiscardHandler))
+		c := cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: &table{}, Name: "events"}, "acme"), time.Now, slog.New(slog.DiscardHandler))
 		impatient, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for range 20 {
@@ -266,7 +268,7 @@ func TestCachedAsksOnceForEverybody(t *testing.T) {
 			t.Errorf("%d reads, want 1", source.reads.Load())
 		}
 		source.wait = time.Hour // a Limio that hangs costs no more than the limit
-		fresh := cataloguestore.NewCached(source, cataloguestore.New(&table{}, "events", "acme"), time.Now, slog.New(slog.DiscardHandler))
+		fresh := cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: &table{}, Name: "events"}, "acme"), time.Now, slog.New(slog.DiscardHandler))
 		began := time.Now()
 		_, _, err := fresh.Load(t.Context())
 		if err == nil || time.Since(began) != 12*time.Second {

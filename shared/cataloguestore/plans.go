@@ -15,11 +15,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"hotsync/shared/catalogue"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/projection"
 )
@@ -107,7 +105,7 @@ func (s *Store) loadPlans(ctx context.Context) ([]seenPlan, int64, error) {
 	if err != nil || it == nil {
 		return nil, 0, err
 	}
-	zip, err := gzip.NewReader(bytes.NewReader(data(it)))
+	zip, err := gzip.NewReader(bytes.NewReader(dynamo.GetBytes(it, attrData)))
 	if err != nil {
 		return nil, 0, damaged(err)
 	}
@@ -116,7 +114,7 @@ func (s *Store) loadPlans(ctx context.Context) ([]seenPlan, int64, error) {
 	if err != nil {
 		return nil, 0, damaged(err)
 	}
-	return out, number(it, attrVersion), nil
+	return out, dynamo.GetNumber(it, attrVersion), nil
 }
 
 // savePlans stores plans in place of those of a version; taken says that others
@@ -129,21 +127,14 @@ func (s *Store) savePlans(ctx context.Context, plans []seenPlan, version int64, 
 		return false, hotsync.Errorf(hotsync.CodeInternal, "The list of rate plans has no JSON form.").Because(err)
 	}
 	it := s.key("plans")
-	it[attrData] = &types.AttributeValueMemberB{Value: zipped.Bytes()}
-	it[attrVersion] = numeric(version + 1)
-	it[attrTTL] = numeric(now.Add(planAge).Unix())
-	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: it,
-		ConditionExpression:       aws.String("attribute_not_exists(pk) OR version = :version"),
-		ExpressionAttributeValues: item{":version": numeric(version)}})
-	var lost *types.ConditionalCheckFailedException
-	switch {
-	case errors.As(err, &lost):
+	it[attrData], it[attrVersion] = dynamo.Bytes(zipped.Bytes()), dynamo.Number(version+1)
+	it[dynamo.Expires] = dynamo.Number(now.Add(planAge).Unix())
+	err = s.table.Replace(ctx, it, dynamo.Condition{Expression: "attribute_not_exists(pk) OR version = :version",
+		Values: dynamo.Item{":version": dynamo.Number(version)}})
+	if errors.Is(err, dynamo.ErrRefused) {
 		return true, nil
-	case err != nil:
-		return false, hotsync.Errorf(hotsync.CodeStoreUnavailable,
-			"The list of rate plans could not be written.").Because(err)
 	}
-	return false, nil
+	return false, err
 }
 
 // SeenPlans notes what syncs see, for Store.Plans. It keeps what is stored, so

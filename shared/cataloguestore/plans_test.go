@@ -12,6 +12,7 @@ import (
 
 	"hotsync/shared/catalogue"
 	"hotsync/shared/cataloguestore"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/projection"
 )
 
@@ -65,7 +66,7 @@ func TestSeenPlans(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 
-			store := cataloguestore.New(&table{}, "events", "acme")
+			store := cataloguestore.New(dynamo.Table{Client: &table{}, Name: "events"}, "acme")
 			for _, matches := range tc.syncs {
 				// Each sync in a process of its own, so that nothing rests on memory.
 				err := cataloguestore.NewSeenPlans(store, nil).Note(t.Context(), matches)
@@ -76,7 +77,7 @@ func TestSeenPlans(t *testing.T) {
 			if diff := cmp.Diff(tc.want, lines(t, store)); diff != "" {
 				t.Errorf("plans (-want +got):\n%s", diff)
 			}
-			other := cataloguestore.New(&table{}, "events", "another")
+			other := cataloguestore.New(dynamo.Table{Client: &table{}, Name: "events"}, "another")
 			if got := lines(t, other); len(got) != 0 {
 				t.Errorf("another tenant lists %q", got)
 			}
@@ -91,7 +92,7 @@ func TestSeenPlansCostNothing(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		db := &table{}
-		store := cataloguestore.New(db, "events", "acme")
+		store := cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "acme")
 		costs := func(n *cataloguestore.SeenPlans, what string, reads, writes int, matches ...projection.PlanMatch) {
 			t.Helper()
 			r, w := db.reads, db.writes
@@ -140,7 +141,7 @@ func TestSeenPlansCostNothing(t *testing.T) {
 func TestSeenPlansTogether(t *testing.T) {
 	t.Parallel()
 
-	store := cataloguestore.New(&table{}, "events", "acme")
+	store := cataloguestore.New(dynamo.Table{Client: &table{}, Name: "events"}, "acme")
 	const processes = 8
 	var all []*cataloguestore.SeenPlans
 	for range processes {
@@ -163,7 +164,7 @@ func TestSeenPlansTogether(t *testing.T) {
 func TestSeenPlansWithoutStore(t *testing.T) {
 	t.Parallel()
 
-	n := cataloguestore.NewSeenPlans(cataloguestore.New(&table{err: errors.New("throttled")}, "events", "acme"), nil)
+	n := cataloguestore.NewSeenPlans(cataloguestore.New(dynamo.Table{Client: &table{err: errors.New("throttled")}, Name: "events"}, "acme"), nil)
 	err := n.Note(t.Context(), []projection.PlanMatch{seen("A", catalogue.Matched, "/a", "S1")})
 	if err == nil {
 		t.Error("Note without a store reports nothing")

@@ -18,6 +18,7 @@ import (
 	"hotsync/local/stack/engines/enginetest"
 	"hotsync/shared/console"
 	"hotsync/shared/console/staff/stafftest"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/eventstore/storetest"
 	"hotsync/shared/hotsync"
@@ -64,7 +65,7 @@ func BenchmarkPages(b *testing.B) {
 func benched(b *testing.B, n int) func(path string) int {
 	b.Helper()
 	client := enginetest.Start(b).DynamoDB()
-	store := eventstore.New(client, eventstore.Config{Table: storetest.NewTable(b, client), Now: func() time.Time { return start }})
+	store := eventstore.New(dynamo.Table{Client: client, Name: storetest.NewTable(b, client)}, eventstore.Config{Now: func() time.Time { return start }})
 	var g errgroup.Group
 	g.SetLimit(32)
 	for i := range n {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -86,25 +84,15 @@ func isLink(who hotsync.Identity) func(entry string) bool {
 	return func(entry string) bool { return entry == hash || strings.HasPrefix(entry, hash+"/") }
 }
 
-func accountItemKey(id string) item { return key("account#"+bounded(id), "state") }
+func accountItemKey(id string) item { return dynamo.Key("account#"+bounded(id), "state") }
 
 // LoadAccount reads the state of an account consistently. One that is not known
 // has nothing but its id, and Revision 0.
 func (s *Store) LoadAccount(ctx context.Context, id string) (_ AccountState, err error) {
 	defer hotsync.In(&err, "eventstore.LoadAccount(%q)", id)
-	it, err := s.get(ctx, accountItemKey(id))
-	if err != nil || it == nil {
-		return AccountState{AccountID: id}, err
-	}
 	state := AccountState{AccountID: id}
-	if raw := getStr(it, attrState); raw != "" { // else nobody has synced it, and somebody is about to
-		err = json.Unmarshal([]byte(raw), &state)
-		if err != nil {
-			return AccountState{}, fmt.Errorf("decode: %w", err)
-		}
-	}
-	state.Revision = int(getNum(it, attrRevision))
-	return state, nil
+	state.Revision, err = s.table.Load(ctx, accountItemKey(id), &state)
+	return state, err
 }
 
 // SaveAccount writes the state of an account over the revision it was loaded
@@ -115,22 +103,16 @@ func (s *Store) SaveAccount(ctx context.Context, state AccountState) (_ AccountS
 	if state.AccountID == "" {
 		return AccountState{}, badRequest("An account's state needs its id.")
 	}
-	raw, err := json.Marshal(state)
-	if err != nil {
-		return AccountState{}, fmt.Errorf("encode: %w", err)
-	}
-	it := accountItemKey(state.AccountID)
-	it[attrState] = str(string(raw))
-	it[attrExpires] = num(s.now().Add(s.retention).Unix())
-	if !state.LastSucceededAt.IsZero() {
-		it[attrTime], it[attrID] = str(knownPartition(state.AccountID)), str(knownSort(state))
-	}
-	err = s.putRevision(ctx, it, state.Revision)
+	it, err := dynamo.WithState(accountItemKey(state.AccountID), state)
 	if err != nil {
 		return AccountState{}, err
 	}
-	state.Revision++
-	return state, nil
+	it[dynamo.Expires] = dynamo.Number(s.now().Add(s.retention).Unix())
+	if !state.LastSucceededAt.IsZero() {
+		it[attrTime], it[attrID] = dynamo.Text(knownPartition(state.AccountID)), dynamo.Text(knownSort(state))
+	}
+	state.Revision, err = s.save(ctx, it, state.Revision)
+	return state, err
 }
 
 // The kinds of names: an account's number, and whatever else it or its people
@@ -179,11 +161,11 @@ func (s *Store) SaveAliases(ctx context.Context, state AccountState, terms ...st
 	until = until.Add(s.aliasMargin())
 	puts := make([]types.WriteRequest, 0, len(names))
 	for _, name := range names {
-		it := key(name, targetAccount+bounded(state.AccountID))
-		it[attrExpires] = num(until.Unix())
+		it := dynamo.Key(name, targetAccount+bounded(state.AccountID))
+		it[dynamo.Expires] = dynamo.Number(until.Unix())
 		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: it}})
 	}
-	err = s.batchWrite(ctx, puts)
+	err = s.table.WriteAll(ctx, puts)
 	if err != nil {
 		return AccountState{}, err
 	}
@@ -197,18 +179,17 @@ func (s *Store) nameSubject(ctx context.Context, e hotsync.Event) error {
 	if e.Request.EmailHash == "" || e.Subject == "" {
 		return nil
 	}
-	it := key(aliasKey(aliasTerm, fold(e.Request.EmailHash)), targetSubject+bounded(e.Subject))
+	it := dynamo.Key(aliasKey(aliasTerm, fold(e.Request.EmailHash)), targetSubject+bounded(e.Subject))
 	until := s.expiry(e)
-	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: it})
+	there, err := s.table.Get(ctx, it)
 	if err != nil {
-		return failure(err)
+		return err
 	}
-	if getNum(out.Item, attrExpires) >= until.Unix() {
+	if dynamo.GetNumber(there, dynamo.Expires) >= until.Unix() {
 		return nil
 	}
-	it[attrExpires] = num(until.Add(s.aliasMargin()).Unix())
-	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: it})
-	return failure(err)
+	it[dynamo.Expires] = dynamo.Number(until.Add(s.aliasMargin()).Unix())
+	return s.table.Put(ctx, it)
 }
 
 // named gives the partitions of the accounts and subjects that have a name.
@@ -216,15 +197,15 @@ func (s *Store) named(ctx context.Context, kind, name string) ([]partition, erro
 	if name == "" {
 		return nil, nil
 	}
-	out, err := s.client.Query(ctx, &dynamodb.QueryInput{TableName: &s.table, Limit: aws.Int32(maxNamed),
+	out, err := s.table.Query(ctx, &dynamodb.QueryInput{Limit: aws.Int32(maxNamed),
 		KeyConditionExpression: aws.String("pk = :pk"), FilterExpression: aws.String("expiresAt > :now"),
-		ExpressionAttributeValues: item{":pk": str(aliasKey(kind, name)), ":now": num(s.now().Unix())}})
+		ExpressionAttributeValues: item{":pk": dynamo.Text(aliasKey(kind, name)), ":now": dynamo.Number(s.now().Unix())}})
 	if err != nil {
-		return nil, failure(err)
+		return nil, err
 	}
 	var found []partition
 	for _, it := range out.Items {
-		target := getStr(it, attrSK)
+		target := dynamo.GetText(it, dynamo.SK)
 		if id, ok := strings.CutPrefix(target, targetAccount); ok {
 			found = append(found, partition{index: indexAccount, attr: attrAccount, key: id})
 		}
@@ -233,43 +214,4 @@ func (s *Store) named(ctx context.Context, kind, name string) ([]partition, erro
 		}
 	}
 	return found, nil
-}
-
-// batchWrite writes items in any order. DynamoDB takes 25 a call and hands back
-// those it had no capacity for.
-func (s *Store) batchWrite(ctx context.Context, writes []types.WriteRequest) error {
-	for tries := 0; len(writes) > 0; {
-		now := writes[:min(len(writes), 25)]
-		writes = writes[len(now):]
-		out, err := s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.table: now}})
-		if err != nil {
-			return failure(err)
-		}
-		left := out.UnprocessedItems[s.table]
-		if len(left) > 0 {
-			tries++
-			err = pause(ctx, tries)
-			if err != nil {
-				return err
-			}
-		}
-		writes = append(slices.Clip(writes), left...)
-	}
-	return nil
-}
-
-// pause waits before what DynamoDB left undone is sent again, longer each time,
-// and gives up after the fifth.
-func pause(ctx context.Context, tries int) error {
-	if tries > 5 {
-		return hotsync.Errorf(hotsync.CodeStoreUnavailable, "DynamoDB had no capacity left.")
-	}
-	wait := time.NewTimer(rand.N(50 * time.Millisecond << tries))
-	defer wait.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-wait.C:
-		return nil
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -32,15 +33,13 @@ type Act struct {
 // audit#<day>. It never overwrites one.
 func (s *Store) Record(ctx context.Context, a Act) (err error) {
 	defer hotsync.In(&err, "eventstore.Record(%q)", a.Action)
-	raw, err := json.Marshal(a)
+	it, err := dynamo.WithState(dynamo.Key(auditPartition(a.At),
+		a.At.UTC().Format("15:04:05.000000000")+"#"+rand.Text()[:8]), a)
 	if err != nil {
-		return fmt.Errorf("encode: %w", err)
+		return err
 	}
-	it := key(auditPartition(a.At), a.At.UTC().Format("15:04:05.000000000")+"#"+rand.Text()[:8])
-	it[attrState] = str(string(raw))
-	it[attrExpires] = num(a.At.Add(s.retention).Unix())
-	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: it})
-	return failure(err)
+	it[dynamo.Expires] = dynamo.Number(a.At.Add(s.retention).Unix())
+	return s.table.Put(ctx, it)
 }
 
 func auditPartition(day time.Time) string { return "audit#" + day.UTC().Format(time.DateOnly) }
@@ -48,26 +47,23 @@ func auditPartition(day time.Time) string { return "audit#" + day.UTC().Format(t
 // Acts gives the acts of a day (UTC), the newest first, up to limit.
 func (s *Store) Acts(ctx context.Context, day time.Time, limit int) (_ []Act, err error) {
 	defer hotsync.In(&err, "eventstore.Acts")
-	in := &dynamodb.QueryInput{TableName: &s.table, ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(min(max(limit, 1), 1000))),
+	in := &dynamodb.QueryInput{ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(min(max(limit, 1), 1000))),
 		KeyConditionExpression: aws.String("pk = :pk"), FilterExpression: aws.String("expiresAt > :now"),
-		ExpressionAttributeValues: item{":pk": str(auditPartition(day)), ":now": num(s.now().Unix())}}
+		ExpressionAttributeValues: item{":pk": dynamo.Text(auditPartition(day)), ":now": dynamo.Number(s.now().Unix())}}
 	var acts []Act
-	for {
-		out, err := s.client.Query(ctx, in)
+	for it, err := range s.table.Items(ctx, in) {
 		if err != nil {
-			return nil, failure(err)
+			return nil, err
 		}
-		for _, it := range out.Items {
-			var a Act
-			err := json.Unmarshal([]byte(getStr(it, attrState)), &a)
-			if err != nil {
-				return nil, fmt.Errorf("decode: %w", err)
-			}
-			acts = append(acts, a)
+		if len(acts) == limit {
+			break
 		}
-		if len(out.LastEvaluatedKey) == 0 || len(acts) >= limit {
-			return acts[:min(len(acts), limit)], nil
+		var a Act
+		err = json.Unmarshal([]byte(dynamo.GetText(it, dynamo.State)), &a)
+		if err != nil {
+			return nil, fmt.Errorf("decode: %w", err)
 		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
+		acts = append(acts, a)
 	}
+	return acts, nil
 }

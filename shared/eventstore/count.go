@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -112,7 +113,7 @@ const (
 
 func slotKey(at time.Time) item {
 	at = at.UTC().Truncate(SlotLength)
-	return key("count#"+at.Format(time.DateOnly), at.Format("15:04"))
+	return dynamo.Key("count#"+at.Format(time.DateOnly), at.Format("15:04"))
 }
 
 // Tally counts an event that has become final. Call it once; it counts what it
@@ -132,10 +133,10 @@ func (s *Store) Tally(ctx context.Context, e hotsync.Event) (err error) {
 		update += ", #latency :one"
 		names["#latency"] = latencyPrefix + strconv.FormatInt(latencyBound(at.Sub(e.RequestedAt)).Milliseconds(), 10)
 	}
-	_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &s.table, Key: slotKey(at), UpdateExpression: &update,
+	_, err = s.table.Update(ctx, &dynamodb.UpdateItemInput{Key: slotKey(at), UpdateExpression: &update,
 		ExpressionAttributeNames:  names,
-		ExpressionAttributeValues: item{":one": num(1), ":expires": num(at.Add(s.retention).Unix())}})
-	return failure(err)
+		ExpressionAttributeValues: item{":one": dynamo.Number(1), ":expires": dynamo.Number(at.Add(s.retention).Unix())}})
+	return err
 }
 
 // latencyBound is the bound of the range that holds d.
@@ -178,15 +179,15 @@ func (s *Store) Count(ctx context.Context, from, to time.Time) (_ []Slot, err er
 
 // countDay reads the slots of a day: at most 144 small items, one query.
 func (s *Store) countDay(ctx context.Context, day time.Time) ([]Slot, error) {
-	out, err := s.client.Query(ctx, &dynamodb.QueryInput{TableName: &s.table,
+	out, err := s.table.Query(ctx, &dynamodb.QueryInput{
 		KeyConditionExpression: aws.String("pk = :pk"), FilterExpression: aws.String("expiresAt > :now"),
-		ExpressionAttributeValues: item{":pk": slotKey(day)[attrPK], ":now": num(s.now().Unix())}})
+		ExpressionAttributeValues: item{":pk": slotKey(day)[dynamo.PK], ":now": dynamo.Number(s.now().Unix())}})
 	if err != nil {
-		return nil, failure(err)
+		return nil, err
 	}
 	slots := make([]Slot, 0, len(out.Items))
 	for _, it := range out.Items {
-		at, err := time.Parse(time.DateOnly+" 15:04", day.Format(time.DateOnly)+" "+getStr(it, attrSK))
+		at, err := time.Parse(time.DateOnly+" 15:04", day.Format(time.DateOnly)+" "+dynamo.GetText(it, dynamo.SK))
 		if err != nil {
 			continue
 		}
@@ -198,7 +199,7 @@ func (s *Store) countDay(ctx context.Context, day time.Time) ([]Slot, error) {
 func decodeCounts(it item) Counts {
 	c := Counts{Outcomes: map[Outcome]int{}, Latency: Latency{}}
 	for name := range it {
-		n := int(getNum(it, name))
+		n := int(dynamo.GetNumber(it, name))
 		if outcome, ok := strings.CutPrefix(name, outcomePrefix); ok {
 			status, reason, _ := strings.Cut(outcome, "#")
 			c.Outcomes[Outcome{Status: hotsync.Status(status), Reason: reason}] += n
@@ -280,9 +281,9 @@ func (s *Store) countWindow(ctx context.Context, w window, f filter, limit int, 
 					left.Store(true)
 					return nil
 				}
-				out, err := s.client.Query(ctx, in)
+				out, err := s.table.Query(ctx, in)
 				if err != nil {
-					return failure(err)
+					return err
 				}
 				found.Add(int64(out.Count))
 				budget.Add(-int64(out.ScannedCount) - queryCost)
@@ -334,9 +335,9 @@ func (s *Store) OldestUnfinished(ctx context.Context) (oldest hotsync.Event, ok 
 		g.Go(func() error {
 			in := s.query(p, lo, hi, filter{now: now})
 			in.ScanIndexForward, in.Limit = aws.Bool(true), aws.Int32(1)
-			out, err := s.client.Query(ctx, in)
+			out, err := s.table.Query(ctx, in)
 			if err != nil {
-				return failure(err)
+				return err
 			}
 			if len(out.Items) > 0 {
 				first[i], err = decodeRow(out.Items[0])

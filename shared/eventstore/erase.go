@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -88,14 +89,14 @@ func (t traces) targets(who hotsync.Identity) []string {
 // traces reads every event of the subject, also those that have expired and are
 // still there.
 func (s *Store) traces(ctx context.Context, who hotsync.Identity) (t traces, err error) {
-	in := &dynamodb.QueryInput{TableName: &s.table, IndexName: aws.String(indexSubject), Limit: aws.Int32(100), ProjectionExpression: aws.String("pk, sk"),
-		KeyConditionExpression: aws.String("subjectKey = :subject"), ExpressionAttributeValues: item{":subject": str(bounded(who.Subject))}}
+	in := &dynamodb.QueryInput{IndexName: aws.String(indexSubject), Limit: aws.Int32(100), ProjectionExpression: aws.String("pk, sk"),
+		KeyConditionExpression: aws.String("subjectKey = :subject"), ExpressionAttributeValues: item{":subject": dynamo.Text(bounded(who.Subject))}}
 	for {
-		out, err := s.client.Query(ctx, in)
+		out, err := s.table.Query(ctx, in)
 		if err != nil {
-			return traces{}, failure(err)
+			return traces{}, err
 		}
-		items, err := s.batchGet(ctx, out.Items)
+		items, err := s.table.GetAll(ctx, out.Items)
 		if err != nil {
 			return traces{}, err
 		}
@@ -134,12 +135,8 @@ func (t *traces) add(e hotsync.Event, who hotsync.Identity) {
 }
 
 func (s *Store) removeAlias(ctx context.Context, hash, target string) (removed bool, err error) {
-	out, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: key(aliasKey(aliasTerm, fold(hash)), target),
-		ReturnValues: "ALL_OLD"})
-	if err != nil {
-		return false, failure(err)
-	}
-	return len(out.Attributes) > 0, nil
+	there, err := s.table.Delete(ctx, dynamo.Key(aliasKey(aliasTerm, fold(hash)), target))
+	return len(there) > 0, err
 }
 
 // forgetLogin takes logins out of an account's state. A name that was removed
@@ -171,14 +168,13 @@ func (s *Store) forgetLogin(ctx context.Context, id string, who []hotsync.Identi
 // anonymise rewrites an event without its person.
 func (s *Store) anonymise(ctx context.Context, id string) error {
 	return retryConflict(func() error {
-		out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: eventKey(id), ConsistentRead: aws.Bool(true)})
-		if err != nil {
-			return failure(err)
+		late := s.table
+		late.Now = nil // what has expired is still there to be read
+		it, err := late.Get(ctx, eventKey(id))
+		if err != nil || it == nil {
+			return err
 		}
-		if out.Item == nil {
-			return nil
-		}
-		e, err := decodeWhole(out.Item)
+		e, err := decodeWhole(it)
 		if err != nil {
 			return err
 		}
@@ -195,11 +191,12 @@ func (s *Store) anonymise(ctx context.Context, id string) error {
 				e.Changes[i].Fields[j] = hotsync.FieldChange{Field: f.Field}
 			}
 		}
-		_, it, err := s.encode(e)
+		_, it, err = s.encode(e)
 		if err != nil {
 			return err
 		}
-		return s.putRevision(ctx, it, e.Revision)
+		_, err = s.save(ctx, it, e.Revision)
+		return err
 	})
 }
 

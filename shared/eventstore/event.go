@@ -11,8 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -87,11 +86,10 @@ func (s *Store) Put(ctx context.Context, e hotsync.Event) (_ hotsync.Event, err 
 			return hotsync.Event{}, err
 		}
 	}
-	err = s.putRevision(ctx, it, e.Revision)
+	e.Revision, err = s.save(ctx, it, e.Revision)
 	if err != nil {
 		return hotsync.Event{}, err
 	}
-	e.Revision++
 	return e, nil
 }
 
@@ -103,7 +101,7 @@ func (s *Store) PutQueued(ctx context.Context, e hotsync.Event) (err error) {
 	if err != nil {
 		return err
 	}
-	err = s.putRevision(ctx, it, 0)
+	_, err = s.save(ctx, it, 0)
 	if errors.Is(err, ErrConflict) {
 		return nil
 	}
@@ -124,7 +122,7 @@ func (s *Store) Get(ctx context.Context, id string) (_ hotsync.Event, err error)
 	if !hotsync.IsEventID(id) {
 		return hotsync.Event{}, ErrNotFound
 	}
-	it, err := s.get(ctx, eventKey(id))
+	it, err := s.table.Get(ctx, eventKey(id))
 	if err != nil {
 		return hotsync.Event{}, err
 	}
@@ -134,7 +132,7 @@ func (s *Store) Get(ctx context.Context, id string) (_ hotsync.Event, err error)
 	return decodeWhole(it)
 }
 
-func eventKey(id string) item { return key("event#"+id, "event") }
+func eventKey(id string) item { return dynamo.Key("event#"+id, "event") }
 
 // encode makes the item of an event, and returns the event as that item will
 // be read, which may be cut.
@@ -165,16 +163,16 @@ func (s *Store) encode(e hotsync.Event) (hotsync.Event, item, error) {
 		return e, nil, fmt.Errorf("encode: %w", err)
 	}
 	it := eventKey(e.ID)
-	it[attrID] = str(e.ID)
-	it[attrTime] = str(timePartition(e.ID))
-	it[attrStatusKey] = str(statusPartition(e.Status, e.ID))
-	it[attrStatus] = str(string(e.Status))
-	it[attrSummary] = str(string(row))
-	it[attrDetail] = &types.AttributeValueMemberB{Value: packed}
-	it[attrExpires] = num(s.expiry(e).Unix())
+	it[attrID] = dynamo.Text(e.ID)
+	it[attrTime] = dynamo.Text(timePartition(e.ID))
+	it[attrStatusKey] = dynamo.Text(statusPartition(e.Status, e.ID))
+	it[attrStatus] = dynamo.Text(string(e.Status))
+	it[attrSummary] = dynamo.Text(string(row))
+	it[attrDetail] = dynamo.Bytes(packed)
+	it[dynamo.Expires] = dynamo.Number(s.expiry(e).Unix())
 	for name, value := range map[string]string{attrAccount: accountKey(e.Account), attrSubject: bounded(e.Subject), attrProvider: e.Provider, attrTrigger: string(e.Trigger)} {
 		if value != "" { // an empty key attribute is refused
-			it[name] = str(value)
+			it[name] = dynamo.Text(value)
 		}
 	}
 	return e, it, nil
@@ -286,16 +284,16 @@ func cutText(text string, n int) string {
 // decodeRow reads what an index holds of an event.
 func decodeRow(it item) (hotsync.Event, error) {
 	var r summary
-	err := json.Unmarshal([]byte(getStr(it, attrSummary)), &r)
+	err := json.Unmarshal([]byte(dynamo.GetText(it, attrSummary)), &r)
 	if err != nil {
-		return hotsync.Event{}, fmt.Errorf("summary of %s: %w", getStr(it, attrID), err)
+		return hotsync.Event{}, fmt.Errorf("summary of %s: %w", dynamo.GetText(it, attrID), err)
 	}
-	return hotsync.Event{ID: getStr(it, attrID), Status: r.Status, Reason: r.Reason, Trigger: r.Trigger, Provider: r.Provider,
+	return hotsync.Event{ID: dynamo.GetText(it, attrID), Status: r.Status, Reason: r.Reason, Trigger: r.Trigger, Provider: r.Provider,
 		Account: r.Account, Subject: r.Subject, LoginID: r.LoginID, RequestedAt: r.RequestedAt, StartedAt: r.StartedAt,
 		FinishedAt: r.FinishedAt, NextAttemptAt: r.NextAttemptAt, Error: r.Error, CoveredBy: r.CoveredBy, RetryOf: r.RetryOf,
 		RetriedBy: r.RetriedBy, Job: r.Job, ChangeCount: r.Changes, AttemptCount: r.Attempts, FindingCount: r.Findings + r.Warnings,
 		AttentionCount: r.Attention,
-		Revision:       int(getNum(it, attrRevision))}, nil
+		Revision:       int(dynamo.GetNumber(it, dynamo.Revision))}, nil
 }
 
 // decodeWhole reads an event's item.
@@ -304,11 +302,7 @@ func decodeWhole(it item) (hotsync.Event, error) {
 	if err != nil {
 		return hotsync.Event{}, err
 	}
-	packed, ok := it[attrDetail].(*types.AttributeValueMemberB)
-	if !ok {
-		return hotsync.Event{}, fmt.Errorf("event %s has no detail", e.ID)
-	}
-	d, err := unpack(packed.Value)
+	d, err := unpack(dynamo.GetBytes(it, attrDetail))
 	if err != nil {
 		return hotsync.Event{}, fmt.Errorf("detail of %s: %w", e.ID, err)
 	}

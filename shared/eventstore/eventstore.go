@@ -22,6 +22,7 @@
 //	owner#<id>            owner           accounts and logins of an owner in Limio
 //	login#<hash>          login           the owner a login is linked to
 //	audit#<day>           <time>#<random> what a member of staff did
+//	pause                 <upstream>      the shared pause of Zuora or Limio, see package pause
 //
 // Event ids sort by time, so every index sorts by time with no ties, and an id
 // is all that a cursor has to remember. Every search is a Query: nothing here
@@ -32,19 +33,13 @@ package eventstore
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
-
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -61,20 +56,8 @@ var (
 	ErrConflict = &hotsync.Error{Code: hotsync.CodeConflict, Message: "It was changed meanwhile."}
 )
 
-// Client is what the store needs of *dynamodb.Client. Scan is not part of it.
-type Client interface {
-	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
-	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
-	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
-	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
-	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
-}
-
-// Config says where the store is and how it behaves. Only Table is needed.
+// Config says how the store behaves. The zero value is good.
 type Config struct {
-	Table     string
 	Retention time.Duration // of everything, counted from the time in the event's id; DefaultRetention when zero
 	// SearchKey gives the key of hotsync.SearchHash. It is asked for only when an
 	// e-mail address is searched for; without it such a search finds nothing.
@@ -84,8 +67,7 @@ type Config struct {
 
 // Store is the event store. It is safe for concurrent use.
 type Store struct {
-	client    Client
-	table     string
+	table     dynamo.Table
 	retention time.Duration
 	unmatched time.Duration
 	searchKey func(context.Context) ([]byte, error)
@@ -96,9 +78,10 @@ type Store struct {
 	maxBatch    int
 }
 
-// New makes the store over an existing table.
-func New(client Client, cfg Config) *Store {
-	s := &Store{client: client, table: cfg.Table, retention: cfg.Retention, searchKey: cfg.SearchKey, now: cfg.Now,
+// New makes the store over an existing table. Its clock is the table's, or that of
+// cfg.
+func New(table dynamo.Table, cfg Config) *Store {
+	s := &Store{table: table, retention: cfg.Retention, searchKey: cfg.SearchKey, now: cfg.Now,
 		pageBudget: pageBudget, countBudget: countBudget, maxBatch: maxBatch}
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
@@ -110,16 +93,12 @@ func New(client Client, cfg Config) *Store {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.table.Now = s.now
 	return s
 }
 
 // Attributes of the table and its indexes, and the names of the indexes.
 const (
-	attrPK        = "pk"
-	attrSK        = "sk"
-	attrExpires   = "expiresAt"
-	attrRevision  = "revision"
-	attrWriter    = "writer"
 	attrID        = "id"
 	attrTime      = "gsiTimePk"
 	attrStatusKey = "gsiStatusPk"
@@ -130,7 +109,6 @@ const (
 	attrTrigger   = "trigger"
 	attrSummary   = "summary"
 	attrDetail    = "detail"
-	attrState     = "state"
 
 	indexTime    = "byTime"
 	indexStatus  = "byStatus"
@@ -138,35 +116,7 @@ const (
 	indexSubject = "bySubject"
 )
 
-type item = map[string]types.AttributeValue
-
-func str(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
-
-func num(v int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(v, 10)}
-}
-
-func getStr(it item, name string) string {
-	v, ok := it[name].(*types.AttributeValueMemberS)
-	if !ok {
-		return ""
-	}
-	return v.Value
-}
-
-func getNum(it item, name string) int64 {
-	v, ok := it[name].(*types.AttributeValueMemberN)
-	if !ok {
-		return 0
-	}
-	n, err := strconv.ParseInt(v.Value, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-func key(pk, sk string) item { return item{attrPK: str(pk), attrSK: str(sk)} }
+type item = dynamo.Item
 
 // shards spread the events of a month, and those of a status, over several
 // partitions of an index, since one partition takes 1,000 writes a second:
@@ -213,62 +163,12 @@ func (s *Store) expiry(e hotsync.Event) time.Time {
 	return hotsync.EventTime(e.ID).Add(s.retention)
 }
 
-func (s *Store) expired(it item) bool { return getNum(it, attrExpires) <= s.now().Unix() }
-
-// get reads an item consistently; it is nil when absent or expired.
-func (s *Store) get(ctx context.Context, key item) (item, error) {
-	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: key, ConsistentRead: aws.Bool(true)})
-	if err != nil {
-		return nil, failure(err)
+// save writes an item over a revision and says ErrConflict where another one was
+// faster.
+func (s *Store) save(ctx context.Context, it item, over int) (revision int, err error) {
+	revision, err = s.table.Save(ctx, it, over)
+	if errors.Is(err, dynamo.ErrRefused) {
+		return over, ErrConflict
 	}
-	if out.Item == nil || s.expired(out.Item) {
-		return nil, nil
-	}
-	return out.Item, nil
-}
-
-// putRevision writes an item whose revision in the table must still be before:
-// 0 for an item that must be absent or expired. The item gets the next revision.
-func (s *Store) putRevision(ctx context.Context, it item, before int) error {
-	writer := rand.Text()
-	it[attrRevision], it[attrWriter] = num(int64(before)+1), str(writer)
-	in := &dynamodb.PutItemInput{TableName: &s.table, Item: it}
-	if before == 0 {
-		in.ConditionExpression = aws.String("attribute_not_exists(pk) OR expiresAt <= :now")
-		in.ExpressionAttributeValues = item{":now": num(s.now().Unix())}
-	} else {
-		in.ConditionExpression = aws.String("revision = :before")
-		in.ExpressionAttributeValues = item{":before": num(int64(before))}
-	}
-	_, err := s.client.PutItem(ctx, in)
-	var refused *types.ConditionalCheckFailedException
-	if !errors.As(err, &refused) {
-		return failure(err)
-	}
-	// The answer to a write that was taken can get lost; the SDK then sends it
-	// again and is refused by its own first copy. The writer's mark tells.
-	there, err := s.get(ctx, key(getStr(it, attrPK), getStr(it, attrSK)))
-	if err != nil {
-		return err
-	}
-	if getStr(there, attrWriter) != writer {
-		return ErrConflict
-	}
-	return nil
-}
-
-// failure gives an error of the SDK its code. What DynamoDB calls invalid is a
-// mistake in this package, not an outage.
-func failure(err error) error {
-	var api smithy.APIError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.As(err, &api) && api.ErrorCode() == "ValidationException":
-		return hotsync.Errorf(hotsync.CodeInternal, "Internal error.").Because(err)
-	default:
-		return hotsync.Errorf(hotsync.CodeStoreUnavailable, "DynamoDB did not answer.").Because(err)
-	}
+	return revision, err
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"hotsync/local/stack/engines/enginetest"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/eventstore/storetest"
 	"hotsync/shared/hotsync"
@@ -46,7 +47,7 @@ func open(t testing.TB) *bundle {
 	b.clock.set(start)
 	b.client = e.DynamoDB(func(o *dynamodb.Options) { o.HTTPClient = b.calls })
 	b.table = storetest.NewTable(t, b.client)
-	b.Store = eventstore.New(b.client, eventstore.Config{Table: b.table, Now: b.clock.now,
+	b.Store = eventstore.New(b.at(b.table), eventstore.Config{Now: b.clock.now,
 		SearchKey: func(context.Context) ([]byte, error) { return searchKey, nil }})
 	t.Cleanup(func() {
 		if n := b.calls.count("Scan"); n > 0 {
@@ -55,6 +56,8 @@ func open(t testing.TB) *bundle {
 	})
 	return b
 }
+
+func (b *bundle) at(table string) dynamo.Table { return dynamo.Table{Client: b.client, Name: table} }
 
 func (b *bundle) put(t testing.TB, events ...hotsync.Event) []hotsync.Event {
 	t.Helper()
@@ -402,7 +405,7 @@ func TestFailures(t *testing.T) {
 	t.Parallel()
 
 	b := open(t)
-	broken := eventstore.New(b.client, eventstore.Config{Table: "there-is-no-such-table", Now: b.clock.now})
+	broken := eventstore.New(b.at("there-is-no-such-table"), eventstore.Config{Now: b.clock.now})
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, call := range map[string]func(context.Context, *eventstore.Store) error{

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -44,15 +45,15 @@ func (f filter) allows(p partition) bool {
 // query asks for the events of a partition with lo <= id < hi that the filter
 // lets through, newest first. lo must be before hi.
 func (s *Store) query(p partition, lo, hi string, f filter) *dynamodb.QueryInput {
-	in := &dynamodb.QueryInput{TableName: &s.table, IndexName: &p.index, ScanIndexForward: aws.Bool(false),
-		ExpressionAttributeNames:  map[string]string{"#key": p.attr, "#id": attrID, "#expires": attrExpires},
-		ExpressionAttributeValues: item{":key": str(p.key), ":now": num(f.now.Unix())}}
+	in := &dynamodb.QueryInput{IndexName: &p.index, ScanIndexForward: aws.Bool(false),
+		ExpressionAttributeNames:  map[string]string{"#key": p.attr, "#id": attrID, "#expires": dynamo.Expires},
+		ExpressionAttributeValues: item{":key": dynamo.Text(p.key), ":now": dynamo.Number(f.now.Unix())}}
 	if p.id == "" {
 		in.KeyConditionExpression = aws.String("#key = :key AND #id BETWEEN :lo AND :hi")
-		in.ExpressionAttributeValues[":lo"], in.ExpressionAttributeValues[":hi"] = str(lo), str(below(hi))
+		in.ExpressionAttributeValues[":lo"], in.ExpressionAttributeValues[":hi"] = dynamo.Text(lo), dynamo.Text(below(hi))
 	} else {
 		in.KeyConditionExpression = aws.String("#key = :key AND #id = :id")
-		in.ExpressionAttributeValues[":id"] = str(p.id)
+		in.ExpressionAttributeValues[":id"] = dynamo.Text(p.id)
 	}
 	terms := []string{"#expires > :now"}
 	oneOf := func(attr string, values ...string) {
@@ -62,7 +63,7 @@ func (s *Store) query(p partition, lo, hi string, f filter) *dynamodb.QueryInput
 		names := make([]string, len(values))
 		for i, v := range values {
 			names[i] = ":" + attr + strconv.Itoa(i)
-			in.ExpressionAttributeValues[names[i]] = str(v)
+			in.ExpressionAttributeValues[names[i]] = dynamo.Text(v)
 		}
 		in.ExpressionAttributeNames["#"+attr] = attr
 		terms = append(terms, "#"+attr+" IN ("+strings.Join(names, ", ")+")")

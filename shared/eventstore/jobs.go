@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"golang.org/x/sync/errgroup"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -23,13 +24,13 @@ func (s *Store) Summaries(ctx context.Context, ids []string) (_ map[string]hotsy
 	for _, id := range slices.Compact(sorted) {
 		keys = append(keys, eventKey(id))
 	}
-	items, err := s.batchGet(ctx, keys)
+	items, err := s.table.GetAll(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 	found := make(map[string]hotsync.Event, len(items))
 	for _, it := range items {
-		if s.expired(it) {
+		if s.table.Expired(it) {
 			continue
 		}
 		e, err := decodeRow(it)
@@ -106,11 +107,11 @@ func (s *Store) KnownAccounts(ctx context.Context, before time.Time, limit int, 
 	g, gctx := errgroup.WithContext(ctx)
 	for n := range shards {
 		g.Go(func() error {
-			out, err := s.client.Query(gctx, &dynamodb.QueryInput{TableName: &s.table, IndexName: aws.String(indexTime), Limit: aws.Int32(int32(limit)),
+			out, err := s.table.Query(gctx, &dynamodb.QueryInput{IndexName: aws.String(indexTime), Limit: aws.Int32(int32(limit)),
 				KeyConditionExpression:    aws.String("gsiTimePk = :part AND id BETWEEN :from AND :until"),
-				ExpressionAttributeValues: item{":part": str(knownPrefix + shards[n:n+1]), ":from": str(cursor + "!"), ":until": str(until)}})
+				ExpressionAttributeValues: item{":part": dynamo.Text(knownPrefix + shards[n:n+1]), ":from": dynamo.Text(cursor + "!"), ":until": dynamo.Text(until)}})
 			if err != nil {
-				return failure(err)
+				return err
 			}
 			pages[n], more[n] = out.Items, len(out.LastEvaluatedKey) > 0
 			return nil
@@ -121,16 +122,16 @@ func (s *Store) KnownAccounts(ctx context.Context, before time.Time, limit int, 
 		return nil, "", err
 	}
 	all := slices.Concat(pages...)
-	slices.SortFunc(all, func(a, b item) int { return strings.Compare(getStr(a, attrID), getStr(b, attrID)) })
+	slices.SortFunc(all, func(a, b item) int { return strings.Compare(dynamo.GetText(a, attrID), dynamo.GetText(b, attrID)) })
 	if len(all) > limit || slices.Contains(more, true) {
 		all = all[:min(len(all), limit)]
-		next = getStr(all[len(all)-1], attrID)
+		next = dynamo.GetText(all[len(all)-1], attrID)
 	}
 	var known []Known
 	for _, it := range all {
-		stamp, id, ok := strings.Cut(getStr(it, attrID), "#")
+		stamp, id, ok := strings.Cut(dynamo.GetText(it, attrID), "#")
 		last, perr := time.Parse(knownTime, stamp)
-		if ok && perr == nil && !s.expired(it) {
+		if ok && perr == nil && !s.table.Expired(it) {
 			known = append(known, Known{ID: id, LastSucceeded: last})
 		}
 	}

@@ -2,14 +2,12 @@ package eventstore
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -206,9 +204,9 @@ func (m *merge) fill(ctx context.Context) error {
 func (s *Store) readOn(ctx context.Context, st *stream, f filter) (int, error) {
 	in := s.query(st.partition, st.lo, st.hi, f)
 	in.Limit = aws.Int32(int32(st.batch))
-	out, err := s.client.Query(ctx, in)
+	out, err := s.table.Query(ctx, in)
 	if err != nil {
-		return 0, failure(err)
+		return 0, err
 	}
 	for _, it := range out.Items {
 		e, err := decodeRow(it)
@@ -217,7 +215,7 @@ func (s *Store) readOn(ctx context.Context, st *stream, f filter) (int, error) {
 		}
 		st.events = append(st.events, e)
 	}
-	if last := getStr(out.LastEvaluatedKey, attrID); last != "" && last > st.lo {
+	if last := dynamo.GetText(out.LastEvaluatedKey, attrID); last != "" && last > st.lo {
 		st.hi = last
 	} else {
 		st.done = true
@@ -233,13 +231,13 @@ func (s *Store) whole(ctx context.Context, rows []hotsync.Event) ([]hotsync.Even
 	for i, e := range rows {
 		keys[i] = eventKey(e.ID)
 	}
-	items, err := s.batchGet(ctx, keys)
+	items, err := s.table.GetAll(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 	found := make(map[string]hotsync.Event, len(items))
 	for _, it := range items {
-		if s.expired(it) {
+		if s.table.Expired(it) {
 			continue
 		}
 		e, err := decodeWhole(it)
@@ -255,28 +253,4 @@ func (s *Store) whole(ctx context.Context, rows []hotsync.Event) ([]hotsync.Even
 		}
 	}
 	return out, nil
-}
-
-// batchGet reads items in any order. DynamoDB answers at most 100 keys and 16 MB
-// a call and hands back the keys it left out.
-func (s *Store) batchGet(ctx context.Context, keys []item) (items []item, err error) {
-	for tries := 0; len(keys) > 0; {
-		now := keys[:min(len(keys), 100)]
-		keys = keys[len(now):]
-		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{s.table: {Keys: now}}})
-		if err != nil {
-			return nil, failure(err)
-		}
-		items = append(items, out.Responses[s.table]...)
-		left := out.UnprocessedKeys[s.table].Keys
-		if len(left) == len(now) {
-			tries++
-			err = pause(ctx, tries)
-			if err != nil {
-				return nil, err
-			}
-		}
-		keys = append(slices.Clip(keys), left...)
-	}
-	return items, nil
 }

@@ -455,12 +455,12 @@ func TestSearchWithoutItsKey(t *testing.T) {
 
 	b := open(t)
 	b.put(t, wholeEvent())
-	keyless := eventstore.New(b.client, eventstore.Config{Table: b.table, Now: b.clock.now})
+	keyless := eventstore.New(b.at(b.table), eventstore.Config{Now: b.clock.now})
 	page, err := keyless.Search(t.Context(), eventstore.Query{Q: "ada@example.com"})
 	if err != nil || len(page.Events) > 0 {
 		t.Errorf("without a key: %d events, error %v; want none", len(page.Events), err)
 	}
-	failing := eventstore.New(b.client, eventstore.Config{Table: b.table, Now: b.clock.now, SearchKey: func(context.Context) ([]byte, error) {
+	failing := eventstore.New(b.at(b.table), eventstore.Config{Now: b.clock.now, SearchKey: func(context.Context) ([]byte, error) {
 		return nil, hotsync.Errorf(hotsync.CodeSecretMissing, "The search key is missing.")
 	}})
 	_, err = failing.Search(t.Context(), eventstore.Query{Q: "ada@example.com"})

@@ -2,15 +2,14 @@ package eventstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -47,37 +46,34 @@ func (t *TurnTaken) Error() string { return "the other lane syncs the account" }
 func (s *Store) TakeTurn(ctx context.Context, id string, lane Lane, until time.Time) (_ AccountState, err error) {
 	defer hotsync.In(&err, "eventstore.TakeTurn(%q)", id)
 	now := s.now()
-	out, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &s.table, Key: accountItemKey(id),
+	it, err := s.table.Update(ctx, &dynamodb.UpdateItemInput{Key: accountItemKey(id),
 		UpdateExpression:    aws.String("SET turnLane = :lane, turnUntil = :until, expiresAt = if_not_exists(expiresAt, :stub) ADD revision :one"),
 		ConditionExpression: aws.String("attribute_not_exists(turnUntil) OR turnUntil <= :now OR turnLane = :lane"),
 		ReturnValues:        types.ReturnValueAllNew,
-		ExpressionAttributeValues: item{":lane": str(string(lane)), ":until": num(until.UnixMilli()), ":now": num(now.UnixMilli()),
-			":one": num(1), ":stub": num(until.Add(time.Hour).Unix())}})
-	var refused *types.ConditionalCheckFailedException
-	switch {
-	case errors.As(err, &refused):
+		ExpressionAttributeValues: item{":lane": dynamo.Text(string(lane)), ":until": dynamo.Time(until), ":now": dynamo.Time(now),
+			":one": dynamo.Number(1), ":stub": dynamo.Number(until.Add(time.Hour).Unix())}})
+	if errors.Is(err, dynamo.ErrRefused) {
 		return AccountState{}, s.turnTaken(ctx, id, now)
-	case err != nil:
-		return AccountState{}, failure(err)
+	}
+	if err != nil {
+		return AccountState{}, err
 	}
 	state := AccountState{AccountID: id}
-	if raw := getStr(out.Attributes, attrState); raw != "" && !s.expired(out.Attributes) {
-		err = json.Unmarshal([]byte(raw), &state)
-		if err != nil {
-			return AccountState{}, fmt.Errorf("decode: %w", err)
-		}
+	revision := int(dynamo.GetNumber(it, dynamo.Revision))
+	if !s.table.Expired(it) {
+		_, err = dynamo.Decode(it, &state)
 	}
-	state.Revision = int(getNum(out.Attributes, attrRevision))
-	return state, nil
+	state.Revision = revision
+	return state, err
 }
 
 // turnTaken says how long the turn of the other lane can last.
 func (s *Store) turnTaken(ctx context.Context, id string, now time.Time) error {
-	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: accountItemKey(id), ConsistentRead: aws.Bool(true)})
+	it, err := s.table.Get(ctx, accountItemKey(id))
 	if err != nil {
-		return failure(err)
+		return err
 	}
-	until := time.UnixMilli(getNum(out.Item, attrTurnUntil))
+	until := dynamo.GetTime(it, attrTurnUntil)
 	if until.Before(now) { // it has just ended
 		until = now
 	}
@@ -88,13 +84,12 @@ func (s *Store) turnTaken(ctx context.Context, id string, now time.Time) error {
 // unless it has passed on. A sync that saves no state calls it.
 func (s *Store) EndTurn(ctx context.Context, state AccountState, lane Lane) (err error) {
 	defer hotsync.In(&err, "eventstore.EndTurn(%q)", state.AccountID)
-	_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &s.table, Key: accountItemKey(state.AccountID),
+	_, err = s.table.Update(ctx, &dynamodb.UpdateItemInput{Key: accountItemKey(state.AccountID),
 		UpdateExpression:          aws.String("REMOVE turnLane, turnUntil"),
 		ConditionExpression:       aws.String("turnLane = :lane AND revision = :mine"),
-		ExpressionAttributeValues: item{":lane": str(string(lane)), ":mine": num(int64(state.Revision))}})
-	var refused *types.ConditionalCheckFailedException
-	if errors.As(err, &refused) {
+		ExpressionAttributeValues: item{":lane": dynamo.Text(string(lane)), ":mine": dynamo.Number(state.Revision)}})
+	if errors.Is(err, dynamo.ErrRefused) {
 		return nil
 	}
-	return failure(err)
+	return err
 }

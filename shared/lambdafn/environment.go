@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,7 +30,10 @@ func (r *Environment) Err() error {
 }
 
 func (r *Environment) problem(format string, args ...any) {
-	r.problems = append(r.problems, fmt.Sprintf(format, args...))
+	p := fmt.Sprintf(format, args...)
+	if !slices.Contains(r.problems, p) { // several parts may be over one table
+		r.problems = append(r.problems, p)
+	}
 }
 
 // Getenv gives a variable as it is.

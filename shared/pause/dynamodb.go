@@ -3,108 +3,80 @@ package pause
 import (
 	"context"
 	"errors"
-	"strconv"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
-// Client is what the store needs of *dynamodb.Client.
-type Client interface {
-	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-}
-
-// Table keeps the pause of an upstream as an item of the events table.
+// Table keeps the pause of an upstream as an item of the events table: of pk "pause"
+// and the upstream's ID as sk.
 type Table struct {
-	Client   Client
-	Name     string
+	Table    dynamo.Table
 	Upstream string // its ID
 }
 
-// Attributes of the item; times are in milliseconds since 1970, 0 for none.
+// Attributes of the item; an absent time is 0.
 const (
+	partition = "pause"
+
 	attrUntil  = "until"
 	attrProbe  = "probeUntil"
+	attrSince  = "since"
 	attrStep   = "step"
 	attrReason = "reason"
 )
 
-func (t Table) key() map[string]types.AttributeValue {
-	return map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: "pause#" + t.Upstream},
-		"sk": &types.AttributeValueMemberS{Value: "pause"},
-	}
-}
-
 // Load implements Store.
 func (t Table) Load(ctx context.Context) (_ State, err error) {
 	defer hotsync.In(&err, "pause.Load")
-	out, err := t.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.Name, Key: t.key(), ConsistentRead: aws.Bool(true)})
+	it, err := t.Table.Get(ctx, dynamo.Key(partition, t.Upstream))
 	if err != nil {
-		return State{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "The pause could not be read.").Because(err)
+		return State{}, err
 	}
-	p := State{Until: getTime(out.Item, attrUntil), ProbeUntil: getTime(out.Item, attrProbe), Step: int(getNumber(out.Item, attrStep))}
-	if reason, ok := out.Item[attrReason].(*types.AttributeValueMemberS); ok {
-		p.Reason = hotsync.Code(reason.Value)
-	}
-	return p, nil
+	return decode(it), nil
 }
 
 // Replace implements Store.
 func (t Table) Replace(ctx context.Context, old, next State) (_ bool, err error) {
 	defer hotsync.In(&err, "pause.Replace")
-	item := t.key()
-	item[attrUntil], item[attrProbe], item[attrStep] = number(millis(next.Until)), number(millis(next.ProbeUntil)), number(int64(next.Step))
-	item[attrReason] = &types.AttributeValueMemberS{Value: string(next.Reason)}
-	condition := "#until = :until AND #probe = :probe"
+	it := dynamo.Key(partition, t.Upstream)
+	it[attrUntil], it[attrProbe], it[attrSince] = dynamo.Time(next.Until), dynamo.Time(next.ProbeUntil), dynamo.Time(next.Since)
+	it[attrStep], it[attrReason] = dynamo.Number(next.Step), dynamo.Text(string(next.Reason))
+	when := dynamo.Condition{Expression: "#until = :until AND #probe = :probe",
+		Names:  map[string]string{"#until": attrUntil, "#probe": attrProbe},
+		Values: dynamo.Item{":until": dynamo.Time(old.Until), ":probe": dynamo.Time(old.ProbeUntil)}}
 	if old.Until.IsZero() {
-		condition = "attribute_not_exists(pk) OR (" + condition + ")"
+		when.Expression = "attribute_not_exists(pk) OR (" + when.Expression + ")"
 	}
-	_, err = t.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.Name, Item: item, ConditionExpression: &condition,
-		ExpressionAttributeNames:  map[string]string{"#until": attrUntil, "#probe": attrProbe},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":until": number(millis(old.Until)), ":probe": number(millis(old.ProbeUntil))}})
-	var lost *types.ConditionalCheckFailedException
-	switch {
-	case errors.As(err, &lost):
+	err = t.Table.Replace(ctx, it, when)
+	if errors.Is(err, dynamo.ErrRefused) {
 		return false, nil
-	case err != nil:
-		return false, hotsync.Errorf(hotsync.CodeStoreUnavailable, "The pause could not be written.").Because(err)
 	}
-	return true, nil
+	return err == nil, err
 }
 
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
+// All gives the pauses of all upstreams by their ID, in one read.
+func All(ctx context.Context, table dynamo.Table) (_ map[string]State, err error) {
+	defer hotsync.In(&err, "pause.All")
+	found := map[string]State{}
+	for it, err := range table.Items(ctx, &dynamodb.QueryInput{ConsistentRead: aws.Bool(true),
+		KeyConditionExpression:    aws.String("pk = :pk"),
+		ExpressionAttributeValues: dynamo.Item{":pk": dynamo.Text(partition)}}) {
+		if err != nil {
+			return nil, err
+		}
+		if s := decode(it); !s.Until.IsZero() {
+			found[dynamo.GetText(it, dynamo.SK)] = s
+		}
 	}
-	return t.UnixMilli()
+	return found, nil
 }
 
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-func getNumber(item map[string]types.AttributeValue, name string) int64 {
-	n, ok := item[name].(*types.AttributeValueMemberN)
-	if !ok {
-		return 0
-	}
-	v, err := strconv.ParseInt(n.Value, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return v
-}
-
-func getTime(item map[string]types.AttributeValue, name string) time.Time {
-	ms := getNumber(item, name)
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
+func decode(it dynamo.Item) State {
+	return State{Until: dynamo.GetTime(it, attrUntil), ProbeUntil: dynamo.GetTime(it, attrProbe),
+		Since: dynamo.GetTime(it, attrSince), Step: int(dynamo.GetNumber(it, attrStep)),
+		Reason: hotsync.Code(dynamo.GetText(it, attrReason))}
 }

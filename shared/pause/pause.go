@@ -43,6 +43,7 @@ const (
 // State is the state shared by all processes. The zero value is no pause.
 type State struct {
 	Until      time.Time // no call before
+	Since      time.Time // when it began
 	Step       int       // probes that failed so far
 	ProbeUntil time.Time // a process probes until then
 	Reason     hotsync.Code

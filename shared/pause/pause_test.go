@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,30 +12,8 @@ import (
 	"hotsync/shared/pause"
 )
 
-// memory is a Store for virtual time, where sockets cannot be used.
-type memory struct {
-	mu    sync.Mutex
-	pause pause.State
-}
-
-func (m *memory) Load(context.Context) (pause.State, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.pause, nil
-}
-
-func (m *memory) Replace(_ context.Context, old, next pause.State) (bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.pause.Until.Equal(old.Until) || !m.pause.ProbeUntil.Equal(old.ProbeUntil) {
-		return false, nil
-	}
-	m.pause = next
-	return true, nil
-}
-
 func two() (a, b *pause.Gate) {
-	store, log := &memory{}, slog.New(slog.DiscardHandler)
+	store, log := &pause.Memory{}, slog.New(slog.DiscardHandler)
 	return pause.New(pause.Zuora, store, time.Now, log), pause.New(pause.Zuora, store, time.Now, log)
 }
 

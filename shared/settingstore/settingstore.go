@@ -9,7 +9,6 @@ package settingstore
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,9 +19,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -41,26 +39,19 @@ const (
 // maxSize keeps the settings well within an item's 400 KB.
 const maxSize = 300 << 10
 
-// Client is what the store needs of *dynamodb.Client.
-type Client interface {
-	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
-}
-
 // Store is the settings store. It is safe for concurrent use.
 type Store struct {
-	client Client
-	table  string
-	now    func() time.Time
+	table dynamo.Table
+	now   func() time.Time
 }
 
-// New makes the store over an existing table. A nil now is time.Now.
-func New(client Client, table string, now func() time.Time) *Store {
+// New makes the store over an existing table, where nothing expires. A nil now is
+// time.Now.
+func New(table dynamo.Table, now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
 	}
-	return &Store{client: client, table: table, now: now}
+	return &Store{table: table, now: now}
 }
 
 const (
@@ -68,41 +59,16 @@ const (
 	current   = "current"
 	archived  = "v#"
 
-	attrPK       = "pk"
-	attrSK       = "sk"
 	attrVersion  = "version"
 	attrSettings = "settings"
 	attrAt       = "updatedAt"
 	attrBy       = "updatedBy"
-	attrWriter   = "writer"
 )
 
-type item = map[string]types.AttributeValue
-
-func str(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
-
-func num(n int) types.AttributeValue { return &types.AttributeValueMemberN{Value: strconv.Itoa(n)} }
-
-func getStr(it item, name string) string {
-	v, ok := it[name].(*types.AttributeValueMemberS)
-	if !ok {
-		return ""
-	}
-	return v.Value
-}
+type item = dynamo.Item
 
 // version is 0 for an item that is absent or that somebody damaged.
-func version(it item) int {
-	v, ok := it[attrVersion].(*types.AttributeValueMemberN)
-	if !ok {
-		return 0
-	}
-	n, err := strconv.Atoi(v.Value)
-	if err != nil {
-		return 0
-	}
-	return n
-}
+func version(it item) int { return int(dynamo.GetNumber(it, attrVersion)) }
 
 func archiveKey(version int) string { return fmt.Sprintf("%s%010d", archived, version) }
 
@@ -195,8 +161,10 @@ func (s *Store) replace(ctx context.Context, before item, settings hotsync.Setti
 	if len(raw) > maxSize {
 		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "The settings are too large: %d KB of at most %d.", len(raw)>>10, maxSize>>10)
 	}
-	err = s.put(ctx, item{attrPK: str(partition), attrSK: str(current), attrVersion: num(settings.Version), attrSettings: str(string(raw)),
-		attrAt: str(settings.UpdatedAt.Format(time.RFC3339Nano)), attrBy: str(by), attrWriter: str(rand.Text())}, version(before))
+	it := dynamo.Key(partition, current)
+	it[attrVersion], it[attrSettings], it[attrBy] = dynamo.Number(settings.Version), dynamo.Text(string(raw)), dynamo.Text(by)
+	it[attrAt] = dynamo.Text(settings.UpdatedAt.Format(time.RFC3339Nano))
+	err = s.put(ctx, it, version(before))
 	if err != nil {
 		return hotsync.Settings{}, err
 	}
@@ -206,41 +174,27 @@ func (s *Store) replace(ctx context.Context, before item, settings hotsync.Setti
 // put writes the item in force over a version; 0 is one that is absent or has
 // no version.
 func (s *Store) put(ctx context.Context, it item, over int) error {
-	in := &dynamodb.PutItemInput{TableName: &s.table, Item: it}
+	when := dynamo.Condition{Expression: "version = :over", Values: item{":over": dynamo.Number(over)}}
 	if over == 0 {
-		in.ConditionExpression = aws.String("attribute_not_exists(pk) OR NOT attribute_type(version, :number)")
-		in.ExpressionAttributeValues = item{":number": str("N")}
-	} else {
-		in.ConditionExpression = aws.String("version = :over")
-		in.ExpressionAttributeValues = item{":over": num(over)}
+		when = dynamo.Condition{Expression: "attribute_not_exists(pk) OR NOT attribute_type(version, :number)",
+			Values: item{":number": dynamo.Text("N")}}
 	}
-	_, err := s.client.PutItem(ctx, in)
-	var refused *types.ConditionalCheckFailedException
-	if !errors.As(err, &refused) {
-		return failure(err)
-	}
-	// Refused by our own first copy, when its answer was lost and the SDK sent it
-	// again? The writer's mark tells.
-	there, err := s.get(ctx, current)
-	if err != nil {
-		return err
-	}
-	if getStr(there, attrWriter) != getStr(it, attrWriter) {
+	err := s.table.Replace(ctx, it, when)
+	if errors.Is(err, dynamo.ErrRefused) {
 		return ErrConflict
 	}
-	return nil
+	return err
 }
 
 // archive copies the item in force to its own version. It may be there already.
 func (s *Store) archive(ctx context.Context, it item) error {
 	it = maps.Clone(it)
-	it[attrSK] = str(archiveKey(version(it)))
-	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: it, ConditionExpression: aws.String("attribute_not_exists(pk)")})
-	var there *types.ConditionalCheckFailedException
-	if errors.As(err, &there) {
+	it[dynamo.SK] = dynamo.Text(archiveKey(version(it)))
+	err := s.table.Replace(ctx, it, dynamo.Absent())
+	if errors.Is(err, dynamo.ErrRefused) {
 		return nil
 	}
-	return failure(err)
+	return err
 }
 
 func (s *Store) newestArchived(ctx context.Context) (int, error) {
@@ -254,7 +208,7 @@ func (s *Store) newestArchived(ctx context.Context) (int, error) {
 // archivedVersion is the version by the key, which holds also for an item whose
 // version is damaged.
 func archivedVersion(it item) int {
-	n, err := strconv.Atoi(strings.TrimPrefix(getStr(it, attrSK), archived))
+	n, err := strconv.Atoi(strings.TrimPrefix(dynamo.GetText(it, dynamo.SK), archived))
 	if err != nil {
 		return 0
 	}
@@ -263,11 +217,12 @@ func archivedVersion(it item) int {
 
 // archivedBelow reads archived items with a key up to that one, newest first.
 func (s *Store) archivedBelow(ctx context.Context, upTo string, limit int) ([]item, error) {
-	out, err := s.client.Query(ctx, &dynamodb.QueryInput{TableName: &s.table, ConsistentRead: aws.Bool(true),
-		KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :first AND :last"), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(limit)),
-		ExpressionAttributeValues: item{":pk": str(partition), ":first": str(archiveKey(0)), ":last": str(upTo)}})
+	out, err := s.table.Query(ctx, &dynamodb.QueryInput{ConsistentRead: aws.Bool(true),
+		KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
+		ScanIndexForward:       aws.Bool(false), Limit: aws.Int32(int32(limit)),
+		ExpressionAttributeValues: item{":pk": dynamo.Text(partition), ":first": dynamo.Text(archiveKey(0)), ":last": dynamo.Text(upTo)}})
 	if err != nil {
-		return nil, failure(err)
+		return nil, err
 	}
 	return out.Items, nil
 }
@@ -340,12 +295,12 @@ func (s *Store) History(ctx context.Context, limit int, cursor string) (_ []Entr
 }
 
 func entry(it item) Entry {
-	e := Entry{Version: version(it), By: getStr(it, attrBy)}
-	if strings.HasPrefix(getStr(it, attrSK), archived) {
+	e := Entry{Version: version(it), By: dynamo.GetText(it, attrBy)}
+	if strings.HasPrefix(dynamo.GetText(it, dynamo.SK), archived) {
 		e.Version = archivedVersion(it)
 	}
 	e.Settings, e.Err = decode(it)
-	at, err := time.Parse(time.RFC3339Nano, getStr(it, attrAt))
+	at, err := time.Parse(time.RFC3339Nano, dynamo.GetText(it, attrAt))
 	if err == nil {
 		e.At = at
 	}
@@ -356,7 +311,7 @@ func entry(it item) Entry {
 // has its default.
 func decode(it item) (hotsync.Settings, error) {
 	settings := hotsync.DefaultSettings()
-	err := json.Unmarshal([]byte(getStr(it, attrSettings)), &settings)
+	err := json.Unmarshal([]byte(dynamo.GetText(it, attrSettings)), &settings)
 	if err != nil {
 		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "Version %d of the settings cannot be read: it is damaged.", version(it)).Because(err)
 	}
@@ -381,25 +336,5 @@ func valid(settings hotsync.Settings) error {
 }
 
 func (s *Store) get(ctx context.Context, sk string) (item, error) {
-	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: item{attrPK: str(partition), attrSK: str(sk)}, ConsistentRead: aws.Bool(true)})
-	if err != nil {
-		return nil, failure(err)
-	}
-	return out.Item, nil
-}
-
-// failure gives an error of the SDK its code. What DynamoDB calls invalid is a
-// mistake in this package, not an outage.
-func failure(err error) error {
-	var api smithy.APIError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.As(err, &api) && api.ErrorCode() == "ValidationException":
-		return hotsync.Errorf(hotsync.CodeInternal, "Internal error.").Because(err)
-	default:
-		return hotsync.Errorf(hotsync.CodeStoreUnavailable, "DynamoDB did not answer.").Because(err)
-	}
+	return s.table.Get(ctx, dynamo.Key(partition, sk))
 }

@@ -2,7 +2,6 @@ package settingstore_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/local/stack/engines/enginetest"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/settingstore"
 )
@@ -29,8 +28,7 @@ var start = time.Date(2026, 11, 15, 12, 0, 0, 0, time.UTC)
 // with every look at it.
 type bundle struct {
 	*settingstore.Store
-	client *dynamodb.Client
-	table  string
+	table  dynamo.Table
 	answer func(*http.Request, *http.Response) (*http.Response, error)
 }
 
@@ -44,23 +42,10 @@ func (b *bundle) Do(r *http.Request) (*http.Response, error) {
 
 func open(t *testing.T) *bundle {
 	t.Helper()
-	e := enginetest.Start(t)
-	b := &bundle{table: "settings-" + strings.ToLower(rand.Text())}
-	b.client = e.DynamoDB(func(o *dynamodb.Options) { o.HTTPClient = b })
-	_, err := b.client.CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: &b.table, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: "S"}, {AttributeName: aws.String("sk"), AttributeType: "S"}},
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: "HASH"}, {AttributeName: aws.String("sk"), KeyType: "RANGE"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = dynamodb.NewTableExistsWaiter(b.client, func(o *dynamodb.TableExistsWaiterOptions) {
-		o.MinDelay, o.MaxDelay = 5*time.Millisecond, 100*time.Millisecond
-	}).Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &b.table}, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := &bundle{}
+	b.table = enginetest.Table(t, func(o *dynamodb.Options) { o.HTTPClient = b })
 	var hours atomic.Int64
-	b.Store = settingstore.New(b.client, b.table, func() time.Time { return start.Add(time.Duration(hours.Add(1)) * time.Hour) })
+	b.Store = settingstore.New(b.table, func() time.Time { return start.Add(time.Duration(hours.Add(1)) * time.Hour) })
 	return b
 }
 
@@ -68,7 +53,7 @@ func open(t *testing.T) *bundle {
 func (b *bundle) spoil(t *testing.T, attributes map[string]types.AttributeValue) {
 	t.Helper()
 	attributes["pk"], attributes["sk"] = &types.AttributeValueMemberS{Value: "settings"}, &types.AttributeValueMemberS{Value: "current"}
-	_, err := b.client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &b.table, Item: attributes})
+	_, err := b.table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &b.table.Name, Item: attributes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +393,7 @@ func TestOutage(t *testing.T) {
 	t.Parallel()
 
 	b := open(t)
-	down := settingstore.New(b.client, "there-is-no-such-table", time.Now)
+	down := settingstore.New(dynamo.Table{Client: b.table.Client, Name: "there-is-no-such-table"}, time.Now)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, call := range map[string]func(context.Context, *settingstore.Store) error{

@@ -22,6 +22,7 @@ import (
 	"hotsync/local/stack/engines"
 	"hotsync/local/stack/lambdahost"
 	"hotsync/local/stack/template"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/frontdoor"
 	"hotsync/shared/lambdafn"
@@ -188,9 +189,9 @@ func (s *system) handler(ctx context.Context, token string) (func() error, error
 	db, log := dynamodb.NewFromConfig(cfg), telemetry.NewLogger(io.Discard, "info")
 	h := frontdoor.New(frontdoor.Config{
 		Tokens:    oidc.New(oidc.Config{}),
-		Settings:  settingstore.NewCached(settingstore.New(db, tables["SettingsTable"], time.Now), log),
+		Settings:  settingstore.NewCached(settingstore.New(dynamo.Table{Client: db, Name: tables["SettingsTable"]}, time.Now), log),
 		Queue:     syncqueue.New(sqs.NewFromConfig(cfg), queue.URL),
-		Events:    eventstore.New(db, eventstore.Config{Table: tables["EventsTable"], Retention: 24 * time.Hour, Now: time.Now}),
+		Events:    eventstore.New(dynamo.Table{Client: db, Name: tables["EventsTable"]}, eventstore.Config{Retention: 24 * time.Hour, Now: time.Now}),
 		SearchKey: func(context.Context) []byte { return []byte("search key of the benchmark") },
 		Random:    rand.Read,
 		Now:       time.Now,

@@ -25,6 +25,7 @@ import (
 
 	"hotsync/shared/callout"
 	"hotsync/shared/cataloguestore"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/lambdafn"
@@ -121,19 +122,24 @@ func (p *Parts) searchKey(ctx context.Context) ([]byte, error) {
 	return []byte(text), err
 }
 
-// dynamoDB gives the client.
-func (p *Parts) dynamoDB() *dynamodb.Client { return dynamodb.NewFromConfig(p.aws) }
+// Table gives the table whose name is in that variable.
+func (p *Parts) Table(variable, what string) dynamo.Table {
+	return dynamo.Table{Client: dynamodb.NewFromConfig(p.aws), Name: p.Env.Text(variable, what)}
+}
+
+// events gives the events table.
+func (p *Parts) events() dynamo.Table { return p.Table("EVENTS_TABLE", "the name of the events table") }
 
 // Events gives the event store.
 func (p *Parts) Events() *eventstore.Store {
 	days := p.Env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
-	return eventstore.New(p.dynamoDB(), eventstore.Config{Table: p.Env.Text("EVENTS_TABLE", "the name of the events table"),
-		Retention: time.Duration(days) * 24 * time.Hour, SearchKey: p.searchKey, Now: time.Now})
+	return eventstore.New(p.events(), eventstore.Config{Retention: time.Duration(days) * 24 * time.Hour,
+		SearchKey: p.searchKey, Now: time.Now})
 }
 
 // SettingStore gives the settings with their history.
 func (p *Parts) SettingStore() *settingstore.Store {
-	return settingstore.New(p.dynamoDB(), p.Env.Text("SETTINGS_TABLE", "the name of the settings table"), time.Now)
+	return settingstore.New(p.Table("SETTINGS_TABLE", "the name of the settings table"), time.Now)
 }
 
 // Settings gives the settings in force, read at most every 30 seconds.
@@ -148,8 +154,7 @@ func (p *Parts) Queue(variable string) *syncqueue.Queue {
 
 // pause returns the pause of an upstream that all processes share.
 func (p *Parts) pause(of pause.Upstream) *pause.Gate {
-	table := pause.Table{Client: p.dynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE"), Upstream: of.ID}
-	return pause.New(of, table, time.Now, p.Log)
+	return pause.New(of, pause.Table{Table: p.events(), Upstream: of.ID}, time.Now, p.Log)
 }
 
 // Zuora gives the client of the Zuora tenant.
@@ -209,12 +214,12 @@ func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuor
 // table.
 func (p *Parts) CatalogueStore() *cataloguestore.Store {
 	_, tenant := p.Limio()
-	return cataloguestore.New(p.dynamoDB(), p.Env.Getenv("EVENTS_TABLE"), tenant)
+	return cataloguestore.New(p.events(), tenant)
 }
 
 // Ownership gives what is known of who sees what.
 func (p *Parts) Ownership() ownership.Table {
-	return ownership.Table{Client: p.dynamoDB(), Name: p.Env.Text("OWNERSHIP_TABLE", "the name of the ownership table")}
+	return ownership.Table{Table: p.Table("OWNERSHIP_TABLE", "the name of the ownership table")}
 }
 
 // CalloutSecret gives what callouts prove themselves with.
