@@ -1,11 +1,14 @@
-// Package pause is a pause that all sync processes keep together when Zuora
-// or Limio asks for one (429) or is down; each of the two has its own. While it lasts, no call is made and messages
-// wait in SQS without using up their attempts; when its time is over, one call
-// of one process probes whether Zuora answers again, and the pause ends by
-// itself.
+// Package pause is a pause that all sync processes keep together when Zuora or Limio
+// asks for one (429) or is down; each of the two has its own. While it lasts, no call
+// is made and messages wait in SQS without using up their tries; when its time is
+// over, one call of one process probes whether the upstream answers again, which
+// costs its sync no try either, and the pause ends by itself.
 //
-// It is the gate of the clients of both. The pause is one item in DynamoDB, written only
-// when something changes and read at most once a second by each process, so in
+// What an answer says of the upstream is decided by its code, not by its status: a
+// 408 of a gateway is an outage, a 500 about one account is an answer.
+//
+// It is the gate of the clients of both. The pause is one item in DynamoDB, written
+// only when something changes and read at most once a second by each process, so in
 // good times it costs one small read a second.
 package pause
 
@@ -13,7 +16,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
@@ -24,13 +26,17 @@ const (
 	// threshold is how many calls in a row must fail before all are paused: one
 	// lost connection is no outage.
 	threshold = 5
-	// An outage pause doubles from firstPause to longestPause; longestPause bounds
-	// how long after the end of an outage the first probe comes.
+	// An outage's pause doubles from firstPause to longestPause: so long after the end
+	// of an outage the first probe may come. Of one that lasts it grows on, to a part of
+	// its age and to patientPause at most: those who wait come back as often, and each
+	// time costs.
 	firstPause   = time.Second
 	longestPause = 8 * time.Second
-	// longestAsked bounds what a Retry-After can make everybody wait, so that a
-	// nonsensical header stops nothing for hours.
-	longestAsked = 10 * time.Minute
+	patientPause = 30 * time.Second
+	patientPart  = 40
+	// longestAsked bounds what a Retry-After can make everybody wait, as the clients do:
+	// so often is it probed whether a nonsensical header was meant.
+	longestAsked = time.Hour
 	// probeTime is how long one process may probe before another one may.
 	probeTime = 20 * time.Second
 	// rereadAfter is how old a process's knowledge of the pause may be.
@@ -166,14 +172,17 @@ func (b *Gate) Report(ctx context.Context, status int, retryAfter time.Duration,
 	e := hotsync.AsError(err)
 	probed := b.endProbe()
 	switch {
-	case e != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
+	case err != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
 		if probed { // it says nothing about the upstream: another call may probe
-			b.replace(ctx, State{Until: b.known.Until, Step: b.known.Step, Reason: b.known.Reason})
+			next := b.known
+			next.ProbeUntil = time.Time{}
+			b.replace(ctx, next)
 		}
 	case e != nil && e.Code == b.of.RateLimited:
-		b.pause(ctx, min(max(retryAfter, firstPause), longestAsked), b.nextStep(probed), e.Code)
-	case status == 0, status >= http.StatusInternalServerError:
-		b.failed(ctx, probed, e)
+		step := b.nextStep(probed)
+		b.pause(ctx, min(max(retryAfter, b.backoff(step)), longestAsked), step, e.Code)
+	case e != nil && e.Code == b.of.Unavailable, e == nil && status == 0:
+		b.failed(ctx, probed, min(retryAfter, longestAsked))
 	default:
 		b.failures = 0
 		if probed && b.replace(ctx, State{}) {
@@ -190,28 +199,42 @@ func (b *Gate) nextStep(probed bool) int {
 	return 0
 }
 
-func (b *Gate) failed(ctx context.Context, probed bool, e *hotsync.Error) {
+// failed counts an answer that says that the upstream is down; asked is how long it
+// asked to wait, mostly zero.
+func (b *Gate) failed(ctx context.Context, probed bool, asked time.Duration) {
 	b.failures++
-	if !probed && b.failures < threshold {
+	if !probed && asked == 0 && b.failures < threshold {
 		return
 	}
-	code := b.of.Unavailable
-	if e != nil {
-		code = e.Code
-	}
 	step := b.nextStep(probed)
-	b.pause(ctx, min(firstPause<<min(step, 8), longestPause), step, code)
+	b.pause(ctx, max(asked, b.backoff(step)), step, b.of.Unavailable)
+}
+
+// backoff is how long a pause lasts at least after so many probes that failed, whatever
+// time the upstream asked for: it did not mean it.
+func (b *Gate) backoff(step int) time.Duration {
+	longest := longestPause
+	if !b.known.Since.IsZero() {
+		longest = min(max(longest, b.now().Sub(b.known.Since)/patientPart), patientPause)
+	}
+	return min(firstPause<<min(step, 8), longest)
 }
 
 // pause begins or prolongs the pause, never shortens it.
 func (b *Gate) pause(ctx context.Context, d time.Duration, step int, code hotsync.Code) {
-	until := b.now().Add(d)
+	now := b.now()
+	until := now.Add(d)
 	b.failures = 0
 	if !until.After(b.known.Until) {
 		return
 	}
-	if b.replace(ctx, State{Until: until, Step: step, Reason: code}) {
-		b.log.WarnContext(ctx, "calls paused", "upstream", b.of.ID, "code", code, "ms", d.Milliseconds())
+	next := State{Until: until, Since: b.known.Since, Step: step, Reason: code}
+	if next.Since.IsZero() {
+		next.Since = now
+	}
+	if b.replace(ctx, next) {
+		b.log.WarnContext(ctx, "calls paused", "upstream", b.of.ID, "code", code, "ms", d.Milliseconds(),
+			"since_s", int(now.Sub(next.Since).Seconds()))
 	}
 }
 

@@ -193,8 +193,87 @@ func TestNonsensicalRetryAfterIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := two()
 		a.Report(t.Context(), 429, 1000*time.Hour, limited)
-		if wait := wantPaused(t, a, true); wait > 10*time.Minute {
-			t.Errorf("wait = %s, want at most 10m", wait)
+		if wait := wantPaused(t, a, true); wait > time.Hour {
+			t.Errorf("wait = %s, want at most an hour", wait)
+		}
+	})
+}
+
+// What an answer says is decided by its code: the status of a gateway is an outage, and
+// a 500 about one account is none.
+func TestAnswersAreToldByTheirCode(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name   string
+		status int
+		asked  time.Duration
+		err    error
+		over   bool // it ends a pause that it probes
+		opens  bool // one alone begins a pause
+	}{
+		{"408 of a gateway", 408, 0, down, false, false},
+		{"503", 503, 0, down, false, false},
+		{"503 that asks to wait", 503, time.Minute, down, false, true},
+		{"404 of a gateway", 404, 0, down, false, false},
+		{"no answer", 0, 0, down, false, false},
+		{"429", 429, 0, limited, false, true},
+		{"500 about the account", 500, 0, hotsync.Errorf(hotsync.CodeZuoraRefused, "no"), true, false},
+		{"404", 404, 0, hotsync.Errorf(hotsync.CodeZuoraNotFound, "no"), true, false},
+		{"200", 200, 0, nil, true, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				a, _ := two()
+				a.Report(t.Context(), tc.status, tc.asked, tc.err)
+				wantPaused(t, a, tc.opens)
+
+				b, _ := two()
+				b.Report(t.Context(), 429, time.Second, limited)
+				time.Sleep(2 * time.Second)
+				wantPaused(t, b, false) // the probe
+				b.Report(t.Context(), tc.status, tc.asked, tc.err)
+				wantPaused(t, b, !tc.over)
+			})
+		})
+	}
+}
+
+// A long outage is probed less often than a short one, and never less than twice a
+// minute: so soon is its end noticed.
+func TestLongOutageIsProbedWithPatience(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := two()
+		for range 5 {
+			a.Report(t.Context(), 503, 0, down)
+		}
+		begun := time.Now()
+		longest := func(until time.Duration) (longest time.Duration) {
+			for time.Since(begun) < until {
+				err := a.Allow(t.Context())
+				if err == nil {
+					a.Report(t.Context(), 503, 0, down)
+					continue
+				}
+				wait := hotsync.AsError(err).RetryAfter
+				longest = max(longest, wait)
+				time.Sleep(wait)
+			}
+			return longest
+		}
+		for _, tc := range []struct{ until, want time.Duration }{
+			{5 * time.Minute, 8 * time.Second}, {10 * time.Minute, 15 * time.Second}, {24 * time.Hour, 30 * time.Second},
+		} {
+			if got := longest(tc.until); got > tc.want || got < tc.want-2*time.Second {
+				t.Errorf("probed every %s after %s, want every %s", got, tc.until, tc.want)
+			}
+		}
+		if since := time.Since(a.Current(t.Context()).Since); since < 24*time.Hour-time.Minute {
+			t.Errorf("the pause says that it lasts for %s", since)
 		}
 	})
 }

@@ -102,8 +102,10 @@ type Config struct {
 	Ownership   ownership.Store
 	Settings    Settings
 	Queue       Queue
-	Tenant      string // Limio tenant: ids of created objects depend on it
-	MaxAttempts int    // tries of a sync before it fails: the queue's maxReceiveCount
+	Tenant      string        // Limio tenant: ids of created objects depend on it
+	MaxAttempts int           // tries of a sync before it fails: the queue's maxReceiveCount
+	MaxWait     time.Duration // for Zuora and Limio; DefaultMaxWait when zero
+	Pauses      Pauses
 	SearchKey   func(context.Context) []byte
 	Now         func() time.Time
 	Jitter      func() float64 // in [0,1)
@@ -137,6 +139,9 @@ func (s *Syncer) Handle(ctx context.Context, m syncqueue.Message) syncqueue.Outc
 		return rec.malformed(ctx, m)
 	}
 	rec.log = s.Log.With("event_id", m.Request.EventID, "trigger", m.Request.Trigger)
+	if after, ok := s.heldBack(ctx, m); ok {
+		return syncqueue.Again(after)
+	}
 	outcome, err := s.handle(ctx, rec, m)
 	if err != nil {
 		// The event could not be read or written: nothing is known to be recorded,
@@ -191,7 +196,7 @@ func (s *Syncer) handle(ctx context.Context, rec recorder, m syncqueue.Message) 
 	defer j.endTurn(ctx)
 	v, err := j.work(work)
 	if err != nil {
-		v = j.judge(err)
+		v = j.judge(ctx, err)
 	}
 	return j.conclude(ctx, v)
 }

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"context"
 	"time"
 
 	"hotsync/shared/billing"
@@ -47,41 +48,48 @@ func failed(e *hotsync.Error) verdict {
 	return verdict{status: hotsync.StatusFailed, reason: string(e.Code), problem: e.Problem(), cause: e}
 }
 
-// judge decides what a failure means: the sync waits without using up a try, is
-// tried again, or has failed.
-func (j *job) judge(err error) verdict {
+// judge decides what a failure means, by its kind: for an outage the sync waits without
+// using up a try, what is wrong with the account fails at once, and what may be a
+// process's own trouble is tried again.
+func (j *job) judge(ctx context.Context, err error) verdict {
 	e := hotsync.AsError(err)
 	v := verdict{status: hotsync.StatusRetrying, reason: hotsync.ReasonPaused, problem: e.Problem(), cause: e}
-	if waits(e) && j.Now().Sub(j.record.RequestedAt) < maxWait {
+	if waits(e) {
 		j.record.dropTry()
-	} else {
-		j.record.closeTry(e.Problem())
-		if !e.Code.Transient() || len(j.record.Attempts) >= j.MaxAttempts {
-			return failed(e)
+		if j.waitedTooLong(j.request) {
+			return failed(gaveUpWaiting(e))
 		}
-		v.reason = string(e.Code)
+		v.wait = j.wait(ctx, e)
+		return v
 	}
+	j.record.closeTry(e.Problem())
+	if !e.Code.Transient() || len(j.record.Attempts) >= j.MaxAttempts {
+		return failed(e)
+	}
+	v.reason = string(e.Code)
 	v.wait = j.backoff(max(1, len(j.record.Attempts)), e.RetryAfter)
 	return v
 }
 
-// waits tells the failures after which a sync waits without using up a try:
-// nothing was wrong with it, Zuora or Limio was down or asked to wait.
+// waits reports whether nothing was wrong with the sync: Zuora or Limio was down or
+// asked to wait.
 func waits(e *hotsync.Error) bool {
-	switch e.Code {
-	case hotsync.CodeZuoraPaused, hotsync.CodeZuoraRateLimited, hotsync.CodeZuoraUnavailable,
-		hotsync.CodeLimioPaused, hotsync.CodeLimioRateLimited, hotsync.CodeLimioUnavailable, hotsync.CodeOwnerBusy:
-		return true
-	case hotsync.CodeZuoraBusy: // a locked record is busy too, but names no time
-		return e.RetryAfter > 0
-	default:
-		return false
-	}
+	return e.Code.Kind() == hotsync.KindOutage || e.Code == hotsync.CodeOwnerBusy ||
+		e.Code == hotsync.CodeZuoraBusy && e.RetryAfter > 0 // a locked record is busy too, but names no time
 }
 
-// maxWait is how long a sync waits for Zuora or Limio without using up tries: above
-// the day in which Zuora's longest rate limit renews itself.
-const maxWait = 26 * time.Hour
+// gaveUpWaiting makes the failure of a sync that has waited for as long as it may. A
+// pause is no reason to fail: what it was made for is.
+func gaveUpWaiting(e *hotsync.Error) *hotsync.Error {
+	code := e.Code
+	switch code {
+	case hotsync.CodeZuoraPaused:
+		code = hotsync.CodeZuoraUnavailable
+	case hotsync.CodeLimioPaused:
+		code = hotsync.CodeLimioUnavailable
+	}
+	return hotsync.Errorf(code, "It waited for as long as it may (%s).", e.Message).Because(e)
+}
 
 // Backoff between the tries of one sync: full jitter up to base*2^n, at most
 // the cap, never below what the other side asked for.

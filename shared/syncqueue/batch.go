@@ -57,6 +57,9 @@ func Done() Outcome { return Outcome{} }
 // wait with it.
 func Again(after time.Duration) Outcome { return Outcome{again: true, after: after} }
 
+// Delay gives the time after which the message comes again; ok is false when it is done.
+func (o Outcome) Delay() (after time.Duration, ok bool) { return o.after, o.again }
+
 // HandleBatch runs a received batch: groups at the same time, the messages of a
 // group one after the other. After one that is to come again, the later ones of
 // its group are not run and are reported with it, or SQS would delete them and

@@ -60,13 +60,14 @@ type Parts struct {
 	secrets func() lambdafn.SecretManager
 	search  *lambdafn.Secret
 	limio   func() (*limio.Client, string)
+	pauses  map[pause.Upstream]*pause.Gate
 	reads   []func(context.Context) error // of secrets, at init
 }
 
 // New reads what every function needs.
 func New(ctx context.Context, getenv func(string) string, logs io.Writer) *Parts {
 	p := &Parts{Env: lambdafn.NewEnvironment(getenv), Log: telemetry.NewLogger(logs, getenv("LOG_LEVEL")),
-		Metrics: telemetry.NewMetrics(logs, getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now)}
+		Metrics: telemetry.NewMetrics(logs, getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), pauses: map[pause.Upstream]*pause.Gate{}}
 	slog.SetDefault(p.Log) // for what has no logger of its own: panics, and warnings of the queue
 	var err error
 	p.aws, err = AWS(ctx, awsAttempts, awsPerCall)
@@ -152,9 +153,13 @@ func (p *Parts) Queue(variable string) *syncqueue.Queue {
 	return syncqueue.New(sqs.NewFromConfig(p.aws), p.Env.Text(variable, "the address of the SQS queue"))
 }
 
-// pause returns the pause of an upstream that all processes share.
+// pause returns the pause of an upstream that all processes share, the same at each
+// call: what the client learns, the syncer goes by.
 func (p *Parts) pause(of pause.Upstream) *pause.Gate {
-	return pause.New(of, pause.Table{Table: p.events(), Upstream: of.ID}, time.Now, p.Log)
+	if p.pauses[of] == nil {
+		p.pauses[of] = pause.New(of, pause.Table{Table: p.events(), Upstream: of.ID}, time.Now, p.Log)
+	}
+	return p.pauses[of]
 }
 
 // Zuora gives the client of the Zuora tenant.
@@ -205,9 +210,27 @@ func (p *Parts) newLimio() (*limio.Client, string) {
 func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
 	l, tenant := p.Limio()
 	copies := p.CatalogueStore()
-	return syncer.New(syncer.Config{Zuora: z, Limio: l, Catalogue: cataloguestore.NewCached(l, copies, time.Now, p.Log),
-		Plans: cataloguestore.NewSeenPlans(copies, time.Now), Events: events, Ownership: p.Ownership(), Settings: settings, Queue: queue, Tenant: tenant,
-		MaxAttempts: p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000), SearchKey: p.SearchKey, Now: time.Now, Jitter: mathrand.Float64, Log: p.Log, Observe: p.Metrics.Sync})
+	copies := p.CatalogueStore()
+	return syncer.New(syncer.Config{
+		Zuora:     z,
+		Limio:     l,
+		Catalogue: cataloguestore.NewCached(l, copies, time.Now, p.Log),
+		Plans:     cataloguestore.NewSeenPlans(copies, time.Now),
+		Events:    events,
+		Ownership: p.Ownership(),
+		Settings:  settings,
+		Queue:     queue,
+		Tenant:    tenant,
+
+		MaxAttempts: p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000),
+		MaxWait:     time.Duration(p.Env.Number("MAX_WAIT_HOURS", 24, 1, 72)) * time.Hour,
+		Pauses:      syncer.Pauses{Zuora: p.pause(pause.Zuora), Limio: p.pause(pause.Limio)},
+		SearchKey:   p.SearchKey,
+		Now:         time.Now,
+		Jitter:      mathrand.Float64,
+		Log:         p.Log,
+		Observe:     p.Metrics.Sync,
+	})
 }
 
 // CatalogueStore gives what all processes keep of Limio's catalogue, in the events
