@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"hotsync/shared/eventstore"
 	"hotsync/shared/lambdafn/wiring"
 )
 
@@ -19,7 +20,8 @@ func run() int {
 	ctx := context.Background()
 	p := wiring.New(ctx, os.Getenv, os.Stdout)
 	queue := p.Queue("QUEUE_URL")
-	syncer := p.Syncer(p.Events(), queue, p.Zuora(), p.Settings())
+	tallies := &eventstore.Tallies{Store: p.Events()}
+	syncer := p.Syncer(tallies, queue, p.Zuora(), p.Settings())
 	err := p.Err()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -27,7 +29,12 @@ func run() int {
 	}
 	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 		defer p.Metrics.Flush()
-		return queue.HandleBatch(ctx, batch, syncer.Handle), nil
+		answer := queue.HandleBatch(ctx, batch, syncer.Handle)
+		err := tallies.Flush(ctx)
+		if err != nil {
+			p.Log.WarnContext(ctx, "events not counted", "error", err)
+		}
+		return answer, nil
 	})
 	return 0
 }

@@ -120,7 +120,7 @@ func (c *console) showAccount(w http.ResponseWriter, r *http.Request, m member, 
 		return err
 	}
 	for i, e := range found.Events {
-		e.ChangeCount, e.AttemptCount, e.FindingCount, e.AttentionCount = len(e.Changes), len(e.Attempts), len(e.Findings), hotsync.AttentionCount(e.Findings)
+		e = counted(e)
 		found.Events[i] = e
 		if page.Account.ID == "" {
 			page.Account.ID = e.Account.ID

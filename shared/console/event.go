@@ -147,7 +147,7 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 		g.Go(func() error {
 			found, err := c.Events.Get(ctx, id)
 			if err == nil {
-				found.ChangeCount, found.AttemptCount, found.FindingCount, found.AttentionCount = len(found.Changes), len(found.Attempts), len(found.Findings), hotsync.AttentionCount(found.Findings)
+				found = counted(found)
 				*into = &found
 			}
 			return ignoreGone(err)
@@ -216,8 +216,7 @@ func (c *console) laterSyncs(ctx context.Context, e hotsync.Event) (later, resol
 		if x.ID == e.ID {
 			continue
 		}
-		x.ChangeCount, x.AttemptCount = len(x.Changes), len(x.Attempts)
-		x.FindingCount, x.AttentionCount = len(x.Findings), hotsync.AttentionCount(x.Findings)
+		x = counted(x)
 		if later == nil {
 			later = &x
 		}
@@ -237,7 +236,7 @@ func (c *console) newest(ctx context.Context, f filter, full bool, other string)
 	for _, e := range page.Events {
 		if e.ID != other {
 			if full {
-				e.ChangeCount, e.AttemptCount, e.FindingCount, e.AttentionCount = len(e.Changes), len(e.Attempts), len(e.Findings), hotsync.AttentionCount(e.Findings)
+				e = counted(e)
 			}
 			return &e, nil
 		}

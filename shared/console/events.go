@@ -271,7 +271,7 @@ func (c *console) eventsNews(w http.ResponseWriter, r *http.Request, m member) e
 		if err != nil {
 			continue // expired, or for the next time
 		}
-		e.ChangeCount, e.AttemptCount, e.FindingCount, e.AttentionCount = len(e.Changes), len(e.Attempts), len(e.Findings), hotsync.AttentionCount(e.Findings)
+		e = counted(e)
 		row := rows([]hotsync.Event{e}, c.Now(), m)[0]
 		row.OOB = true
 		news.Rows = append(news.Rows, row)

@@ -52,7 +52,7 @@ func (m *memory) matching(q eventstore.Query) []hotsync.Event {
 		}
 		if (q.Account == "" || account(q.Account)) && (q.Subject == "" || e.Subject == q.Subject) &&
 			(len(q.Statuses) == 0 || slices.Contains(q.Statuses, e.Status)) && (q.Provider == "" || q.Provider == e.Provider) &&
-			(q.Trigger == "" || q.Trigger == e.Trigger) && !e.RequestedAt.Before(q.From) && (q.To.IsZero() || e.RequestedAt.Before(q.To)) &&
+			(q.Trigger == "" || q.Trigger == e.Trigger) && (q.Reason == "" || q.Reason == e.Reason) && !e.RequestedAt.Before(q.From) && (q.To.IsZero() || e.RequestedAt.Before(q.To)) &&
 			(q.Q == "" || e.ID == q.Q || account(q.Q) || e.Subject == q.Q || slices.Contains(m.terms[e.ID], q.Q)) {
 			e.ChangeCount, e.AttemptCount, e.FindingCount = len(e.Changes), len(e.Attempts), len(e.Findings)
 			e.AttentionCount = hotsync.AttentionCount(e.Findings)

@@ -246,7 +246,7 @@ func (f filter) toggled(s hotsync.Status) filter {
 // query is what the event store is asked for; a reason it does not know.
 func (f filter) query() eventstore.Query {
 	return eventstore.Query{Account: f.Account, Subject: f.Subject, Q: f.Text, Provider: f.Provider, Trigger: f.Trigger,
-		Statuses: f.Statuses, From: f.From, To: f.To}
+		Statuses: f.Statuses, Reason: f.Reason, From: f.From, To: f.To}
 }
 
 // parseFilterText reads a filter as Encode wrote it.

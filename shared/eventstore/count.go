@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -116,27 +117,89 @@ func slotKey(at time.Time) item {
 	return dynamo.Key("count#"+at.Format(time.DateOnly), at.Format("15:04"))
 }
 
-// Tally counts an event that has become final. Call it once; it counts what it
-// is given and refuses an event that is not final.
-func (s *Store) Tally(ctx context.Context, e hotsync.Event) (err error) {
-	defer hotsync.In(&err, "eventstore.Tally(%q)", e.ID)
-	if !e.Status.Final() {
-		return badRequest("Event %s is not final.", e.ID)
+// Tally counts an event that has become final. Call it once; it counts what it is given
+// and refuses an event that is not final.
+func (s *Store) Tally(ctx context.Context, e hotsync.Event) error {
+	return s.TallyAll(ctx, []hotsync.Event{e})
+}
+
+// TallyAll is Tally of several: one write for all that ended in the same SlotLength.
+func (s *Store) TallyAll(ctx context.Context, events []hotsync.Event) (err error) {
+	defer hotsync.In(&err, "eventstore.Tally")
+	type slot struct {
+		at     time.Time
+		counts map[string]int // by attribute
 	}
-	at := e.FinishedAt
-	if at.IsZero() {
-		at = s.now()
+	slots := map[string]*slot{}
+	for _, e := range events {
+		if !e.Status.Final() {
+			return badRequest("Event %s is not final.", e.ID)
+		}
+		at := e.FinishedAt
+		if at.IsZero() {
+			at = s.now()
+		}
+		id := at.UTC().Truncate(SlotLength).Format(time.RFC3339)
+		if slots[id] == nil {
+			slots[id] = &slot{at: at, counts: map[string]int{}}
+		}
+		slots[id].counts[outcomePrefix+string(e.Status)+"#"+e.Reason]++
+		if e.Status == hotsync.StatusSucceeded {
+			bound := latencyBound(at.Sub(e.RequestedAt)).Milliseconds()
+			slots[id].counts[latencyPrefix+strconv.FormatInt(bound, 10)]++
+		}
 	}
-	update := "SET expiresAt = :expires ADD #outcome :one"
-	names := map[string]string{"#outcome": outcomePrefix + string(e.Status) + "#" + e.Reason}
-	if e.Status == hotsync.StatusSucceeded {
-		update += ", #latency :one"
-		names["#latency"] = latencyPrefix + strconv.FormatInt(latencyBound(at.Sub(e.RequestedAt)).Milliseconds(), 10)
+	for _, id := range slices.Sorted(maps.Keys(slots)) {
+		err = s.add(ctx, slots[id].at, slots[id].counts)
+		if err != nil {
+			return err
+		}
 	}
-	_, err = s.table.Update(ctx, &dynamodb.UpdateItemInput{Key: slotKey(at), UpdateExpression: &update,
+	return nil
+}
+
+// add adds counts to the item of a slot.
+func (s *Store) add(ctx context.Context, at time.Time, counts map[string]int) error {
+	names, values := map[string]string{}, item{":expires": dynamo.Number(at.Add(s.retention).Unix())}
+	terms := make([]string, 0, len(counts))
+	for i, name := range slices.Sorted(maps.Keys(counts)) {
+		n := strconv.Itoa(i)
+		names["#c"+n], values[":c"+n] = name, dynamo.Number(counts[name])
+		terms = append(terms, "#c"+n+" :c"+n)
+	}
+	_, err := s.table.Update(ctx, &dynamodb.UpdateItemInput{Key: slotKey(at),
+		UpdateExpression:          aws.String("SET expiresAt = :expires ADD " + strings.Join(terms, ", ")),
 		ExpressionAttributeNames:  names,
-		ExpressionAttributeValues: item{":one": dynamo.Number(1), ":expires": dynamo.Number(at.Add(s.retention).Unix())}})
+		ExpressionAttributeValues: values})
 	return err
+}
+
+// Tallies collects what is to be counted, so that a batch is counted in one write. It
+// is a Store in all else, and safe for concurrent use.
+type Tallies struct {
+	*Store
+
+	mu     sync.Mutex
+	events []hotsync.Event
+}
+
+// Tally keeps events until Flush.
+func (t *Tallies) Tally(_ context.Context, e hotsync.Event) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events = append(t.events, hotsync.Event{ID: e.ID, Status: e.Status, Reason: e.Reason,
+		RequestedAt: e.RequestedAt, FinishedAt: e.FinishedAt}) // without what does not count
+	return nil
+}
+
+// Flush counts what was collected. It belongs at the end of an invocation: Lambda may
+// freeze the process then.
+func (t *Tallies) Flush(ctx context.Context) error {
+	t.mu.Lock()
+	events := t.events
+	t.events = nil
+	t.mu.Unlock()
+	return t.TallyAll(ctx, events)
 }
 
 // latencyBound is the bound of the range that holds d.
@@ -243,7 +306,7 @@ func (s *Store) CountMatching(ctx context.Context, q Query, limit int) (_ Total,
 			more = true
 			break
 		}
-		cut, err := s.countWindow(ctx, w, p.filter, limit, &found, &budget)
+		cut, err := s.countWindow(ctx, w, p, limit, &found, &budget)
 		if err != nil {
 			return Total{}, err
 		}
@@ -257,23 +320,23 @@ func (s *Store) CountMatching(ctx context.Context, q Query, limit int) (_ Total,
 const maxCountBatch = 1_000
 
 // countWindow adds up a window and reports whether it left something uncounted.
-func (s *Store) countWindow(ctx context.Context, w window, f filter, limit int, found, budget *atomic.Int64) (cut bool, err error) {
+func (s *Store) countWindow(ctx context.Context, w window, p plan, limit int, found, budget *atomic.Int64) (cut bool, err error) {
 	if overlapping(w.partitions) {
-		return s.countMerged(ctx, w, f, limit, found, budget)
+		return s.countMerged(ctx, w, p, limit, found, budget)
 	}
 	batch := min(limit+1, maxCountBatch)
-	if f.selective() {
+	if p.filter.selective() {
 		batch = maxCountBatch
 	}
 	var left atomic.Bool
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
-	for _, p := range w.partitions {
-		if p.id != "" && (p.id < w.lo || p.id >= w.hi) {
+	for _, part := range w.partitions {
+		if part.id != "" && (part.id < w.lo || part.id >= w.hi) {
 			continue
 		}
 		g.Go(func() error {
-			in := s.query(p, w.lo, w.hi, f)
+			in := s.query(part, w.lo, w.hi, p.filter)
 			in.Select = types.SelectCount
 			in.Limit = aws.Int32(int32(batch)) // or DynamoDB reads 1 MB to find that there are a hundred
 			for {
@@ -299,15 +362,17 @@ func (s *Store) countWindow(ctx context.Context, w window, f filter, limit int, 
 }
 
 // overlapping reports whether an event may be in two of the partitions: those
-// of one index have none in common.
+// of one index have none in common, and what is queued is found by its status alone.
 func overlapping(partitions []partition) bool {
-	return slices.ContainsFunc(partitions, func(p partition) bool { return p.index != partitions[0].index })
+	return slices.ContainsFunc(partitions, func(p partition) bool {
+		return p.queued || p.index != partitions[0].index && p.index != indexStatus
+	})
 }
 
 // countMerged counts where partitions overlap, which takes reading the ids.
-func (s *Store) countMerged(ctx context.Context, w window, f filter, limit int, found, budget *atomic.Int64) (cut bool, err error) {
+func (s *Store) countMerged(ctx context.Context, w window, p plan, limit int, found, budget *atomic.Int64) (cut bool, err error) {
 	left := int(budget.Load())
-	m := s.merge(w, f, maxBatch, &left)
+	m := s.merge(w, p, maxBatch, &left)
 	for found.Load() <= int64(limit) {
 		_, ok, err := m.next(ctx)
 		if err != nil {

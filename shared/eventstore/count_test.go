@@ -145,3 +145,40 @@ func TestLatencyQuantile(t *testing.T) {
 		})
 	}
 }
+
+// A batch is counted in one write, whatever ended in it.
+func TestTalliesOfABatchAreOneWrite(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	tallies := &eventstore.Tallies{Store: b.Store}
+	want := map[eventstore.Outcome]int{}
+	for i := range 10 {
+		e := eventAt(start)
+		e.Status, e.Reason, e.FinishedAt = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, start.Add(time.Second)
+		if i%3 == 0 {
+			e.Status, e.Reason = hotsync.StatusFailed, string(hotsync.CodeZuoraNotFound)
+		}
+		want[eventstore.Outcome{Status: e.Status, Reason: e.Reason}]++
+		err := tallies.Tally(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // the second has nothing to do
+		err := tallies.Flush(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := b.calls.count("UpdateItem"); n != 1 {
+		t.Errorf("%d writes, want one", n)
+	}
+	slots, err := b.Count(t.Context(), start.Add(-time.Hour), start.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(want, eventstore.Sum(slots).Outcomes); diff != "" {
+		t.Errorf("counts mismatch (-want +got):\n%s", diff)
+	}
+}

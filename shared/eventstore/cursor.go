@@ -51,7 +51,7 @@ func decodeCursor(q Query, cursor string) (string, error) {
 
 // check binds a position to what is searched for, not to how much is shown.
 func (q Query) check(before string) [checkBytes]byte {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{q.Account, q.Subject, q.Statuses, q.Q, q.Provider, q.Trigger,
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{q.Account, q.Subject, q.Statuses, q.Q, q.Provider, q.Trigger, q.Reason,
 		hotsync.FirstEventID(q.From), hotsync.FirstEventID(q.To), before}))
 	return [checkBytes]byte(sum[:])
 }

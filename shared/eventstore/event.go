@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"slices"
 	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 
 	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
@@ -32,40 +34,52 @@ const (
 	warnListsCut  = "This event was too large to be kept whole: only the first entries of its lists were kept."
 )
 
-// summary is what a row of a list shows, as the indexes hold it.
-type summary struct {
-	Status        hotsync.Status     `json:"status"`
-	Reason        string             `json:"reason,omitempty"`
-	Trigger       hotsync.Trigger    `json:"trigger"`
-	Provider      string             `json:"provider,omitempty"`
-	Account       hotsync.AccountRef `json:"account,omitzero"`
-	Subject       string             `json:"subject,omitempty"`
-	LoginID       string             `json:"login,omitempty"`
-	RequestedAt   time.Time          `json:"requestedAt"`
-	StartedAt     time.Time          `json:"startedAt,omitzero"`
-	FinishedAt    time.Time          `json:"finishedAt,omitzero"`
-	NextAttemptAt time.Time          `json:"nextAttemptAt,omitzero"`
-	Error         *hotsync.Problem   `json:"error,omitempty"`
-	CoveredBy     string             `json:"coveredBy,omitempty"`
-	RetryOf       string             `json:"retryOf,omitempty"`
-	RetriedBy     string             `json:"retriedBy,omitempty"`
-	Job           string             `json:"job,omitempty"`
-	Changes       int                `json:"changes,omitempty"`
-	Attempts      int                `json:"attempts,omitempty"`
-	Findings      int                `json:"findings,omitempty"`
-	Attention     int                `json:"attention,omitempty"`
-	Warnings      int                `json:"warnings,omitempty"` // written by the versions before findings
+// stored is an event as its item holds it, in two attributes: the summary, which the
+// indexes hold too and a row of a list is made of, leaves out the detail.
+type stored struct {
+	detail
+	Revision       int `json:"revision,omitempty"`
+	ChangeCount    int `json:"changeCount,omitempty"` // of the lists before they were cut
+	AttemptCount   int `json:"attemptCount,omitempty"`
+	FindingCount   int `json:"findingCount,omitempty"`
+	AttentionCount int `json:"attentionCount,omitempty"`
+	rest
 }
 
-// detail is the rest of an event.
+// detail is what only a whole event has.
 type detail struct {
-	Attempts   []hotsync.Attempt   `json:"attempts,omitempty"`
-	Steps      []hotsync.Step      `json:"steps,omitempty"`
-	Changes    []hotsync.Change    `json:"changes,omitempty"`
-	Findings   []hotsync.Finding   `json:"findings,omitempty"`
-	Warnings   []string            `json:"warnings,omitempty"` // written by the versions before findings
-	Candidates []string            `json:"candidates,omitempty"`
-	Request    hotsync.SyncRequest `json:"request"`
+	Attempts   []hotsync.Attempt    `json:"attempts,omitempty"`
+	Steps      []hotsync.Step       `json:"steps,omitempty"`
+	Changes    []hotsync.Change     `json:"changes,omitempty"`
+	Findings   []hotsync.Finding    `json:"findings,omitempty"`
+	Candidates []string             `json:"candidates,omitempty"`
+	Request    *hotsync.SyncRequest `json:"request,omitempty"`
+}
+
+// rest are the members of an event that have the same names and are no detail: JSON
+// takes what is less deep.
+type rest struct{ plain }
+
+// plain is an event without its JSON form, which is that of answers.
+type plain hotsync.Event
+
+// parts gives an event as it is stored at a revision, with its detail apart.
+func parts(e hotsync.Event, revision int) (stored, detail) {
+	d := detail{e.Attempts, e.Steps, e.Changes, e.Findings, e.Candidates, &e.Request}
+	return stored{rest: rest{plain(e)}, Revision: revision, ChangeCount: e.ChangeCount, AttemptCount: e.AttemptCount,
+		FindingCount: e.FindingCount, AttentionCount: e.AttentionCount}, d
+}
+
+// event puts the parts that were read together again.
+func (s stored) event() hotsync.Event {
+	e := hotsync.Event(s.plain)
+	e.Attempts, e.Steps, e.Changes, e.Findings, e.Candidates = s.Attempts, s.Steps, s.Changes, s.Findings, s.Candidates
+	e.Revision, e.ChangeCount, e.AttemptCount = s.Revision, s.ChangeCount, s.AttemptCount
+	e.FindingCount, e.AttentionCount = s.FindingCount, s.AttentionCount
+	if s.Request != nil {
+		e.Request = *s.Request
+	}
+	return e
 }
 
 // Put writes an event over the revision it was read at: Revision 0 says that
@@ -80,16 +94,20 @@ func (s *Store) Put(ctx context.Context, e hotsync.Event) (_ hotsync.Event, err 
 	if err != nil {
 		return hotsync.Event{}, err
 	}
+	g, gctx := errgroup.WithContext(ctx)
 	if e.Status.Final() || e.Status == hotsync.StatusRetrying {
-		err = s.nameSubject(ctx, e)
-		if err != nil {
-			return hotsync.Event{}, err
-		}
+		g.Go(func() error { return s.nameSubject(gctx, e) })
 	}
-	e.Revision, err = s.save(ctx, it, e.Revision)
+	revision := e.Revision
+	g.Go(func() (err error) {
+		revision, err = s.save(gctx, it, e.Revision)
+		return err
+	})
+	err = g.Wait()
 	if err != nil {
 		return hotsync.Event{}, err
 	}
+	e.Revision = revision
 	return e, nil
 }
 
@@ -108,10 +126,16 @@ func (s *Store) PutQueued(ctx context.Context, e hotsync.Event) (err error) {
 	return err
 }
 
-// counted takes the counts from the lists.
+// counted takes the counts from the lists. Where those were cut when the event was
+// stored, the counts it came with are the true ones.
 func counted(e hotsync.Event) hotsync.Event {
+	was := e
 	e.ChangeCount, e.AttemptCount = len(e.Changes), len(e.Attempts)
 	e.FindingCount, e.AttentionCount = len(e.Findings), hotsync.AttentionCount(e.Findings)
+	if slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == findingCut }) {
+		e.ChangeCount, e.AttemptCount = max(was.ChangeCount, e.ChangeCount), max(was.AttemptCount, e.AttemptCount)
+		e.FindingCount, e.AttentionCount = max(was.FindingCount, e.FindingCount), max(was.AttentionCount, e.AttentionCount)
+	}
 	return e
 }
 
@@ -155,24 +179,30 @@ func (s *Store) encode(e hotsync.Event) (hotsync.Event, item, error) {
 	if err != nil {
 		return e, nil, err
 	}
-	row, err := json.Marshal(summary{Status: e.Status, Reason: e.Reason, Trigger: e.Trigger, Provider: e.Provider, Account: e.Account,
-		Subject: e.Subject, LoginID: e.LoginID, RequestedAt: e.RequestedAt, StartedAt: e.StartedAt, FinishedAt: e.FinishedAt,
-		NextAttemptAt: e.NextAttemptAt, Error: e.Error, CoveredBy: e.CoveredBy, RetryOf: e.RetryOf, RetriedBy: e.RetriedBy, Job: e.Job,
-		Changes: e.ChangeCount, Attempts: e.AttemptCount, Findings: e.FindingCount, Attention: e.AttentionCount})
+	summary, _ := parts(e, e.Revision+1)
+	row, err := json.Marshal(summary)
 	if err != nil {
 		return e, nil, fmt.Errorf("encode: %w", err)
 	}
 	it := eventKey(e.ID)
 	it[attrID] = dynamo.Text(e.ID)
 	it[attrTime] = dynamo.Text(timePartition(e.ID))
-	it[attrStatusKey] = dynamo.Text(statusPartition(e.Status, e.ID))
 	it[attrStatus] = dynamo.Text(string(e.Status))
 	it[attrSummary] = dynamo.Text(string(row))
 	it[attrDetail] = dynamo.Bytes(packed)
 	it[dynamo.Expires] = dynamo.Number(s.expiry(e).Unix())
-	for name, value := range map[string]string{attrAccount: accountKey(e.Account), attrSubject: bounded(e.Subject), attrProvider: e.Provider, attrTrigger: string(e.Trigger)} {
+	for name, value := range map[string]string{attrAccount: accountKey(e.Account), attrSubject: bounded(e.Subject),
+		attrProvider: e.Provider, attrTrigger: string(e.Trigger), attrReason: e.Reason,
+		attrStatusKey: statusPartition(e.Status, e.ID), attrReasonKey: reasonPartition(e.Status, e.Reason, e.ID)} {
 		if value != "" { // an empty key attribute is refused
 			it[name] = dynamo.Text(value)
+		}
+	}
+	if e.Status == hotsync.StatusQueued {
+		// Mostly it is written over within a second, and an entry in an index costs as much
+		// as the item does: what is queued is found by its status; see queued.go.
+		for _, name := range []string{attrTime, attrAccount, attrSubject} {
+			delete(it, name)
 		}
 	}
 	return e, it, nil
@@ -188,7 +218,8 @@ func accountKey(a hotsync.AccountRef) string {
 }
 
 func pack(e hotsync.Event) ([]byte, error) {
-	raw, err := json.Marshal(detail{Attempts: e.Attempts, Steps: e.Steps, Changes: e.Changes, Findings: e.Findings, Candidates: e.Candidates, Request: e.Request})
+	_, detail := parts(e, 0)
+	raw, err := json.Marshal(detail)
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
@@ -208,22 +239,23 @@ func pack(e hotsync.Event) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func unpack(packed []byte) (d detail, err error) {
+// unpack reads the detail.
+func unpack(packed []byte, into *detail) (err error) {
 	var r io.Reader = bytes.NewReader(packed)
 	if len(packed) > 0 && packed[0] != '{' {
 		r, err = gzip.NewReader(r)
 		if err != nil {
-			return detail{}, fmt.Errorf("decompress: %w", err)
+			return fmt.Errorf("decompress: %w", err)
 		}
 		r = io.LimitReader(r, maxUnpacked)
 	}
 	dec := json.NewDecoder(r)
 	dec.UseNumber() // values of changes come back as they were written
-	err = dec.Decode(&d)
+	err = dec.Decode(into)
 	if err != nil {
-		return detail{}, fmt.Errorf("decode: %w", err)
+		return fmt.Errorf("decode: %w", err)
 	}
-	return d, nil
+	return nil
 }
 
 func cutFields(e hotsync.Event) hotsync.Event {
@@ -283,32 +315,27 @@ func cutText(text string, n int) string {
 
 // decodeRow reads what an index holds of an event.
 func decodeRow(it item) (hotsync.Event, error) {
-	var r summary
-	err := json.Unmarshal([]byte(dynamo.GetText(it, attrSummary)), &r)
+	row, err := readRow(it)
+	return row.event(), err
+}
+
+func readRow(it item) (row stored, err error) {
+	err = json.Unmarshal([]byte(dynamo.GetText(it, attrSummary)), &row)
 	if err != nil {
-		return hotsync.Event{}, fmt.Errorf("summary of %s: %w", dynamo.GetText(it, attrID), err)
+		return stored{}, fmt.Errorf("summary of %s: %w", dynamo.GetText(it, attrID), err)
 	}
-	return hotsync.Event{ID: dynamo.GetText(it, attrID), Status: r.Status, Reason: r.Reason, Trigger: r.Trigger, Provider: r.Provider,
-		Account: r.Account, Subject: r.Subject, LoginID: r.LoginID, RequestedAt: r.RequestedAt, StartedAt: r.StartedAt,
-		FinishedAt: r.FinishedAt, NextAttemptAt: r.NextAttemptAt, Error: r.Error, CoveredBy: r.CoveredBy, RetryOf: r.RetryOf,
-		RetriedBy: r.RetriedBy, Job: r.Job, ChangeCount: r.Changes, AttemptCount: r.Attempts, FindingCount: r.Findings + r.Warnings,
-		AttentionCount: r.Attention,
-		Revision:       int(dynamo.GetNumber(it, dynamo.Revision))}, nil
+	return row, nil
 }
 
 // decodeWhole reads an event's item.
 func decodeWhole(it item) (hotsync.Event, error) {
-	e, err := decodeRow(it)
+	whole, err := readRow(it)
 	if err != nil {
 		return hotsync.Event{}, err
 	}
-	d, err := unpack(dynamo.GetBytes(it, attrDetail))
+	err = unpack(dynamo.GetBytes(it, attrDetail), &whole.detail)
 	if err != nil {
-		return hotsync.Event{}, fmt.Errorf("detail of %s: %w", e.ID, err)
+		return hotsync.Event{}, fmt.Errorf("detail of %s: %w", whole.ID, err)
 	}
-	e.Attempts, e.Steps, e.Changes, e.Findings, e.Candidates, e.Request = d.Attempts, d.Steps, d.Changes, d.Findings, d.Candidates, d.Request
-	for _, w := range d.Warnings {
-		e.Findings = append(e.Findings, hotsync.Note(hotsync.FindingOther, "", "%s", w))
-	}
-	return e, nil
+	return whole.event(), nil
 }

@@ -3,11 +3,12 @@
 // account can be found by, and counts over time.
 //
 // The table has the string keys pk and sk, time to live on expiresAt (epoch
-// seconds), and four global secondary indexes, each with a string partition key
+// seconds), and five global secondary indexes, each with a string partition key
 // and the event id as sort key:
 //
 //	byTime     gsiTimePk    "2026-11#2": month and shard of the event
-//	byStatus   gsiStatusPk  "queued#2", or "failed#2026-11#2" once final
+//	byStatus   gsiStatusPk  "queued#2", or "failed#2026-11#2" once final; no success
+//	byReason   gsiReasonPk  "zuora_account_not_found#2026-11#2"; no success that changed nothing
 //	byAccount  accountKey   Zuora account id, or what named the account before
 //	bySubject  subjectKey   the subject that signed in
 //
@@ -102,9 +103,11 @@ const (
 	attrID        = "id"
 	attrTime      = "gsiTimePk"
 	attrStatusKey = "gsiStatusPk"
+	attrReasonKey = "gsiReasonPk"
 	attrAccount   = "accountKey"
 	attrSubject   = "subjectKey"
 	attrStatus    = "status"
+	attrReason    = "reason"
 	attrProvider  = "provider"
 	attrTrigger   = "trigger"
 	attrSummary   = "summary"
@@ -112,6 +115,7 @@ const (
 
 	indexTime    = "byTime"
 	indexStatus  = "byStatus"
+	indexReason  = "byReason"
 	indexAccount = "byAccount"
 	indexSubject = "bySubject"
 )
@@ -134,12 +138,26 @@ func month(t time.Time) string { return t.UTC().Format("2006-01") }
 func timePartition(id string) string { return month(hotsync.EventTime(id)) + "#" + shard(id) }
 
 // statusPartition keeps unfinished events of all months together, since they
-// are few and leave soon; finished ones stay, so they are parted by month.
+// are few and leave soon; finished ones stay, so they are parted by month. Most syncs
+// succeed: they are found by time, and what would find nearly all is no index.
 func statusPartition(status hotsync.Status, id string) string {
-	if status.Final() {
+	switch {
+	case status == hotsync.StatusSucceeded:
+		return ""
+	case status.Final():
 		return string(status) + "#" + timePartition(id)
+	default:
+		return string(status) + "#" + shard(id)
 	}
-	return string(status) + "#" + shard(id)
+}
+
+// reasonPartition parts the events of a reason by month; "" for the success that
+// changed nothing, which most are, and for no reason.
+func reasonPartition(status hotsync.Status, reason, id string) string {
+	if reason == "" || status == hotsync.StatusSucceeded && reason == hotsync.ReasonUnchanged {
+		return ""
+	}
+	return bounded(reason) + "#" + timePartition(id)
 }
 
 // fold makes names that differ in case or surrounding blanks one name.

@@ -22,11 +22,12 @@ type filter struct {
 	statuses []hotsync.Status
 	provider string
 	trigger  hotsync.Trigger
+	reason   string
 }
 
 // selective reports whether the filter leaves out more than expired events.
 func (f filter) selective() bool {
-	return len(f.accounts) > 0 || f.subject != "" || len(f.statuses) > 0 || f.provider != "" || f.trigger != ""
+	return len(f.accounts) > 0 || f.subject != "" || len(f.statuses) > 0 || f.provider != "" || f.trigger != "" || f.reason != ""
 }
 
 // allows reports whether a partition can hold what the filter lets through: a
@@ -72,11 +73,14 @@ func (s *Store) query(p partition, lo, hi string, f filter) *dynamodb.QueryInput
 	for i, st := range f.statuses {
 		statuses[i] = string(st)
 	}
-	oneOf(attrAccount, f.accounts...)
-	oneOf(attrSubject, f.subject)
+	if !p.queued { // which has neither; see holds
+		oneOf(attrAccount, f.accounts...)
+		oneOf(attrSubject, f.subject)
+	}
 	oneOf(attrStatus, statuses...)
 	oneOf(attrProvider, f.provider)
 	oneOf(attrTrigger, string(f.trigger))
+	oneOf(attrReason, f.reason)
 	in.FilterExpression = aws.String(strings.Join(terms, " AND "))
 	return in
 }

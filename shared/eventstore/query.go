@@ -30,6 +30,7 @@ type Query struct {
 	Account  string           // Zuora account id or number; case does not matter
 	Subject  string           // the subject of the login, exactly
 	Statuses []hotsync.Status // any of them
+	Reason   string           // exactly; an error's code for a failure
 	Q        string           // event id, account id or number, subscription number, e-mail, or subject
 	Provider string           // name of the provider, exactly
 	Trigger  hotsync.Trigger
@@ -58,7 +59,7 @@ func (q Query) valid() (Query, error) {
 	switch {
 	case q.Limit < 1 || q.Limit > MaxLimit:
 		return q, badRequest("The limit must be between 1 and %d.", MaxLimit)
-	case len(q.Account) > maxInput || len(q.Subject) > maxInput || len(q.Q) > maxInput || len(q.Provider) > maxInput || len(q.Trigger) > maxInput:
+	case len(q.Account) > maxInput || len(q.Subject) > maxInput || len(q.Q) > maxInput || len(q.Provider) > maxInput || len(q.Trigger) > maxInput || len(q.Reason) > maxInput:
 		return q, badRequest("What is searched for may have at most %d characters.", maxInput)
 	case !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To):
 		return q, badRequest("The time range is empty: it must begin before it ends.")
@@ -75,6 +76,7 @@ func badRequest(format string, args ...any) error {
 type partition struct {
 	index, attr, key string
 	id               string // the one event wanted, or ""
+	queued           bool   // of what is queued those are wanted that the plan holds
 }
 
 // window is a range of ids, lo inclusive and hi exclusive, with the partitions
@@ -90,6 +92,7 @@ type plan struct {
 	from, to time.Time
 	before   string // exclusive upper bound of ids
 	fixed    []partition
+	meant    []partition                    // those of fixed that were asked for
 	monthly  func(month string) []partition // instead of fixed: partitions of one month
 	filter   filter
 }
@@ -137,7 +140,7 @@ func (s *Store) plan(ctx context.Context, q Query, before string) (_ plan, err e
 	if newest := now.Add(skew).UTC(); q.To.IsZero() || q.To.After(newest) {
 		p.to = newest
 	}
-	p.filter = filter{provider: q.Provider, trigger: q.Trigger, statuses: q.Statuses, now: now}
+	p.filter = filter{provider: q.Provider, trigger: q.Trigger, statuses: q.Statuses, reason: q.Reason, now: now}
 	var accounts []string
 	if q.Account != "" {
 		accounts, err = s.accountKeys(ctx, q.Account)
@@ -154,27 +157,42 @@ func (s *Store) plan(ctx context.Context, q Query, before string) (_ plan, err e
 		p.filter.subject = bounded(q.Subject)
 	case q.Subject != "":
 		p.fixed = []partition{subjectPartition(q.Subject)}
+	case q.Reason != "" && q.Reason != hotsync.ReasonUnchanged:
+		p.filter.reason = ""
+		p.monthly = func(month string) []partition {
+			return sharded(indexReason, attrReasonKey, bounded(q.Reason)+"#"+month+"#")
+		}
 	case len(q.Statuses) > 0 && !slices.ContainsFunc(q.Statuses, hotsync.Status.Final):
 		p.filter.statuses = nil
 		p.fixed = statusPartitions(q.Statuses, "")
-	case len(q.Statuses) > 0 && len(q.Statuses) < len(hotsync.Statuses):
+	case len(q.Statuses) > 0 && !slices.Contains(q.Statuses, hotsync.StatusSucceeded):
 		p.filter.statuses = nil
 		p.monthly = func(month string) []partition { return statusPartitions(q.Statuses, month) }
 	default:
-		p.filter.statuses = nil
-		p.monthly = timePartitions
+		if len(q.Statuses) == len(hotsync.Statuses) {
+			p.filter.statuses = nil
+		}
+		p.monthly = func(month string) []partition {
+			// What is queued is in no index but that of its status.
+			return append(sharded(indexTime, attrTime, month+"#"), statusPartitions([]hotsync.Status{hotsync.StatusQueued}, "")...)
+		}
 	}
 	if err != nil {
 		return plan{}, err
 	}
 	p.fixed = slices.DeleteFunc(p.fixed, func(x partition) bool { return !p.filter.allows(x) })
+	if q.Q != "" || q.Account != "" || q.Subject != "" {
+		p.meant = p.fixed
+		p.fixed = append(slices.Clip(p.fixed), queuedPartitions(p.meant)...)
+	}
 	return p, nil
 }
 
-func timePartitions(month string) []partition {
+// sharded gives the partitions of a key, one a shard.
+func sharded(index, attr, prefix string) []partition {
 	out := make([]partition, 0, len(shards))
 	for i := range len(shards) {
-		out = append(out, partition{index: indexTime, attr: attrTime, key: month + "#" + shards[i:i+1]})
+		out = append(out, partition{index: index, attr: attr, key: prefix + shards[i:i+1]})
 	}
 	return out
 }
@@ -186,9 +204,7 @@ func statusPartitions(statuses []hotsync.Status, month string) []partition {
 		if st.Final() {
 			prefix += month + "#"
 		}
-		for i := range len(shards) {
-			out = append(out, partition{index: indexStatus, attr: attrStatusKey, key: prefix + shards[i:i+1]})
-		}
+		out = append(out, sharded(indexStatus, attrStatusKey, prefix)...)
 	}
 	return out
 }

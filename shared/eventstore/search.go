@@ -74,7 +74,7 @@ func (s *Store) read(ctx context.Context, p plan, limit int) (events []hotsync.E
 			return events, w.hi, nil
 		}
 		begun = true
-		m := s.merge(w, p.filter, limit-len(events), &budget)
+		m := s.merge(w, p, limit-len(events), &budget)
 		for {
 			e, ok, err := m.next(ctx)
 			if err != nil {
@@ -97,26 +97,26 @@ func (s *Store) read(ctx context.Context, p plan, limit int) (events []hotsync.E
 
 // merge reads the partitions of a window together, newest id first, each event
 // once though several partitions may hold it.
-func (s *Store) merge(w window, f filter, want int, budget *int) *merge {
+func (s *Store) merge(w window, p plan, want int, budget *int) *merge {
 	batch := want + want/2
 	batch = max(batch/len(w.partitions), 12)
-	if f.selective() {
+	if p.filter.selective() {
 		batch = max(batch, maxBatch/2)
 	}
 	batch = min(batch, s.maxBatch)
-	m := &merge{store: s, filter: f, budget: budget}
-	for _, p := range w.partitions {
-		if p.id != "" && (p.id < w.lo || p.id >= w.hi) {
+	m := &merge{store: s, plan: p, budget: budget}
+	for _, part := range w.partitions {
+		if part.id != "" && (part.id < w.lo || part.id >= w.hi) {
 			continue
 		}
-		m.streams = append(m.streams, &stream{partition: p, lo: w.lo, hi: w.hi, batch: batch})
+		m.streams = append(m.streams, &stream{partition: part, lo: w.lo, hi: w.hi, batch: batch})
 	}
 	return m
 }
 
 type merge struct {
 	store   *Store
-	filter  filter
+	plan    plan
 	streams []*stream
 	budget  *int
 	begun   bool
@@ -187,7 +187,7 @@ func (m *merge) fill(ctx context.Context) error {
 		g.SetLimit(parallel)
 		for _, st := range hungry {
 			g.Go(func() error {
-				n, err := m.store.readOn(ctx, st, m.filter)
+				n, err := m.store.readOn(ctx, st, m.plan)
 				spent.Add(int64(n) + queryCost)
 				return err
 			})
@@ -201,8 +201,8 @@ func (m *merge) fill(ctx context.Context) error {
 }
 
 // readOn reads the next events of a stream and says how many it looked at.
-func (s *Store) readOn(ctx context.Context, st *stream, f filter) (int, error) {
-	in := s.query(st.partition, st.lo, st.hi, f)
+func (s *Store) readOn(ctx context.Context, st *stream, p plan) (int, error) {
+	in := s.query(st.partition, st.lo, st.hi, p.filter)
 	in.Limit = aws.Int32(int32(st.batch))
 	out, err := s.table.Query(ctx, in)
 	if err != nil {
@@ -213,7 +213,9 @@ func (s *Store) readOn(ctx context.Context, st *stream, f filter) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		st.events = append(st.events, e)
+		if !st.queued || p.holds(e) {
+			st.events = append(st.events, e)
+		}
 	}
 	if last := dynamo.GetText(out.LastEvaluatedKey, attrID); last != "" && last > st.lo {
 		st.hi = last

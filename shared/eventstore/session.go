@@ -4,13 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
 
@@ -30,41 +29,36 @@ const allSessions = "*"
 // be repeated.
 func (s *Store) EndSession(ctx context.Context, member string, end SessionEnd) (err error) {
 	defer hotsync.In(&err, "eventstore.EndSession")
-	raw, err := json.Marshal(end)
-	if err != nil {
-		return fmt.Errorf("encode: %w", err)
-	}
 	sk := end.Session
 	if sk == "" {
 		sk = allSessions
 	}
-	it := key(sessionPartition(member), sk)
-	it[attrState] = str(string(raw))
-	it[attrExpires] = num(end.Until.Unix())
-	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: it})
-	return failure(err)
+	it, err := dynamo.WithState(dynamo.Key(sessionPartition(member), sk), end)
+	if err != nil {
+		return err
+	}
+	it[dynamo.Expires] = dynamo.Number(end.Until.Unix())
+	return s.table.Put(ctx, it)
 }
 
 // SessionEnds reads, consistently, what EndSession kept of a member and still
 // matters.
 func (s *Store) SessionEnds(ctx context.Context, member string) (_ []SessionEnd, err error) {
 	defer hotsync.In(&err, "eventstore.SessionEnds")
-	out, err := s.client.Query(ctx, &dynamodb.QueryInput{
-		TableName:                 &s.table,
+	var ends []SessionEnd
+	for it, err := range s.table.Items(ctx, &dynamodb.QueryInput{
 		ConsistentRead:            aws.Bool(true),
 		KeyConditionExpression:    aws.String("pk = :pk"),
 		FilterExpression:          aws.String("expiresAt > :now"),
-		ExpressionAttributeValues: item{":pk": str(sessionPartition(member)), ":now": num(s.now().Unix())},
-	})
-	if err != nil {
-		return nil, failure(err)
-	}
-	var ends []SessionEnd
-	for _, it := range out.Items {
-		var end SessionEnd
-		err := json.Unmarshal([]byte(getStr(it, attrState)), &end)
+		ExpressionAttributeValues: item{":pk": dynamo.Text(sessionPartition(member)), ":now": dynamo.Number(s.now().Unix())},
+	}) {
 		if err != nil {
-			return nil, fmt.Errorf("decode: %w", err)
+			return nil, err
+		}
+		var end SessionEnd
+		_, err = dynamo.Decode(it, &end)
+		if err != nil {
+			return nil, err
 		}
 		ends = append(ends, end)
 	}

@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"hotsync/shared/hotsync"
@@ -22,8 +23,9 @@ type recorder struct {
 type record struct {
 	recorder
 	hotsync.Event
-	existed bool // it was there when the message came
-	trying  bool // the last attempt is under way, by this record
+	existed bool      // it was there when the message came
+	trying  bool      // the last attempt is under way, by this record
+	slow    *slowSave // that it is under way is saved then; nil when it was, or need not be
 }
 
 // open reads the event of a request, or makes a new one.
@@ -50,9 +52,11 @@ func hasEnded(e hotsync.Event) bool {
 	return e.Status.Final() && !neverQueued
 }
 
-// begin opens a try and saves it. It reports whether the event is still this
-// record's, as save does.
-func (r *record) begin(ctx context.Context) (mine bool, err error) {
+// begin opens a try. It reports whether the event is still this record's, as save does.
+// The first try is saved only when it takes long, since most end within a second and
+// their end is then the only write; a later one is saved at once, so that the tries of
+// a process that dies are counted.
+func (r *record) begin(ctx context.Context, first bool) (mine bool, err error) {
 	now := r.now()
 	r.Status, r.Reason, r.Error, r.NextAttemptAt = hotsync.StatusRunning, "", nil, time.Time{}
 	r.Attempts = append(r.Attempts, hotsync.Attempt{N: len(r.Attempts) + 1, StartedAt: now})
@@ -61,7 +65,50 @@ func (r *record) begin(ctx context.Context) (mine bool, err error) {
 		r.StartedAt = now
 	}
 	r.Steps, r.Findings = nil, nil
+	if first && len(r.Attempts) == 1 {
+		r.slow = r.saveWhenSlow(ctx)
+		return true, nil
+	}
 	return r.save(ctx)
+}
+
+// slowAfter is when a try is shown as under way: nobody watches for less.
+const slowAfter = 1500 * time.Millisecond
+
+// slowSave is the write that a try is under way, if it comes to that.
+type slowSave struct {
+	timer *time.Timer
+	done  chan struct{} // closed when it was written
+	saved hotsync.Event // and how, or
+	err   error
+}
+
+// saveWhenSlow saves the event as it is now when slowAfter has passed; see settle.
+func (r *record) saveWhenSlow(ctx context.Context) *slowSave {
+	s := &slowSave{done: make(chan struct{})}
+	now := r.Event
+	now.Attempts = slices.Clone(now.Attempts)
+	s.timer = time.AfterFunc(slowAfter, func() {
+		defer close(s.done)
+		s.saved, s.err = r.events.Put(ctx, now)
+	})
+	return s
+}
+
+// settle ends what begin left to be written later. That it was not written is for the
+// next save to find out.
+func (r *record) settle(ctx context.Context) {
+	s := r.slow
+	r.slow = nil
+	if s == nil || s.timer.Stop() {
+		return
+	}
+	<-s.done
+	if s.err == nil {
+		r.Revision = s.saved.Revision
+	} else if hotsync.AsError(s.err).Code != hotsync.CodeConflict {
+		r.log.WarnContext(ctx, "a slow sync was not shown as under way", "error", s.err)
+	}
 }
 
 // closeTry ends the try under way; a failure before one began (settings, lookup) is
@@ -92,6 +139,7 @@ func (r *record) dropTry() {
 // nothing new of a sync that is under way. It reports whether the event is still
 // this record's: not when another delivery was faster to its end.
 func (r *record) save(ctx context.Context) (mine bool, err error) {
+	r.settle(ctx)
 	saved, err := r.events.Put(ctx, r.Event)
 	if err != nil && hotsync.AsError(err).Code == hotsync.CodeConflict {
 		stored, gerr := r.events.Get(ctx, r.ID)

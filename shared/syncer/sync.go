@@ -17,7 +17,7 @@ const writers = 8
 
 // sync is one try of the sync proper, under the account's turn.
 func (j *job) sync(ctx context.Context) (verdict, error) {
-	mine, err := j.record.begin(ctx)
+	mine, err := j.record.begin(ctx, j.receives <= 1)
 	if err != nil || !mine {
 		return verdict{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"hotsync/shared/billing"
@@ -174,6 +175,7 @@ func (s *Syncer) handle(ctx context.Context, rec recorder, m syncqueue.Message) 
 	defer hotsync.In(&err, "syncer.Handle")
 
 	j := &job{Syncer: s, receives: m.ReceiveCount, task: task{request: m.Request, trace: &trace{now: s.Now}}}
+	s.Pauses.prefetch(ctx)
 	j.record, err = rec.open(ctx, m.Request)
 	if err != nil {
 		return syncqueue.Outcome{}, err
@@ -278,10 +280,15 @@ func (j *job) conclude(ctx context.Context, v verdict) (syncqueue.Outcome, error
 		}
 		return j.giveBack(ctx, v.wait)
 	}
-	mine, err := j.record.finish(ctx, v)
-	if err == nil && mine && v.synced != nil {
-		j.remember(ctx, *v.synced)
+	// What is remembered is written beside the event. Where only one of the two comes
+	// about, the message comes again, or the next sync of the account makes up for it.
+	var remembered sync.WaitGroup
+	if v.synced != nil {
+		at := j.Now()
+		remembered.Go(func() { j.remember(ctx, *v.synced, at) })
 	}
+	_, err := j.record.finish(ctx, v)
+	remembered.Wait()
 	return syncqueue.Done(), err
 }
 
@@ -300,10 +307,10 @@ func (j *job) giveBack(ctx context.Context, delay time.Duration) (syncqueue.Outc
 }
 
 // remember keeps what the account's next request can rely on.
-func (j *job) remember(ctx context.Context, did synced) {
+func (j *job) remember(ctx context.Context, did synced, at time.Time) {
 	state := j.state
 	state.AccountID, state.Number, state.CustomerID = did.account.ID, did.account.Number, did.customer.ID
-	state.LastReadStartedAt, state.LastSucceededAt = did.readAt, j.record.FinishedAt
+	state.LastReadStartedAt, state.LastSucceededAt = did.readAt, at
 	state.LastSucceededEvent, state.LastEventID = j.record.ID, j.record.ID
 	if state.OwnerID != did.customer.Owner {
 		state.OwnerID, state.LinkedSubjects = did.customer.Owner, nil // who saw the owner before says nothing about this one

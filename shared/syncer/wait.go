@@ -48,6 +48,16 @@ func (p Pauses) of(ctx context.Context, r hotsync.SyncRequest) (longest pause.St
 	return longest
 }
 
+// prefetch has the pauses read while other things are, so that the calls they hold back
+// need not wait for it.
+func (p Pauses) prefetch(ctx context.Context) {
+	for _, of := range []Pause{p.Zuora, p.Limio} {
+		if of != nil {
+			go of.Current(ctx)
+		}
+	}
+}
+
 // heldBack reports whether a message has to wait for an upstream, and its event says
 // so already: nothing then has to be read or written to give it back.
 func (s *Syncer) heldBack(ctx context.Context, m syncqueue.Message) (after time.Duration, ok bool) {

@@ -20,10 +20,10 @@ func Schema(name string) *dynamodb.CreateTableInput {
 	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest, KeySchema: keys("pk", "sk")}
 	attributes := []string{"pk", "sk", "id"}
 	for _, index := range []struct{ name, key string }{
-		{"byTime", "gsiTimePk"}, {"byStatus", "gsiStatusPk"}, {"byAccount", "accountKey"}, {"bySubject", "subjectKey"},
+		{"byTime", "gsiTimePk"}, {"byStatus", "gsiStatusPk"}, {"byReason", "gsiReasonPk"}, {"byAccount", "accountKey"}, {"bySubject", "subjectKey"},
 	} {
 		attributes = append(attributes, index.key)
-		projected := []string{"summary", "status", "provider", "trigger", "expiresAt", "revision"}
+		projected := []string{"summary", "status", "provider", "trigger", "reason", "expiresAt"}
 		for _, other := range []string{"accountKey", "subjectKey"} {
 			if other != index.key { // a key of the index is in it anyway
 				projected = append(projected, other)

@@ -207,9 +207,8 @@ func (p *Parts) newLimio() (*limio.Client, string) {
 }
 
 // Syncer gives the syncer over those parts.
-func (p *Parts) Syncer(events *eventstore.Store, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
+func (p *Parts) Syncer(events syncer.Events, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
 	l, tenant := p.Limio()
-	copies := p.CatalogueStore()
 	copies := p.CatalogueStore()
 	return syncer.New(syncer.Config{
 		Zuora:     z,
