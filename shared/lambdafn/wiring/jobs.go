@@ -26,7 +26,8 @@ import (
 // Jobs gives the jobs of the second lane.
 func (p *Parts) Jobs() jobs.Table {
 	days := p.Env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
-	return jobs.Table{Client: p.dynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE"), Retention: time.Duration(days) * 24 * time.Hour, Now: time.Now}
+	events := p.events()
+	return jobs.Table{Client: events.Client, Name: events.Name, Retention: time.Duration(days) * 24 * time.Hour, Now: time.Now}
 }
 
 // Lane says whether the second lane may be used, by the logins that wait.
@@ -48,8 +49,8 @@ func (p *Parts) Runner(events *eventstore.Store, queue, logins *syncqueue.Queue,
 	gate.Pauses = map[jobs.Wait]interface {
 		Load(context.Context) (pause.State, error)
 	}{
-		jobs.WaitZuora: pause.Table{Client: p.dynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE"), Upstream: pause.Zuora.ID},
-		jobs.WaitLimio: pause.Table{Client: p.dynamoDB(), Name: p.Env.Getenv("EVENTS_TABLE"), Upstream: pause.Limio.ID},
+		jobs.WaitZuora: pause.Table{Table: p.events(), Upstream: pause.Zuora.ID},
+		jobs.WaitLimio: pause.Table{Table: p.events(), Upstream: pause.Limio.ID},
 	}
 	return &jobs.Runner{Store: p.Jobs(), Events: events, Queue: queue, Gate: gate, Lister: jobs.Sources{Zuora: z, Events: events},
 		Checker: jobs.DryRuns{Syncer: p.Syncer(events, queue, z, settings)}, Name: rand.Text(), Now: time.Now, Log: p.Log,
