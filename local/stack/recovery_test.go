@@ -105,8 +105,10 @@ func TestKilledSync(t *testing.T) {
 	if e.Status != hotsync.StatusSucceeded {
 		t.Errorf("event ended as %s %s: %v", e.Status, e.Reason, e.Error)
 	}
-	if len(e.Attempts) != 5 {
-		t.Errorf("%d attempts, want 5", len(e.Attempts))
+	// The first try dies before it is slow enough to be written down: SQS alone has
+	// counted it.
+	if n := len(e.Attempts); n != 4 && n != 5 {
+		t.Errorf("%d attempts, want 4, or 5 where the first was slow", n)
 	}
 	r := readLimio(t, s)
 	wantMirror(t, expect(readV1(t, p.Accounts[0]), s.IDPURL+"/direct", p.Claims["sub"].(string), today()), r.mirror(p.Accounts[0].ID))
