@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hotsync/local/stack/engines/enginetest"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/eventstore/storetest"
 )
@@ -17,7 +18,7 @@ func TestErasureIsRecorded(t *testing.T) {
 	t.Parallel()
 
 	client := enginetest.Start(t).DynamoDB()
-	store := eventstore.New(client, eventstore.Config{Table: storetest.NewTable(t, client)})
+	store := eventstore.New(dynamo.Table{Client: client, Name: storetest.NewTable(t, client)}, eventstore.Config{})
 	for _, failed := range []error{nil, errors.New("no answer")} {
 		err := recordErasure(t.Context(), store, "ticket 7", eventstore.Erased{Events: 2}, failed)
 		if err != nil {
