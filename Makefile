@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 FUNCTIONS := login sync backfill reconcile deadletter console callout
-GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w"
+VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w -X hotsync/shared/telemetry.version=$(VERSION)"
 
 # What decides and calculates: make mutants tries these.
 DECIDING  := ./shared/hotsync ./shared/claims ./shared/catalogue ./shared/projection ./shared/ownership ./shared/convergence

@@ -44,6 +44,7 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "the login function cannot start:", err)
 		return 1
 	}
+	log.Info("function starts", "version", telemetry.Version())
 	lambda.Start(handler)
 	return 0
 }

@@ -28,11 +28,13 @@ import (
 const (
 	Checksums = "SHA256SUMS"
 	SBOM      = "sbom.cdx.json"
+	Template  = "template.yaml"
 )
 
 // Make builds the functions of the checkout at root for Lambda on arm64 and
 // writes the release to dir. version names it in the bill of materials. It
-// returns the names of the files written.
+// returns the names of the files written. The template among them takes the zips
+// from a bucket, or from beside it, see Deployable.
 func Make(ctx context.Context, root, dir, version string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(root, "functions"))
 	if err != nil {
@@ -53,7 +55,7 @@ func Make(ctx context.Context, root, dir, version string) ([]string, error) {
 	modules := map[string]*debug.Module{}
 	for _, e := range entries {
 		binary := filepath.Join(work, e.Name())
-		err = build(ctx, root, e.Name(), binary)
+		err = build(ctx, root, e.Name(), version, binary)
 		if err != nil {
 			return nil, err
 		}
@@ -77,26 +79,37 @@ func Make(ctx context.Context, root, dir, version string) ([]string, error) {
 		}
 		files = append(files, name)
 	}
+	source, err := os.ReadFile(filepath.Join(root, "template.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	deployable, err := Deployable(source, version)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(deployable)
+	fmt.Fprintf(&sums, "%s  %s\n", hex.EncodeToString(sum[:]), Template)
 	bill, err := materials(version, modules, sums.String())
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(bill)
+	sum = sha256.Sum256(bill)
 	fmt.Fprintf(&sums, "%s  %s\n", hex.EncodeToString(sum[:]), SBOM)
-	for name, content := range map[string][]byte{SBOM: bill, Checksums: []byte(sums.String())} {
+	for name, content := range map[string][]byte{Template: deployable, SBOM: bill, Checksums: []byte(sums.String())} {
 		err = os.WriteFile(filepath.Join(dir, name), content, 0o644)
 		if err != nil {
 			return nil, err
 		}
 	}
-	return append(files, SBOM, Checksums), nil
+	return append(files, Template, SBOM, Checksums), nil
 }
 
 // build compiles a function as sam build does, see Makefile. Without the state of
 // the repository and the paths of this computer in it, the binary depends on the
 // source and on Go alone.
-func build(ctx context.Context, root, function, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, "./functions/"+function)
+func build(ctx context.Context, root, function, version, out string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false",
+		"-ldflags", "-s -w -X hotsync/shared/telemetry.version="+version, "-o", out, "./functions/"+function)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64", "GOFLAGS=")
 	text, err := cmd.CombinedOutput()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"hotsync/local/deployment"
 	"hotsync/local/release"
 )
 
@@ -38,7 +39,7 @@ func TestMake(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"go.mod", "go.sum"} {
+	for _, file := range []string{"go.mod", "go.sum", "template.yaml"} {
 		text, err := os.ReadFile(filepath.Join(root, file))
 		if err != nil {
 			t.Fatal(err)
@@ -83,6 +84,34 @@ func TestMake(t *testing.T) {
 		t.Logf("login.zip has %d bytes", size)
 	}
 	checkBill(t, read(t, first, release.SBOM))
+	checkTemplate(t, first, files)
+}
+
+// checkTemplate wants every function to take a zip of the release, and the
+// version where an output shows it.
+func checkTemplate(t *testing.T, dir string, files []string) {
+	t.Helper()
+	tmpl, err := deployment.Load(filepath.Join(dir, release.Template))
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions := tmpl.Of("AWS::Serverless::Function")
+	if len(functions) == 0 {
+		t.Fatal("the template has no function")
+	}
+	for _, f := range functions {
+		if code := deployment.Text(f.Properties["CodeUri"]); !strings.HasSuffix(code, ".zip") || !slices.Contains(files, code) {
+			t.Errorf("%s takes the code %q, which is not in the release", f.ID, code)
+		}
+		if f.Attributes["Metadata"] != nil {
+			t.Errorf("%s would be built: %v", f.ID, f.Attributes["Metadata"])
+		}
+	}
+	for _, p := range tmpl.Parameters {
+		if p.Name == "ReleaseVersion" && p.Default != "1.2.3" {
+			t.Errorf("the template says version %q", p.Default)
+		}
+	}
 }
 
 func read(t *testing.T, dir, name string) string {

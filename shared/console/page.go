@@ -16,6 +16,7 @@ import (
 
 	"hotsync/shared/console/staff"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/telemetry"
 )
 
 //go:embed templates
@@ -186,6 +187,7 @@ func problemTitle(status int) string {
 func functions(a assets) template.FuncMap {
 	return template.FuncMap{
 		"asset":       a.url,
+		"version":     telemetry.Version,
 		"clock":       func(t time.Time) template.HTML { return timeTag(t, "abs") },
 		"ago":         func(t time.Time) template.HTML { return timeTag(t, "rel") },
 		"millis":      millis,

@@ -296,5 +296,6 @@ func (p *Parts) Err() error {
 	if err != nil {
 		return fmt.Errorf("the function cannot start: %w", err)
 	}
+	p.Log.Info("function starts", "version", telemetry.Version())
 	return nil
 }
