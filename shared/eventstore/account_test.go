@@ -199,9 +199,9 @@ func TestLoginIsFoundByItsEmail(t *testing.T) {
 			t.Errorf("%s: found %t, want %t", st, found, want)
 		}
 	}
-	// 3 events and the name, which is not written again.
-	if n := b.calls.count("PutItem"); n != 5 {
-		t.Errorf("%d writes, want 4 of the event and 1 of the name", n)
+	// 4 writes of the event, the failure that is open, and the name, which is not written again.
+	if n := b.calls.count("PutItem"); n != 6 {
+		t.Errorf("%d writes, want 4 of the event, 1 of the open failure and 1 of the name", n)
 	}
 	later := e
 	later.ID, later.Revision = hotsync.EventIDFor(start.Add(eventstore.DefaultRetention/2), "later"), 0

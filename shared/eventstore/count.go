@@ -293,7 +293,12 @@ func (s *Store) CountMatching(ctx context.Context, q Query, limit int) (_ Total,
 	if err != nil {
 		return Total{}, err
 	}
-	p, err := s.plan(ctx, q, hotsync.FirstEventID(s.now().Add(skew)))
+	newest := hotsync.FirstEventID(s.now().Add(skew))
+	if q.Open {
+		list, more, err := s.openMatching(ctx, q, newest)
+		return Total{N: min(len(list), limit), AtLeast: more || len(list) > limit}, err
+	}
+	p, err := s.plan(ctx, q, newest)
 	if err != nil {
 		return Total{}, err
 	}

@@ -51,7 +51,11 @@ func decodeCursor(q Query, cursor string) (string, error) {
 
 // check binds a position to what is searched for, not to how much is shown.
 func (q Query) check(before string) [checkBytes]byte {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{q.Account, q.Subject, q.Statuses, q.Q, q.Provider, q.Trigger, q.Reason,
-		hotsync.FirstEventID(q.From), hotsync.FirstEventID(q.To), before}))
+	said := fmt.Appendf(nil, "%q", []any{q.Account, q.Subject, q.Statuses, q.Q, q.Provider, q.Trigger, q.Reason,
+		hotsync.FirstEventID(q.From), hotsync.FirstEventID(q.To), before})
+	if q.Open {
+		said = append(said, "open"...)
+	}
+	sum := sha256.Sum256(said)
 	return [checkBytes]byte(sum[:])
 }

@@ -178,6 +178,10 @@ func (s *Store) anonymise(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		err = s.close(ctx, e)
+		if err != nil {
+			return err
+		}
 		e.Subject, e.LoginID = "", ""
 		r := &e.Request
 		r.Identity, r.LoginID, r.EmailHash, r.Note = hotsync.Identity{}, "", "", ""

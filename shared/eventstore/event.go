@@ -54,6 +54,8 @@ type detail struct {
 	Findings   []hotsync.Finding    `json:"findings,omitempty"`
 	Candidates []string             `json:"candidates,omitempty"`
 	Request    *hotsync.SyncRequest `json:"request,omitempty"`
+
+	Subscriptions []hotsync.Subscription `json:"subscriptions,omitempty"`
 }
 
 // rest are the members of an event that have the same names and are no detail: JSON
@@ -65,7 +67,7 @@ type plain hotsync.Event
 
 // parts gives an event as it is stored at a revision, with its detail apart.
 func parts(e hotsync.Event, revision int) (stored, detail) {
-	d := detail{e.Attempts, e.Steps, e.Changes, e.Findings, e.Candidates, &e.Request}
+	d := detail{e.Attempts, e.Steps, e.Changes, e.Findings, e.Candidates, &e.Request, e.Subscriptions}
 	return stored{rest: rest{plain(e)}, Revision: revision, ChangeCount: e.ChangeCount, AttemptCount: e.AttemptCount,
 		FindingCount: e.FindingCount, AttentionCount: e.AttentionCount}, d
 }
@@ -74,6 +76,7 @@ func parts(e hotsync.Event, revision int) (stored, detail) {
 func (s stored) event() hotsync.Event {
 	e := hotsync.Event(s.plain)
 	e.Attempts, e.Steps, e.Changes, e.Findings, e.Candidates = s.Attempts, s.Steps, s.Changes, s.Findings, s.Candidates
+	e.Subscriptions = s.Subscriptions
 	e.Revision, e.ChangeCount, e.AttemptCount = s.Revision, s.ChangeCount, s.AttemptCount
 	e.FindingCount, e.AttentionCount = s.FindingCount, s.AttentionCount
 	if s.Request != nil {
@@ -87,7 +90,8 @@ func (s stored) event() hotsync.Event {
 // revision, or ErrConflict, and then nothing has changed. An event too large
 // for an item loses the fields of its changes, then the ends of its lists, and
 // gets a warning that says so. The login's e-mail hash becomes a name that finds
-// the event's subject when the event has ended or is to be retried.
+// the event's subject when the event has ended or is to be retried. What it opens or
+// settles is kept in step (see Open).
 func (s *Store) Put(ctx context.Context, e hotsync.Event) (_ hotsync.Event, err error) {
 	defer hotsync.In(&err, "eventstore.Put(%q)", e.ID)
 	e, it, err := s.encode(counted(e))
@@ -98,6 +102,7 @@ func (s *Store) Put(ctx context.Context, e hotsync.Event) (_ hotsync.Event, err 
 	if e.Status.Final() || e.Status == hotsync.StatusRetrying {
 		g.Go(func() error { return s.nameSubject(gctx, e) })
 	}
+	g.Go(func() error { return s.follow(gctx, e) })
 	revision := e.Revision
 	g.Go(func() (err error) {
 		revision, err = s.save(gctx, it, e.Revision)
@@ -270,11 +275,12 @@ func cutFields(e hotsync.Event) hotsync.Event {
 
 func cutLists(e hotsync.Event) hotsync.Event {
 	e.Changes, e.Attempts, e.Steps, e.Candidates = few(e.Changes), few(e.Attempts), few(e.Steps), few(e.Candidates)
-	e.Findings = few(e.Findings)
+	e.Findings, e.Subscriptions = few(e.Findings), few(e.Subscriptions)
 	for i := range e.Findings {
 		e.Findings[i].Message, e.Findings[i].Hint = cutText(e.Findings[i].Message, shortText), cutText(e.Findings[i].Hint, shortText)
 	}
 	for i := range e.Attempts {
+		e.Attempts[i].Steps = nil
 		if e.Attempts[i].Error != nil {
 			problem := *e.Attempts[i].Error
 			problem.Message = cutText(problem.Message, shortText)

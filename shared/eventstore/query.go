@@ -37,6 +37,9 @@ type Query struct {
 	From     time.Time // the event was asked for at or after
 	To       time.Time // and before
 
+	// Open narrows to what nothing has settled since.
+	Open bool
+
 	Limit  int    // events a page; DefaultLimit when 0, at most MaxLimit
 	Cursor string // of the page before
 	Full   bool   // with the detail of each event; summaries have counts in place of lists

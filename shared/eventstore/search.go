@@ -45,13 +45,13 @@ func (s *Store) Search(ctx context.Context, q Query) (_ Page, err error) {
 	if before == "" {
 		before = hotsync.FirstEventID(s.now().Add(skew))
 	}
-	p, err := s.plan(ctx, q, before)
-	if err != nil {
-		return Page{}, err
-	}
 	page := Page{}
 	var next string
-	page.Events, next, err = s.read(ctx, p, q.Limit)
+	if q.Open {
+		page.Events, next, err = s.readOpen(ctx, q, before)
+	} else {
+		page.Events, next, err = s.readPlan(ctx, q, before)
+	}
 	if err == nil && next != "" {
 		page.Cursor, err = encodeCursor(q, next)
 	}
@@ -62,6 +62,14 @@ func (s *Store) Search(ctx context.Context, q Query) (_ Page, err error) {
 		return Page{}, err
 	}
 	return page, nil
+}
+
+func (s *Store) readPlan(ctx context.Context, q Query, before string) (events []hotsync.Event, next string, err error) {
+	p, err := s.plan(ctx, q, before)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.read(ctx, p, q.Limit)
 }
 
 // read collects the newest events of a plan, and the id before which the rest

@@ -50,6 +50,7 @@ type Attempt struct {
 	StartedAt  time.Time `json:"startedAt"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
 	Error      *Problem  `json:"error,omitempty"`
+	Steps      []Step    `json:"steps,omitempty"` // of an attempt that another one followed; the last one's are the event's
 }
 
 // Step is a part of the last attempt: resolve, read, project, diff, apply.
@@ -88,6 +89,18 @@ type FieldChange struct {
 	After  any    `json:"after"`
 }
 
+// Subscription is what a customer sees of a subscription in Limio, in a line.
+type Subscription struct {
+	Number     string `json:"number"`
+	Plan       string `json:"plan,omitempty"`
+	Status     string `json:"status"`
+	Amount     string `json:"amount,omitempty"` // of a billing period; "" where it cannot be told
+	Currency   string `json:"currency,omitempty"`
+	Every      string `json:"every,omitempty"`   // monthly, yearly, every 2 weeks, …
+	NextDay    string `json:"nextDay,omitempty"` // of the next payment
+	NextAmount string `json:"nextAmount,omitempty"`
+}
+
 // Problem is an error as an event and an API answer show it.
 type Problem struct {
 	Code    Code   `json:"code"`
@@ -113,12 +126,14 @@ type Event struct {
 	Steps         []Step     `json:"steps"`
 	Changes       []Change   `json:"changes"`
 	Findings      []Finding  `json:"findings"`
-	Error         *Problem   `json:"error,omitempty"`
-	CoveredBy     string     `json:"coveredBy,omitempty"`
-	RetryOf       string     `json:"retryOf,omitempty"`
-	RetriedBy     string     `json:"retriedBy,omitempty"`  // who retried it, for a retry
-	Job           string     `json:"job,omitempty"`        // the job that the sync is part of
-	Candidates    []string   `json:"candidates,omitempty"` // account numbers an ambiguous lookup found
+	// Subscriptions are what Limio shows of the account after a sync that succeeded.
+	Subscriptions []Subscription `json:"subscriptions,omitempty"`
+	Error         *Problem       `json:"error,omitempty"`
+	CoveredBy     string         `json:"coveredBy,omitempty"`
+	RetryOf       string         `json:"retryOf,omitempty"`
+	RetriedBy     string         `json:"retriedBy,omitempty"`  // who retried it, for a retry
+	Job           string         `json:"job,omitempty"`        // the job that the sync is part of
+	Candidates    []string       `json:"candidates,omitempty"` // account numbers an ambiguous lookup found
 
 	// Request is what a retry sends again. It holds the lookup value, so it is
 	// stored but never part of an answer.

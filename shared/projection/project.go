@@ -57,6 +57,8 @@ type Result struct {
 	// Matches are the account's rate plans that are not over with what they stand
 	// for in the catalogue, each once; none where there is no catalogue.
 	Matches []PlanMatch `json:",omitempty"`
+	// Seen is what Limio's pages show of the subscriptions, by number.
+	Seen []hotsync.Subscription `json:"-"`
 }
 
 // Ref names an object of the account.
@@ -95,7 +97,7 @@ func Project(account billing.Account, login hotsync.Identity, opt Options) Resul
 	p.add(p.loginIdentity(login)...)
 
 	return Result{Tenant: opt.Tenant, Today: opt.Today, AccountID: account.ID, Objects: p.objects, Gone: p.gone, Unclear: p.unclear, Findings: p.findings,
-		Matches: p.matches}
+		Matches: p.matches, Seen: p.seen(subscriptions)}
 }
 
 // projector is one run of Project.

@@ -59,6 +59,9 @@ func hasEnded(e hotsync.Event) bool {
 func (r *record) begin(ctx context.Context, first bool) (mine bool, err error) {
 	now := r.now()
 	r.Status, r.Reason, r.Error, r.NextAttemptAt = hotsync.StatusRunning, "", nil, time.Time{}
+	if n := len(r.Attempts); n > 0 {
+		r.Attempts[n-1].Steps = r.Steps // how far it came stays to be seen
+	}
 	r.Attempts = append(r.Attempts, hotsync.Attempt{N: len(r.Attempts) + 1, StartedAt: now})
 	r.trying = true
 	if r.StartedAt.IsZero() {
@@ -196,6 +199,9 @@ func (r *record) take(ctx context.Context, v verdict) (mine bool, err error) {
 	r.Status, r.Reason, r.Error = v.status, v.reason, v.problem
 	if v.findings != nil {
 		r.Findings = v.findings
+	}
+	if v.synced != nil {
+		r.Subscriptions = v.synced.seen
 	}
 	if v.coveredBy != "" {
 		r.CoveredBy = v.coveredBy

@@ -124,7 +124,7 @@ func (j *job) succeeded(in reading, p planned, place belonging) verdict {
 		customer = p.customer
 	}
 	v := verdict{status: hotsync.StatusSucceeded, reason: hotsync.ReasonUnchanged, findings: p.findings,
-		synced: &synced{account: in.account, customer: customer, readAt: in.at, linked: place.link}}
+		synced: &synced{account: in.account, customer: customer, readAt: in.at, linked: place.link, seen: p.want.Seen}}
 	if len(j.record.Changes) > 0 {
 		v.reason = hotsync.ReasonChanged
 	}

@@ -32,6 +32,7 @@ type synced struct {
 	customer projection.Object
 	readAt   time.Time
 	linked   bool // the login sees the account's owner
+	seen     []hotsync.Subscription
 }
 
 // skipped returns the verdict on a request that ends without a sync; e says why,
