@@ -208,7 +208,8 @@ func (c *console) requestFor(ctx context.Context, key string) (hotsync.SyncReque
 		request.AccountID = cmp.Or(request.AccountID, e.Account.ID)
 		if !e.Request.Identity.IsZero() {
 			last := e.Request
-			request.Identity, request.EmailHash, request.Provider, request.Claim = last.Identity, last.EmailHash, last.Provider, last.Claim
+			request.Identity, request.EmailHash, request.EmailMask = last.Identity, last.EmailHash, last.EmailMask
+			request.Provider, request.Claim = last.Provider, last.Claim
 			break
 		}
 	}

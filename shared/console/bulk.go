@@ -31,7 +31,7 @@ type bulkView struct {
 // bulkFilter reads the filter of a bulk retry. Without a status it means failed
 // syncs; others than those that have ended are never retried.
 func (c *console) bulkFilter(r *http.Request) (filter, error) {
-	f, err := parseFilter(r.Form, c.Now())
+	f, err := parseFilter(r.Form, c.here(r))
 	if err != nil {
 		return f, err
 	}

@@ -25,6 +25,7 @@ type bar struct {
 	Mid      float64
 	Total    int
 	Tick     string // its label below, on some
+	Says     string // what it shows, in words
 	Href     string
 }
 
@@ -53,7 +54,7 @@ const (
 // chartStatuses are drawn from the base up.
 var chartStatuses = []hotsync.Status{hotsync.StatusSucceeded, hotsync.StatusSkipped, hotsync.StatusFailed}
 
-func newChart(slots []eventstore.Slot, from time.Time, s span) chart {
+func newChart(slots []eventstore.Slot, from time.Time, s span, zone *time.Location) chart {
 	n := int(s.Back / s.Slot)
 	grouped := make([][]eventstore.Slot, n)
 	for _, slot := range slots {
@@ -66,9 +67,9 @@ func newChart(slots []eventstore.Slot, from time.Time, s span) chart {
 	step := float64(chartWidth-chartLeft) / float64(n)
 	for i, g := range grouped {
 		at := from.Add(time.Duration(i) * s.Slot)
-		b := bar{From: at, To: at.Add(s.Slot), X: chartLeft + step*float64(i) + step*0.14, Width: step * 0.72, Tick: tick(at, s)}
+		b := bar{From: at, To: at.Add(s.Slot), X: chartLeft + step*float64(i) + step*0.14, Width: step * 0.72, Tick: tick(at.In(zone), s)}
 		b.Mid = b.X + b.Width/2
-		f := filter{from: b.From.Format(time.RFC3339), to: b.To.Format(time.RFC3339)}
+		f := filter{from: b.From.Format(time.RFC3339), to: b.To.Format(time.RFC3339), From: b.From, To: b.To}
 		b.Href = f.Path()
 		counts := eventstore.Sum(g)
 		for _, status := range chartStatuses {
@@ -77,6 +78,7 @@ func newChart(slots []eventstore.Slot, from time.Time, s span) chart {
 			b.Parts = append(b.Parts, part{Status: status, N: k})
 		}
 		out.Most = max(out.Most, b.Total)
+		b.Says = b.words(zone)
 		out.Bars = append(out.Bars, b)
 	}
 	top := niceTop(out.Most)
@@ -100,6 +102,17 @@ func newChart(slots []eventstore.Slot, from time.Time, s span) chart {
 	return out
 }
 
+// words say what a bar shows.
+func (b bar) words(zone *time.Location) string {
+	text := b.From.In(zone).Format("2 Jan 15:04") + " to " + b.To.In(zone).Format("15:04 MST") + ":"
+	for _, p := range b.Parts {
+		if p.N > 0 {
+			text += " " + count(p.N) + " " + string(p.Status)
+		}
+	}
+	return text
+}
+
 // niceTop is the next even round number.
 func niceTop(most int) int {
 	if most <= 2 {
@@ -114,7 +127,7 @@ func niceTop(most int) int {
 	return int(20 * unit)
 }
 
-// tick labels some of the bars, in UTC.
+// tick labels some of the bars, in the reader's zone.
 func tick(at time.Time, s span) string {
 	switch s.Name {
 	case "hour":
@@ -124,7 +137,7 @@ func tick(at time.Time, s span) string {
 			return at.Format("15:04")
 		}
 	default:
-		if at.Hour() == 0 {
+		if at.Hour() < 6 {
 			return at.Format("Mon 2")
 		}
 	}

@@ -34,6 +34,7 @@ type Events interface {
 	CountMatching(ctx context.Context, q eventstore.Query, limit int) (eventstore.Total, error)
 	Count(ctx context.Context, from, to time.Time) ([]eventstore.Slot, error)
 	OldestUnfinished(ctx context.Context) (oldest hotsync.Event, ok bool, err error)
+	Open(ctx context.Context) (eventstore.OpenList, error)
 	LoadAccount(ctx context.Context, id string) (eventstore.AccountState, error)
 	Erase(ctx context.Context, who hotsync.Identity) (eventstore.Erased, error)
 }
@@ -153,16 +154,22 @@ func New(cfg Config) http.Handler {
 
 // routePages names every page with the role it needs.
 func (c *console) routePages(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", c.page(Viewer, c.overview))
-	mux.HandleFunc("GET /events", c.page(Viewer, c.eventsPage))
-	mux.HandleFunc("GET /events/news", c.page(Viewer, c.eventsNews))
-	mux.HandleFunc("GET /events/{id}", c.page(Viewer, c.eventPage))
+	mux.HandleFunc("GET /{$}", c.page(staff.Viewer, c.overview))
+	mux.HandleFunc("GET /open", c.page(staff.Viewer, c.openPage))
+	mux.HandleFunc("GET /suggest", c.page(staff.Viewer, c.suggest))
+	mux.HandleFunc("POST /views", c.page(staff.Viewer, c.saveView))
+	mux.HandleFunc("GET /events", c.page(staff.Viewer, c.eventsPage))
+	mux.HandleFunc("GET /events/news", c.page(staff.Viewer, c.eventsNews))
+	mux.HandleFunc("GET /events/{id}", c.page(staff.Viewer, c.eventPage))
+	mux.HandleFunc("GET /events/{id}/changes", c.page(staff.Viewer, c.changesPage))
+	mux.HandleFunc("GET /events/{id}/compare", c.page(staff.Viewer, c.comparePage))
+	mux.HandleFunc("GET /events/{id}/json", c.page(staff.Viewer, c.eventJSON))
 	mux.HandleFunc("POST /events/{id}/retry", c.page(Operator, c.retryFromPage))
 	mux.HandleFunc("GET /events/{id}/reveal", c.page(Operator, c.revealPage))
 	mux.HandleFunc("POST /events/{id}/reveal", c.page(Operator, c.reveal))
-	mux.HandleFunc("GET /events.csv", c.page(Viewer, c.exportCSV))
-	mux.HandleFunc("GET /events.jsonl", c.page(Viewer, c.exportJSON))
-	mux.HandleFunc("GET /accounts/{key}", c.page(Viewer, c.accountPage))
+	mux.HandleFunc("GET /events.csv", c.page(staff.Viewer, c.exportCSV))
+	mux.HandleFunc("GET /events.jsonl", c.page(staff.Viewer, c.exportJSON))
+	mux.HandleFunc("GET /accounts/{key}", c.page(staff.Viewer, c.accountPage))
 	mux.HandleFunc("POST /accounts/{key}/sync", c.page(Operator, c.syncNow))
 	mux.HandleFunc("POST /accounts/{key}/dryrun", c.page(Operator, c.dryRun))
 	mux.HandleFunc("GET /audit", c.page(Admin, c.auditPage))
@@ -171,11 +178,11 @@ func (c *console) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /retry/reason", c.page(Operator, c.bulkReason))
 	mux.HandleFunc("POST /retry", c.page(Operator, c.bulkStart))
 	if c.Gallery {
-		mux.HandleFunc("GET /gallery", c.page(Viewer, c.galleryPage))
-		mux.HandleFunc("GET /gallery/list", c.page(Viewer, c.galleryList))
-		mux.HandleFunc("GET /gallery/{state}", c.page(Viewer, c.galleryEvent))
+		mux.HandleFunc("GET /gallery", c.page(staff.Viewer, c.galleryPage))
+		mux.HandleFunc("GET /gallery/list", c.page(staff.Viewer, c.galleryList))
+		mux.HandleFunc("GET /gallery/{state}", c.page(staff.Viewer, c.galleryEvent))
 	}
-	mux.HandleFunc("/", c.page(Viewer, func(http.ResponseWriter, *http.Request, member) error {
+	mux.HandleFunc("/", c.page(staff.Viewer, func(http.ResponseWriter, *http.Request, member) error {
 		return hotsync.Errorf(hotsync.CodeNotFound, "There is no such page.")
 	}))
 }

@@ -2,8 +2,12 @@ package console
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,25 +18,31 @@ import (
 )
 
 type eventView struct {
-	Event    hotsync.Event
-	Now      time.Time
-	CanRetry bool
-	Revealed bool
-	Who      string // who signed in, masked unless revealed
-	Lookup   string // the lookup's value likewise
-	Steps    []stepBar
-	Tries    []tryBar
-	Groups   []changeGroup
-	Related  []related
-	LastGood *hotsync.Event // the last successful sync before this one
-	Differs  []difference   // from LastGood
-	Later    *hotsync.Event // a newer sync of the account, if there is one
-	Resolved *hotsync.Event // a newer sync after which nothing is left to do for this login
-	Findings []hotsync.Finding
-	Links    []link
-	Request  hotsync.SyncRequest
-	Missing  string // what could not be read, in words
-	Live     bool
+	Event     hotsync.Event
+	Now       time.Time
+	CanRetry  bool
+	Revealed  bool
+	Who       string // who signed in, masked unless revealed
+	Lookup    string // the lookup's value likewise
+	Steps     []stepBar
+	Tries     []tryBar
+	Earlier   []earlierTry // attempts before the last, with their steps
+	Lines     []changeLine
+	MoreLines int // changes that are not among Lines
+	Related   []related
+	LastGood  *hotsync.Event  // the last successful sync before this one
+	Differs   []difference    // from LastGood
+	Others    []hotsync.Event // syncs of the account to compare with, the newest first
+	Holds     *holding        // what the account has in Limio, as far as is known
+	Sight     sight           // whether the login sees it
+	Small     bool            // the event is small enough to be shown as JSON
+	Later     *hotsync.Event  // a newer sync of the account, if there is one
+	Resolved  *hotsync.Event  // a newer sync after which nothing is left to do for this login
+	Findings  []hotsync.Finding
+	Links     []link
+	Request   hotsync.SyncRequest
+	Missing   string // what could not be read, in words
+	Live      bool
 }
 
 type link struct{ Text, Href string }
@@ -52,6 +62,35 @@ type tryBar struct {
 	Waited   time.Duration // before it
 	Open     bool          // still under way
 }
+
+// earlierTry is an attempt that another one followed.
+type earlierTry struct {
+	N     int
+	Steps []stepBar
+}
+
+// holding is what a sync left in Limio.
+type holding struct {
+	Event hotsync.Event
+	First []hotsync.Subscription // those shown at once
+	Rest  []hotsync.Subscription
+}
+
+// sight says whether a login sees its account in Limio.
+type sight struct {
+	Answer string // Yes, No, Not yet, or "" where nobody signed in
+	Tone   string // the status whose colours it has
+	Why    string
+	Hint   string
+}
+
+// What an event shows of much.
+const (
+	firstSubscriptions = 6
+	firstLines         = 40
+	fewLines           = 12       // up to which their fields are in the page
+	smallEvent         = 12 << 10 // bytes of JSON
+)
 
 // changeGroup is the changes of one kind of Limio object.
 type changeGroup struct {
@@ -73,9 +112,9 @@ func (c *console) showEvent(w http.ResponseWriter, r *http.Request, m member, re
 	if err != nil {
 		return err
 	}
-	now := c.Now()
-	page := eventView{Event: e, Now: now, CanRetry: m.Operator() && e.Retriable(), Revealed: revealed, Request: e.Request,
-		Who: e.Subject, Steps: stepBars(e), Tries: tryBars(e, now), Groups: groupChanges(e.Changes), Live: !e.Status.Final()}
+	now := c.here(r)
+	page := c.newEventView(e, now, m)
+	page.Revealed, page.Who, page.Live = revealed, e.Subject, !e.Status.Final()
 	if e.Request.Lookup != nil {
 		page.Lookup = e.Request.Lookup.Value
 	}
@@ -91,6 +130,65 @@ func (c *console) showEvent(w http.ResponseWriter, r *http.Request, m member, re
 		part = "event"
 	}
 	return c.renderAs(w, r, m, http.StatusOK, "event", part, view{Title: "Sync of " + accountName(e), Nav: "events", Body: page})
+}
+
+// newEventView is what the event itself says.
+func (c *console) newEventView(e hotsync.Event, now time.Time, m member) eventView {
+	page := eventView{Event: e, Now: now, CanRetry: m.Operator() && e.Retriable(), Request: e.Request, Steps: stepBars(e), Tries: tryBars(e, now),
+		Lines: changeLines(e)}
+	if n := len(page.Lines); n > fewLines {
+		page.MoreLines = max(0, n-firstLines)
+		page.Lines = slices.Clone(page.Lines[:min(n, firstLines)])
+		for i := range page.Lines {
+			page.Lines[i].Fields, page.Lines[i].Href = nil, fmt.Sprintf("/events/%s/changes?n=%d", e.ID, i+1)
+		}
+	}
+	for _, a := range e.Attempts {
+		if len(a.Steps) > 0 {
+			before := e
+			before.Steps = a.Steps
+			page.Earlier = append(page.Earlier, earlierTry{a.N, stepBars(before)})
+		}
+	}
+	raw, err := json.Marshal(e)
+	page.Small = err == nil && len(raw) < smallEvent
+	return page
+}
+
+// changesPage shows all changes of an event, or one of them with its fields.
+func (c *console) changesPage(w http.ResponseWriter, r *http.Request, m member) error {
+	e, err := c.event(r)
+	if err != nil {
+		return err
+	}
+	lines := changeLines(e)
+	if s := get(r.URL.Query(), "n"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > len(lines) {
+			return hotsync.Errorf(hotsync.CodeNotFound, "The sync has no such change.")
+		}
+		lines = lines[n-1 : n]
+	} else {
+		for i := range lines {
+			lines[i].Fields, lines[i].Href = nil, fmt.Sprintf("/events/%s/changes?n=%d", e.ID, i+1)
+		}
+	}
+	page := eventView{Event: e, Lines: lines}
+	return c.render(w, r, m, "changes", view{Title: "Changes of a sync", Nav: "events", Body: page})
+}
+
+// eventJSON gives an event as the API does, for who is signed in here.
+func (c *console) eventJSON(w http.ResponseWriter, r *http.Request, _ member) error {
+	e, err := c.event(r)
+	if err != nil {
+		return err
+	}
+	shown, request := masked(settled(e))
+	c.answer(r.Context(), w, http.StatusOK, struct {
+		Event   hotsync.Event       `json:"event"`
+		Request hotsync.SyncRequest `json:"request"`
+	}{shown, request})
+	return nil
 }
 
 // masked is an event and its request as they are shown to everybody.
@@ -137,7 +235,8 @@ func accountAt(key string) string { return "/accounts/" + url.PathEscape(key) }
 // fillRelated reads the events around this one. Each that cannot be read leaves
 // a note, not an error.
 func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Event) {
-	var covered, retried, good, later, resolved *hotsync.Event
+	var covered, retried, good, later, resolved, latest *hotsync.Event
+	linked := false
 	var siblings []hotsync.Event
 	var g errgroup.Group
 	one := func(id string, into **hotsync.Event) {
@@ -164,6 +263,23 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 			later, resolved, err = c.laterSyncs(ctx, e)
 			return err
 		})
+		g.Go(func() error {
+			found, err := c.search(ctx, filter{Account: key}, comparedWith, "", false)
+			page.Others = slices.DeleteFunc(found.Events, func(x hotsync.Event) bool { return x.ID == e.ID || !x.Status.Final() })
+			return err
+		})
+		g.Go(func() error {
+			state, err := c.Events.LoadAccount(ctx, key)
+			if err != nil || state.LastSucceededEvent == "" {
+				return err
+			}
+			linked = state.Linked(e.Request.Identity)
+			newest, err := c.eventByID(ctx, state.LastSucceededEvent)
+			if err == nil {
+				latest = &newest
+			}
+			return ignoreGone(err)
+		})
 	}
 	if e.LoginID != "" && e.Subject != "" {
 		g.Go(func() error {
@@ -179,6 +295,10 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 		page.Missing = "Related events could not be read at the moment."
 	}
 	page.LastGood, page.Later, page.Resolved = good, later, resolved
+	if latest == nil && e.Status == hotsync.StatusSucceeded {
+		latest = &e
+	}
+	page.Holds, page.Sight = newHolding(latest), sightOf(e, resolved, linked)
 	if good != nil {
 		page.Differs = differences(*good, e)
 	}
@@ -196,6 +316,43 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 	}
 	add("Newest of the account", later)
 	add("Last success before", good)
+}
+
+// comparedWith is how many syncs of the account are offered to compare with.
+const comparedWith = 6
+
+// newHolding is what a sync left in Limio, nil where nothing is known of it.
+func newHolding(e *hotsync.Event) *holding {
+	if e == nil || e.Status != hotsync.StatusSucceeded {
+		return nil
+	}
+	n := min(len(e.Subscriptions), firstSubscriptions)
+	if len(e.Subscriptions) == firstSubscriptions+1 {
+		n++
+	}
+	return &holding{Event: *e, First: e.Subscriptions[:n], Rest: e.Subscriptions[n:]}
+}
+
+// sightOf says whether the event's login sees the account: by the event itself, by
+// a later sync of the same login, or by what is remembered of the account.
+func sightOf(e hotsync.Event, resolved *hotsync.Event, linked bool) sight {
+	unseen := slices.IndexFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked })
+	switch {
+	case e.Request.Identity.IsZero() && e.Subject == "":
+		return sight{Tone: "skipped", Why: "Nobody signed in for this sync, so there is no login that could see the account."}
+	case resolved != nil:
+		return sight{Answer: "Yes", Tone: "succeeded", Why: "A later sync of this login succeeded, and the login sees the account."}
+	case e.Status == hotsync.StatusSucceeded && unseen >= 0:
+		return sight{Answer: "No", Tone: "failed", Why: e.Findings[unseen].Message, Hint: e.Findings[unseen].Hint}
+	case e.Status == hotsync.StatusSucceeded:
+		return sight{Answer: "Yes", Tone: "succeeded", Why: "The login is linked to the owner of the account in Limio."}
+	case linked:
+		return sight{Answer: "Yes", Tone: "succeeded", Why: "The login sees what earlier syncs brought; this one added nothing yet."}
+	case !e.Status.Final():
+		return sight{Answer: "Not yet", Tone: "retrying", Why: "The sync has not ended."}
+	default:
+		return sight{Answer: "No", Tone: "failed", Why: "No sync of this login and account has succeeded."}
+	}
 }
 
 func ignoreGone(err error) error {
@@ -314,10 +471,27 @@ func stepBars(e hotsync.Event) []stepBar {
 	out := make([]stepBar, 0, len(e.Steps))
 	for _, s := range e.Steps {
 		b := stepBar{Step: s, After: s.StartedAt.Sub(begin)}
+		b.Detail = stepDetail(e, s)
 		b.X, b.Width = place(begin, end.Sub(begin), s.StartedAt, time.Duration(s.MS)*time.Millisecond)
 		out = append(out, b)
 	}
 	return out
+}
+
+// stepDetail is what a step says of itself, in words. What ran out of time beside a
+// step that failed did not: it was given up because of that.
+func stepDetail(e hotsync.Event, s hotsync.Step) string {
+	code := hotsync.Code(s.Detail)
+	if code == hotsync.CodeTimeout && slices.ContainsFunc(e.Steps, func(x hotsync.Step) bool {
+		_, known := vocabulary[x.Detail]
+		return known && x.Detail != s.Detail
+	}) {
+		return "given up: another step had failed"
+	}
+	if w, ok := vocabulary[s.Detail]; ok {
+		return w.label
+	}
+	return s.Detail
 }
 
 func tryBars(e hotsync.Event, now time.Time) []tryBar {
@@ -339,6 +513,9 @@ func tryBars(e hotsync.Event, now time.Time) []tryBar {
 	}
 	return out
 }
+
+// Lines are the group's changes in a line each.
+func (g changeGroup) Lines() []changeLine { return changeLines(hotsync.Event{Changes: g.Changes}) }
 
 func groupChanges(changes []hotsync.Change) []changeGroup {
 	var out []changeGroup

@@ -29,14 +29,31 @@ type eventsView struct {
 	Events    []eventRow
 	Chips     []chip
 	Providers []string
+	Views     []savedView
+	ViewName  string // of the view that this is
 	Triggers  []hotsync.Trigger
 	Presets   []preset
-	Next      string // address of the next page
-	First     string // address of the first page, when this is another
-	Cut       bool   // the page is short though there is more
-	Live      string // address of what came in since, "" when the page is not live
-	Newest    string
-	Bulk      string // address of the bulk retry of this filter, "" when there is nothing to retry
+	Zone      string // of the times one may write
+
+	Suggestions []suggestion // for the search field
+	Next        string       // address of the next page
+	First       string       // address of the first page, when this is another
+	Cut         bool         // the page is short though there is more
+	Live        string       // address of what came in since, "" when the page is not live
+	Newest      string
+	Bulk        string // address of the bulk retry of this filter, "" when there is nothing to retry
+}
+
+// Narrowed reports whether a filter is set that has a control of its own.
+func (v eventsView) Narrowed() bool {
+	f := v.Filter
+	return f.from != "" || f.to != "" || f.Provider != "" || f.Trigger != ""
+}
+
+// MaybeAccount reports whether the text could be an account that no sync is known
+// of.
+func (v eventsView) MaybeAccount() bool {
+	return v.Filter.Text != "" && !strings.ContainsAny(v.Filter.Text, "@| /") && !hotsync.IsEventID(v.Filter.Text)
 }
 
 // eventRow is a row of a list.
@@ -58,7 +75,7 @@ const chipLimit = 99
 
 func (c *console) eventsPage(w http.ResponseWriter, r *http.Request, m member) error {
 	asked := r.URL.Query()
-	f, err := parseFilter(parseBox(asked), c.Now())
+	f, err := parseFilter(timesInBox(parseBox(asked), c.here(r)), c.here(r))
 	if err == nil && r.Header.Get("HX-Request") == "" {
 		// One address for one list: what was typed into the box, and what a form
 		// sends empty, is put in its place.
@@ -84,7 +101,13 @@ func (c *console) eventsPage(w http.ResponseWriter, r *http.Request, m member) e
 		}
 	}
 	page.Providers = c.providerNames(r.Context(), f.Provider)
-	page.Presets = presets(f, c.Now())
+	page.Views, page.Suggestions = savedViews(r), suggestions(page.Providers)
+	for _, v := range page.Views {
+		if v.Query == f.Encode() {
+			page.ViewName = v.Name
+		}
+	}
+	page.Presets, page.Zone = presets(f, c.Now()), zoneName(c.here(r))
 	part := "layout"
 	if staff.IsLive(r) {
 		part = "list"
@@ -154,7 +177,7 @@ func (c *console) chips(ctx context.Context, f filter) []chip {
 // statusTotals counts by status, in the order of hotsync.Statuses.
 func (c *console) statusTotals(ctx context.Context, f filter) (totals []eventstore.Total, known []bool) {
 	totals, known = make([]eventstore.Total, len(hotsync.Statuses)), make([]bool, len(hotsync.Statuses))
-	if f.Text != "" || f.Account != "" || f.Subject != "" || f.Reason != "" {
+	if f.Text != "" || f.Account != "" || f.Subject != "" || f.Reason != "" || f.Open {
 		// The store finds these by other indexes than that of statuses: counting each
 		// status would read the same events six times.
 		f.Statuses = nil
@@ -164,7 +187,7 @@ func (c *console) statusTotals(ctx context.Context, f filter) (totals []eventsto
 			return totals, known
 		}
 		for i, s := range hotsync.Statuses {
-			known[i], totals[i].AtLeast = true, page.Cursor != ""
+			known[i] = page.Cursor == "" // a part of them says nothing about the whole
 			for _, e := range page.Events {
 				if e.Status == s {
 					totals[i].N++
@@ -241,7 +264,7 @@ const watched = 50
 // came in, and the rows that still moved. It never moves a row.
 func (c *console) eventsNews(w http.ResponseWriter, r *http.Request, m member) error {
 	v := r.URL.Query()
-	f, err := parseFilter(v, c.Now())
+	f, err := parseFilter(v, c.here(r))
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func (c *console) exportJSON(w http.ResponseWriter, r *http.Request, m member) e
 
 // export streams what a filter finds, up to a bound.
 func (c *console) export(w http.ResponseWriter, r *http.Request, m member, suffix, kind string, begin func(io.Writer) (exporter, error)) error {
-	f, err := parseFilter(r.URL.Query(), c.Now())
+	f, err := parseFilter(r.URL.Query(), c.here(r))
 	if err != nil {
 		return err
 	}

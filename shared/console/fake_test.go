@@ -46,7 +46,16 @@ func newMemory(events ...hotsync.Event) *memory {
 
 func (m *memory) matching(q eventstore.Query) []hotsync.Event {
 	var out []hotsync.Event
+	open := map[string]string{}
+	if q.Open {
+		for _, o := range m.open() {
+			open[o.ID] = o.Reason
+		}
+	}
 	for _, e := range m.events {
+		if q.Open && (open[e.ID] == "" || q.Reason != "" && open[e.ID] != q.Reason) {
+			continue
+		}
 		account := func(s string) bool {
 			return strings.EqualFold(e.Account.ID, s) || strings.EqualFold(e.Account.Number, s)
 		}
@@ -63,6 +72,51 @@ func (m *memory) matching(q eventstore.Query) []hotsync.Event {
 		}
 	}
 	slices.SortFunc(out, func(a, b hotsync.Event) int { return cmp.Compare(b.ID, a.ID) })
+	return out
+}
+
+// Open lists what nothing has settled since, as the store's contract says.
+func (m *memory) Open(context.Context) (eventstore.OpenList, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fail["Open"]; err != nil {
+		return eventstore.OpenList{}, err
+	}
+	return eventstore.OpenList{Events: m.open()}, nil
+}
+
+func (m *memory) open() []eventstore.Open {
+	unseen := func(e hotsync.Event) bool {
+		return slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked })
+	}
+	var all []hotsync.Event
+	for _, e := range m.events {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b hotsync.Event) int { return cmp.Compare(a.ID, b.ID) })
+	open := map[string]eventstore.Open{}
+	for _, e := range all {
+		key := cmp.Or(e.Account.ID, e.Account.Number, e.LoginID) + " " + e.Subject
+		o := eventstore.Open{ID: e.ID, Status: e.Status, Reason: e.Reason, Provider: e.Provider, Trigger: e.Trigger, Account: e.Account,
+			First: e.RequestedAt, Last: e.RequestedAt, Failures: open[key].Failures + 1}
+		if was, ok := open[key]; ok {
+			o.First = was.First
+		}
+		switch {
+		case e.Status == hotsync.StatusFailed, e.Reason == hotsync.ReasonAmbiguous, e.Reason == hotsync.ReasonStaleClaim:
+			open[key] = o
+		case e.Status == hotsync.StatusSucceeded && unseen(e):
+			o.Reason = eventstore.ReasonNotSeen
+			open[key] = o
+		case e.Status == hotsync.StatusSucceeded:
+			delete(open, key)
+		}
+	}
+	var out []eventstore.Open
+	for _, o := range open {
+		out = append(out, o)
+	}
+	slices.SortFunc(out, func(a, b eventstore.Open) int { return cmp.Compare(b.ID, a.ID) })
 	return out
 }
 

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
@@ -21,26 +23,39 @@ type filter struct {
 	Provider string
 	Trigger  hotsync.Trigger
 	Statuses []hotsync.Status
+	Open     bool // only what nothing has settled since
 	From, To time.Time
 
-	from, to string // as they were written
+	from, to string         // as they were written
+	zone     *time.Location // of the reader
 }
 
 // filterKeys are the typed filters of the search box.
-var filterKeys = []string{"status", "account", "subject", "reason", "provider", "trigger", "from", "to"}
+var filterKeys = []string{"is", "status", "account", "subject", "reason", "provider", "trigger", "from", "to"}
+
+// isOpen is the value of the filter for what is open.
+const isOpen = "open"
 
 var triggers = []hotsync.Trigger{hotsync.TriggerLogin, hotsync.TriggerPostAuthentication, hotsync.TriggerPostConfirmation,
 	hotsync.TriggerCallout, hotsync.TriggerAPI, hotsync.TriggerConsole, hotsync.TriggerBackfill, hotsync.TriggerReconcile}
 
-// parseFilter reads the filter of an address. Times are RFC 3339, days, or, as
-// lower bound, how long ago (24h, 7d); a day as upper bound counts whole. It
-// gives what it could read beside an error, which is a bad_request.
+// parseFilter reads the filter of an address. Times are read in the zone of now
+// (see parseWhen); a day as upper bound counts whole. It gives what it could read
+// beside an error, which is a bad_request.
 func parseFilter(v url.Values, now time.Time) (filter, error) {
-	f := filter{Text: get(v, "q"), Account: get(v, "account"), Subject: get(v, "subject"), Reason: get(v, "reason"), Provider: get(v, "provider"),
-		Trigger: hotsync.Trigger(get(v, "trigger")), from: get(v, "from"), to: get(v, "to")}
+	f := filter{Text: plainText(get(v, "q")), Account: get(v, "account"), Subject: get(v, "subject"), Reason: reasonCode(get(v, "reason")),
+		Provider: get(v, "provider"), Trigger: hotsync.Trigger(strings.ToLower(get(v, "trigger"))), from: get(v, "from"), to: get(v, "to"),
+		zone: now.Location()}
+	switch is := strings.ToLower(get(v, "is")); is {
+	case "", "any":
+	case isOpen:
+		f.Open = true
+	default:
+		return f, hotsync.Errorf(hotsync.CodeBadRequest, "is:%s is not known; is:open shows what nothing has settled yet.", clip(is, 40))
+	}
 	for _, s := range v["status"] {
 		for name := range strings.SplitSeq(s, ",") {
-			status := hotsync.Status(strings.TrimSpace(name))
+			status := hotsync.Status(strings.ToLower(strings.TrimSpace(name)))
 			switch {
 			case status == "" || slices.Contains(f.Statuses, status):
 			case !slices.Contains(hotsync.Statuses, status):
@@ -57,11 +72,11 @@ func parseFilter(v url.Values, now time.Time) (filter, error) {
 		return f, hotsync.Errorf(hotsync.CodeBadRequest, "trigger %q is not one of %v.", clip(string(f.Trigger), 40), triggers)
 	}
 	var err error
-	f.From, err = parseTime("from", f.from, 0, now)
+	f.From, err = parseTime("from", f.from, false, now)
 	if err != nil {
 		return f, err
 	}
-	f.To, err = parseTime("to", f.to, 24*time.Hour, now)
+	f.To, err = parseTime("to", f.to, true, now)
 	if err != nil {
 		return f, err
 	}
@@ -73,20 +88,43 @@ func parseFilter(v url.Values, now time.Time) (filter, error) {
 
 func get(v url.Values, name string) string { return strings.TrimSpace(v.Get(name)) }
 
-func parseTime(name, s string, dayEnd time.Duration, now time.Time) (time.Time, error) {
+func parseTime(name, s string, end bool, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return t.UTC(), nil
+	t, ok := parseWhen(s, end, now)
+	if !ok {
+		return time.Time{}, badTime(name)
 	}
-	if t, err := time.Parse(time.DateOnly, s); err == nil {
-		return t.Add(dayEnd), nil
+	return t, nil
+}
+
+// plainText is what is meant by a text that was pasted: the address of a mailto or
+// of "Name <address>", without blanks around it or doubled in it.
+func plainText(s string) string {
+	s = strings.Join(strings.Fields(strings.Trim(s, " \t\r\n,;")), " ")
+	if i, j := strings.LastIndexByte(s, '<'), strings.LastIndexByte(s, '>'); i >= 0 && j > i && strings.Contains(s[i:j], "@") {
+		s = s[i+1 : j]
 	}
-	if d, ok := parseAge(s); ok {
-		return now.Add(-d).UTC().Truncate(time.Second), nil
+	if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
+		s, _, _ = strings.Cut(s[7:], "?")
 	}
-	return time.Time{}, hotsync.Errorf(hotsync.CodeBadRequest, "%s must be a time such as 2026-11-22T09:00:00Z, a day such as 2026-11-22, or an age such as 24h or 7d.", name)
+	return strings.TrimSpace(s)
+}
+
+// reasonCode is the code of a reason written as its label, whatever its case.
+func reasonCode(s string) string {
+	if _, ok := vocabulary[s]; ok || s == "" {
+		return s
+	}
+	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "’", "'")) }
+	best := ""
+	for code, w := range vocabulary {
+		if plain(w.label) == plain(s) && (best == "" || code < best) {
+			best = code
+		}
+	}
+	return cmp.Or(best, s)
 }
 
 // parseAge reads 30m, 24h or 7d.
@@ -107,9 +145,15 @@ func parseBox(v url.Values) url.Values {
 		out[name] = slices.Clone(values)
 	}
 	var text []string
-	for _, word := range splitBox(v.Get("q")) {
+	words := splitBox(v.Get("q"))
+	for i := 0; i < len(words); i++ {
+		word := words[i]
 		key, val, ok := strings.Cut(word, ":")
 		key = strings.ToLower(key)
+		if ok && val == "" && i+1 < len(words) && slices.Contains(filterKeys, key) {
+			i++
+			val = words[i] // a blank after the colon
+		}
 		switch {
 		case !ok || val == "" || !slices.Contains(filterKeys, key):
 			text = append(text, word)
@@ -122,6 +166,34 @@ func parseBox(v url.Values) url.Values {
 	out.Set("q", strings.Join(text, " "))
 	return out
 }
+
+// timesInBox takes a text that is nothing but a time for what it says: about then,
+// on that day, or since then.
+func timesInBox(v url.Values, now time.Time) url.Values {
+	text := strings.Join(strings.Fields(v.Get("q")), " ")
+	if text == "" || v.Get("from") != "" || v.Get("to") != "" || !strings.ContainsFunc(text, unicode.IsLetter) && !strings.ContainsAny(text, ":-") {
+		return v
+	}
+	from, ok := parseWhen(text, false, now)
+	if !ok {
+		return v
+	}
+	to, _ := parseWhen(text, true, now)
+	if _, since := parseAgo(strings.ToLower(text)); since {
+		to = time.Time{}
+	} else if to.Equal(from) {
+		from, to = from.Add(-aboutThen), to.Add(aboutThen)
+	}
+	v.Set("q", "")
+	v.Set("from", from.Format(time.RFC3339))
+	if !to.IsZero() {
+		v.Set("to", to.Format(time.RFC3339))
+	}
+	return v
+}
+
+// aboutThen is how far around a time of day one looks.
+const aboutThen = 5 * time.Minute
 
 // splitBox splits at blanks outside of double quotes, and drops the quotes.
 func splitBox(s string) []string {
@@ -156,7 +228,11 @@ func (f filter) Box() string {
 	if f.Text != "" {
 		out = append(out, f.Text)
 	}
-	for _, x := range [...]struct{ key, val string }{{"account", f.Account}, {"subject", f.Subject}, {"reason", f.Reason}} {
+	open := ""
+	if f.Open {
+		open = isOpen
+	}
+	for _, x := range [...]struct{ key, val string }{{"is", open}, {"account", f.Account}, {"subject", f.Subject}, {"reason", f.Reason}} {
 		switch {
 		case x.val == "":
 		case strings.ContainsAny(x.val, " \t"):
@@ -177,13 +253,16 @@ func (f filter) values() url.Values {
 		}
 	}
 	set("q", f.Text)
+	if f.Open {
+		set("is", isOpen)
+	}
 	set("account", f.Account)
 	set("subject", f.Subject)
 	set("reason", f.Reason)
 	set("provider", f.Provider)
 	set("trigger", string(f.Trigger))
-	set("from", canonicalTime(f.from, f.From))
-	set("to", canonicalTime(f.to, f.To))
+	set("from", canonicalTime(f.from, f.From, f.zone))
+	set("to", canonicalTime(f.to, f.To, f.zone))
 	statuses := make([]string, 0, len(f.Statuses))
 	for _, s := range f.Statuses {
 		statuses = append(statuses, string(s))
@@ -192,11 +271,19 @@ func (f filter) values() url.Values {
 	return v
 }
 
-func canonicalTime(written string, t time.Time) string {
-	if _, age := parseAge(written); age && !t.IsZero() {
-		return t.Format(time.RFC3339)
+// canonicalTime is a bound in one form for every reader: a day of UTC as it was
+// written, and all else as the moment it is.
+func canonicalTime(written string, t time.Time, zone *time.Location) string {
+	if t.IsZero() {
+		return written
 	}
-	return written
+	if _, err := time.Parse(time.RFC3339Nano, written); err == nil {
+		return written
+	}
+	if _, err := time.Parse(time.DateOnly, written); err == nil && (zone == nil || zone == time.UTC) {
+		return written
+	}
+	return t.Format(time.RFC3339Nano)
 }
 
 // Values is the filter for the hidden fields of a form.
@@ -204,6 +291,14 @@ func (f filter) Values() url.Values { return f.values() }
 
 // Encode is the filter as a query.
 func (f filter) Encode() string { return f.values().Encode() }
+
+// Logins is the address of the logins that led to nothing, for the same text.
+func (f filter) Logins() string {
+	if f.Text == "" {
+		return "/logins"
+	}
+	return withQuery("/logins", url.Values{"q": {f.Text}})
+}
 
 // Path is the address of the list with this filter.
 func (f filter) Path() string { return f.At("/events") }
@@ -223,11 +318,18 @@ func withQuery(path string, v url.Values) string {
 // IsZero reports whether the filter lets everything through.
 func (f filter) IsZero() bool { return len(f.values()) == 0 }
 
-// FromText and ToText are the bounds as their controls show them.
-func (f filter) FromText() string { return canonicalTime(f.from, f.From) }
+// FromText is the lower bound as its control shows it, in the reader's zone.
+func (f filter) FromText() string { return f.timeText(f.from, f.From) }
 
 // ToText is the upper bound as its control shows it.
-func (f filter) ToText() string { return canonicalTime(f.to, f.To) }
+func (f filter) ToText() string { return f.timeText(f.to, f.To) }
+
+func (f filter) timeText(as string, t time.Time) string {
+	if _, err := time.Parse(time.DateOnly, as); t.IsZero() || err == nil && (f.zone == nil || f.zone == time.UTC) {
+		return as
+	}
+	return written(t, cmp.Or(f.zone, time.UTC))
+}
 
 // Has reports whether the filter asks for the status.
 func (f filter) Has(s hotsync.Status) bool { return slices.Contains(f.Statuses, s) }
@@ -246,7 +348,7 @@ func (f filter) toggled(s hotsync.Status) filter {
 // query is what the event store is asked for; a reason it does not know.
 func (f filter) query() eventstore.Query {
 	return eventstore.Query{Account: f.Account, Subject: f.Subject, Q: f.Text, Provider: f.Provider, Trigger: f.Trigger,
-		Statuses: f.Statuses, Reason: f.Reason, From: f.From, To: f.To}
+		Statuses: f.Statuses, Reason: f.Reason, From: f.From, To: f.To, Open: f.Open}
 }
 
 // parseFilterText reads a filter as Encode wrote it.

@@ -44,9 +44,9 @@ func (c *console) galleryEvent(w http.ResponseWriter, r *http.Request, m member)
 		if slug(s.Name) != r.PathValue("state") {
 			continue
 		}
-		now := c.Now()
-		page := eventView{Now: now, CanRetry: m.Operator() && s.Event.Retriable(), Steps: stepBars(s.Event), Tries: tryBars(s.Event, now),
-			Groups: groupChanges(s.Event.Changes), Who: mask(s.Event.Subject), LastGood: good, Differs: differences(*good, s.Event)}
+		page := c.newEventView(s.Event, c.here(r), m)
+		page.Who, page.LastGood, page.Differs, page.Holds = mask(s.Event.Subject), good, differences(*good, s.Event), newHolding(&s.Event)
+		page.Findings, page.Sight = attentionFirst(s.Event.Findings), sightOf(s.Event, nil, false)
 		page.Event, page.Request = masked(s.Event)
 		if s.Event.Request.Lookup != nil {
 			page.Lookup = mask(s.Event.Request.Lookup.Value)

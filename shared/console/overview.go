@@ -48,10 +48,12 @@ type overviewView struct {
 	Dead     *syncqueue.Depth // of the dead-letter queue
 	Waiting  []tile
 	Oldest   *hotsync.Event
-	Paused   int // syncs that wait because Zuora asked to
-	PausedTo time.Time
-	Recent   []eventRow
-	Run      *jobs.Job // the reconcile run that ended last
+	Run      *jobs.Job       // the reconcile run that ended last
+	Paused   []hotsync.Event // syncs that wait for Zuora or Limio, as far as they were read
+	PausedN  string          // how many, in words
+	Open     openView
+	Opened   bool // Open is known
+	Head     verdict
 	Now      time.Time
 }
 
@@ -63,6 +65,16 @@ type tile struct {
 	Href    string
 }
 
+// verdict is the overview in one headline.
+type verdict struct {
+	Tone  string // the status whose colours it has
+	Text  string
+	Since time.Time
+	More  string // a sentence or two
+	Href  string // what leads further, "" for nothing
+	Link  string
+}
+
 // reason is why syncs did not succeed, and how often.
 type reason struct {
 	eventstore.Outcome
@@ -72,7 +84,7 @@ type reason struct {
 }
 
 func (c *console) overview(w http.ResponseWriter, r *http.Request, m member) error {
-	page := overviewView{Span: spans[1], Now: c.Now()}
+	page := overviewView{Span: spans[1], Now: c.here(r)}
 	if name := r.URL.Query().Get("span"); name != "" {
 		i := slices.IndexFunc(spans, func(s span) bool { return s.Name == name })
 		if i < 0 {
@@ -175,19 +187,18 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 		}
 		return err
 	})
-	read("whether Zuora asked to wait", func() error {
-		found, err := c.search(ctx, filter{Statuses: []hotsync.Status{hotsync.StatusRetrying}, Reason: hotsync.ReasonPaused}, eventstore.MaxLimit, "", false)
-		for _, e := range found.Events {
-			page.Paused++
-			if e.NextAttemptAt.After(page.PausedTo) {
-				page.PausedTo = e.NextAttemptAt
-			}
+	read("what waits for Zuora or Limio", func() error {
+		f := filter{Statuses: []hotsync.Status{hotsync.StatusRetrying}, Reason: hotsync.ReasonPaused}
+		found, err := c.search(ctx, f, eventstore.MaxLimit, "", false)
+		page.Paused, page.PausedN = found.Events, plural(len(found.Events), "login waits", "logins wait")
+		if found.Cursor != "" {
+			page.PausedN = "more than " + page.PausedN
 		}
 		return err
 	})
-	read("the newest failures", func() error {
-		found, err := c.search(ctx, filter{Statuses: []hotsync.Status{hotsync.StatusFailed}, From: page.From}, 5, "", false)
-		page.Recent = rows(found.Events, c.Now(), m)
+	read("what is open", func() error {
+		list, err := c.Events.Open(ctx)
+		page.Open, page.Opened = newOpenView(list, c.Now(), m), err == nil
 		return err
 	})
 	read("the settings", func() error {
@@ -197,6 +208,47 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 	})
 	page.Missing = r.wait()
 	page.fillCounts(slots)
+	page.Head = page.verdict()
+}
+
+// ZoneName is the zone of the chart's axis.
+func (p overviewView) ZoneName() string { return zoneName(p.Now) }
+
+// verdict says how things are in one headline: what matters most.
+func (p *overviewView) verdict() verdict {
+	switch {
+	case p.Settings && !p.HotSync:
+		return verdict{Tone: "retrying", Text: "Hot sync is off", More: "Logins are not synced; what is started in this console still is.",
+			Href: "/settings", Link: "Settings"}
+	case len(p.Paused) > 0:
+		first := slices.MinFunc(p.Paused, func(a, b hotsync.Event) int { return cmp.Compare(a.ID, b.ID) })
+		since := first.StartedAt
+		if since.IsZero() {
+			since = first.RequestedAt
+		}
+		more := capital(p.PausedN) + "; nothing to do: " + plain(len(p.Paused), "it goes", "they go") + " on by " +
+			plain(len(p.Paused), "itself", "themselves") + "."
+		if p.Open.Logins > 0 {
+			more += " Beside that, " + p.Open.Words() + "."
+		}
+		return verdict{Tone: "retrying", Text: waitsFor(first), Since: since, More: more, Href: "/events?reason=paused&status=retrying",
+			Link: "What waits"}
+	case p.Dead != nil && p.Dead.Visible > 0:
+		return verdict{Tone: "failed", Text: plural(p.Dead.Visible, "dead letter", "dead letters"),
+			More: "The queue gave up on them; within minutes they become failed syncs, which can be retried.", Href: "/open", Link: "What is open"}
+	case p.Opened && p.Open.Logins > 0:
+		return verdict{Tone: "failed", Text: capital(p.Open.Words()), More: p.Open.Most(), Href: "/open", Link: "What is open, by cause"}
+	case len(p.Missing) > 0:
+		return verdict{Tone: "skipped", Text: "Not everything could be read", More: "What is shown is right; the rest comes back by itself."}
+	case p.Counts.Status(hotsync.StatusSucceeded) == 0:
+		return verdict{Tone: "succeeded", Text: "All well", More: "Nobody waits, and nothing is open. No sync ended in this time."}
+	default:
+		more := "Nobody waits for anything, and nothing is open."
+		if p.Timed {
+			more += " Half of the logins were synced within " + duration(p.P50) + "."
+		}
+		return verdict{Tone: "succeeded", Text: "All well", More: more}
+	}
 }
 
 // fillCounts makes figures and chart of what was counted.
@@ -225,5 +277,5 @@ func (p *overviewView) fillCounts(slots []eventstore.Slot) {
 	for i := range p.Reasons {
 		p.Reasons[i].Part = 100 * float64(p.Reasons[i].N) / float64(p.Reasons[0].N)
 	}
-	p.Chart = newChart(slots, p.From, p.Span)
+	p.Chart = newChart(slots, p.From, p.Span, p.Now.Location())
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +53,7 @@ type view struct {
 	Gallery bool
 	Now     time.Time
 	Self    string // path and query of the page
+	Zone    string // of the times on it
 }
 
 // page serves a page to who has the role, and leads who is not signed in to the
@@ -118,7 +120,8 @@ func (c *console) render(w http.ResponseWriter, r *http.Request, m member, name 
 
 func (c *console) renderAs(w http.ResponseWriter, r *http.Request, m member, status int, name, part string, v view) (err error) {
 	defer hotsync.In(&err, "console.render(%s, %s)", name, part)
-	v.Member, v.Theme, v.Gallery, v.Now, v.Self = m, theme(r), c.Gallery, c.Now().UTC(), r.URL.RequestURI()
+	now := c.here(r)
+	v.Member, v.Theme, v.Gallery, v.Now, v.Self, v.Zone = m, theme(r), c.Gallery, now, r.URL.RequestURI(), zoneName(now)
 	var out bytes.Buffer
 	err = c.pages[name].ExecuteTemplate(&out, part, v)
 	if err != nil {
@@ -126,7 +129,7 @@ func (c *console) renderAs(w http.ResponseWriter, r *http.Request, m member, sta
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, err = w.Write(out.Bytes())
+	_, err = w.Write(localise(out.Bytes(), now))
 	if err != nil {
 		c.Log.WarnContext(r.Context(), "page not written", "error", err)
 	}
@@ -190,6 +193,14 @@ func functions(a assets) template.FuncMap {
 		"version":     telemetry.Version,
 		"clock":       func(t time.Time) template.HTML { return timeTag(t, "abs") },
 		"ago":         func(t time.Time) template.HTML { return timeTag(t, "rel") },
+		"at":          func(t time.Time) template.HTML { return timeTag(t, "at") },
+		"middle":      middle,
+		"joined":      joined,
+		"who":         who,
+		"via":         via,
+		"price":       price,
+		"capital":     capital,
+		"lastAttempt": lastAttempt,
 		"millis":      millis,
 		"duration":    duration,
 		"count":       count,
@@ -216,15 +227,15 @@ func functions(a assets) template.FuncMap {
 	}
 }
 
-// timeTag shows a time in UTC, which is true whenever it is read; the script
-// turns it into local or relative time and keeps that true.
+// timeTag shows a time in UTC, which localise turns into the reader's; a script
+// makes it relative and keeps that true.
 func timeTag(t time.Time, form string) template.HTML {
 	if t.IsZero() {
 		return ""
 	}
 	t = t.UTC()
 	//nolint:gosec // digits and fixed text only
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-t="%s">%s</time>`, t.Format("2006-01-02T15:04:05.000Z07:00"), form, t.Format("2 Jan 2006 15:04:05 UTC")))
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-t="%s">%s</time>`, t.Format(stampForm), form, formTime(t, form != "abs", t)))
 }
 
 func millis(ms int64) string { return duration(time.Duration(ms) * time.Millisecond) }
@@ -294,6 +305,20 @@ func shortID(id string) string {
 		return id
 	}
 	return "…" + id[len(id)-8:]
+}
+
+// middle is an id with what is least telling left out: its middle.
+func middle(id string) string {
+	r := []rune(id)
+	if len(r) <= 16 {
+		return id
+	}
+	return string(r[:7]) + "…" + string(r[len(r)-6:])
+}
+
+// joined puts what is there of some texts together.
+func joined(between string, texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), between)
 }
 
 // mask shows just enough of a subject to recognise it.

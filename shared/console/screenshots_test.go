@@ -47,10 +47,11 @@ func picturePages(by map[string]hotsync.Event) map[string]string {
 	return map[string]string{
 		"signin":          "/signin",
 		"overview":        "/",
+		"open":            "/open",
 		"events":          "/events",
 		"events-failed":   "/events?status=failed",
 		"events-nothing":  "/events?q=nobody%40example.com",
-		"events-bad":      "/events?from=yesterday",
+		"events-bad":      "/events?from=sometime",
 		"event-failed":    "/events/" + by["failed, Limio refused"].ID,
 		"event-succeeded": "/events/" + by["succeeded with changes"].ID,
 		"event-ambiguous": "/events/" + by["skipped, several accounts match"].ID,

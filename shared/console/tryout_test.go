@@ -75,7 +75,7 @@ func TestTryoutClaims(t *testing.T) {
 			t.Errorf("target %d says %q, want %q", i+1, got, want)
 		}
 	}
-	if got := a.Texts("table tbody td:nth-child(2)"); !cmp.Equal(got, []string{"claim malformed"}) {
+	if got := a.Texts("table tbody td:nth-child(2)"); !cmp.Equal(got, []string{"the claim cannot be read"}) {
 		t.Errorf("ignored for %q", got)
 	}
 	if got := a.Texts(".names code"); !cmp.Equal(got, []string{"<b>", "iss", "sub", "zuora_acount_ids"}) {
@@ -230,7 +230,7 @@ func TestTryoutTriggerAndStrangers(t *testing.T) {
 	if got := a.Texts(".note.warn b"); !cmp.Equal(got, []string{"Nothing was verified:", "Hot sync is switched off,"}) {
 		t.Errorf("notes = %q", got)
 	}
-	if got := a.Text("table tbody"); !strings.Contains(got, "near") || !strings.Contains(got, "claim not used") {
+	if got := a.Text("table tbody"); !strings.Contains(got, "near") || !strings.Contains(got, "the claim is not set up for syncs") {
 		t.Errorf("ignored: %q", got)
 	}
 	a = c.post("/tryout", paste(`{"iss": "https://stranger.example.com", "sub": "x"}`))

@@ -22,7 +22,7 @@ func explain(e hotsync.Event) string {
 		return fmt.Sprintf("Attempt %d is under way.", max(1, e.AttemptCount))
 	case hotsync.StatusRetrying:
 		if e.Reason == hotsync.ReasonPaused {
-			return "Waits with all the others until " + upstream(e) + " takes calls again. " + message(e, "")
+			return capital(waitsFor(e)) + ". It waits with all the others; waiting costs no attempt."
 		}
 		return message(e, "The last attempt failed.") + " Tried " + plural(e.AttemptCount, "time.", "times.")
 	case hotsync.StatusSucceeded:
@@ -66,6 +66,27 @@ func attentionFirst(findings []hotsync.Finding) []hotsync.Finding {
 	return out
 }
 
+// waitsFor is what keeps a sync waiting, in a few words.
+func waitsFor(e hotsync.Event) string {
+	switch hotsync.Code(codeOf(e)) {
+	case hotsync.CodeZuoraUnavailable, hotsync.CodeZuoraPaused:
+		return "Zuora is down"
+	case hotsync.CodeLimioUnavailable, hotsync.CodeLimioPaused:
+		return "Limio is down"
+	case hotsync.CodeZuoraRateLimited, hotsync.CodeLimioRateLimited, hotsync.CodeZuoraBusy:
+		return upstream(e) + " asked everybody to wait"
+	default:
+		return upstream(e) + " takes no calls"
+	}
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
 // upstream is the system that an event's error is about.
 func upstream(e hotsync.Event) string {
 	if e.Error != nil && strings.HasPrefix(string(e.Error.Code), "limio_") {
@@ -99,43 +120,38 @@ func message(e hotsync.Event, otherwise string) string {
 }
 
 // todo says what a person can do about an event; "" when nothing is to be done.
+// What has ended is not tried again, whatever its error says of waiting.
 func todo(e hotsync.Event) string {
-	switch {
-	case e.Status == hotsync.StatusSkipped && e.Reason == hotsync.ReasonDisabled:
-		return hotsync.CodeDisabled.Hint()
-	case e.Error != nil && e.Status == hotsync.StatusFailed && e.Error.Code.Transient():
-		return endedHint(e)
-	case e.Error != nil && e.Status != hotsync.StatusSucceeded:
-		return e.Error.Hint
-	case e.Status == hotsync.StatusFailed:
-		return "Retry it; if it fails again, search the logs for its id."
-	case e.Status == hotsync.StatusSucceeded && e.AttentionCount > 0:
+	switch e.Status {
+	case hotsync.StatusRetrying:
+		w := wordsFor(codeOf(e))
+		if w.waits == "" {
+			return goesOn
+		}
+		return w.waits
+	case hotsync.StatusFailed:
+		if codeOf(e) == "" {
+			return "Retry; if it fails again, search the logs for the event id."
+		}
+		return wordsFor(codeOf(e)).ended
+	case hotsync.StatusSkipped:
+		return wordsFor(e.Reason).ended
+	case hotsync.StatusSucceeded:
 		for _, f := range attentionFirst(e.Findings) {
 			if f.Severity == hotsync.SeverityAttention {
 				return f.Hint
 			}
 		}
-		return ""
-	default:
-		return ""
 	}
+	return ""
 }
 
-// endedHint is what to do about a sync that ended for good on an error that is
-// otherwise waited for: nothing tries it again.
-func endedHint(e hotsync.Event) string {
-	switch e.Error.Code {
-	case hotsync.CodeTimeout:
-		return "It is not tried again by itself. Look for slow calls in the steps, then retry."
-	case hotsync.CodeZuoraAnswer, hotsync.CodeLimioAnswer, hotsync.CodeLimioNotFound:
-		return "It is not tried again by itself. Retry it; if it fails again, search the logs for its id."
-	case hotsync.CodeSettingsMissing, hotsync.CodeSecretMissing:
-		return e.Error.Hint + " Then retry."
-	case hotsync.CodeStoreUnavailable, hotsync.CodeQueueUnavailable:
-		return "It is not tried again by itself. Retry it when AWS answers again."
-	default:
-		return "It is not tried again by itself. Retry it when " + upstream(e) + " answers again."
+// codeOf is the code that an event's trouble has.
+func codeOf(e hotsync.Event) string {
+	if e.Error != nil && e.Error.Code != "" {
+		return string(e.Error.Code)
 	}
+	return e.Reason
 }
 
 // settled is an event whose error says what is to be done now that it has ended.
@@ -164,6 +180,9 @@ func headline(e hotsync.Event) string {
 	case hotsync.StatusRunning:
 		return "Syncing now"
 	case hotsync.StatusRetrying:
+		if e.Reason == hotsync.ReasonPaused {
+			return "Waiting: " + waitsFor(e)
+		}
 		return "Will be tried again"
 	case hotsync.StatusSucceeded:
 		if e.AttentionCount > 0 {
@@ -181,63 +200,7 @@ func headline(e hotsync.Event) string {
 }
 
 // label is a status, a reason or a code as a person reads it.
-func label(code string) string {
-	if s, ok := labels[code]; ok {
-		return s
-	}
-	out := []rune(code)
-	for i, r := range out {
-		if r == '_' {
-			out[i] = ' '
-		}
-	}
-	return string(out)
-}
-
-// labels are the words for what is more than its code with blanks in it.
-var labels = map[string]string{
-	hotsync.ReasonChanged:    "changed",
-	hotsync.ReasonUnchanged:  "unchanged",
-	hotsync.ReasonCoalesced:  "covered by a later sync",
-	hotsync.ReasonAmbiguous:  "several accounts match",
-	hotsync.ReasonNoMatch:    "no account matches",
-	hotsync.ReasonDisabled:   "hot sync is off",
-	hotsync.ReasonStaleClaim: "the claim is out of date",
-	hotsync.ReasonPaused:     "Zuora or Limio does not answer",
-
-	string(hotsync.CodeGaveUp):            "the sync died without an answer",
-	string(hotsync.CodeInternal):          "internal error",
-	string(hotsync.CodeTimeout):           "out of time",
-	string(hotsync.CodeZuoraNotFound):     "no such Zuora account",
-	string(hotsync.CodeZuoraUnauthorized): "Zuora refused the client",
-	string(hotsync.CodeZuoraForbidden):    "Zuora denies a permission",
-	string(hotsync.CodeZuoraRefused):      "Zuora refused the request",
-	string(hotsync.CodeZuoraRateLimited):  "Zuora's rate limit",
-	string(hotsync.CodeZuoraBusy):         "Zuora is busy",
-	string(hotsync.CodeZuoraUnavailable):  "Zuora did not answer",
-	string(hotsync.CodeZuoraAnswer):       "Zuora's answer made no sense",
-	string(hotsync.CodeZuoraHost):         "Zuora pointed elsewhere",
-	string(hotsync.CodeZuoraPaused):       "calls to Zuora are paused",
-	string(hotsync.CodeLimioPaused):       "calls to Limio are paused",
-	string(hotsync.CodeLimioUnauthorized): "Limio refused the client",
-	string(hotsync.CodeLimioForbidden):    "Limio denies a permission",
-	string(hotsync.CodeLimioRefused):      "Limio refused an object",
-	string(hotsync.CodeLimioNotFound):     "Limio does not know an object",
-	string(hotsync.CodeLimioRateLimited):  "Limio's rate limit",
-	string(hotsync.CodeLimioUnavailable):  "Limio did not answer",
-	string(hotsync.CodeLimioAnswer):       "Limio's answer made no sense",
-	string(hotsync.CodeLimioHost):         "Limio pointed elsewhere",
-	string(hotsync.CodeLimioCreation):     "Limio refused to create",
-
-	string(hotsync.TriggerPostAuthentication): "Cognito sign-in",
-	string(hotsync.TriggerPostConfirmation):   "Cognito sign-up",
-	string(hotsync.TriggerLogin):              "login",
-	string(hotsync.TriggerCallout):            "Zuora callout",
-	string(hotsync.TriggerAPI):                "API",
-	string(hotsync.TriggerConsole):            "console",
-	string(hotsync.TriggerBackfill):           "backfill",
-	string(hotsync.TriggerReconcile):          "reconcile",
-}
+func label(code string) string { return wordsFor(code).label }
 
 // took is how long an event has taken: from the request to its end, or until now.
 func took(e hotsync.Event, now time.Time) time.Duration {
@@ -245,4 +208,29 @@ func took(e hotsync.Event, now time.Time) time.Duration {
 		return now.Sub(e.RequestedAt)
 	}
 	return e.FinishedAt.Sub(e.RequestedAt)
+}
+
+// who is who signed in, as far as everybody may see: the masked e-mail, else the
+// masked subject.
+func who(e hotsync.Event) string {
+	if e.Request.EmailMask != "" {
+		return e.Request.EmailMask
+	}
+	return mask(e.Subject)
+}
+
+// via says what asked for a sync, where it was not an ordinary login.
+func via(e hotsync.Event) string {
+	if e.Trigger == hotsync.TriggerLogin || e.Trigger == "" {
+		return ""
+	}
+	return label(string(e.Trigger))
+}
+
+// lastAttempt is what the attempt is called whose steps an event has.
+func lastAttempt(earlier []earlierTry) string {
+	if len(earlier) == 0 {
+		return "attempt"
+	}
+	return "last attempt"
 }

@@ -13,7 +13,7 @@ import (
 func Masked(changes []Change) []hotsync.Change {
 	out := make([]hotsync.Change, 0, len(changes))
 	for _, c := range changes {
-		m := hotsync.Change{Object: string(c.Object.Kind), ID: c.Object.ID, Action: c.Action}
+		m := hotsync.Change{Object: string(c.Object.Kind), ID: c.Object.ID, Name: nameOf(c.Object), Action: c.Action}
 		if c.Action == hotsync.ActionLink {
 			m.ID = c.Object.Owner // Limio makes the login's own id
 		}
@@ -26,6 +26,18 @@ func Masked(changes []Change) []hotsync.Change {
 		out = append(out, m)
 	}
 	return out
+}
+
+// nameOf is what staff call an object: a number or a plan, nothing of a person.
+func nameOf(o projection.Object) string {
+	switch o.Kind {
+	case projection.Subscription:
+		return o.Key
+	case projection.SubscriptionOffer, projection.SubscriptionAddOn, projection.Schedule:
+		return o.Name
+	default:
+		return ""
+	}
 }
 
 const hidden = "•••"

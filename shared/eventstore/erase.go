@@ -184,7 +184,7 @@ func (s *Store) anonymise(ctx context.Context, id string) error {
 		}
 		e.Subject, e.LoginID = "", ""
 		r := &e.Request
-		r.Identity, r.LoginID, r.EmailHash, r.Note = hotsync.Identity{}, "", "", ""
+		r.Identity, r.LoginID, r.EmailHash, r.EmailMask, r.Note = hotsync.Identity{}, "", "", "", ""
 		if r.Lookup != nil {
 			r.Lookup = &hotsync.Lookup{Field: r.Lookup.Field}
 		}

@@ -38,11 +38,12 @@ const (
 // indexes hold too and a row of a list is made of, leaves out the detail.
 type stored struct {
 	detail
-	Revision       int `json:"revision,omitempty"`
-	ChangeCount    int `json:"changeCount,omitempty"` // of the lists before they were cut
-	AttemptCount   int `json:"attemptCount,omitempty"`
-	FindingCount   int `json:"findingCount,omitempty"`
-	AttentionCount int `json:"attentionCount,omitempty"`
+	Revision       int    `json:"revision,omitempty"`
+	ChangeCount    int    `json:"changeCount,omitempty"` // of the lists before they were cut
+	AttemptCount   int    `json:"attemptCount,omitempty"`
+	FindingCount   int    `json:"findingCount,omitempty"`
+	AttentionCount int    `json:"attentionCount,omitempty"`
+	Email          string `json:"email,omitempty"` // masked, for lists
 	rest
 }
 
@@ -69,7 +70,7 @@ type plain hotsync.Event
 func parts(e hotsync.Event, revision int) (stored, detail) {
 	d := detail{e.Attempts, e.Steps, e.Changes, e.Findings, e.Candidates, &e.Request, e.Subscriptions}
 	return stored{rest: rest{plain(e)}, Revision: revision, ChangeCount: e.ChangeCount, AttemptCount: e.AttemptCount,
-		FindingCount: e.FindingCount, AttentionCount: e.AttentionCount}, d
+		FindingCount: e.FindingCount, AttentionCount: e.AttentionCount, Email: e.Request.EmailMask}, d
 }
 
 // event puts the parts that were read together again.
@@ -79,6 +80,7 @@ func (s stored) event() hotsync.Event {
 	e.Subscriptions = s.Subscriptions
 	e.Revision, e.ChangeCount, e.AttemptCount = s.Revision, s.ChangeCount, s.AttemptCount
 	e.FindingCount, e.AttentionCount = s.FindingCount, s.AttentionCount
+	e.Request.EmailMask = s.Email
 	if s.Request != nil {
 		e.Request = *s.Request
 	}

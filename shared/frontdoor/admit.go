@@ -92,7 +92,7 @@ func (h *Handler) requests(ctx context.Context, login hotsync.Login, result clai
 	requests := make([]hotsync.SyncRequest, 0, len(result.Wanted))
 	for _, w := range result.Wanted {
 		r := hotsync.SyncRequest{LoginID: login.ID, Trigger: login.Trigger, Provider: result.Provider, Identity: login.Identity,
-			EmailHash: emailHash, Claim: w.Claim, Account: w.Account, Lookup: w.Lookup, Named: named, RequestedAt: login.At}
+			EmailHash: emailHash, EmailMask: hotsync.MaskEmail(login.Email), Claim: w.Claim, Account: w.Account, Lookup: w.Lookup, Named: named, RequestedAt: login.At}
 		r.EventID = eventID(w.Key())
 		if hotsync.IsAccountID(w.Account) {
 			r.AccountID = w.Account

@@ -75,8 +75,9 @@ const (
 
 // Change is one write to one Limio object.
 type Change struct {
-	Object string        `json:"object"` // Limio's record type
-	ID     string        `json:"id"`     // Limio's id
+	Object string        `json:"object"`         // Limio's record type
+	ID     string        `json:"id"`             // Limio's id
+	Name   string        `json:"name,omitempty"` // a number or a plan, never anything personal
 	Action Action        `json:"action"`
 	Fields []FieldChange `json:"fields,omitempty"`
 }

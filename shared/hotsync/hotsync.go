@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Trigger names the front door a sync came through.
@@ -85,6 +86,7 @@ type SyncRequest struct {
 	Provider    string    `json:"provider,omitempty"`
 	Identity    Identity  `json:"identity,omitzero"`
 	EmailHash   string    `json:"emailHash,omitempty"` // SearchHash of the login's e-mail
+	EmailMask   string    `json:"emailMask,omitempty"` // MaskEmail of it
 	Claim       string    `json:"claim,omitempty"`
 	Account     string    `json:"account,omitempty"`   // as the claim names it: an id or a number
 	AccountID   string    `json:"accountId,omitempty"` // Zuora's id, once it is known
@@ -129,6 +131,30 @@ func SearchHash(key []byte, value string) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(value))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// MaskEmail is what everybody may see of an e-mail address: enough to recognise
+// one's own, too little to write to it. It is "" for what is no address.
+func MaskEmail(address string) string {
+	local, domain, ok := strings.Cut(strings.TrimSpace(address), "@")
+	name, top, dotted := strings.Cut(domain, ".")
+	if !ok || local == "" || name == "" || !dotted {
+		return ""
+	}
+	if i := strings.LastIndexByte(top, '.'); i >= 0 {
+		top = top[i+1:]
+	}
+	return maskWord(local) + "@" + maskWord(name) + "." + Clip(top, 12)
+}
+
+// maskWord is the first letter of a word; one so short that this would give it
+// away is hidden whole.
+func maskWord(word string) string {
+	first, _ := utf8.DecodeRuneInString(word)
+	if utf8.RuneCountInString(word) < 3 {
+		return "•••"
+	}
+	return string(first) + "•••"
 }
 
 // Clip bounds a text from outside to limit characters; the last one says that

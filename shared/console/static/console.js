@@ -11,45 +11,67 @@
     doc.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax` + (location.protocol === 'https:' ? '; secure' : '');
   };
 
-  // Times. The server writes UTC; a relative time is computed from the exact one
-  // again and again, so it stays true however long the page is open.
+  // Times. The server writes them in the reader's zone, which it is told here; a
+  // relative time is computed from the exact one again and again, so it stays true.
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+  if (cookie('tz') !== encodeURIComponent(here)) keep('tz', encodeURIComponent(here));
   let zone = cookie('zone') === 'utc' ? 'utc' : 'local';
-  const pad = (n) => String(n).padStart(2, '0');
-  const months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
-  const utc = (t) => `${t.getUTCDate()} ${months[t.getUTCMonth()]} ${t.getUTCFullYear()} ${pad(t.getUTCHours())}:${pad(t.getUTCMinutes())}:${pad(t.getUTCSeconds())} UTC`;
-  const local = (t) => `${t.getDate()} ${months[t.getMonth()]} ${t.getFullYear()} ${pad(t.getHours())}:${pad(t.getMinutes())}:${pad(t.getSeconds())}`;
-  const exact = (t) => (zone === 'utc' ? utc(t) : local(t));
+  const styles = {
+    abs: { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZoneName: 'short' },
+    at: { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' },
+    old: { day: 'numeric', month: 'short', year: 'numeric', timeZoneName: 'short' },
+  };
+  const write = (t, style, utc) => new Intl.DateTimeFormat('en-GB', { ...styles[style], timeZone: utc ? 'UTC' : here }).format(t).replace(',', '').replace('Sept', 'Sep');
+  const exact = (t, style) => write(t, style || 'abs', zone === 'utc');
   const span = (s) => (s < 60 ? `${s} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`);
+  const short = (t) => exact(t, Date.now() - t > 300 * 86400e3 ? 'old' : 'at');
   const relative = (t) => {
     const s = Math.round((Date.now() - t) / 1000);
-    if (Math.abs(s) > 7 * 86400) return exact(t);
+    if (Math.abs(s) > 7 * 86400) return short(t);
     if (Math.abs(s) < 2) return 'now';
     return s > 0 ? `${span(s)} ago` : `in ${span(-s)}`;
   };
   const tick = (scope) => {
     for (const el of (scope || doc).querySelectorAll('time[data-t]')) {
       const t = new Date(el.dateTime);
-      const text = el.dataset.t === 'rel' ? relative(t) : exact(t);
+      const text = el.dataset.t === 'rel' ? relative(t) : el.dataset.t === 'at' ? short(t) : exact(t);
       if (el.textContent !== text) el.textContent = text;
-      el.title = el.dataset.t === 'rel' ? `${exact(t)}${zone === 'utc' ? '' : ' local'}\n${utc(t)}` : utc(t);
+      if (!el.title) el.title = `${write(t, 'abs', false)}\n${write(t, 'abs', true)}`;
     }
   };
   const showZone = () => {
     for (const b of doc.querySelectorAll('[data-zone]')) {
       b.textContent = zone === 'utc' ? 'UTC' : 'Local time';
-      b.title = zone === 'utc' ? 'Times are UTC. Switch to local time.' : 'Times are local. Switch to UTC.';
+      b.title = zone === 'utc' ? 'Times are UTC. Switch to local time.' : `Times are ${here}. Switch to UTC.`;
     }
     tick();
   };
 
   // What was done, for eyes and for screen readers.
   let hide;
-  const toast = (text) => {
+  const toast = (text, undo) => {
     const box = doc.getElementById('toast');
     box.textContent = text;
+    if (undo) {
+      const b = doc.createElement('button');
+      b.type = 'button';
+      b.textContent = 'Undo';
+      b.addEventListener('click', undo);
+      box.append(' ', b);
+    }
     box.classList.add('shown');
     clearTimeout(hide);
-    hide = setTimeout(() => box.classList.remove('shown'), 2500);
+    hide = setTimeout(() => box.classList.remove('shown'), undo ? undoTime : 2500);
+  };
+  // A retry from a list or by a key can be taken back for a moment.
+  const undoTime = 3000;
+  const later = (form) => {
+    const send = setTimeout(() => form.submit(), undoTime);
+    toast('Retrying …', () => {
+      clearTimeout(send);
+      delete form.dataset.sent;
+      toast('Not retried');
+    });
   };
   const copy = async (text) => {
     try {
@@ -69,10 +91,13 @@
   };
   const live = { 'X-Live': '1' };
   const list = () => doc.getElementById('list');
+  let fresh = false; // the list has news that it does not show yet
   const refreshList = () => {
     const el = list();
     if (!el?.dataset.live || paused || doc.hidden) return;
-    if (scrollY < 120 && !reading(el) && !el.matches(':hover')) {
+    const still = scrollY < 120 && !reading(el) && !el.matches(':hover');
+    if (still && fresh) {
+      fresh = false;
       htmx.ajax('GET', el.dataset.live, { target: '#list', swap: 'outerHTML', headers: live });
       return;
     }
@@ -87,8 +112,24 @@
     if (paused || doc.hidden) return;
     for (const el of doc.querySelectorAll('[data-poll]')) {
       const every = Number(el.dataset.poll) || 2;
-      if (beat % every === 0 && !reading(el)) htmx.trigger(el, 'live');
+      if (beat % every) continue;
+      const held = reading(el);
+      if (!held) htmx.trigger(el, 'live');
+      hold(el, held);
     }
+  };
+  // A part that waits because somebody is in it says so, and how to go on.
+  const hold = (el, held) => {
+    let note = el.querySelector('.held');
+    if (!held || note) {
+      if (note && !held) note.remove();
+      return;
+    }
+    note = doc.createElement('p');
+    note.className = 'held';
+    note.setAttribute('role', 'status');
+    note.innerHTML = 'Updates wait while you are in here. <button type="button" class="link" data-go-on>Update now</button>';
+    el.prepend(note);
   };
   // The steps of a job, each after the other's answer.
   const step = (beat) => {
@@ -132,14 +173,70 @@
     next.scrollIntoView({ block: 'nearest' });
   };
 
+  // Single keys act only where they are switched on; the palette opens by Ctrl+K.
+  let keys = cookie('keys') !== 'off';
+  const showKeys = () => {
+    for (const box of doc.querySelectorAll('[data-keys]')) box.checked = keys;
+  };
+  doc.addEventListener('change', (ev) => {
+    if (ev.target.matches('[data-keys]')) {
+      keys = ev.target.checked;
+      keep('keys', keys ? 'on' : 'off');
+      toast(keys ? 'Single keys are on' : 'Single keys are off');
+    } else if (ev.target.matches('[data-pick]')) {
+      const text = ev.target.closest('label').querySelector('input:not([data-pick])');
+      text.value = ev.target.value.replace('T', ' ');
+      text.focus();
+    }
+  });
+  const palette = () => {
+    const box = doc.getElementById('palette');
+    const out = box.querySelector('ul');
+    const ask = box.querySelector('input');
+    const all = [...doc.querySelectorAll('.top nav a, .tabs a, .head-act a, .head-act button, .foot a, [data-zone], .look button, .cause h2 a')].filter((el) => el.offsetParent);
+    const show = () => {
+      const found = all.filter((el) => el.textContent.toLowerCase().includes(ask.value.toLowerCase()));
+      out.replaceChildren(...found.slice(0, 12).map((el) => {
+        const li = doc.createElement('li');
+        const b = doc.createElement('button');
+        b.type = 'button';
+        b.textContent = el.textContent.trim().replace(/\s+/g, ' ');
+        b.addEventListener('click', () => { box.close(); el.click(); });
+        li.append(b);
+        return li;
+      }));
+    };
+    ask.value = '';
+    ask.oninput = show;
+    ask.onkeydown = (ev) => {
+      if (ev.key !== 'Enter') return;
+      ev.preventDefault();
+      const first = out.querySelector('button');
+      if (first) first.click();
+      else location.assign(`/events?q=${encodeURIComponent(ask.value)}`);
+    };
+    show();
+    box.showModal();
+  };
   doc.addEventListener('keydown', (ev) => {
+    if ((ev.ctrlKey || ev.metaKey) && ev.key === 'k' && !doc.querySelector('dialog[open]')) {
+      ev.preventDefault();
+      palette();
+      return;
+    }
     if (ev.ctrlKey || ev.metaKey || ev.altKey) return;
-    const writing = ev.target.matches('input, textarea, select');
+    const writing = ev.target.matches('input:not([type=checkbox]), textarea, select');
     if (writing) {
       if (ev.key === 'Escape') ev.target.blur();
       return;
     }
     if (doc.querySelector('dialog[open]')) return;
+    if (ev.key === 'Escape') {
+      doc.querySelector('tr.picked')?.classList.remove('picked');
+      doc.activeElement?.blur();
+      return;
+    }
+    if (!keys && ev.key !== 'Enter') return;
     switch (ev.key) {
       case '/': (doc.querySelector('[data-search]') || doc.getElementById('jump'))?.focus(); break;
       case 'j': pick(1); break;
@@ -152,27 +249,42 @@
       case 'r': {
         const scope = doc.querySelector('tr.picked') || (doc.querySelector('tr.row') ? null : doc);
         const button = scope?.querySelector('[data-retry]');
-        if (button) button.click();
+        if (button) later(button.form);
         else toast('There is nothing to retry here');
         break;
       }
       case 'p': if (doc.querySelector('[data-live], [data-poll]')) togglePause(); break;
-      case 'Escape': doc.querySelector('tr.picked')?.classList.remove('picked'); doc.activeElement?.blur(); break;
       case '?': doc.getElementById('help').showModal(); break;
       default: return;
     }
     ev.preventDefault();
   });
 
+  // What the search field offers follows what is typed.
+  let asked;
+  doc.addEventListener('input', (ev) => {
+    if (!ev.target.matches('[data-search], #jump') || ev.inputType === 'insertReplacementText' || !ev.inputType) return;
+    const field = ev.target;
+    clearTimeout(asked);
+    asked = setTimeout(async () => {
+      const answer = await fetch(`/suggest?q=${encodeURIComponent(field.value)}`, { headers: live }).catch(() => null);
+      if (answer?.ok && field.list) field.list.innerHTML = await answer.text();
+    }, 250);
+  });
+
   doc.addEventListener('click', (ev) => {
-    const el = ev.target.closest('[data-copy], [data-copy-next], [data-zone], [data-help], [data-live-toggle], [data-show-news], summary');
+    const el = ev.target.closest('[data-copy], [data-copy-next], [data-zone], [data-help], [data-live-toggle], [data-show-news], [data-go-on], summary');
     if (!el) return;
     if (el.matches('summary')) el.parentElement.classList.add('touched');
     else if (el.matches('[data-copy]')) copy(el.dataset.copy);
     else if (el.matches('[data-copy-next]')) copy(el.nextElementSibling.textContent);
     else if (el.matches('[data-help]')) doc.getElementById('help').showModal();
     else if (el.matches('[data-live-toggle]')) togglePause();
-    else if (el.matches('[data-zone]')) {
+    else if (el.matches('[data-go-on]')) {
+      const part = el.closest('[data-poll]');
+      doc.activeElement?.blur();
+      htmx.trigger(part, 'live');
+    } else if (el.matches('[data-zone]')) {
       zone = zone === 'utc' ? 'local' : 'utc';
       keep('zone', zone);
       showZone();
@@ -243,12 +355,24 @@
     }
     form.dataset.sent = '1';
     setTimeout(() => delete form.dataset.sent, 5000);
+    if (form.querySelector('[data-retry]:not(.big)')) {
+      ev.preventDefault();
+      later(form);
+    }
   });
 
   doc.addEventListener('htmx:configRequest', (ev) => {
     if (ev.detail.triggeringEvent?.type === 'live') ev.detail.headers['X-Live'] = '1';
   });
+  // What moved is said: an event that came to its end, a list that has news.
+  let said = doc.getElementById('event')?.dataset.status;
   doc.addEventListener('htmx:afterSettle', () => {
+    const event = doc.getElementById('event');
+    if (event && event.dataset.status !== said) {
+      said = event.dataset.status;
+      toast(event.querySelector('.outcome-head b').textContent);
+    }
+    if (doc.querySelector('#news .news-more')) fresh = true;
     tick();
     reachable();
     showPause();
@@ -264,6 +388,7 @@
   doc.addEventListener('htmx:afterOnLoad', () => { told = false; });
 
   showZone();
+  showKeys();
   showPause();
   reachable();
   let beat = 0;

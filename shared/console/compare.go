@@ -1,0 +1,137 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+)
+
+// compareView is two syncs of an account side by side.
+type compareView struct {
+	Older, Newer hotsync.Event
+	Subs         []subPair
+	Changes      []changeLine // from the older to the newer
+	Differs      []difference // of how they went
+	Cut          bool         // there are more syncs between them than were read
+	Between      int
+	Others       []eventRow // to compare with instead
+}
+
+// subPair is a subscription as it was seen after each of two syncs.
+type subPair struct {
+	Number        string
+	Before, After string
+}
+
+// Same reports whether nothing changed.
+func (p subPair) Same() bool { return p.Before == p.After }
+
+// comparePages bounds how much is read of what lies between two syncs.
+const comparePages = 4
+
+// comparePage compares two syncs of an account by data: what every sync between
+// them changed, put together.
+func (c *console) comparePage(w http.ResponseWriter, r *http.Request, m member) error {
+	e, err := c.event(r)
+	if err != nil {
+		return err
+	}
+	if e.Account.ID == "" {
+		return hotsync.Errorf(hotsync.CodeNotFound, "The sync has no account, so there is nothing to compare it with.")
+	}
+	id := get(r.URL.Query(), "with")
+	if id == "" {
+		return hotsync.Errorf(hotsync.CodeBadRequest, "with names the other sync.")
+	}
+	other, err := c.eventByID(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if other.Account.ID != e.Account.ID || other.ID == e.ID {
+		return hotsync.Errorf(hotsync.CodeBadRequest, "Only two syncs of one account can be compared.")
+	}
+	page := compareView{Older: other, Newer: e}
+	if other.ID > e.ID {
+		page.Older, page.Newer = e, other
+	}
+	page.Differs = differences(page.Older, page.Newer)
+	err = c.fillCompare(r.Context(), &page, m)
+	if err != nil {
+		return err
+	}
+	return c.render(w, r, m, "compare", view{Title: "Two syncs of " + accountName(e), Nav: "events", Body: page})
+}
+
+func (c *console) fillCompare(ctx context.Context, page *compareView, m member) error {
+	f := filter{Account: page.Newer.Account.ID, From: page.Older.RequestedAt, To: page.Newer.RequestedAt.Add(1)}
+	var between []hotsync.Event
+	cursor := ""
+	for range comparePages {
+		found, err := c.search(ctx, f, eventstore.DefaultLimit, cursor, true)
+		if err != nil {
+			return err
+		}
+		between = append(between, found.Events...)
+		cursor = found.Cursor
+		if cursor == "" {
+			break
+		}
+	}
+	page.Cut = cursor != ""
+	slices.Reverse(between)
+	between = slices.DeleteFunc(between, func(x hotsync.Event) bool { return x.ID <= page.Older.ID || x.ID > page.Newer.ID })
+	page.Between = max(0, len(between)-1)
+	together := page.Newer
+	together.Changes = merged(between)
+	page.Changes = changeLines(together)
+	page.Subs = pairs(page.Older.Subscriptions, page.Newer.Subscriptions)
+	found, err := c.search(ctx, filter{Account: page.Newer.Account.ID}, 12, "", false)
+	if err != nil {
+		return err
+	}
+	page.Others = rows(found.Events, c.Now(), m)
+	return nil
+}
+
+// pairs are the subscriptions of two syncs, by number.
+func pairs(before, after []hotsync.Subscription) []subPair {
+	var out []subPair
+	at := map[string]int{}
+	for _, s := range before {
+		at[s.Number] = len(out)
+		out = append(out, subPair{Number: s.Number, Before: subWords(s), After: "—"})
+	}
+	for _, s := range after {
+		i, ok := at[s.Number]
+		if !ok {
+			i = len(out)
+			out = append(out, subPair{Number: s.Number, Before: "—"})
+		}
+		out[i].After = subWords(s)
+	}
+	return out
+}
+
+// subWords is a subscription in a line.
+func subWords(s hotsync.Subscription) string {
+	return joined(", ", s.Plan, s.Status, price(s), nextPayment(s))
+}
+
+// price is what a subscription costs, "" where it cannot be told.
+func price(s hotsync.Subscription) string {
+	if s.Amount == "" {
+		return ""
+	}
+	return joined(" ", s.Amount, s.Currency, s.Every)
+}
+
+// nextPayment is when a subscription is paid next, and what.
+func nextPayment(s hotsync.Subscription) string {
+	if s.NextDay == "" {
+		return ""
+	}
+	return joined(": ", "next payment "+s.NextDay, joined(" ", s.NextAmount, s.Currency))
+}
