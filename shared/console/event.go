@@ -294,7 +294,10 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 		c.Log.WarnContext(ctx, "related events not read", "event_id", e.ID, "error", err)
 		page.Missing = "Related events could not be read at the moment."
 	}
-	page.LastGood, page.Later, page.Resolved = good, later, resolved
+	page.LastGood, page.Later = good, later
+	if e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusSkipped || e.AttentionCount > 0 && e.Status.Final() {
+		page.Resolved = resolved
+	}
 	if latest == nil && e.Status == hotsync.StatusSucceeded {
 		latest = &e
 	}

@@ -31,6 +31,7 @@ type eventsView struct {
 	Providers []string
 	Views     []savedView
 	ViewName  string // of the view that this is
+	HasLogins bool   // logins that led to nothing can be looked up
 	Triggers  []hotsync.Trigger
 	Presets   []preset
 	Zone      string // of the times one may write

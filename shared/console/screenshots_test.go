@@ -63,6 +63,10 @@ func picturePages(by map[string]hotsync.Event) map[string]string {
 		"audit":           "/audit",
 		"gallery":         "/gallery",
 		"overview-week":   "/?span=week",
+		"event-many":      "/events/" + by["very many changes"].ID,
+		"changes":         "/events/" + by["succeeded with changes"].ID + "/changes",
+		"compare":         "/events/" + by["succeeded with changes"].ID + "/compare?with=" + by["succeeded, unchanged"].ID,
+		"events-open":     "/events?is=open",
 		"not-found":       "/nothing",
 	}
 }

@@ -181,6 +181,7 @@ func zoneName(t time.Time) string {
 const (
 	wholeTime = "2 Jan 2006 15:04:05 MST"
 	shortTime = "2 Jan 15:04 MST"
+	todayTime = "15:04 MST"
 	shortDate = "2 Jan 2006 MST"
 )
 
@@ -191,6 +192,8 @@ func formTime(t time.Time, short bool, now time.Time) string {
 		return t.Format(wholeTime)
 	case now.Sub(t) > 300*24*time.Hour:
 		return t.Format(shortDate)
+	case now.Format(time.DateOnly) == t.Format(time.DateOnly):
+		return t.Format(todayTime)
 	default:
 		return t.Format(shortTime)
 	}
@@ -204,9 +207,6 @@ const (
 // localise writes the times of a page, which templates write in UTC, in the
 // reader's zone.
 func localise(page []byte, now time.Time) []byte {
-	if now.Location() == time.UTC {
-		return page
-	}
 	var out bytes.Buffer
 	out.Grow(len(page) + 256)
 	for {

@@ -26,9 +26,9 @@ func TestTriggerQueues(t *testing.T) {
 	identity := hotsync.Identity{Issuer: poolIssuer, Subject: subject}
 	hash := hotsync.SearchHash([]byte("key"), email)
 	want := []hotsync.SyncRequest{
-		{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash, Claim: "zuora_accounts", Account: "A1",
+		{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash, EmailMask: "a•••@e•••.com", Claim: "zuora_accounts", Account: "A1",
 			Named: []string{"A1", accountID}, RequestedAt: at},
-		{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash, Claim: "zuora_accounts", Account: accountID,
+		{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash, EmailMask: "a•••@e•••.com", Claim: "zuora_accounts", Account: accountID,
 			AccountID: accountID, Named: []string{"A1", accountID}, RequestedAt: at},
 	}
 	if diff := cmp.Diff(want, b.sent, cmpopts.IgnoreFields(hotsync.SyncRequest{}, "EventID", "LoginID")); diff != "" {

@@ -19,12 +19,14 @@
   const styles = {
     abs: { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZoneName: 'short' },
     at: { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' },
+    today: { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' },
     old: { day: 'numeric', month: 'short', year: 'numeric', timeZoneName: 'short' },
   };
   const write = (t, style, utc) => new Intl.DateTimeFormat('en-GB', { ...styles[style], timeZone: utc ? 'UTC' : here }).format(t).replace(',', '').replace('Sept', 'Sep');
   const exact = (t, style) => write(t, style || 'abs', zone === 'utc');
   const span = (s) => (s < 60 ? `${s} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`);
-  const short = (t) => exact(t, Date.now() - t > 300 * 86400e3 ? 'old' : 'at');
+  const day = (t) => new Date(t).toLocaleDateString('en-GB', { timeZone: zone === 'utc' ? 'UTC' : here });
+  const short = (t) => exact(t, Date.now() - t > 300 * 86400e3 ? 'old' : day(t) === day(Date.now()) ? 'today' : 'at');
   const relative = (t) => {
     const s = Math.round((Date.now() - t) / 1000);
     if (Math.abs(s) > 7 * 86400) return short(t);

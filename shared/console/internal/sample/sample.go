@@ -33,7 +33,7 @@ func (m *maker) add(name string, age time.Duration, status hotsync.Status, reaso
 	e := hotsync.Event{ID: id, Status: status, Reason: reason, Trigger: hotsync.TriggerLogin, Provider: "direct", Account: Account,
 		Subject: "auth0|64c1d0aa91e24b5f7d1e22b9", LoginID: "login-" + strings.ReplaceAll(name, " ", "-"), RequestedAt: at}
 	e.Request = hotsync.SyncRequest{EventID: id, LoginID: e.LoginID, Trigger: e.Trigger, Provider: e.Provider,
-		Identity: hotsync.Identity{Issuer: "https://login.example.com/", Subject: e.Subject}, EmailHash: "8f14e45fceea167a5a36dedd4bea2543",
+		Identity: hotsync.Identity{Issuer: "https://login.example.com/", Subject: e.Subject}, EmailHash: "8f14e45fceea167a5a36dedd4bea2543", EmailMask: "j•••@e•••.com",
 		Claim: "zuora_account_ids", Account: Account.ID, AccountID: Account.ID, RequestedAt: at}
 	if status != hotsync.StatusQueued {
 		e.StartedAt = at.Add(180 * time.Millisecond)
@@ -85,10 +85,12 @@ func Events(now time.Time) []Case {
 	})
 	m.add("succeeded with changes", 2*time.Minute, hotsync.StatusSucceeded, hotsync.ReasonChanged, func(e *hotsync.Event) {
 		e.Steps = steps(e.StartedAt, 5)
-		e.Changes = changes()
+		e.Changes, e.Subscriptions = changes(), subscriptions()
 		e.Findings = notes("Subscription A-S00000107 is a draft and was left out.", "No ship-to contact: the sold-to contact stands in for it.")
 	})
-	m.add("succeeded, unchanged", 5*time.Minute, hotsync.StatusSucceeded, hotsync.ReasonUnchanged, func(e *hotsync.Event) { e.Steps = steps(e.StartedAt, 4) })
+	m.add("succeeded, unchanged", 5*time.Minute, hotsync.StatusSucceeded, hotsync.ReasonUnchanged, func(e *hotsync.Event) {
+		e.Steps, e.Subscriptions = steps(e.StartedAt, 4), subscriptions()
+	})
 	m.add("failed, Limio refused", 9*time.Minute, hotsync.StatusFailed, string(hotsync.CodeLimioRefused), func(e *hotsync.Event) {
 		e.Error = problem(hotsync.CodeLimioRefused, "Limio refused the address: country \"Grossbritannien\" is not known.")
 		e.Steps = steps(e.StartedAt, 5)
@@ -162,11 +164,18 @@ func (m *maker) lookups() {
 	})
 }
 
+func subscriptions() []hotsync.Subscription {
+	return []hotsync.Subscription{
+		{Number: "A-S00000101", Plan: "Digital Monthly", Status: "active", Amount: "9.99", Currency: "GBP", Every: "monthly", NextDay: "2026-12-01", NextAmount: "9.99"},
+		{Number: "A-S00000107", Plan: "Weekend Print", Status: "cancelled", Amount: "240.00", Currency: "GBP", Every: "yearly"},
+	}
+}
+
 func changes() []hotsync.Change {
 	return []hotsync.Change{
 		{Object: "customer", ID: "cus-5f0c8e1f3a5b4c7d9e2a1b3c4d5e6f70", Action: hotsync.ActionUpdate, Fields: []hotsync.FieldChange{
 			{Field: "data.email", Before: "j•••@example.com", After: "j•••@example.org"}, {Field: "data.defaultPaymentMethodId", Before: nil, After: "pay-77aa10c2"}}},
-		{Object: "subscription", ID: "sub-0a1b2c3d4e5f60718293a4b5c6d7e8f9", Action: hotsync.ActionUpdate, Fields: []hotsync.FieldChange{
+		{Object: "subscription", Name: "A-S00000107", ID: "sub-0a1b2c3d4e5f60718293a4b5c6d7e8f9", Action: hotsync.ActionUpdate, Fields: []hotsync.FieldChange{
 			{Field: "status", Before: "active", After: "cancelled"}, {Field: "data.termEndDate", Before: "2027-03-01", After: "2026-12-01"}}},
 		{Object: "payment_method", ID: "pay-77aa10c2d3e4f5061728394a5b6c7d8e", Action: hotsync.ActionCreate, Fields: []hotsync.FieldChange{
 			{Field: "data.type", Before: nil, After: "card"}, {Field: "data.last4", Before: nil, After: "4242"}}},
