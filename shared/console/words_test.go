@@ -60,3 +60,22 @@ func TestNothingIsLeftToDoOnlyForTheSameLogin(t *testing.T) {
 		t.Errorf("the finding is shown as %q", got)
 	}
 }
+
+// Every code has words of its own: what it is called, and what to do once a sync
+// has ended with it.
+func TestEveryCodeHasWords(t *testing.T) {
+	t.Parallel()
+
+	for _, code := range hotsync.Codes() {
+		b := setup(t, hotsync.Event{ID: hotsync.EventIDFor(start, string(code)), Status: hotsync.StatusFailed, Reason: string(code),
+			RequestedAt: start, FinishedAt: start.Add(time.Second), Error: &hotsync.Problem{Code: code, Message: "It failed."}})
+		a := b.signIn("viewer").get("/open")
+		if got := a.Text(".cause h2"); got == "" || strings.Contains(got, "_") || strings.EqualFold(got, strings.ReplaceAll(string(code), "_", " ")) &&
+			code != hotsync.CodeInternal && code != hotsync.CodeBadRequest && code != hotsync.CodeNotFound {
+			t.Errorf("%s is called %q", code, got)
+		}
+		if len(a.Texts(".cause-text p")) < 2 {
+			t.Errorf("%s does not say what to do", code)
+		}
+	}
+}
