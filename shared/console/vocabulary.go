@@ -118,6 +118,8 @@ var vocabulary = map[string]words{
 	string(hotsync.CodeLimioCreation): {label: "Limio refused to create", cause: causeSetup, page: "failing-syncs",
 		ended: "Compare the creation strategy in the settings with what Limio allows, then retry."},
 
+	string(hotsync.CodeOwnerBusy): {label: "another sync was deciding", cause: causeOurs, page: "failing-syncs",
+		ended: "Another sync was deciding who sees the account, at every attempt. Retry."},
 	string(hotsync.CodeTimeout): {label: "out of time", cause: causeOurs, page: "failing-syncs",
 		ended: "Look for slow calls in the steps, then retry."},
 	string(hotsync.CodeGaveUp): {label: "the process died", cause: causeOurs, page: "dead-letters",
