@@ -77,7 +77,7 @@ func TestSyncNow(t *testing.T) {
 	}
 	got := b.queue.sent[0]
 	want := hotsync.SyncRequest{EventID: got.EventID, Trigger: hotsync.TriggerConsole, Provider: "direct", Claim: "zuora_account_ids",
-		Identity: hotsync.Identity{Issuer: "https://login.example.com/", Subject: "auth0|64c1d0aa91e24b5f7d1e22b9"}, EmailHash: "8f14e45fceea167a5a36dedd4bea2543",
+		Identity: hotsync.Identity{Issuer: "https://login.example.com/", Subject: "auth0|64c1d0aa91e24b5f7d1e22b9"}, EmailHash: "8f14e45fceea167a5a36dedd4bea2543", EmailMask: "j•••@e•••.com",
 		Account: sample.Account.ID, AccountID: sample.Account.ID, RequestedAt: start, Actor: "Member operator"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("request mismatch (-want +got):\n%s", diff)
