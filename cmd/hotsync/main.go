@@ -49,6 +49,7 @@ func commands() []command {
 		{"drift", "", "say where Limio differs from Zuora, and write nothing", compareDrift},
 		{"erase", "", "take a person out of events and state, and say what was removed", erase},
 		{"check", "", "read a Zuora and a Limio tenant and say which assumptions hold there", check},
+		{"cognito", "attach|detach", "set or remove the triggers of a user pool, and nothing else about it", cognitoTriggers},
 		{"personas", "", "list the personas of the local identity provider", personas},
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"hotsync/shared/callout"
-	"hotsync/shared/httpapi"
+	"hotsync/shared/gateway"
 	"hotsync/shared/lambdafn/wiring"
 )
 
@@ -20,12 +20,12 @@ func run() int {
 	ctx := context.Background()
 	p := wiring.New(ctx, os.Getenv, os.Stdout)
 	handler := callout.New(callout.Config{Secret: p.CalloutSecret(), Queue: p.Queue("QUEUE_URL"), Events: p.Events(),
-		NewEventID: wiring.NewEventID, Now: time.Now, Log: p.Log})
+		Now: time.Now, Log: p.Log})
 	err := p.Err()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	lambda.Start(httpapi.Adapt(handler))
+	lambda.Start(gateway.Serve(handler))
 	return 0
 }

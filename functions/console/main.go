@@ -4,16 +4,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"time"
 
-	awsevents "github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"hotsync/shared/console"
 	"hotsync/shared/console/staff"
-	"hotsync/shared/httpapi"
+	"hotsync/shared/gateway"
 	"hotsync/shared/lambdafn/wiring"
 	"hotsync/shared/oidc"
 )
@@ -63,6 +63,7 @@ func run() int {
 		Audit:      events,
 		Jobs:       p.Jobs(),
 		Kick:       p.Kick("RECONCILE_FUNCTION"),
+		Logins:     events,
 		Gallery:    p.Env.Getenv("CONSOLE_GALLERY") == "true",
 	})
 	err = p.Err()
@@ -70,10 +71,10 @@ func run() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	serve := httpapi.Adapt(handler)
-	lambda.Start(func(ctx context.Context, r awsevents.APIGatewayV2HTTPRequest) (awsevents.APIGatewayV2HTTPResponse, error) {
+	serve := gateway.Serve(handler)
+	lambda.Start(func(ctx context.Context, raw json.RawMessage) (gateway.Answer, error) {
 		defer p.Metrics.Flush()
-		return serve(ctx, r)
+		return serve(ctx, raw)
 	})
 	return 0
 }

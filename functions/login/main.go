@@ -72,6 +72,7 @@ func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, err
 		Queue:    syncqueue.New(sqs.NewFromConfig(cfg), queueURL),
 		Events:   recorded,
 		Event:    recorded.Get,
+		Records:  recorded,
 		SearchKey: func(ctx context.Context) []byte {
 			text, err := key.Text(ctx, false)
 			if err != nil {

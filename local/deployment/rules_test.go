@@ -379,7 +379,8 @@ func TestHTTPAPI(t *testing.T) {
 	}
 
 	// Each route is served by somebody: the handler names its path.
-	served := map[string]string{"GET /syncs/{event}": "shared/frontdoor/syncs.go", "POST /login": "shared/frontdoor/http.go", "POST /callouts/zuora": "shared/callout/callout.go", "$default": "shared/console/console.go"}
+	served := map[string]string{"GET /syncs/{event}": "shared/frontdoor/syncs.go", "POST /login": "shared/frontdoor/http.go",
+		"POST /sync": "shared/frontdoor/sync.go", "POST /callouts/zuora": "shared/callout/callout.go", "$default": "shared/console/console.go"}
 	routes := 0
 	for _, f := range tmpl.Of(typeFunction) {
 		for _, e := range events(f, "HttpApi") {

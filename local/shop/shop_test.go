@@ -1,8 +1,10 @@
 package shop_test
 
 import (
+	"context"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -33,18 +35,26 @@ func TestSignInAndSee(t *testing.T) {
 			t.Errorf("the customer does not see %q in:\n%s", want, text)
 		}
 	}
-	if path := os.Getenv("HOTSYNC_SCREENSHOTS"); path != "" {
-		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = os.WriteFile(path+"/shop.png", png, 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	screenshot(t, ctx, "single")
 	answer := s.Do(http.MethodGet, s.URL+"/api/events?status=succeeded&subject=direct%7Cada", s.Token("staff", map[string]any{"sub": "staff|viewer", "groups": []string{"viewer"}}), nil)
 	if !strings.Contains(string(answer.Body), "A00000101") {
 		t.Errorf("the console does not show the sync: %d %s", answer.Status, answer.Body)
+	}
+}
+
+// screenshot keeps a picture of the page in the folder that HOTSYNC_SCREENSHOTS names.
+func screenshot(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	path := os.Getenv("HOTSYNC_SCREENSHOTS")
+	if path == "" {
+		return
+	}
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = os.WriteFile(filepath.Join(path, "shop-"+name+".png"), png, 0o600)
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -3,9 +3,11 @@
 // ids only; the sync reads the account anew.
 //
 // Zuora sends what the tenant's callout template says; docs/callouts.md has the
-// template this receiver wants. Delivery is unordered and repeated:
-// Zuora-Notification-Id is the same for every repetition and makes SQS take it
-// once. Source: https://developer.zuora.com/v1-api-reference (CreateCalloutTemplate).
+// template this receiver wants. Delivery is unordered and repeated, and whoever saw
+// a callout can send it again; what tells one from another is therefore what is
+// proven: members of the signed body, or the body itself. The header
+// Zuora-Notification-Id, the same for every repetition, counts only where user name
+// and password vouch for the whole request. Source: https://developer.zuora.com/v1-api-reference (CreateCalloutTemplate).
 package callout
 
 import (
@@ -31,10 +33,22 @@ const SignatureHeader = "X-Hotsync-Signature"
 
 const maxBody = 64 << 10
 
-// sameCallout is how long a repeated callout counts as the same: as long as SQS
-// remembers a de-duplication id. Repetitions on either side of a boundary make
-// two events, of which the second finds nothing to do.
-const sameCallout = 5 * time.Minute
+// How long a repeated callout counts as the same. A notification that is named
+// does so for as long as SQS remembers a de-duplication id. A body that names
+// none may mean another change a moment later, so it does for a short time only.
+// Repetitions on either side of a boundary make two events, of which the second
+// finds nothing to do.
+const (
+	sameCallout = 5 * time.Minute
+	sameBody    = 10 * time.Second
+)
+
+// How old a callout may be that says when it was sent: as long as Zuora repeats one
+// by itself (5 tries) or staff sends it again, within a day.
+const (
+	maxAge  = 24 * time.Hour
+	maxSkew = 5 * time.Minute
+)
 
 // Secret is what a callout proves itself with: an HMAC key, or a user name and
 // password, or either when both are set.
@@ -53,9 +67,8 @@ type Config struct {
 	Events interface {
 		PutQueued(ctx context.Context, e hotsync.Event) error
 	}
-	NewEventID func(time.Time) string
-	Now        func() time.Time
-	Log        *slog.Logger
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 type receiver struct{ Config }
@@ -72,6 +85,11 @@ func New(cfg Config) http.Handler {
 type notification struct {
 	AccountID     string `json:"accountId"`
 	AccountNumber string `json:"accountNumber"`
+
+	// Members that make a signature cover more than the account, where the template's
+	// merge fields can fill them.
+	NotificationID string `json:"notificationId"` // differs from one change to the next
+	SentAt         string `json:"sentAt"`         // RFC 3339
 }
 
 func (c *receiver) receive(w http.ResponseWriter, r *http.Request) {
@@ -104,22 +122,27 @@ func (c *receiver) queue(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !secret.proves(r, body) {
+	signed := secret.signs(r, body)
+	if !signed && !secret.knows(r) {
 		return "", hotsync.Errorf(hotsync.CodeUnauthenticated, "The callout is not signed with the shared key, and its user name and password are not the configured ones.")
 	}
-	account, err := parse(body)
+	account, n, err := parse(body)
 	if err != nil {
 		return "", err
 	}
 	now := c.Now().UTC()
-	request := hotsync.SyncRequest{EventID: c.NewEventID(now), Trigger: hotsync.TriggerCallout, Account: account, RequestedAt: now}
-	if id := r.Header.Get("Zuora-Notification-Id"); id != "" {
-		bucket := now.Truncate(sameCallout)
-		request.LoginID = "notification-" + hash(id+"\x00"+bucket.Format(time.RFC3339))
-		// The event of a repetition that SQS takes for the same is the same one, or it
-		// would wait for a message that never comes.
-		request.EventID = hotsync.EventIDFor(bucket, request.LoginID, account)
+	if !signed && n.NotificationID == "" {
+		n.NotificationID = r.Header.Get("Zuora-Notification-Id")
 	}
+	begun, err := n.begun(now)
+	if err != nil {
+		return "", err
+	}
+	// A repetition has the event of the first, or it would wait for a message that
+	// SQS takes for the same and never delivers.
+	request := hotsync.SyncRequest{Trigger: hotsync.TriggerCallout, Account: account, RequestedAt: now,
+		LoginID: "notification-" + hash(n.name(body)+"\x00"+begun.Format(time.RFC3339))}
+	request.EventID = hotsync.EventIDFor(begun, request.LoginID, account)
 	err = c.Queue.Send(r.Context(), request)
 	if err != nil {
 		return "", err
@@ -132,11 +155,10 @@ func (c *receiver) queue(r *http.Request) (string, error) {
 }
 
 // parse finds the account in a notification.
-func parse(body []byte) (string, error) {
-	var n notification
-	err := json.Unmarshal(body, &n)
+func parse(body []byte) (account string, n notification, err error) {
+	err = json.Unmarshal(body, &n)
 	if err != nil {
-		return "", hotsync.Errorf(hotsync.CodeBadRequest, `The body must be JSON such as {"accountId": "…"}.`)
+		return "", n, hotsync.Errorf(hotsync.CodeBadRequest, `The body must be JSON such as {"accountId": "…"}.`)
 	}
 	key := n.AccountID
 	if key == "" {
@@ -144,9 +166,36 @@ func parse(body []byte) (string, error) {
 	}
 	accounts, _ := claims.Parse(key)
 	if len(accounts) != 1 {
-		return "", hotsync.Errorf(hotsync.CodeBadRequest, "Name one account, as accountId or accountNumber.")
+		return "", n, hotsync.Errorf(hotsync.CodeBadRequest, "Name one account, as accountId or accountNumber.")
 	}
-	return accounts[0], nil
+	return accounts[0], n, nil
+}
+
+// name tells a notification from others: by its own name, or else by the body.
+func (n notification) name(body []byte) string {
+	if n.NotificationID != "" {
+		return n.NotificationID
+	}
+	return "body\x00" + string(body)
+}
+
+// begun is when the notification was sent, or the beginning of the time in which it
+// counts as the same. One that was sent too long ago is refused.
+func (n notification) begun(now time.Time) (time.Time, error) {
+	switch {
+	case n.SentAt == "" && n.NotificationID == "":
+		return now.Truncate(sameBody), nil
+	case n.SentAt == "":
+		return now.Truncate(sameCallout), nil
+	}
+	sent, err := time.Parse(time.RFC3339, n.SentAt)
+	switch {
+	case err != nil:
+		return time.Time{}, hotsync.Errorf(hotsync.CodeBadRequest, "sentAt must be a time such as 2026-11-22T09:00:00Z.")
+	case now.Sub(sent) > maxAge, sent.Sub(now) > maxSkew:
+		return time.Time{}, hotsync.Errorf(hotsync.CodeUnauthenticated, "The callout was not sent within the last day.")
+	}
+	return sent.UTC().Truncate(time.Second), nil
 }
 
 func hash(s string) string {
@@ -154,12 +203,14 @@ func hash(s string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// proves reports whether the request is signed with the key, or has the user
-// name and password. What is not configured proves nothing.
-func (s Secret) proves(r *http.Request, body []byte) bool {
-	if s.HMACKey != "" && signed(s.HMACKey, r.Header.Get(SignatureHeader), body) {
-		return true
-	}
+// signs reports whether the body is signed with the key. What is not configured
+// proves nothing.
+func (s Secret) signs(r *http.Request, body []byte) bool {
+	return s.HMACKey != "" && signed(s.HMACKey, r.Header.Get(SignatureHeader), body)
+}
+
+// knows reports whether the request has the user name and password.
+func (s Secret) knows(r *http.Request) bool {
 	user, password, ok := r.BasicAuth()
 	if !ok || s.Username == "" || s.Password == "" {
 		return false

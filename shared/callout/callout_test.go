@@ -3,7 +3,6 @@ package callout_test
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"hotsync/local/spectest"
 	"hotsync/shared/callout"
 	"hotsync/shared/hotsync"
 )
@@ -27,7 +27,10 @@ type recorder struct {
 	queued []hotsync.SyncRequest
 	events []hotsync.Event
 	down   bool
+	after  time.Duration // that has passed since at
 }
+
+var at = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
 func (r *recorder) Send(_ context.Context, q hotsync.SyncRequest) error {
 	if r.down {
@@ -43,10 +46,8 @@ func (r *recorder) PutQueued(_ context.Context, e hotsync.Event) error {
 }
 
 func handler(rec *recorder, secret callout.Secret) http.Handler {
-	at := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	return callout.New(callout.Config{Queue: rec, Events: rec, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return at },
-		NewEventID: func(t time.Time) string { return hotsync.NewEventID(t, rand.Read) },
-		Secret:     func(context.Context) (callout.Secret, error) { return secret, nil }})
+	return callout.New(callout.Config{Queue: rec, Events: rec, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return at.Add(rec.after) },
+		Secret: func(context.Context) (callout.Secret, error) { return secret, nil }})
 }
 
 func sign(key, body string) []byte {
@@ -138,5 +139,99 @@ func TestRepetitionsShareALogin(t *testing.T) {
 	}
 	if len(rec.queued) != 3 || rec.queued[0].LoginID != rec.queued[1].LoginID || rec.queued[1].LoginID == rec.queued[2].LoginID {
 		t.Errorf("login ids = %q, %q, %q; want the same for one notification", rec.queued[0].LoginID, rec.queued[1].LoginID, rec.queued[2].LoginID)
+	}
+}
+
+// TestOneEventOrTwo: what is proven tells callouts apart, so that whoever saw one
+// cannot make many of it, and a repetition is the event of the first.
+func TestOneEventOrTwo(t *testing.T) {
+	t.Parallel()
+
+	type sent struct {
+		body, header string
+		signed       bool
+		after        time.Duration
+	}
+	const account = `"accountId":"` + accountID + `"`
+	plain, named, other := "{"+account+"}", "{"+account+`,"notificationId":"n1"}`, "{"+account+`,"notificationId":"n2"}`
+	timed := "{" + account + `,"notificationId":"n1","sentAt":"2026-11-22T08:59:30Z"}`
+	for name, tc := range map[string]struct {
+		first, second sent
+		same          bool
+	}{
+		"signed body again":                         {sent{plain, "n1", true, 0}, sent{plain, "n1", true, time.Second}, true},
+		"signed body under another header":          {sent{plain, "n1", true, 0}, sent{plain, "n2", true, time.Second}, true},
+		"signed body a minute later":                {sent{plain, "n1", true, 0}, sent{plain, "n1", true, time.Minute}, false},
+		"signed name again":                         {sent{named, "", true, 0}, sent{named, "x", true, 4 * time.Minute}, true},
+		"signed names that differ":                  {sent{named, "x", true, 0}, sent{other, "x", true, time.Second}, false},
+		"signed time, hours later":                  {sent{timed, "", true, 0}, sent{timed, "y", true, 5 * time.Hour}, true},
+		"password, the header tells":                {sent{plain, "n1", false, 0}, sent{plain, "n2", false, time.Second}, false},
+		"password, one header":                      {sent{plain, "n1", false, 0}, sent{plain, "n1", false, 4 * time.Minute}, true},
+		"password, the body's name before header's": {sent{named, "x", false, 0}, sent{named, "y", false, time.Second}, true},
+		"password, no name at all":                  {sent{plain, "", false, 0}, sent{plain, "", false, time.Second}, true},
+	} {
+		rec := &recorder{}
+		h := handler(rec, callout.Secret{HMACKey: "k", Username: "u", Password: "p"})
+		for _, s := range []sent{tc.first, tc.second} {
+			rec.after = s.after
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/callouts/zuora", strings.NewReader(s.body))
+			r.Header.Set("Zuora-Notification-Id", s.header)
+			if s.signed {
+				r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("k", s.body)))
+			} else {
+				r.SetBasicAuth("u", "p")
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != http.StatusAccepted {
+				t.Fatalf("%s: %d %s", name, w.Code, w.Body)
+			}
+		}
+		if same := rec.events[0].ID == rec.events[1].ID; same != tc.same || same != (rec.queued[0].LoginID == rec.queued[1].LoginID) {
+			t.Errorf("%s: one event is %t, want %t; logins %q and %q", name, same, tc.same, rec.queued[0].LoginID, rec.queued[1].LoginID)
+		}
+	}
+}
+
+// TestAge: a callout that says when it was sent is refused when that is long ago, or
+// to come.
+func TestAge(t *testing.T) {
+	t.Parallel()
+
+	for sentAt, want := range map[string]int{
+		"2026-11-22T09:00:00Z": 202, "2026-11-21T10:00:00+01:00": 202, "2026-11-22T09:04:00Z": 202,
+		"2026-11-21T08:59:00Z": 401, "2026-11-22T09:06:00Z": 401, "yesterday": 400, "22/11/2026": 400,
+	} {
+		body := `{"accountId":"` + accountID + `","sentAt":"` + sentAt + `"}`
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/callouts/zuora", strings.NewReader(body))
+		r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("k", body)))
+		rec, w := &recorder{}, httptest.NewRecorder()
+		handler(rec, callout.Secret{HMACKey: "k"}).ServeHTTP(w, r)
+		if w.Code != want || (want == 202) != (len(rec.queued) == 1) {
+			t.Errorf("sent at %s: %d with %d queued, want %d", sentAt, w.Code, len(rec.queued), want)
+		}
+	}
+}
+
+// TestOpenAPI holds the receiver to docs/openapi.yaml.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+
+	spec := spectest.OpenOwn(t, "/callouts")
+	good := `{"accountId":"` + accountID + `"}`
+	for _, tc := range []struct {
+		body, user string
+		down       bool
+		want       int
+	}{{good, "u", false, 202}, {"{}", "u", false, 400}, {good, "x", false, 401}, {good, "u", true, 503}} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://api.example.com/callouts/zuora", strings.NewReader(tc.body))
+		r.SetBasicAuth(tc.user, "p")
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		handler(&recorder{down: tc.down}, callout.Secret{Username: "u", Password: "p"}).ServeHTTP(w, r)
+		if w.Code != tc.want {
+			t.Errorf("%s of %s: %d, want %d", tc.body, tc.user, w.Code, tc.want)
+		}
+		spec.Check(r, []byte(tc.body), w.Result(), w.Body.Bytes())
 	}
 }

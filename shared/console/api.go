@@ -17,6 +17,7 @@ func (c *console) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/events/{id}/retry", c.api(Operator, c.retryEvent))
 	mux.HandleFunc("POST /api/events/{id}/reveal", c.api(Operator, c.revealEvent))
 	mux.HandleFunc("GET /api/catalogue", c.api(Viewer, c.listPlans))
+	mux.HandleFunc("GET /api/logins", c.api(Viewer, c.listLogins))
 	mux.HandleFunc("GET /api/queue", c.api(Viewer, c.queueDepth))
 	mux.HandleFunc("/api/", c.api(Viewer, func(r *http.Request, _ member) (int, any, error) {
 		return 0, nil, hotsync.Errorf(hotsync.CodeNotFound, "There is no %s %s.", r.Method, r.URL.Path)

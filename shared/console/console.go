@@ -121,6 +121,7 @@ type Config struct {
 	NewEventID func(time.Time) string
 	Now        func() time.Time
 	Log        *slog.Logger
+	Logins     Logins                      // that led to nothing; nil leaves them out
 	Audit      Audit                       // keeps acts; nil leaves them to the log
 	Jobs       jobs.Store                  // bulk retries, backfills, reconcile runs
 	Kick       func(context.Context) error // has jobs advanced at once; nil leaves them to their minute

@@ -121,6 +121,7 @@ var settingRows = []rowGroup{
 			func(s *hotsync.Settings) *string { return &s.TimeZone }),
 		checkRow("guardStaleLookups", "Guard stale lookups", "Before writing, an account found by lookup must still name the login.",
 			func(s *hotsync.Settings) *bool { return &s.GuardStaleLookups }),
+		loginRecordsRow(),
 		checkRow("recordUnmatched", "Record unmatched", "Also logins whose lookup finds no account leave an event, for a short time.",
 			func(s *hotsync.Settings) *bool { return &s.RecordUnmatched }),
 	}},
@@ -166,6 +167,19 @@ func schedulesRow() row[hotsync.Settings] {
 	return r
 }
 
+// loginRecordsRow shows the default likewise.
+func loginRecordsRow() row[hotsync.Settings] {
+	r := choiceRow("loginRecords", "Logins without a sync", "Whether a login that leads to nothing leaves a short record that says why.",
+		func(s *hotsync.Settings) *hotsync.LoginRecording { return &s.LoginRecords },
+		option{string(hotsync.LoginRecordsOn), "leave a record for 7 days"},
+		option{string(hotsync.LoginRecordsOff), "are only counted"})
+	r.read = func(s *hotsync.Settings) string { return string(cmp.Or(s.LoginRecords, hotsync.LoginRecordsOn)) }
+	r.write = func(s *hotsync.Settings, v string) {
+		s.LoginRecords = cmp.Or(hotsync.LoginRecording(strings.TrimSpace(v)), hotsync.LoginRecordsOn)
+	}
+	return r
+}
+
 var providerRows = []row[hotsync.Provider]{
 	textRow("name", "Name", "How events and filters call it.",
 		func(p *hotsync.Provider) *string { return &p.Name }),
@@ -181,6 +195,10 @@ var providerRows = []row[hotsync.Provider]{
 		nil, func(p *hotsync.Provider) *[]string { return &p.Algorithms }),
 	textRow("userPool", "User pool", "Id of the Cognito user pool whose triggers are logins of this provider, such as eu-west-1_AbCdEfGhI.",
 		func(p *hotsync.Provider) *string { return &p.UserPool }),
+	textRow("syncScope", "Scope of systems", "Access tokens of this provider with this scope may sync accounts by POST /sync. Empty: none may.",
+		func(p *hotsync.Provider) *string { return &p.SyncScope }),
+	linesRow("syncAudiences", "Audiences of systems", "The aud of those access tokens, one a line; with Cognito the client ids.",
+		nil, func(p *hotsync.Provider) *[]string { return &p.SyncAudiences }),
 }
 
 // The labels of a claim are those of Limio's settings page.

@@ -17,6 +17,7 @@ type Erased struct {
 	Events   int // made anonymous
 	Aliases  int // names removed
 	Accounts int // states that no longer know the login
+	Logins   int // records of logins that led to nothing, deleted
 	Pending  int // events still under way, left as they are: erase again when they have ended
 }
 
@@ -24,7 +25,8 @@ type Erased struct {
 // the subject, the login, its e-mail hash, the value looked up, notes and the
 // field values of changes; names made of the e-mail hashes of those events are
 // removed, and so is the login from the states of the accounts they touched.
-// What happened to which account, and when, stays. An empty issuer stands for
+// What happened to which account, and when, stays. Records of logins that led to
+// nothing are deleted. An empty issuer stands for
 // any. It can be repeated, and must be when it returns an error.
 func (s *Store) Erase(ctx context.Context, who hotsync.Identity) (_ Erased, err error) {
 	defer hotsync.In(&err, "eventstore.Erase")
@@ -36,6 +38,10 @@ func (s *Store) Erase(ctx context.Context, who hotsync.Identity) (_ Erased, err 
 		return Erased{}, err
 	}
 	done := Erased{Pending: traces.pending}
+	done.Logins, err = s.eraseLogins(ctx, who, traces.emails)
+	if err != nil {
+		return done, err
+	}
 	// Events come last: they are what the rest is found by when this is repeated.
 	forgotten := map[string]bool{}
 	for _, hash := range traces.emails {

@@ -24,6 +24,7 @@
 //	login#<hash>          login           the owner a login is linked to
 //	audit#<day>           <time>#<random> what a member of staff did
 //	pause                 <upstream>      the shared pause of Zuora or Limio, see package pause
+//	without#<second>      <place>         a login that led to nothing
 //
 // Event ids sort by time, so every index sorts by time with no ties, and an id
 // is all that a cursor has to remember. Every search is a Query: nothing here
@@ -38,6 +39,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"hotsync/shared/dynamo"
@@ -77,6 +79,8 @@ type Store struct {
 	pageBudget  int
 	countBudget int64
 	maxBatch    int
+
+	loginsFull atomic.Int64 // the last second of which no place for a record of a login was found
 }
 
 // New makes the store over an existing table. Its clock is the table's, or that of

@@ -60,18 +60,25 @@ func (h *Handler) admit(ctx context.Context, login hotsync.Login, settings hotsy
 	if !settings.HotSync {
 		out.Reason = hotsync.ReasonDisabled
 		h.summary(ctx, login, "", out, nil)
+		provider, _ := settings.Provider(login.Identity.Issuer)
+		h.ledToNothing(ctx, settings, login, provider.Name, out)
 		return out, nil
 	}
 	result := claims.Read(login, settings)
 	out.Ignored = append(out.Ignored, result.Ignored...)
 	requests := h.requests(ctx, login, result, eventID)
+	requests = h.share(ctx, requests, &out)
 	if len(requests) > 0 {
 		err = h.enqueue(ctx, requests, &out)
+		h.places.take(login.Identity, requests)
 	}
 	h.summary(ctx, login, result.Provider, out, err)
 	h.Metrics.Add(telemetry.Logins, 1)
 	h.Metrics.Add(telemetry.Queued, float64(len(out.Queued)))
 	h.Metrics.Add(telemetry.LoginMilliseconds, float64(h.Now().Sub(login.At).Milliseconds()))
+	if len(out.Queued) == 0 && err == nil {
+		h.ledToNothing(ctx, settings, login, result.Provider, out)
+	}
 	return out, err
 }
 

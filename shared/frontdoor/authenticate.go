@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"hotsync/shared/gateway"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/oidc"
 )
@@ -15,20 +16,20 @@ import (
 // authenticate says who signed in: by the claims of an authorizer of API Gateway,
 // which has verified the token whatever the header looks like that it came in, or
 // by the bearer token.
-func (h *Handler) authenticate(ctx context.Context, r *request, settings hotsync.Settings) (oidc.Token, error) {
+func (h *Handler) authenticate(ctx context.Context, r *gateway.Event, settings hotsync.Settings) (oidc.Token, error) {
 	accept := oidc.Accepting(settings)
-	values := r.authorization()
+	values := r.Header("Authorization")
 	token, bearer := bearerToken(values)
 	if bearer {
 		return h.Tokens.Verify(ctx, token, accept)
 	}
-	verified := r.authorizerClaims()
+	verified := r.Claims()
 	switch {
 	case verified != nil && len(values) <= 1:
 		return checkVerified(verified, accept, h.Now())
 	case len(values) == 0:
 		return oidc.Token{}, hotsync.Errorf(hotsync.CodeUnauthenticated, "The request has no bearer token.")
-	case len(values) == 1 && strings.Count(values[0], ".") == 2 && !strings.Contains(values[0], " "):
+	case len(values) == 1 && isBare(values[0]):
 		return h.Tokens.Verify(ctx, values[0], accept) // bare, as an identity source of API Gateway may be
 	default:
 		return oidc.Token{}, hotsync.Errorf(hotsync.CodeUnauthenticated, "The Authorization header is not one bearer token.")
@@ -42,6 +43,11 @@ func bearerToken(values []string) (string, bool) {
 	scheme, token, _ := strings.Cut(values[0], " ")
 	token = strings.TrimSpace(token)
 	return token, strings.EqualFold(scheme, "Bearer") && token != ""
+}
+
+// isBare reports whether a header's value is a token without its scheme.
+func isBare(value string) bool {
+	return strings.Count(value, ".") == 2 && !strings.Contains(value, " ")
 }
 
 // checkVerified checks what an authorizer does not: that the token is an ID
@@ -67,6 +73,8 @@ func checkVerified(c map[string]any, accept oidc.Accept, now time.Time) (oidc.To
 		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenKind, "The token is not an ID token.")
 	case t.Subject == "":
 		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token has no sub.")
+	case oidc.SubjectProblem(t.Subject) != "":
+		return oidc.Token{}, hotsync.Errorf(hotsync.CodeBadRequest, "The token's sub %s.", oidc.SubjectProblem(t.Subject))
 	case !slices.ContainsFunc(t.Audience, func(a string) bool { return !foreign(a) }):
 		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued for another application (aud).")
 	case hasParty && foreign(text("azp")):

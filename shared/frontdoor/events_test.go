@@ -33,6 +33,14 @@ func TestSampleEvents(t *testing.T) {
 		"http-login-bearer":                         nil,
 		"http-login-jwt-authorizer":                 two,
 		"rest-login-authorizer":                     two,
+		"rest-login-lambda-authorizer":              two,
+		"http-login-lambda-authorizer":              two,
+		"http-login-mapping-key":                    two,
+		"http-login-bare-token":                     two,
+		"http-progress-bearer":                      nil,
+		"http-sync-bearer":                          nil,
+		"cognito-claim-list-of-one":                 two[:1],
+		"cognito-federated-sign-in":                 nil, // names no account but by cognito:username
 	}
 	files, err := filepath.Glob("../../events/*.json")
 	if err != nil {

@@ -72,6 +72,7 @@ type Config struct {
 	Settings  Settings
 	Queue     Queue
 	Events    Events
+	Records   Records                                                     // of logins that led to nothing; nil to keep none
 	Event     func(ctx context.Context, id string) (hotsync.Event, error) // for GET /syncs; nil to know none
 	SearchKey func(context.Context) []byte                                // of hotsync.SearchHash; nil when it cannot be had
 	Random    func([]byte) (n int, err error)                             // crypto/rand.Read
@@ -84,6 +85,7 @@ type Config struct {
 // of lambda.Handler, so that what it answers reaches Lambda unchanged.
 type Handler struct {
 	Config
+	places     places
 	noKeyUntil atomic.Int64 // Unix nanoseconds until which SearchKey is not asked again
 }
 

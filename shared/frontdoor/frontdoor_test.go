@@ -60,6 +60,7 @@ type testBundle struct {
 	sent   []hotsync.SyncRequest
 	events map[string]hotsync.Event
 	tally  int
+	logins []hotsync.LoginRecord
 	log    bytes.Buffer
 	counts bytes.Buffer
 }
@@ -130,6 +131,13 @@ func (b *testBundle) Tally(context.Context, hotsync.Event) error {
 	return nil
 }
 
+func (b *testBundle) RecordLogin(_ context.Context, r hotsync.LoginRecord) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.logins = append(b.logins, r.Bounded())
+	return true, nil
+}
+
 // Write is the log's writer.
 func (b *testBundle) Write(p []byte) (int, error) {
 	b.mu.Lock()
@@ -156,7 +164,7 @@ func (b *testBundle) statuses() []hotsync.Status {
 
 func (b *testBundle) handler() *frontdoor.Handler {
 	n := byte(0)
-	return frontdoor.New(frontdoor.Config{Tokens: b, Settings: b, Queue: b, Events: b,
+	return frontdoor.New(frontdoor.Config{Tokens: b, Settings: b, Queue: b, Events: b, Records: b,
 		Event: func(_ context.Context, id string) (hotsync.Event, error) {
 			e, ok := b.events[id]
 			if !ok {
@@ -235,9 +243,14 @@ type body struct {
 
 func (b *testBundle) post(t *testing.T, event string) (answer, body) {
 	t.Helper()
+	return readAnswer(t, []byte(b.invoke(t, event)))
+}
+
+func readAnswer(t *testing.T, raw []byte) (answer, body) {
+	t.Helper()
 	var a answer
 	var content body
-	err := json.Unmarshal([]byte(b.invoke(t, event)), &a)
+	err := json.Unmarshal(raw, &a)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -370,8 +370,10 @@ func TestVerifiedByTheGateway(t *testing.T) {
 		"token without Bearer": func(event, rc map[string]any) {
 			event["headers"], rc["authorizer"] = map[string]any{"authorization": "aaa.bbb.ccc"}, jwt
 		},
-		"claims as text":        func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"claims": c} },
-		"a custom authorizer's": func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"lambda": map[string]any{"claims": c}} },
+		"claims as text":                func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"claims": c} },
+		"a custom authorizer's":         func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"lambda": map[string]any{"claims": c}} },
+		"a custom authorizer's context": func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"lambda": json.RawMessage(c)} },
+		"a REST authorizer's context":   func(_, rc map[string]any) { rc["authorizer"] = json.RawMessage(c) },
 		"mapping key, HTTP API": func(event, rc map[string]any) {
 			event["rawPath"], event["routeKey"], rc["authorizer"] = "/hs/login", "POST /login", jwt
 		},
@@ -455,5 +457,93 @@ func TestProgress(t *testing.T) {
 		if tc.status == http.StatusOK && a.Body != want {
 			t.Errorf("%s: %s, want %s and nothing else", name, a.Body, want)
 		}
+	}
+}
+
+// TestVisible: whether a person sees the account is what the decision on ownership
+// says, not that the sync succeeded.
+func TestVisible(t *testing.T) {
+	t.Parallel()
+
+	notLinked := []hotsync.Finding{hotsync.Attention(hotsync.FindingNotLinked, "A1", "", "x")}
+	for name, tc := range map[string]struct {
+		event hotsync.Event
+		want  string
+	}{
+		"linked":              {hotsync.Event{Status: hotsync.StatusSucceeded, Findings: []hotsync.Finding{hotsync.Note("price_differs", "", "x")}}, `"done":true,"visible":true`},
+		"not linked":          {hotsync.Event{Status: hotsync.StatusSucceeded, Findings: notLinked}, `"done":true,"visible":false`},
+		"covered by another":  {hotsync.Event{Status: hotsync.StatusSkipped, Reason: hotsync.ReasonCoalesced}, `"done":true,"visible":true`},
+		"ambiguous":           {hotsync.Event{Status: hotsync.StatusSkipped, Reason: hotsync.ReasonAmbiguous}, `"done":true,"visible":false`},
+		"failed":              {hotsync.Event{Status: hotsync.StatusFailed}, `"done":true,"visible":false`},
+		"on its way":          {hotsync.Event{Status: hotsync.StatusRunning}, `"done":false,"visible":false`},
+		"waiting, not linked": {hotsync.Event{Status: hotsync.StatusRetrying, Findings: notLinked}, `"done":false,"visible":false`},
+	} {
+		b := newBundle()
+		id := hotsync.EventIDFor(at, name)
+		tc.event.ID, tc.event.Request.Identity = id, hotsync.Identity{Issuer: localIssuer, Subject: "direct|ada"}
+		b.events[id] = tc.event
+		a, _ := b.post(t, progressEvent(id, ""))
+		if !strings.Contains(a.Body, tc.want) {
+			t.Errorf("%s: %s, want %s", name, a.Body, tc.want)
+		}
+	}
+}
+
+func progressEvent(id, wait string) string {
+	return httpEvent(claims("A1"), func(event, rc map[string]any) {
+		event["rawPath"], event["routeKey"], event["pathParameters"] = "/hs/syncs/"+id, "GET /syncs/{event}", map[string]any{"event": id}
+		if wait != "" {
+			event["queryStringParameters"] = map[string]any{"wait": wait}
+		}
+		rc["http"] = map[string]any{"method": "GET", "path": "/hs/syncs/" + id}
+	})
+}
+
+// TestWaiting: who waits costs one read a second, and gets the answer within a
+// second of the end, or after the time that they give.
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+
+	for name, tc := range map[string]struct {
+		wait      string
+		ends      time.Duration // of the sync
+		took      time.Duration
+		status    hotsync.Status
+		mostReads int
+	}{
+		"ends meanwhile":   {"20", 3500 * time.Millisecond, 4 * time.Second, hotsync.StatusSucceeded, 5},
+		"does not end":     {"5", time.Hour, 4 * time.Second, hotsync.StatusRunning, 6},
+		"more than can be": {"1000", time.Hour, 19 * time.Second, hotsync.StatusRunning, 21},
+		"no wait":          {"", time.Hour, 0, hotsync.StatusRunning, 1},
+		"nonsense":         {"-1", time.Hour, 0, hotsync.StatusRunning, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				b := newBundle()
+				b.now = time.Now
+				begun := time.Now()
+				reads := 0
+				id := hotsync.EventIDFor(at, name)
+				h := b.handler()
+				h.Event = func(context.Context, string) (hotsync.Event, error) {
+					reads++
+					e := hotsync.Event{ID: id, Status: hotsync.StatusRunning, Request: hotsync.SyncRequest{Identity: hotsync.Identity{Issuer: localIssuer, Subject: "direct|ada"}}}
+					if time.Since(begun) >= tc.ends {
+						e.Status = hotsync.StatusSucceeded
+					}
+					return e, nil
+				}
+				raw, err := h.Invoke(t.Context(), []byte(progressEvent(id, tc.wait)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				took := time.Since(begun)
+				if !strings.Contains(string(raw), string(tc.status)) || took < tc.took || took > tc.took+time.Second || reads > tc.mostReads {
+					t.Errorf("%s after %v and %d reads, want %s after %v and at most %d", raw, took, reads, tc.status, tc.took, tc.mostReads)
+				}
+			})
+		})
 	}
 }

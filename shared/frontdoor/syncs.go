@@ -3,21 +3,20 @@ package frontdoor
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"hotsync/shared/gateway"
 	"hotsync/shared/hotsync"
 )
 
 // syncsRoute is the path by which the person who signed in asks how it went, and
 // syncsPath what is before the event.
-const (
-	syncsRoute = "/syncs/{event}"
-	syncsPath  = "/syncs/"
+const syncsRoute = "/syncs/{event}"
 
-	defaultRoute = "$default"
-)
+var syncsPath = strings.TrimSuffix(syncsRoute, "{event}")
 
 const (
 	maxWait   = 20 * time.Second
@@ -30,35 +29,32 @@ type progress struct {
 	Event   string         `json:"event"`
 	Status  hotsync.Status `json:"status"`
 	Done    bool           `json:"done"`
-	Visible bool           `json:"visible"` // it succeeded, so that the account can be seen in Limio
+	Visible bool           `json:"visible"` // the account can be seen in Limio by this person
 	Changes int            `json:"changes"`
 	Tries   int            `json:"tries"`
 }
 
 // syncID gives the event that a request asks about.
-func (r *request) syncID() (string, bool) {
-	if r.RouteKey != "" && r.RouteKey != http.MethodGet+" "+syncsRoute && r.RouteKey != defaultRoute {
-		return "", false
-	}
-	_, id, ok := strings.Cut(r.path(), syncsPath)
+func syncID(r *gateway.Event) (string, bool) {
+	id, ok := strings.CutPrefix(r.EventPath(), syncsPath)
 	return id, ok && !strings.Contains(id, "/")
 }
 
 // progress serves GET /syncs/{event}. An event of somebody else is none: who may
 // not see it learns nothing by asking. With ?wait=20 the answer comes when the
 // sync has ended, or after that many seconds.
-func (h *Handler) progress(ctx context.Context, r *request, id string) (progress, error) {
+func (h *Handler) progress(ctx context.Context, r *gateway.Event, id string) (progress, error) {
 	settings, err := h.settings(ctx, loginDeadline-recordReserve)
 	if err != nil {
 		return progress{}, err
 	}
 	token, err := h.authenticate(ctx, r, settings)
 	if err != nil {
-		h.refused(ctx, err)
+		h.Log.WarnContext(ctx, "question refused", "code", hotsync.AsError(err).Code, "error", err)
 		return progress{}, err
 	}
 	me := hotsync.Identity{Issuer: token.Issuer, Subject: token.Subject}
-	wait, err := strconv.Atoi(r.Query["wait"])
+	wait, err := strconv.Atoi(r.Parameter("wait"))
 	if err != nil || wait < 0 {
 		wait = 0
 	}
@@ -91,21 +87,31 @@ func (h *Handler) look(ctx context.Context, id string, me hotsync.Identity) (pro
 	if e.Request.Identity != me || me.IsZero() {
 		return progress{}, none
 	}
-	return progress{Event: e.ID, Status: e.Status, Done: e.Status.Final(), Visible: e.Status == hotsync.StatusSucceeded,
+	return progress{Event: e.ID, Status: e.Status, Done: e.Status.Final(), Visible: visible(e),
 		Changes: len(e.Changes), Tries: len(e.Attempts)}, nil
 }
 
+// visible reports whether the person of an event sees its account in Limio. A sync
+// can succeed and link nobody, which a finding of the decision on ownership says; a
+// request is coalesced only when its person is linked already.
+func visible(e hotsync.Event) bool {
+	switch {
+	case e.Status == hotsync.StatusSkipped:
+		return e.Reason == hotsync.ReasonCoalesced
+	case e.Status != hotsync.StatusSucceeded:
+		return false
+	}
+	return !slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked })
+}
+
 // serveSyncs answers GET /syncs/{event}.
-func (h *Handler) serveSyncs(ctx context.Context, r *request, id string) answer {
-	if r.method() != http.MethodGet {
-		a := respond(http.StatusMethodNotAllowed, map[string]*hotsync.Problem{
-			"error": {Code: hotsync.CodeBadRequest, Message: "Use GET.", Hint: hotsync.CodeBadRequest.Hint()}})
-		a.Headers["Allow"] = http.MethodGet
-		return a
+func (h *Handler) serveSyncs(ctx context.Context, r *gateway.Event, id string) gateway.Answer {
+	if r.Method() != http.MethodGet {
+		return wrongMethod(http.MethodGet)
 	}
 	p, err := h.progress(ctx, r, id)
 	if err != nil {
 		return refusal(hotsync.AsError(err))
 	}
-	return respond(http.StatusOK, p)
+	return gateway.JSON(http.StatusOK, p)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hotsync/shared/hotsync"
+	"hotsync/shared/oidc"
 )
 
 // triggers are the trigger sources that mean a login. A first federated sign-in
@@ -19,12 +20,6 @@ var triggers = map[string]hotsync.Trigger{
 	"PostAuthentication_Authentication": hotsync.TriggerPostAuthentication,
 	"PostConfirmation_ConfirmSignUp":    hotsync.TriggerPostConfirmation,
 }
-
-// sameLogin is how long a trigger called again counts as the same login. Cognito
-// calls a trigger up to three times when it gets no answer, and a sign-up may
-// fire both triggers. Two calls on either side of a boundary make two events,
-// of which the second finds nothing to do.
-const sameLogin = 10 * time.Second
 
 // userNameClaim is what a user pool's tokens call what its triggers have as
 // userName, beside the attributes:
@@ -64,19 +59,27 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 	if _, present := attributes[userNameClaim]; !present && event.UserName != "" {
 		attributes[userNameClaim] = event.UserName
 	}
+	if problem := oidc.SubjectProblem(subject); problem != "" {
+		h.Log.WarnContext(ctx, "trigger with a sub that "+problem, "code", hotsync.CodeBadRequest, "trigger", kind)
+		h.Metrics.WithoutSync("", string(hotsync.CodeBadRequest))
+		return
+	}
 	now := h.Now()
 	settings, err := h.settings(ctx, settingsWait)
 	if err != nil {
 		h.Log.ErrorContext(ctx, "login without settings", "code", hotsync.AsError(err).Code, "trigger", kind, "error", err)
 		return
 	}
-	bucket := now.Truncate(sameLogin)
 	// Nothing in the event names the issuer, and a guess would give Limio an iss
 	// that the customer's tokens do not have.
 	provider, _ := settings.PoolProvider(event.Region, event.UserPoolID)
 	login := hotsync.Login{Trigger: kind, Identity: hotsync.Identity{Issuer: provider.Issuer, Subject: subject}, Claims: attributes, At: now}
 	login.Email, _ = attributes["email"].(string)
-	login.ID = loginID("trigger", event.Region, event.UserPoolID, login.Identity.Subject, bucket.UTC().Format(time.RFC3339))
+	// Cognito calls a trigger up to three times when it gets no answer, and a sign-up
+	// may fire both triggers. Two calls on either side of a boundary make two events,
+	// of which the second finds nothing to do.
+	bucket := now.Truncate(sameLogin)
+	login.ID = loginID("trigger", event.Region, event.UserPoolID, subject, bucket.UTC().Format(time.RFC3339))
 	_, _ = h.admit(ctx, login, settings, func(target string) string { // logged there
 		return hotsync.EventIDFor(bucket, login.ID, target)
 	})

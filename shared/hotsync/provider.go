@@ -23,6 +23,12 @@ type Provider struct {
 	// so Issuer says which.
 	UserPool string          `json:"userPool,omitempty"`
 	Claims   []IdentityClaim `json:"claims"`
+
+	// SyncScope lets systems sync accounts by POST /sync: an access token of this
+	// provider has to carry the scope, and be for one of SyncAudiences. Empty: no
+	// system may.
+	SyncScope     string   `json:"syncScope,omitempty"`
+	SyncAudiences []string `json:"syncAudiences,omitempty"`
 }
 
 // SignatureAlgorithms are those that ID tokens may be signed with. All are
@@ -195,6 +201,13 @@ func validateVerification(path string, p Provider, fail, warn func(path, format 
 		warn(path+".discovery", "A discovery document is usually at an address with %s in it.", wellKnown)
 	}
 	switch {
+	case p.SyncScope == "" && len(p.SyncAudiences) == 0:
+	case !scopeToken.MatchString(p.SyncScope):
+		fail(path+".syncScope", "Give one scope, such as hotsync:sync: printable characters without blanks.")
+	case len(p.SyncAudiences) == 0:
+		fail(path+".syncAudiences", "Name at least one audience (aud) of the access tokens: the API that they are for, or with Cognito the client id.")
+	}
+	switch {
 	case p.UserPool == "":
 	case !poolID.MatchString(p.UserPool):
 		fail(path+".userPool", "Give the id of the user pool, such as eu-west-1_AbCdEfGhI.")
@@ -202,6 +215,9 @@ func validateVerification(path string, p Provider, fail, warn func(path, format 
 		warn(path+".userPool", "The issuer is that of another user pool.")
 	}
 }
+
+// scopeToken is a scope by RFC 6749, 3.3.
+var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]{1,200}$`)
 
 const wellKnown = "/.well-known/openid-configuration"
 

@@ -75,6 +75,18 @@ const (
 	SchedulesOff     ScheduleSource = "off"     // none are written
 )
 
+// LoginRecording says whether logins that lead to nothing leave a record.
+type LoginRecording string
+
+// Whether they do.
+const (
+	LoginRecordsOn  LoginRecording = "on" // the default: a short record for LoginRecordDays
+	LoginRecordsOff LoginRecording = "off"
+)
+
+// LoginRecordDays is how long the record of a login that led to nothing is kept.
+const LoginRecordDays = 7
+
 // Settings is what an administrator decides. They live in the settings table
 // and are read by every function.
 type Settings struct {
@@ -90,7 +102,8 @@ type Settings struct {
 	CreateAddOns      bool             `json:"createAddOns"`        // not recommended
 	Schedules         ScheduleSource   `json:"schedules,omitempty"` // "" is preview: settings saved before have none
 	RecordUnmatched   bool             `json:"recordUnmatched"`
-	GuardStaleLookups bool             `json:"guardStaleLookups"` // before writing, the account found by lookup must still name the login
+	LoginRecords      LoginRecording   `json:"loginRecords,omitempty"` // "" is on: settings saved before have none
+	GuardStaleLookups bool             `json:"guardStaleLookups"`      // before writing, the account found by lookup must still name the login
 
 	// CatalogueMap names the catalogue item (its path) of a Zuora product rate plan
 	// (its id), where matching by name does not find the right one.
@@ -108,8 +121,11 @@ type Settings struct {
 // DefaultSettings is what holds before anybody saved anything: hot sync is off.
 func DefaultSettings() Settings {
 	return Settings{ZuoraPlan: PlanH, TimeZone: "UTC", CreationStrategy: CreateObjects, SalesforceID: SalesforceAccount,
-		GuardStaleLookups: true, Providers: []Provider{}}
+		LoginRecords: LoginRecordsOn, GuardStaleLookups: true, Providers: []Provider{}}
 }
+
+// RecordsLogins reports whether logins that lead to nothing leave a record.
+func (s Settings) RecordsLogins() bool { return s.LoginRecords != LoginRecordsOff }
 
 // SettingsFinding is something to say about a setting. An error keeps the settings
 // from being saved; a warning does not.
@@ -149,6 +165,7 @@ func (s Settings) Validate() []SettingsFinding {
 	oneOf("creationStrategy", string(s.CreationStrategy), string(CreateObjects), string(CreatePlugin))
 	oneOf("salesforceId", string(s.SalesforceID), string(SalesforceAccount), string(SalesforceContact))
 	oneOf("schedules", string(cmp.Or(s.Schedules, SchedulesPreview)), string(SchedulesPreview), string(SchedulesCharges), string(SchedulesOff))
+	oneOf("loginRecords", string(cmp.Or(s.LoginRecords, LoginRecordsOn)), string(LoginRecordsOn), string(LoginRecordsOff))
 	for _, id := range slices.Sorted(maps.Keys(s.CatalogueMap)) {
 		if !productRatePlan.MatchString(id) {
 			fail("catalogueMap", "%.40q is not the id of a product rate plan: 32 hexadecimal digits.", id)

@@ -16,6 +16,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,10 @@ type Rules struct {
 	Algorithms []string // that it may be signed with; none for every one that is safe
 	Issuers    []string // further names that the provider's discovery document may have for itself
 	Discovery  string   // address of that document; "" where it is below the issuer
+
+	// Scope makes the rules those of an access token, which a system sends and not a
+	// person: it has to carry the scope.
+	Scope string
 }
 
 // RulesOf gives the rules of a configured provider.
@@ -44,6 +49,17 @@ func Accepting(s hotsync.Settings) Accept {
 	return func(issuer string) (Rules, bool) {
 		p, ok := s.Provider(issuer)
 		return RulesOf(p), ok
+	}
+}
+
+// AcceptingSystems takes the access tokens by which systems of the configured
+// providers may sync accounts.
+func AcceptingSystems(s hotsync.Settings) Accept {
+	return func(issuer string) (Rules, bool) {
+		p, ok := s.Provider(issuer)
+		rules := RulesOf(p)
+		rules.Audiences, rules.Scope = p.SyncAudiences, p.SyncScope
+		return rules, ok && p.SyncScope != ""
 	}
 }
 
@@ -100,8 +116,9 @@ func New(c Config) *Verifier {
 }
 
 // Verify checks raw and gives what it says. Every error has one of the
-// hotsync.CodeToken… codes, or hotsync.CodeJWKSUnavailable when the issuer's keys
-// could not be read, so that nothing can be said about the token.
+// hotsync.CodeToken… codes; forbidden for a token without the scope; bad_request for a sub that can name nobody; or
+// hotsync.CodeJWKSUnavailable when the issuer's keys could not be read, so that
+// nothing can be said about the token.
 //
 // The signature is checked last: a token that could not be accepted anyway does
 // not cause a request to the issuer.
@@ -137,6 +154,9 @@ func (r Rules) check(u unverified, now time.Time) error {
 	azp, hasParty := u.Claims["azp"]
 	party, _ := azp.(string)
 	foreign := func(audience string) bool { return !slices.Contains(r.Audiences, audience) }
+	if r.Scope != "" {
+		return r.checkAccess(u, now)
+	}
 	switch {
 	case !u.isIDToken():
 		return hotsync.Errorf(hotsync.CodeTokenKind, "The token is not an ID token.")
@@ -148,6 +168,13 @@ func (r Rules) check(u unverified, now time.Time) error {
 		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued to another application (azp).")
 	case !hasParty && slices.ContainsFunc(u.Audience, foreign):
 		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token is for several applications and does not say which one it was issued to (azp).")
+	}
+	return u.checkTimes(now)
+}
+
+// checkTimes holds a token against the clock.
+func (u unverified) checkTimes(now time.Time) error {
+	switch {
 	case !now.Before(u.ExpiresAt.Add(leeway)):
 		return hotsync.Errorf(hotsync.CodeTokenExpired, "The token has expired.")
 	case now.Add(leeway).Before(u.notBefore):
@@ -168,6 +195,47 @@ func (t Token) CheckAge(now time.Time) error {
 		return hotsync.Errorf(hotsync.CodeTokenMalformed, "The token would be valid for more than 31 days yet (exp).")
 	}
 	return nil
+}
+
+// checkAccess holds an access token against the rules and the clock (RFC 9068, 4).
+// Cognito's have no aud, but the id of the client that they were issued to.
+func (r Rules) checkAccess(u unverified, now time.Time) error {
+	audiences := u.Audience
+	if client, _ := u.Claims["client_id"].(string); len(audiences) == 0 && client != "" {
+		audiences = []string{client}
+	}
+	own := func(audience string) bool { return slices.Contains(r.Audiences, audience) }
+	use, hasUse := u.Claims["token_use"]
+	_, isAnswer := u.Claims["nonce"]
+	switch {
+	case hasUse && use != "access", isAnswer:
+		return hotsync.Errorf(hotsync.CodeTokenKind, "The token is not an access token.")
+	case len(r.Algorithms) > 0 && !slices.Contains(r.Algorithms, u.alg.String()):
+		return hotsync.Errorf(hotsync.CodeTokenAlgorithm, "The token's algorithm is not one that its provider is configured with.")
+	case !slices.ContainsFunc(audiences, own):
+		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued for another API (aud).")
+	case !slices.Contains(u.scopes(), r.Scope):
+		return hotsync.Errorf(hotsync.CodeForbidden, "The token does not carry the scope that the settings ask of systems.")
+	}
+	return u.checkTimes(now)
+}
+
+// scopes are what an access token allows: scope by RFC 9068, scp of Okta and Entra,
+// and roles, which is where Entra has what an application was granted.
+func (u unverified) scopes() (all []string) {
+	for _, name := range []string{"scope", "scp", "roles"} {
+		switch v := u.Claims[name].(type) {
+		case string:
+			all = append(all, strings.Fields(v)...)
+		case []any:
+			for _, x := range v {
+				if s, ok := x.(string); ok {
+					all = append(all, s)
+				}
+			}
+		}
+	}
+	return all
 }
 
 // issuer gives the keys of an issuer, which are known by where they are read

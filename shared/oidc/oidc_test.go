@@ -282,6 +282,7 @@ func TestAttacks(t *testing.T) {
 		"no subject":                {claims("sub", nil), hotsync.CodeTokenMalformed},
 		"empty subject":             {claims("sub", ""), hotsync.CodeTokenMalformed},
 		"subject number":            {claims("sub", 7), hotsync.CodeTokenMalformed},
+		"control characters in sub": {claims("sub", "a\nb"), hotsync.CodeBadRequest},
 		"long subject":              {claims("sub", strings.Repeat("s", 256)), hotsync.CodeTokenMalformed},
 		"no audience":               {claims("aud", nil), hotsync.CodeTokenMalformed},
 		"audience number":           {claims("aud", 1), hotsync.CodeTokenMalformed},

@@ -389,6 +389,12 @@ type testBundle struct {
 	settings *fixed
 	syncer   *syncer.Syncer
 	sequence int
+	logins   []hotsync.LoginRecord
+}
+
+func (b *testBundle) RecordLogin(_ context.Context, r hotsync.LoginRecord) (bool, error) {
+	b.logins = append(b.logins, r)
+	return true, nil
 }
 
 func setup(t *testing.T) *testBundle {
@@ -407,7 +413,7 @@ func setup(t *testing.T) *testBundle {
 		owners:   &ownership.Memory{},
 		settings: (*fixed)(&settings),
 	}
-	b.syncer = syncer.New(syncer.Config{Zuora: b.zuora, Limio: b.limio, Events: b.events, Ownership: b.owners, Settings: b.settings, Queue: b.queue, Tenant: "acme",
+	b.syncer = syncer.New(syncer.Config{Zuora: b.zuora, Limio: b.limio, Events: b.events, Records: b, Ownership: b.owners, Settings: b.settings, Queue: b.queue, Tenant: "acme",
 		MaxAttempts: 3, SearchKey: func(context.Context) []byte { return []byte("k") }, Now: time.Now, Jitter: func() float64 { return 0.5 },
 		Log: slog.New(slog.DiscardHandler)})
 	return b

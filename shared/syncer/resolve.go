@@ -38,6 +38,7 @@ func (j *job) resolveLookup(ctx context.Context, l hotsync.Lookup) (verdict, err
 	case len(refs) == 1:
 		return j.sendOn(ctx, refs[0])
 	case len(refs) == 0 && !j.record.existed && !j.settings.RecordUnmatched:
+		j.unmatched(ctx)
 		j.record.log.InfoContext(ctx, "lookup matched no account", "claim", j.request.Claim)
 		return verdict{}, nil
 	case len(refs) == 0:
@@ -66,4 +67,22 @@ func (j *job) sendOn(ctx context.Context, ref hotsync.AccountRef) (verdict, erro
 		}
 	}
 	return verdict{}, j.Queue.Resend(ctx, j.request)
+}
+
+// unmatched counts a login whose lookup found no account and leaves a record of it,
+// where it leaves no event.
+func (j *job) unmatched(ctx context.Context) {
+	r := j.request
+	if j.Observe != nil {
+		j.Observe(hotsync.Event{ID: r.EventID, Status: hotsync.StatusSkipped, Reason: hotsync.ReasonNoMatch, Trigger: r.Trigger, Provider: r.Provider})
+	}
+	if j.Records == nil || !j.settings.RecordsLogins() || r.Identity.IsZero() {
+		return
+	}
+	_, err := j.Records.RecordLogin(ctx, hotsync.LoginRecord{LoginID: r.LoginID, At: r.RequestedAt, Trigger: r.Trigger, Provider: r.Provider,
+		Reason: hotsync.ReasonNoMatch, Issuer: r.Identity.Issuer, Subject: r.Identity.Subject, Verified: true, EmailHash: r.EmailHash,
+		Claims: []hotsync.LoginClaim{{Claim: r.Claim, Reason: hotsync.ReasonNoMatch, Detail: "No Zuora account has this value in " + r.Lookup.Field + "."}}})
+	if err != nil {
+		j.record.log.WarnContext(ctx, "login not recorded", "error", err)
+	}
 }

@@ -111,6 +111,7 @@ type Config struct {
 	Now         func() time.Time
 	Jitter      func() float64 // in [0,1)
 	Log         *slog.Logger
+	Records     Records             // of lookups that found no account; nil to keep none
 	Observe     func(hotsync.Event) // called once per handled message with how it stands; nil for nobody
 
 	Lane  eventstore.Lane            // that the messages come by; the logins' when empty
@@ -211,6 +212,11 @@ func withMargin(ctx context.Context, now time.Time) (context.Context, context.Ca
 	}
 	margin := min(recordMargin, deadline.Sub(now)/4)
 	return context.WithDeadline(ctx, deadline.Add(-margin))
+}
+
+// Records keeps short records of logins that led to nothing.
+type Records interface {
+	RecordLogin(ctx context.Context, r hotsync.LoginRecord) (kept bool, err error)
 }
 
 // work carries the request to its verdict. An error is a failure; see judge.

@@ -2,6 +2,7 @@ package syncer_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -314,6 +315,10 @@ func TestAccountNumbersAndLookupsAreSentOn(t *testing.T) {
 			}
 			if b.limio.writes != 0 {
 				t.Errorf("%d writes before the account's turn", b.limio.writes)
+			}
+			if unmatched := strings.HasSuffix(tc.name, "none"); unmatched != (len(b.logins) == 1) ||
+				unmatched && (b.logins[0].Reason != hotsync.ReasonNoMatch || b.logins[0].Subject != r.Identity.Subject) {
+				t.Errorf("records of logins = %+v", b.logins)
 			}
 			if tc.wantReason == hotsync.ReasonAmbiguous && len(e.Candidates) != 2 {
 				t.Errorf("candidates = %q, want both accounts", e.Candidates)

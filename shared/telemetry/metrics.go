@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -23,6 +24,7 @@ const (
 	Logins               Metric = "Logins"               // sign-ins that a front door acted on
 	Queued               Metric = "Queued"               // requests that SQS took from them
 	NotQueued            Metric = "NotQueued"            // requests that it did not take, and logins given up
+	LoginsWithoutSync    Metric = "LoginsWithoutSync"    // logins that led to nothing; also by provider and reason
 	LoginMilliseconds    Metric = "LoginMilliseconds"    // what a login spent here
 	Synced               Metric = "Synced"               // syncs that succeeded
 	Failed               Metric = "Failed"               // syncs that failed for good; also Failed_<code>
@@ -51,6 +53,17 @@ const (
 	Dimension = "Function"
 )
 
+// ProviderDimension and ReasonDimension tell apart, beside Dimension, the logins
+// that led to nothing.
+const (
+	ProviderDimension = "Provider"
+	ReasonDimension   = "Reason"
+)
+
+// noProvider stands for a login that no configured provider vouches for: a
+// dimension must not be empty.
+const noProvider = "none"
+
 // maxValues is how many values of a metric one line may hold, by the format.
 const maxValues = 100
 
@@ -61,14 +74,30 @@ type Metrics struct {
 	function string
 	now      func() time.Time
 
-	mu     sync.Mutex
-	values map[Metric][]float64
+	mu      sync.Mutex
+	values  map[Metric][]float64
+	without map[withoutSync]float64
 }
+
+// withoutSync tells logins that led to nothing apart.
+type withoutSync struct{ provider, reason string }
 
 // NewMetrics makes a collector for a function, named as in AWS. Lines are
 // written to w, which in Lambda is the standard output.
 func NewMetrics(w io.Writer, function string, now func() time.Time) *Metrics {
-	return &Metrics{w: w, function: function, now: now, values: map[Metric][]float64{}}
+	return &Metrics{w: w, function: function, now: now, values: map[Metric][]float64{}, without: map[withoutSync]float64{}}
+}
+
+// WithoutSync counts a login that led to nothing. The provider is the configured
+// one's name, "" for none; neither is of a visitor's making, who could otherwise
+// make any number of metrics.
+func (m *Metrics) WithoutSync(provider, reason string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.without[withoutSync{cmp.Or(provider, noProvider), reason}]++
 }
 
 // Add adds to a count, or another value to what is not a count.
@@ -105,6 +134,9 @@ func (m *Metrics) Sync(e hotsync.Event) {
 		m.Add(Coalesced, 1)
 	case e.Status == hotsync.StatusSkipped:
 		m.Add(Skipped, 1)
+		if e.Reason == hotsync.ReasonNoMatch {
+			m.WithoutSync(e.Provider, e.Reason)
+		}
 	case e.Status == hotsync.StatusRetrying && e.Reason == hotsync.ReasonPaused:
 		m.Add(ZuoraPaused, 1)
 	case e.Status == hotsync.StatusRetrying:
@@ -129,6 +161,13 @@ func (m *Metrics) Flush() {
 func (m *Metrics) write() {
 	line := Encode(m.now(), m.function, m.values)
 	clear(m.values)
+	keys := slices.SortedFunc(maps.Keys(m.without), func(a, b withoutSync) int {
+		return cmp.Or(strings.Compare(a.provider, b.provider), strings.Compare(a.reason, b.reason))
+	})
+	for _, k := range keys {
+		line = append(line, encodeWithoutSync(m.now(), m.function, k, m.without[k])...)
+	}
+	clear(m.without)
 	if line == nil {
 		return
 	}
@@ -138,23 +177,27 @@ func (m *Metrics) write() {
 	}
 }
 
-// Encode gives a line in CloudWatch's embedded metric format, with its line
-// end; nil when there are no values.
-// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-func Encode(at time.Time, function string, values map[Metric][]float64) []byte {
-	type definition struct {
+// The parts of a line in CloudWatch's embedded metric format.
+type (
+	definition struct {
 		Name Metric
 		Unit string
 	}
-	type directive struct {
+	directive struct {
 		Namespace  string
 		Dimensions [][]string
 		Metrics    []definition
 	}
-	type metadata struct {
+	metadata struct {
 		Timestamp         int64
 		CloudWatchMetrics []directive
 	}
+)
+
+// Encode gives a line in CloudWatch's embedded metric format, with its line
+// end; nil when there are no values.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+func Encode(at time.Time, function string, values map[Metric][]float64) []byte {
 	d := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}}}
 	line := map[string]any{Dimension: function}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -174,6 +217,19 @@ func Encode(at time.Time, function string, values map[Metric][]float64) []byte {
 		return nil
 	}
 	line["_aws"] = metadata{at.UnixMilli(), []directive{d}}
+	return encodeLine(line)
+}
+
+// encodeWithoutSync gives the line that counts logins that led to nothing, for
+// the function as a whole and by provider and reason.
+func encodeWithoutSync(at time.Time, function string, of withoutSync, n float64) []byte {
+	d := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}, {Dimension, ProviderDimension, ReasonDimension}},
+		Metrics: []definition{{LoginsWithoutSync, "Count"}}}
+	return encodeLine(map[string]any{Dimension: function, ProviderDimension: of.provider, ReasonDimension: of.reason,
+		string(LoginsWithoutSync): n, "_aws": metadata{at.UnixMilli(), []directive{d}}})
+}
+
+func encodeLine(line map[string]any) []byte {
 	var b bytes.Buffer
 	err := json.NewEncoder(&b).Encode(line)
 	if err != nil {

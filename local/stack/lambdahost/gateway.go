@@ -18,9 +18,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/aws/aws-lambda-go/events"
-
 	"hotsync/local/stack/template"
+	awsgateway "hotsync/shared/gateway"
 )
 
 // Limits of HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
@@ -207,7 +206,7 @@ func headerSize(r *http.Request) int {
 }
 
 // event makes the function's event of a request.
-func (g *gateway) event(r *http.Request, route *route, values map[string]string, body []byte, id string) events.APIGatewayV2HTTPRequest {
+func (g *gateway) event(r *http.Request, route *route, values map[string]string, body []byte, id string) awsgateway.Event {
 	now := g.now()
 	host, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -222,16 +221,16 @@ func (g *gateway) event(r *http.Request, route *route, values map[string]string,
 	if headers["x-amzn-trace-id"] == "" {
 		headers["x-amzn-trace-id"], _, _ = strings.Cut(newTrace(now), ";")
 	}
-	e := events.APIGatewayV2HTTPRequest{
-		Version:               "2.0",
-		RouteKey:              route.Key(),
-		RawPath:               r.URL.Path,
-		RawQueryString:        r.URL.RawQuery,
-		Cookies:               cookies,
-		Headers:               headers,
-		QueryStringParameters: joinQuery(r.URL.RawQuery),
-		PathParameters:        values,
-		RequestContext: events.APIGatewayV2HTTPRequestContext{
+	e := awsgateway.Event{
+		Version:        awsgateway.Version2,
+		RouteKey:       route.Key(),
+		RawPath:        r.URL.Path,
+		RawQueryString: r.URL.RawQuery,
+		Cookies:        cookies,
+		Headers:        headers,
+		Query:          joinQuery(r.URL.RawQuery),
+		PathParameters: values,
+		RequestContext: awsgateway.Context{
 			RouteKey:     route.Key(),
 			AccountID:    template.AccountID,
 			Stage:        "$default",
@@ -241,7 +240,7 @@ func (g *gateway) event(r *http.Request, route *route, values map[string]string,
 			DomainPrefix: prefix,
 			Time:         now.UTC().Format("02/Jan/2006:15:04:05 -0700"),
 			TimeEpoch:    now.UnixMilli(),
-			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{
+			HTTP: awsgateway.HTTP{
 				Method:    r.Method,
 				Path:      r.URL.Path,
 				Protocol:  r.Proto,
@@ -250,9 +249,9 @@ func (g *gateway) event(r *http.Request, route *route, values map[string]string,
 			},
 		},
 	}
-	e.IsBase64Encoded = len(body) > 0 && !isText(r.Header, body)
+	e.IsBase64 = len(body) > 0 && !isText(r.Header, body)
 	e.Body = string(body)
-	if e.IsBase64Encoded {
+	if e.IsBase64 {
 		e.Body = base64.StdEncoding.EncodeToString(body)
 	}
 	return e

@@ -206,8 +206,14 @@ func (p *Parts) newLimio() (*limio.Client, string) {
 	return c, u.Host
 }
 
+// SyncEvents is where a syncer keeps events, and the records of logins that led to none.
+type SyncEvents interface {
+	syncer.Events
+	syncer.Records
+}
+
 // Syncer gives the syncer over those parts.
-func (p *Parts) Syncer(events syncer.Events, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
+func (p *Parts) Syncer(events SyncEvents, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
 	l, tenant := p.Limio()
 	copies := p.CatalogueStore()
 	return syncer.New(syncer.Config{
@@ -216,6 +222,7 @@ func (p *Parts) Syncer(events syncer.Events, queue *syncqueue.Queue, z *zuora.Cl
 		Catalogue: cataloguestore.NewCached(l, copies, time.Now, p.Log),
 		Plans:     cataloguestore.NewSeenPlans(copies, time.Now),
 		Events:    events,
+		Records:   events,
 		Ownership: p.Ownership(),
 		Settings:  settings,
 		Queue:     queue,
