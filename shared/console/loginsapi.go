@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"time"
 
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
@@ -36,11 +35,11 @@ func (c *console) listLogins(r *http.Request, m member) (int, any, error) {
 	v := r.URL.Query()
 	q := eventstore.LoginQuery{Q: get(v, "q"), Provider: get(v, "provider"), Reason: get(v, "reason"), Cursor: get(v, "cursor")}
 	var err error
-	q.From, err = parseTime("from", get(v, "from"), 0, c.Now())
+	q.From, err = parseTime("from", get(v, "from"), false, c.Now())
 	if err != nil {
 		return 0, nil, err
 	}
-	q.To, err = parseTime("to", get(v, "to"), 24*time.Hour, c.Now())
+	q.To, err = parseTime("to", get(v, "to"), true, c.Now())
 	if err != nil {
 		return 0, nil, err
 	}

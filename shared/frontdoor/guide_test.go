@@ -166,6 +166,10 @@ func TestDeployGuide(t *testing.T) {
 				s := hotsync.DefaultSettings()
 				s.HotSync, s.Providers = true, []hotsync.Provider{p}
 				for _, f := range s.Validate() {
+					// What hotsync cannot see, the guide says: that the attribute is read-only for app clients.
+					if f.Warning && strings.HasPrefix(f.Message, "Customers of a user pool can write this attribute") {
+						continue
+					}
 					t.Errorf("the guide's settings: %s %s", f.Path, f.Message)
 				}
 				b := newBundle()
