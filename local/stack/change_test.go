@@ -96,7 +96,7 @@ func changes(t *testing.T) []change {
 				"update subscription purchaseCountry"}},
 		{name: "default payment method closed", persona: "single",
 			edit:  func(_ *testing.T, v *v1) { v.methods()[0]["status"] = "Closed" },
-			want:  []string{"end payment_method status", "update customer defaultPaymentMethodId"},
+			want:  []string{"end payment_method relationships,status", "update customer defaultPaymentMethodId"},
 			ended: keep(nil, []string{adaCard})},
 		{name: "new default", persona: "single",
 			edit: func(_ *testing.T, v *v1) {

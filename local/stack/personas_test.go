@@ -56,11 +56,11 @@ var stories = []story{
 	{persona: "single", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
 	{persona: "several", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
 	{persona: "lookup", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
-	{persona: "salesforce", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
+	{persona: "salesforce", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged, warnings: []string{"preview has no tax"}},
 	{persona: "sixty", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
 	{persona: "mixed", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged,
 		warnings: []string{"A-S00701003 is Draft", "A-S00701004 is Pending Acceptance"}},
-	{persona: "wallet", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged, warnings: []string{"default payment method is closed"}},
+	{persona: "wallet", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged, warnings: []string{"default payment method is closed", "preview has no tax"}},
 	{persona: "bare", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
 	{persona: "ambiguous", status: hotsync.StatusSkipped, reason: hotsync.ReasonAmbiguous},
 }

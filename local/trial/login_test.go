@@ -63,16 +63,18 @@ func (d *doorway) place(name string) *place {
 // a new one, which knows nothing yet.
 func (d *doorway) freeze() {
 	d.t.Helper()
-	for _, pid := range d.stack.Host.PIDs("login") {
-		err := syscall.Kill(pid, syscall.SIGKILL)
-		if err != nil && !errors.Is(err, syscall.ESRCH) {
-			d.t.Fatal(err)
+	for _, function := range []string{"LoginFunction", "LoginApiFunction"} {
+		for _, pid := range d.stack.Host.PIDs(function) {
+			err := syscall.Kill(pid, syscall.SIGKILL)
+			if err != nil && !errors.Is(err, syscall.ESRCH) {
+				d.t.Fatal(err)
+			}
 		}
-	}
-	for len(d.stack.Host.PIDs("login")) > 0 {
-		err := wait(d.t.Context(), 5*time.Millisecond)
-		if err != nil {
-			d.t.Fatal(err)
+		for len(d.stack.Host.PIDs(function)) > 0 {
+			err := wait(d.t.Context(), 5*time.Millisecond)
+			if err != nil {
+				d.t.Fatal(err)
+			}
 		}
 	}
 }

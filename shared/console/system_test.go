@@ -52,7 +52,7 @@ func TestWholeSystem(t *testing.T) {
 	capture(t, ctx, "system-retried")
 
 	do(t, ctx, chromedp.Click(".head-act a[href^='/accounts/']"), chromedp.WaitReady("ol.line"), chromedp.Click("form[action$='dryrun'] button"), chromedp.WaitReady("#h-dry"))
-	if got := find(t, ctx, "#h-dry"); got != "Dry run: a sync now would change nothing" {
+	if got := find(t, ctx, "#h-dry"); got != "A sync now would change nothing" {
 		t.Errorf("after a sync, %q", got)
 	}
 	capture(t, ctx, "system-account")
