@@ -419,7 +419,7 @@ func TestCallsOfALogin(t *testing.T) {
 	for i, got := range []map[string]int{first, again} {
 		want := []map[string]int{wantFirst, wantAgain}[i]
 		for call, more := range map[string]int{"Sync dynamodb:PutItem": 1, "Sync dynamodb:GetItem": 5, "Sync dynamodb:BatchGetItem": 1,
-			"Sync dynamodb:UpdateItem": 1, // counts are written once a batch, of whichever login it ends with
+			"Sync dynamodb:UpdateItem":     1, // counts are written once a batch, of whichever login it ends with
 			"Sync dynamodb:BatchWriteItem": 1} {
 			if extra := got[call] - want[call]; extra > 0 && extra <= more {
 				got[call] = want[call]

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-
 	"hotsync/shared/catalogue"
 	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"

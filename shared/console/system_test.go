@@ -56,7 +56,7 @@ func TestWholeSystem(t *testing.T) {
 		t.Errorf("after a sync, %q", got)
 	}
 	capture(t, ctx, "system-account")
-	do(t, ctx, chromedp.Navigate(s.URL+"/"), chromedp.WaitReady(".tiles"))
+	do(t, ctx, chromedp.Navigate(s.URL+"/"), chromedp.WaitReady(".verdict"))
 	if got := find(t, ctx, "main"); strings.Contains(got, "could be read") {
 		t.Errorf("the overview misses something: %q", got)
 	}
