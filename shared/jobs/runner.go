@@ -389,11 +389,16 @@ func (r *Runner) request(ctx context.Context, j Job, c *Chunk, n int) (*hotsync.
 		differs, err := r.Checker.Differs(ctx, i.Account)
 		e := hotsync.AsError(err)
 		switch {
-		case e == nil && !differs && r.sentBefore(ctx, c.EventID(i)):
-			c.Items[n].Outcome = Sent
-			return nil, ""
 		case e == nil && !differs:
-			c.end(n, Unchanged, "")
+			ours, err := r.sentBefore(ctx, c.EventID(i))
+			switch {
+			case err != nil:
+				return nil, WaitStore
+			case ours:
+				c.Items[n].Outcome = Sent
+			default:
+				c.end(n, Unchanged, "")
+			}
 			return nil, ""
 		case e != nil && e.Code == hotsync.CodeZuoraNotFound:
 			c.end(n, Unknown, string(e.Code))
@@ -452,8 +457,15 @@ func (r *Runner) retry(ctx context.Context, j Job, c *Chunk, n int) (*hotsync.Sy
 	if err != nil {
 		return nil, WaitStore
 	}
+	if newer {
+		ours, err := r.sentBefore(ctx, id)
+		if err != nil {
+			return nil, WaitStore
+		}
+		newer = !ours
+	}
 	request, err := old.Retry()
-	if err != nil || !old.Retriable() || newer && !r.sentBefore(ctx, id) {
+	if err != nil || !old.Retriable() || newer {
 		c.end(n, Passed, "")
 		return nil, ""
 	}
@@ -473,10 +485,11 @@ func (r *Runner) retry(ctx context.Context, j Job, c *Chunk, n int) (*hotsync.Sy
 }
 
 // sentBefore reports whether a runner that could not write it down has sent this
-// already.
-func (r *Runner) sentBefore(ctx context.Context, id string) bool {
+// already. A store that does not answer is an error and not a no: an account would
+// count as passed that the job itself has synced.
+func (r *Runner) sentBefore(ctx context.Context, id string) (bool, error) {
 	found, err := r.Events.Summaries(ctx, []string{id})
-	return err == nil && len(found) > 0
+	return len(found) > 0, err
 }
 
 // count writes how the job stands, if that has changed.

@@ -57,6 +57,8 @@ func (z *tenant) Read(_ context.Context, id string, _ zuora.ReadOptions) (billin
 	if err != nil {
 		return billing.Account{}, err
 	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
 	a, ok := z.accounts[id]
 	if !ok {
 		return billing.Account{}, hotsync.Errorf(hotsync.CodeZuoraNotFound, "no account")
@@ -69,6 +71,8 @@ func (z *tenant) Resolve(_ context.Context, number string) (hotsync.AccountRef, 
 	if err != nil {
 		return hotsync.AccountRef{}, err
 	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
 	for _, a := range z.accounts {
 		if a.Number == number {
 			return hotsync.AccountRef{ID: a.ID, Number: a.Number}, nil
@@ -83,6 +87,8 @@ func (z *tenant) Find(_ context.Context, field, value string, _ hotsync.ZuoraPla
 		return nil, err
 	}
 	var out []hotsync.AccountRef
+	z.mu.Lock()
+	defer z.mu.Unlock()
 	for _, a := range z.accounts {
 		if a.CustomFields[field] == value {
 			out = append(out, hotsync.AccountRef{ID: a.ID, Number: a.Number})

@@ -133,9 +133,9 @@ func acrossLanes(t *testing.T, seed uint64) (gaps int) {
 	sent := 0
 	for range 12 {
 		id := ids[l.dice.IntN(2)]
+		l.zuora.mu.Lock()
 		a := l.zuora.accounts[id]
 		a.Name = fmt.Sprint("n", sent) // so that there is something to write
-		l.zuora.mu.Lock()
 		l.zuora.accounts[id] = a
 		l.zuora.mu.Unlock()
 		r := hotsync.SyncRequest{EventID: hotsync.EventIDFor(time.Now(), fmt.Sprint(seed, sent)), Trigger: hotsync.TriggerLogin, Account: id, Named: ids[:1],
