@@ -225,6 +225,9 @@ func accountPath(e hotsync.Event) string {
 	if key == "" {
 		return ""
 	}
+	if !isAccountKey(key) {
+		return "" // it has no page
+	}
 	return accountAt(key)
 }
 

@@ -54,7 +54,7 @@ func (v eventsView) Narrowed() bool {
 // MaybeAccount reports whether the text could be an account that no sync is known
 // of.
 func (v eventsView) MaybeAccount() bool {
-	return v.Filter.Text != "" && !strings.ContainsAny(v.Filter.Text, "@| /") && !hotsync.IsEventID(v.Filter.Text)
+	return isAccountKey(v.Filter.Text) && !hotsync.IsEventID(v.Filter.Text)
 }
 
 // eventRow is a row of a list.

@@ -220,6 +220,7 @@ func functions(a assets) template.FuncMap {
 		"account":     accountName,
 		"accountPath": accountPath,
 		"accountAt":   accountAt,
+		"accountKey":  isAccountKey,
 		"sub":         func(a, b int) int { return a - b },
 		"percent":     func(part float64) float64 { return max(1, 100*part) },
 		"pair":        func(a, b any) [2]any { return [2]any{a, b} },

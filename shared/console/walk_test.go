@@ -122,7 +122,7 @@ func TestKeyboard(t *testing.T) {
 	b.as(ctx, "operator")
 	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), chromedp.WaitReady("#events"), chromedp.KeyEvent("?"))
 	waitText(t, ctx, "dialog[open]", "next and previous row")
-	do(t, ctx, chromedp.Click("dialog button"), chromedp.KeyEvent("jjk"))
+	do(t, ctx, chromedp.Click("#help form button"), chromedp.KeyEvent("jjk"))
 	if got := ask(t, ctx, chromedp.Evaluate[int](`[...document.querySelectorAll("tr.row")].findIndex(r => r.classList.contains("picked"))`)); got != 0 {
 		t.Errorf("j j k picks row %d, want 0", got)
 	}
