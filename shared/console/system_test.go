@@ -49,6 +49,9 @@ func TestWholeSystem(t *testing.T) {
 	capture(t, ctx, "system-failed")
 	do(t, ctx, chromedp.Click("[data-retry]"))
 	waitText(t, ctx, ".outcome-head b", "Synced")
+	if got := find(t, ctx, "#h-holds + .table-wrap"); !strings.Contains(got, "monthly") {
+		t.Errorf("in Limio now: %q", got)
+	}
 	capture(t, ctx, "system-retried")
 
 	do(t, ctx, chromedp.Click(".head-act a[href^='/accounts/']"), chromedp.WaitReady("ol.line"), chromedp.Click("form[action$='dryrun'] button"), chromedp.WaitReady("#h-dry"))
