@@ -39,5 +39,10 @@ func Start(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	ctx, cancelTime := context.WithTimeout(ctx, 4*time.Minute)
 	t.Cleanup(cancelTime)
+	// The context of the first step owns the browser, and that of a step may end.
+	_, err := chromedp.Run(ctx, chromedp.Location())
+	if err != nil {
+		t.Fatalf("start %s: %v", path, err)
+	}
 	return ctx
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -14,12 +15,19 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// do fails the test when a step fails.
+// stepTime is how long steps may take on a busy machine before they count as stuck.
+const stepTime = time.Minute
+
+// do fails the test when a step fails or is stuck, with what the page shows then.
 func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	err := chromedp.Do(ctx, steps...)
+	timed, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	err := chromedp.Do(timed, steps...)
 	if err != nil {
-		t.Fatalf("in the browser: %v", err)
+		where, _ := chromedp.Run(ctx, chromedp.Location())
+		shown, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText.slice(0, 2000)`))
+		t.Fatalf("in the browser: %v\nat %s, which shows:\n%s", err, where, shown)
 	}
 }
 

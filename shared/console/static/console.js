@@ -68,7 +68,14 @@
   // A retry from a list or by a key can be taken back for a moment.
   const undoTime = 3000;
   const later = (form) => {
-    const send = setTimeout(() => form.submit(), undoTime);
+    // The list may have been drawn anew meanwhile, and a form that is in no page is not sent.
+    const send = setTimeout(() => {
+      if (!form.isConnected) {
+        form.hidden = true;
+        doc.body.append(form);
+      }
+      form.submit();
+    }, undoTime);
     toast('Retrying …', () => {
       clearTimeout(send);
       delete form.dataset.sent;
