@@ -77,7 +77,7 @@ func Start(t testing.TB, opt stack.Options) *System {
 			t.Errorf("close the stack: %v", err)
 		}
 		if t.Failed() {
-			showLogs(t, filepath.Join(s.Dir, "logs"))
+			ShowLogs(t, filepath.Join(s.Dir, "logs"))
 		}
 	})
 	return &System{s, t}
@@ -113,7 +113,8 @@ var binaries = sync.OnceValues(func() (map[string]string, error) {
 	return lambdahost.Build(context.Background(), root, dir)
 })
 
-func showLogs(t testing.TB, dir string) {
+// ShowLogs writes the telling last lines of the logs in a folder to the test.
+func ShowLogs(t testing.TB, dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Logf("no logs: %v", err)
