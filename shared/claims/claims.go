@@ -60,13 +60,32 @@ type Result struct {
 func Read(login hotsync.Login, settings hotsync.Settings) Result {
 	provider, ok := settings.Provider(login.Identity.Issuer)
 	if !ok {
-		return Result{Ignored: []Ignored{{Reason: ReasonIssuer, Detail: "No identity provider is configured for the login's issuer."}}}
+		return Result{Ignored: []Ignored{{Reason: ReasonIssuer, Detail: unknown(login)}}}
 	}
 	r := reader{login: login, result: Result{Provider: provider.Name}, seen: map[string]bool{}}
 	for _, c := range provider.Claims {
 		r.read(c)
 	}
 	return r.result
+}
+
+// unknown says what no provider is configured for. Nothing in a trigger names an
+// issuer: its user pool is what has to be configured.
+func unknown(login hotsync.Login) string {
+	if login.UserPool != "" {
+		return "No identity provider is configured for the user pool " + shortID(login.UserPool) + "."
+	}
+	return "No identity provider is configured for the login's issuer."
+}
+
+// shortID is the id of a user pool, which is no longer than this
+// (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolType.html).
+func shortID(id string) string {
+	const most = 55
+	if len(id) > most {
+		return strings.ToValidUTF8(id[:most], "") + "…"
+	}
+	return id
 }
 
 type reader struct {

@@ -58,9 +58,7 @@ func checkVerified(c map[string]any, accept oidc.Accept, now time.Time) (oidc.To
 		s, _ := c[name].(string)
 		return s
 	}
-	t := oidc.Token{Issuer: text("iss"), Subject: text("sub"), Email: text("email"), Claims: c}
-	// A list of audiences arrives as [a b] or a,b.
-	t.Audience = strings.FieldsFunc(strings.Trim(text("aud"), "[]"), func(r rune) bool { return r == ' ' || r == ',' })
+	t := oidc.Token{Issuer: text("iss"), Subject: text("sub"), Email: text("email"), Audience: audiences(c["aud"]), Claims: c}
 	rules, ok := accept(t.Issuer)
 	foreign := func(audience string) bool { return !slices.Contains(rules.Audiences, audience) }
 	_, hasUse := c["token_use"]
@@ -84,6 +82,29 @@ func checkVerified(c map[string]any, accept oidc.Accept, now time.Time) (oidc.To
 	}
 	t.ExpiresAt = seconds(c["exp"]) // the authorizer has held it against the clock, so that its age says nothing new
 	return t, t.CheckAge(now)
+}
+
+// audiences reads the audiences that an authorizer handed on: a list where it hands
+// claims on as they are, JSON text where it may hand on texts only, and otherwise
+// [a b] or a,b.
+func audiences(value any) (all []string) {
+	text, isText := value.(string)
+	var list []any
+	if isText && json.Unmarshal([]byte(text), &list) == nil {
+		value, isText = list, false
+	}
+	if isText {
+		return strings.FieldsFunc(strings.Trim(text, "[]"), func(r rune) bool { return r == ' ' || r == ',' })
+	}
+	list, _ = value.([]any)
+	for _, v := range list {
+		audience, ok := v.(string)
+		if !ok {
+			return nil // as in a token: a list of texts, or none
+		}
+		all = append(all, audience)
+	}
+	return all
 }
 
 // seconds reads a time that an authorizer wrote, as seconds since 1970. REST APIs

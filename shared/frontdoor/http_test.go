@@ -319,6 +319,13 @@ func TestAuthorizerClaims(t *testing.T) {
 		"no token_use":        {good("token_use", nil), ""},
 		"several audiences":   {good("aud", "[other hotsync-local]", "azp", "hotsync-local"), ""},
 		"audiences of REST":   {good("aud", "other,hotsync-local", "azp", "hotsync-local"), ""},
+		"audiences of a list": {good("aud", []any{"other", "hotsync-local"}, "azp", "hotsync-local"), ""},
+		"one in a list":       {good("aud", []any{"hotsync-local"}), ""},
+		"audiences as JSON":   {good("aud", `["other","hotsync-local"]`, "azp", "hotsync-local"), ""},
+		"audience as JSON":    {good("aud", `["hotsync-local"]`), ""},
+		"foreign list":        {good("aud", []any{"other"}), "token_audience"},
+		"list of no texts":    {good("aud", []any{"hotsync-local", 7}), "token_audience"},
+		"foreign JSON":        {good("aud", `["other", "hotsync-local"]`), "token_audience"},
 		"nobody's party":      {good("aud", "[other hotsync-local]"), "token_audience"},
 		"made long ago":       {good("iat", "1456833604"), ""}, // the authorizer has verified that it has not expired
 		"for ever":            {good("exp", "221845392000"), "token_malformed"},

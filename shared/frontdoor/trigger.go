@@ -43,6 +43,7 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 	err := dec.Decode(&event)
 	if err != nil {
 		h.Log.ErrorContext(ctx, "trigger not understood", "code", hotsync.CodeBadRequest)
+		h.Metrics.WithoutSync("", string(hotsync.CodeBadRequest))
 		return
 	}
 	kind, ok := triggers[event.TriggerSource]
@@ -54,6 +55,7 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 	subject, _ := attributes["sub"].(string)
 	if event.Region == "" || event.UserPoolID == "" || subject == "" {
 		h.Log.ErrorContext(ctx, "trigger without region, user pool or sub", "code", hotsync.CodeBadRequest, "trigger", kind)
+		h.Metrics.WithoutSync("", string(hotsync.CodeBadRequest))
 		return
 	}
 	if _, present := attributes[userNameClaim]; !present && event.UserName != "" {
@@ -68,12 +70,14 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 	settings, err := h.settings(ctx, settingsWait)
 	if err != nil {
 		h.Log.ErrorContext(ctx, "login without settings", "code", hotsync.AsError(err).Code, "trigger", kind, "error", err)
+		h.Metrics.WithoutSync("", string(hotsync.AsError(err).Code))
 		return
 	}
 	// Nothing in the event names the issuer, and a guess would give Limio an iss
 	// that the customer's tokens do not have.
 	provider, _ := settings.PoolProvider(event.Region, event.UserPoolID)
-	login := hotsync.Login{Trigger: kind, Identity: hotsync.Identity{Issuer: provider.Issuer, Subject: subject}, Claims: attributes, At: now}
+	login := hotsync.Login{Trigger: kind, Identity: hotsync.Identity{Issuer: provider.Issuer, Subject: subject},
+		UserPool: event.UserPoolID, Claims: attributes, At: now}
 	login.Email, _ = attributes["email"].(string)
 	// Cognito calls a trigger up to three times when it gets no answer, and a sign-up
 	// may fire both triggers. Two calls on either side of a boundary make two events,

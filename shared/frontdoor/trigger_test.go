@@ -18,36 +18,39 @@ import (
 func TestTriggerQueues(t *testing.T) {
 	t.Parallel()
 
-	b := newBundle()
-	raw := trigger("PostAuthentication_Authentication", "[A1, "+accountID+"]")
-	if got := b.invoke(t, raw); got != raw {
-		t.Errorf("answer %s, want the event unchanged", got)
-	}
-	identity := hotsync.Identity{Issuer: poolIssuer, Subject: subject}
-	hash := hotsync.SearchHash([]byte("key"), email)
-	want := []hotsync.SyncRequest{
-		{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash, EmailMask: "a•••@e•••.com", Claim: "zuora_accounts", Account: "A1",
-			Named: []string{"A1", accountID}, RequestedAt: at},
-		{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash, EmailMask: "a•••@e•••.com", Claim: "zuora_accounts", Account: accountID,
-			AccountID: accountID, Named: []string{"A1", accountID}, RequestedAt: at},
-	}
-	if diff := cmp.Diff(want, b.sent, cmpopts.IgnoreFields(hotsync.SyncRequest{}, "EventID", "LoginID")); diff != "" {
-		t.Errorf("sent mismatch (-want +got):\n%s", diff)
-	}
-	for _, r := range b.sent {
-		if !hotsync.IsEventID(r.EventID) || !strings.HasPrefix(r.LoginID, "login-") || r.LoginID != b.sent[0].LoginID {
-			t.Errorf("event id %q, login id %q", r.EventID, r.LoginID)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBundle()
+		raw := trigger("PostAuthentication_Authentication", "[A1, "+accountID+"]")
+		if got := b.invoke(t, raw); got != raw {
+			t.Errorf("answer %s, want the event unchanged", got)
 		}
-		if e := b.events[r.EventID]; e.Status != hotsync.StatusQueued {
-			t.Errorf("event of %s: %+v, want it queued", r.Account, e)
+		synctest.Wait() // nobody waits for the records
+		identity := hotsync.Identity{Issuer: poolIssuer, Subject: subject}
+		hash := hotsync.SearchHash([]byte("key"), email)
+		want := []hotsync.SyncRequest{
+			{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash, EmailMask: "a•••@e•••.com", Claim: "zuora_accounts", Account: "A1",
+				Named: []string{"A1", accountID}, RequestedAt: at},
+			{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash, EmailMask: "a•••@e•••.com", Claim: "zuora_accounts", Account: accountID,
+				AccountID: accountID, Named: []string{"A1", accountID}, RequestedAt: at},
 		}
-	}
-	if strings.Contains(b.logged(), email) || strings.Contains(b.logged(), subject) {
-		t.Errorf("the log tells who signed in: %s", b.logged())
-	}
-	if n := strings.Count(b.logged(), "\n"); n != 1 {
-		t.Errorf("%d log lines, want one for the login:\n%s", n, b.logged())
-	}
+		if diff := cmp.Diff(want, b.sent, cmpopts.IgnoreFields(hotsync.SyncRequest{}, "EventID", "LoginID")); diff != "" {
+			t.Errorf("sent mismatch (-want +got):\n%s", diff)
+		}
+		for _, r := range b.sent {
+			if !hotsync.IsEventID(r.EventID) || !strings.HasPrefix(r.LoginID, "login-") || r.LoginID != b.sent[0].LoginID {
+				t.Errorf("event id %q, login id %q", r.EventID, r.LoginID)
+			}
+			if e := b.events[r.EventID]; e.Status != hotsync.StatusQueued {
+				t.Errorf("event of %s: %+v, want it queued", r.Account, e)
+			}
+		}
+		if strings.Contains(b.logged(), email) || strings.Contains(b.logged(), subject) {
+			t.Errorf("the log tells who signed in: %s", b.logged())
+		}
+		if n := strings.Count(b.logged(), "\n"); n != 1 {
+			t.Errorf("%d log lines, want one for the login:\n%s", n, b.logged())
+		}
+	})
 }
 
 // TestTriggerRepeated: Cognito calls a trigger again when it got no answer in
@@ -55,36 +58,39 @@ func TestTriggerQueues(t *testing.T) {
 func TestTriggerRepeated(t *testing.T) {
 	t.Parallel()
 
-	ids := func(b *testBundle, source string, now time.Time) (login, event string) {
-		b.now = func() time.Time { return now }
-		b.sent = nil
-		b.invoke(t, trigger(source, "A1"))
-		if len(b.sent) != 1 {
-			t.Fatalf("sent %d requests, want 1", len(b.sent))
+	synctest.Test(t, func(t *testing.T) {
+		ids := func(b *testBundle, source string, now time.Time) (login, event string) {
+			b.now = func() time.Time { return now }
+			b.sent = nil
+			b.invoke(t, trigger(source, "A1"))
+			if len(b.sent) != 1 {
+				t.Fatalf("sent %d requests, want 1", len(b.sent))
+			}
+			return b.sent[0].LoginID, b.sent[0].EventID
 		}
-		return b.sent[0].LoginID, b.sent[0].EventID
-	}
-	b := newBundle()
-	login, event := ids(b, "PostAuthentication_Authentication", at)
-	for name, tc := range map[string]struct {
-		source string
-		now    time.Time
-		same   bool
-	}{
-		"again at once":           {"PostAuthentication_Authentication", at, true},
-		"again after 5 s":         {"PostAuthentication_Authentication", at.Add(5 * time.Second), true},
-		"the other trigger":       {"PostConfirmation_ConfirmSignUp", at.Add(time.Second), true},
-		"another login":           {"PostAuthentication_Authentication", at.Add(time.Minute), false},
-		"straddling the boundary": {"PostAuthentication_Authentication", at.Add(6 * time.Second), false},
-	} {
-		l, e := ids(b, tc.source, tc.now)
-		if (l == login) != tc.same || (e == event) != tc.same {
-			t.Errorf("%s: login %s, event %s; first %s, %s; want the same: %t", name, l, e, login, event, tc.same)
+		b := newBundle()
+		login, event := ids(b, "PostAuthentication_Authentication", at)
+		for name, tc := range map[string]struct {
+			source string
+			now    time.Time
+			same   bool
+		}{
+			"again at once":           {"PostAuthentication_Authentication", at, true},
+			"again after 5 s":         {"PostAuthentication_Authentication", at.Add(5 * time.Second), true},
+			"the other trigger":       {"PostConfirmation_ConfirmSignUp", at.Add(time.Second), true},
+			"another login":           {"PostAuthentication_Authentication", at.Add(time.Minute), false},
+			"straddling the boundary": {"PostAuthentication_Authentication", at.Add(6 * time.Second), false},
+		} {
+			l, e := ids(b, tc.source, tc.now)
+			if (l == login) != tc.same || (e == event) != tc.same {
+				t.Errorf("%s: login %s, event %s; first %s, %s; want the same: %t", name, l, e, login, event, tc.same)
+			}
 		}
-	}
-	if len(b.events) != 3 {
-		t.Errorf("%d events for three logins", len(b.events))
-	}
+		synctest.Wait()
+		if len(b.events) != 3 {
+			t.Errorf("%d events for three logins", len(b.events))
+		}
+	})
 }
 
 func TestTriggersNotActedOn(t *testing.T) {
@@ -314,7 +320,8 @@ func TestSearchKeyPause(t *testing.T) {
 	}
 }
 
-// TestMetrics: what is counted of a login, on one line at its end.
+// TestMetrics: what is counted of a login, on one line at its end beside those that
+// say why logins led to nothing.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 
@@ -338,9 +345,9 @@ func TestMetrics(t *testing.T) {
 		tc.breaks(b)
 		b.invoke(t, trigger("PostAuthentication_Authentication", "[A1, A2]"))
 		got := map[string]float64{}
-		if b.counts.Len() > 0 {
+		for raw := range strings.Lines(b.counts.String()) {
 			var line map[string]any
-			err := json.Unmarshal(b.counts.Bytes(), &line)
+			err := json.Unmarshal([]byte(raw), &line)
 			if err != nil {
 				t.Fatalf("%s: %v in %s", name, err, b.counts.String())
 			}

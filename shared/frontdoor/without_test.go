@@ -80,8 +80,13 @@ func TestLoginWithoutSync(t *testing.T) {
 				Had:    []string{"iss", "sub", "zuora_account_ids"}}},
 		"trigger of an unknown pool": {event: strings.ReplaceAll(trigger("PostAuthentication_Authentication", "A1"), "EXAMPLE", "OTHER"), count: "none token_issuer_unknown",
 			want: &hotsync.LoginRecord{Trigger: "PostAuthentication", Reason: "token_issuer_unknown", Subject: subject, Verified: true, EmailHash: hash,
-				Claims: []hotsync.LoginClaim{{Reason: "token_issuer_unknown", Detail: "No identity provider is configured for the login's issuer."}},
+				Claims: []hotsync.LoginClaim{{Reason: "token_issuer_unknown", Detail: "No identity provider is configured for the user pool eu-west-1_OTHER."}},
 				Had:    []string{"custom:zuora_accounts", "email", "sub"}}},
+		"trigger that is not understood": {event: strings.ReplaceAll(trigger("PostAuthentication_Authentication", "A1"), `"eu-west-1"`, "1"), count: "none bad_request"},
+		"trigger of nobody":              {event: strings.ReplaceAll(trigger("PostAuthentication_Authentication", "A1"), `"sub"`, `"sab"`), count: "none bad_request"},
+		"trigger without settings": {breaks: func(b *testBundle) {
+			b.load = func(context.Context) (hotsync.Settings, error) { return hotsync.Settings{}, errDown }
+		}, event: trigger("PostAuthentication_Authentication", "A1"), count: "none store_unavailable"},
 		"trigger without the claim": {event: trigger("PostConfirmation_ConfirmSignUp", ""), count: "Cognito claim_empty",
 			want: &hotsync.LoginRecord{Trigger: "PostConfirmation", Provider: "Cognito", Reason: "claim_empty", Issuer: poolIssuer, Subject: subject, Verified: true, EmailHash: hash,
 				Claims: []hotsync.LoginClaim{{Claim: "zuora_accounts", Reason: "claim_empty", Detail: "The claim holds no value."}},

@@ -48,6 +48,7 @@ type Login struct {
 	ID       string // names this sign-in; the same for a trigger that Cognito calls again
 	Trigger  Trigger
 	Identity Identity
+	UserPool string         // id of the user pool whose trigger was called; "" for a token
 	Audience []string       // aud of the ID token; empty for a Cognito trigger, which carries no token
 	Email    string         // personal: used for searching only, and only as SearchHash
 	Claims   map[string]any // claims of the ID token, or the user attributes of the trigger
