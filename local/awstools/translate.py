@@ -1,7 +1,7 @@
 """Translates template.yaml as SAM's transform does in AWS, for moto, and prints the CloudFormation template as JSON.
 
-translate.py TEMPLATE BUCKET: the functions' code is BUCKET/<folder>.zip. What moto 5.2 does otherwise than AWS is put right here,
-line by line; everything else is as it is deployed.
+translate.py TEMPLATE BUCKET [--as-deployed]: the functions' code is BUCKET/<folder>.zip. What moto 5.2 does otherwise than
+AWS is put right here, line by line, unless it is wanted as it is deployed.
 """
 
 import json
@@ -15,7 +15,7 @@ from samtranslator.translator.translator import Translator
 # Types that moto's CloudFormation does not create, with what refers to their attributes.
 LEFT_OUT = ("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::CloudWatch::Dashboard")
 
-path, bucket = sys.argv[1:]
+path, bucket, *options = sys.argv[1:]
 with open(path, encoding="utf-8") as f:
     template = yaml_parse(f.read())
 template["Globals"]["Function"].pop("CodeUri")
@@ -29,13 +29,14 @@ parameters["AWS::Region"] = "us-east-1"
 translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="us-east-1"))
 out = translator.translate(template, parameter_values=parameters)
 
-out["Resources"] = {name: r for name, r in out["Resources"].items() if r["Type"] not in LEFT_OUT and name != "OwnPoolMayCallLogin"}
-out["Outputs"] = {name: o for name, o in out["Outputs"].items() if not name.startswith("UserPool")}
-for name, resource in out["Resources"].items():
-    # AWS ends the made-up name of a FIFO queue in .fifo.
-    if resource["Type"] == "AWS::SQS::Queue":
-        resource["Properties"]["QueueName"] = {"Fn::Sub": "${AWS::StackName}-" + name + ".fifo"}
-    # moto knows Retain and not RetainExceptOnCreate, which is the same once the stack stands.
-    if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
-        resource["DeletionPolicy"] = "Retain"
+if "--as-deployed" not in options:
+    out["Resources"] = {name: r for name, r in out["Resources"].items() if r["Type"] not in LEFT_OUT and name != "OwnPoolMayCallLogin"}
+    out["Outputs"] = {name: o for name, o in out["Outputs"].items() if not name.startswith("UserPool")}
+    for name, resource in out["Resources"].items():
+        # AWS ends the made-up name of a FIFO queue in .fifo.
+        if resource["Type"] == "AWS::SQS::Queue":
+            resource["Properties"]["QueueName"] = {"Fn::Sub": "${AWS::StackName}-" + name + ".fifo"}
+        # moto knows Retain and not RetainExceptOnCreate, which is the same once the stack stands.
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+            resource["DeletionPolicy"] = "Retain"
 json.dump(out, sys.stdout)
