@@ -31,7 +31,6 @@ type besideReport struct {
 	kills            int
 	saw              traffic
 	memory           map[string][2]int // of the second lane's functions, MB: most in the first half, and in the second
-	inLimio          int
 	broken           []string
 }
 

@@ -31,7 +31,7 @@ const life = 30 * time.Second
 
 var (
 	errCrash  = errors.New("the process died")
-	errFailed = errors.New("Limio refused it")
+	errFailed = errors.New("refused by Limio")
 )
 
 // world is Limio, the store and a clock, under a scheduler that may stop any call,
