@@ -114,8 +114,12 @@ func (p *projector) reportUnmatched(s billing.Subscription, pl plan, what string
 		p.find(hotsync.Note(hotsync.FindingPlanUnmatched, s.Number, "Subscription %s: Limio's catalogue has no discount for %s, so a stand-in is shown.",
 			s.Number, what), hint)
 	case pl.extra:
+		counts := "; its price counts"
+		if pl.role == roleOneTime {
+			counts = ""
+		}
 		p.find(hotsync.Note(hotsync.FindingPlanUnmatched, s.Number,
-			"Subscription %s: Limio's catalogue has no add-on or offer for %s, so it is not shown; its price counts.", s.Number, what),
+			"Subscription %s: Limio's catalogue has no add-on or offer for %s, so it is not shown%s.", s.Number, what, counts),
 			strings.Replace(hint, "an offer", "an add-on or offer", 1))
 	default:
 		p.find(hotsync.Attention(hotsync.FindingPlanUnmatched, s.Number, hint,

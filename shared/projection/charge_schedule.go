@@ -48,6 +48,11 @@ func billedCharges(s subscription) []billed {
 	return out
 }
 
+// isBilled reports whether anything of a subscription was billed.
+func isBilled(s subscription) bool {
+	return slices.ContainsFunc(billedCharges(s), func(b billed) bool { return b.since })
+}
+
 // segmentOn is the segment that holds on a day.
 func segmentOn(c billing.Charge, day string) (_ billing.Segment, ok bool) {
 	for _, seg := range c.Segments {
@@ -72,7 +77,8 @@ func (p *projector) fromCharges(s subscription) map[string][]item {
 		if isDiscount(b.charge) {
 			continue
 		}
-		for n := range maxPayments + 1 {
+		skipped := p.periodsPast(b)
+		for n := skipped; n <= skipped+maxPayments; n++ {
 			from := b.next
 			if n > 0 {
 				if !b.period.isKnown() {
@@ -95,6 +101,23 @@ func (p *projector) fromCharges(s subscription) map[string][]item {
 		out[day] = append(out[day], p.discounts(s, charges, parts, day)...)
 	}
 	return out
+}
+
+// maxSkipped bounds how many periods a charge may be behind: ten years of weeks.
+const maxSkipped = 520
+
+// periodsPast is how many periods of a charge have come and are not billed, but
+// for the newest of them.
+func (p *projector) periodsPast(b billed) int {
+	n := 0
+	for b.period.isKnown() && n < maxSkipped {
+		next := b.period.after(b.next, n+1)
+		if next == "" || next > p.opt.Today {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // part is what a charge contributes to a payment, before discounts.
@@ -190,7 +213,7 @@ func (p *projector) lastBilled(s subscription) (day string, _ []item) {
 	out, bases := map[string][]item{}, map[string][]part{}
 	charges := billedCharges(s)
 	for _, b := range charges {
-		if isDiscount(b.charge) || !b.since || !b.period.isKnown() {
+		if isDiscount(b.charge) || !b.since {
 			continue
 		}
 		from := p.lastPeriod(b)
@@ -202,7 +225,7 @@ func (p *projector) lastBilled(s subscription) (day string, _ []item) {
 			seg = b.charge.Segments[0] // begun within the period
 		}
 		due := from
-		if inArrears(b.charge) {
+		if inArrears(b.charge) && b.period.isKnown() {
 			due = b.period.after(from, 1)
 		}
 		p.addPart(s, out, bases, due, from, b, seg)
@@ -221,8 +244,18 @@ func (p *projector) lastBilled(s subscription) (day string, _ []item) {
 }
 
 // lastPeriod is the first day of the newest billed period whose payment has
-// come: Zuora may bill ahead.
+// come: Zuora may bill ahead. A period without a length, such as the whole term,
+// begins with its segment.
 func (p *projector) lastPeriod(b billed) string {
+	if !b.period.isKnown() {
+		from := ""
+		for _, seg := range b.charge.Segments {
+			if hasLength(seg) && seg.ChargedThrough != "" && seg.From <= p.opt.Today {
+				from = max(from, seg.From)
+			}
+		}
+		return from
+	}
 	for n := 1; n <= maxPayments; n++ {
 		from := b.period.after(b.next, -n)
 		due := from

@@ -292,6 +292,8 @@ func TestFactsMoney(t *testing.T) {
 		{"per week, billed every six", one(priced("3", "Specific_Weeks", "Per_Week", months(6))), []string{"active 18", "A 18"}, 0},
 		{"26 two and six months", []billing.RatePlan{rp("A", "Add", priced("10", "Specific_Months", "", months(2))),
 			rp("B", "Add", priced("5", "Specific_Months", "", months(6)))}, []string{"active 10", "A 10", "B 5"}, 1},
+		{"ten and twenty days", []billing.RatePlan{rp("A", "Add", priced("10", "Specific_Days", "", months(10))),
+			rp("B", "Add", priced("5", "Specific_Days", "", months(20)))}, []string{"active 10", "A 10", "B 5"}, 1},
 		{"three months are a quarter", []billing.RatePlan{rp("A", "Add", priced("10", "Specific_Months", "", months(3)), priced("5", "Quarter", ""))},
 			[]string{"active 15", "A 15"}, 0},
 		{"27 month and year", []billing.RatePlan{rp("A", "Add", priced("60", "Month", "")), rp("B", "Add", priced("10", "Annual", ""))},
@@ -402,6 +404,12 @@ func TestFactsCharges(t *testing.T) {
 			[]string{"A-S1/2026-05-01 7166.67", "A-S1/2027-01-01 7166.67", "A-S1/2027-05-01 7166.67", "A-S1/2027-09-01 7166.66"}},
 		{"23 billed on another day than it began", changed(sub(rp("A", "Add", thirds("2026-12-01", "2026-05-15"))), noEnd),
 			[]string{"A-S1/2026-08-01 7166.67", "A-S1/2026-12-01 7166.67", "A-S1/2027-04-01 7166.67", "A-S1/2027-08-01 7166.67", "A-S1/2027-12-01 7166.67"}},
+		{"begun and never billed", sub(rp("A", "Add", of(seg("2026-09-10", "", "10")))), []string{"A-S1/2026-11-10 10.00", "A-S1/2026-12-10 10.00"}},
+		{"begun years ago and never billed", changed(sub(rp("A", "Add", charge(of(seg("2023-02-10", "", "4")), func(c *billing.Charge) { c.BillingPeriod = "Week" }))),
+			func(s *billing.Subscription) { s.TermEnd = "2026-12-09" }), []string{"A-S1/2026-11-20 4.00", "A-S1/2026-11-27 4.00", "A-S1/2026-12-04 4.00"}},
+		{"billed for the term", sub(rp("A", "Add", charge(of(through("2027-01-01", seg("2026-01-01", "2027-01-01", "80"))), func(c *billing.Charge) {
+			c.BillingPeriod, c.EndDateCondition = "Subscription_Term", "Subscription_End"
+		}))), []string{"A-S1/2026-01-01 80.00", "A-S1/2027-01-01 80.00"}},
 		{"the last of a month", changed(sub(rp("A", "Add", of(through("2026-11-30", seg("2026-01-31", "", "10"))))), func(s *billing.Subscription) { s.TermEnd = "2026-12-31" }),
 			[]string{"A-S1/2026-10-30 10.00", "A-S1/2026-11-30 10.00", "A-S1/2026-12-30 10.00"}},
 	} {
@@ -433,7 +441,12 @@ func TestFactsPreview(t *testing.T) {
 		want  []string
 		notes int
 	}{
-		{"41 past, and not billed", []billing.PreviewItem{item("A-S1", "2026-11-10", "20"), item("A-S1", "2026-12-10", "20")}, []string{"A-S1/2026-12-10 20.00"}, 0},
+		{"41 past, and never billed: not the next, but the last", []billing.PreviewItem{item("A-S1", "2026-10-10", "20"), item("A-S1", "2026-11-10", "21"),
+			item("A-S1", "2026-12-10", "20")}, []string{"A-S1/2026-11-10 21.00", "A-S1/2026-12-10 20.00"}, 0},
+		{"41 of which the newest is below zero", []billing.PreviewItem{item("A-S1", "2026-10-10", "20"), item("A-S1", "2026-11-10", "-1"),
+			item("A-S1", "2026-12-10", "20")}, []string{"A-S1/2026-10-10 20.00", "A-S1/2026-12-10 20.00"}, 0},
+		{"41 past, and not billed, of one that was", []billing.PreviewItem{item("D", "2026-11-10", "20"), item("D", "2026-12-10", "20")},
+			[]string{"D/2026-10-10 20.00", "D/2026-12-10 20.00"}, 0},
 		{"42 of two subscriptions, unsorted", []billing.PreviewItem{item("B", "2027-01-01", "3"), item("A-S1", "2026-12-01", "1"), item("B", "2026-12-01", "2")},
 			[]string{"A-S1/2026-12-01 1.00", "B/2026-12-01 2.00", "B/2027-01-01 3.00"}, 0},
 		{"43 a charge and its discount", []billing.PreviewItem{item("A-S1", "2026-12-01", "20"), item("A-S1", "2026-12-01", "-5", discount)},
@@ -452,6 +465,11 @@ func TestFactsPreview(t *testing.T) {
 			other := sub(rp("B", "Add", of(seg("2026-01-01", "", "20"))))
 			other.Number = "B"
 			a.Subscriptions = append(a.Subscriptions, other)
+			if strings.HasPrefix(tc.name, "41 past, and not") {
+				behind := sub(rp("D", "Add", of(through("2026-11-10", seg("2026-01-10", "", "20")))))
+				behind.Number = "D"
+				a.Subscriptions = append(a.Subscriptions, behind)
+			}
 			a.Preview.Items = tc.items
 		})
 		if diff := cmp.Diff(tc.want, payments(got)); diff != "" || len(got.Findings) != tc.notes {
@@ -534,6 +552,8 @@ func TestFactsMethods(t *testing.T) {
 	}{
 		{"55", billing.PaymentMethod{Type: "BankTransfer", Kind: "Bacs", BankTransferType: "DirectDebitUK", Mask: "****6789"}, "BankTransfer", "BankTransferAccountNumberMask", "6789"},
 		{"56", billing.PaymentMethod{Type: "BankTransfer", Kind: "SEPA", BankTransferType: "SEPA", Mask: "DE89****3000"}, "BankTransfer", "BankTransferAccountNumberMask", "3000"},
+		{"56 of a country whose banks have letters", billing.PaymentMethod{Type: "BankTransfer", Kind: "SEPA", BankTransferType: "SEPA", Mask: "NL91 ABNA****4300"},
+			"BankTransfer", "BankTransferAccountNumberMask", "4300"},
 		{"57", billing.PaymentMethod{Type: "BankTransfer", Kind: "Becs", BankTransferType: "DirectEntryAU"}, "BankTransfer", "", nil},
 		{"58", billing.PaymentMethod{Type: "ACH", Kind: "ACH", Mask: "*****6789"}, "ACH", "AchAccountNumberMask", "6789"},
 		{"59", billing.PaymentMethod{Type: "PayPal", Kind: "PayPalEC"}, "PayPal", "", nil},

@@ -113,8 +113,9 @@ func orNilNumber(n int) any {
 }
 
 // maskedNumber is a number with its last four digits to see: nothing but
-// digits, masking characters and separators, after the country of an IBAN.
-var maskedNumber = regexp.MustCompile(`^(?:[A-Z]{2})?[0-9*xX#•.\- ]*([0-9]{4})$`)
+// digits, masking characters and separators, after the country, check digits and
+// bank of an IBAN, of which the bank may have letters (NL91 ABNA).
+var maskedNumber = regexp.MustCompile(`^(?:[A-Z]{2}(?:[0-9*]{2} ?[A-Z0-9]{0,4})?)?[0-9*xX#•.\- ]*([0-9]{4})$`)
 
 // remask gives the mask with all but its last four digits hidden, and those
 // four. Zuora masks already; this holds should it ever not. A text that is no

@@ -7,10 +7,12 @@ import (
 )
 
 // period is a billing period, in months or in weeks: the two have no exact
-// factor. word is what Zuora says where it is neither.
+// factor. word is what Zuora says where it is neither, and number how many of
+// it: ten days are not twenty.
 type period struct {
 	months, weeks int
 	word          string
+	number        int
 }
 
 var monthsOf = map[string]int{"month": 1, "quarter": 3, "semiannual": 6, "annual": 12, "eighteenmonths": 18, "twoyears": 24,
@@ -29,7 +31,7 @@ func periodOf(c billing.Charge) period {
 	case word == "specificweeks" && 0 < c.SpecificBillingPeriod && c.SpecificBillingPeriod <= 5200:
 		return period{weeks: c.SpecificBillingPeriod}
 	default:
-		return period{word: word}
+		return period{word: word, number: c.SpecificBillingPeriod}
 	}
 }
 

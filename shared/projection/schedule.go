@@ -52,6 +52,9 @@ func (p *projector) schedules(subscriptions []subscription) []Object {
 			coming = p.fromCharges(s)
 		}
 		day, last := p.lastBilled(s)
+		if day == "" && !isBilled(s) {
+			day, last = p.lastDue(coming)
+		}
 		if day != "" {
 			out = append(out, p.schedule(s, day, last))
 		}
@@ -62,6 +65,18 @@ func (p *projector) schedules(subscriptions []subscription) []Object {
 		}
 	}
 	return uniqueSchedules(out)
+}
+
+// lastDue is the newest payment that has come and is not billed yet. It stands for
+// the last one where a subscription was never billed: the pages have no price for
+// a subscription without.
+func (p *projector) lastDue(byDay map[string][]item) (day string, _ []item) {
+	for _, day := range slices.Backward(slices.Sorted(maps.Keys(byDay))) {
+		if day < p.opt.Today && total(byDay[day]).Sign() >= 0 {
+			return day, byDay[day]
+		}
+	}
+	return "", nil
 }
 
 // uniqueSchedules keeps one payment of a day: a payment that is due today may be

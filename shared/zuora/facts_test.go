@@ -34,6 +34,9 @@ func TestPaymentMethodWords(t *testing.T) {
 		{name: "SEPA", v1: `"type":"SEPA","IBAN":"DE89****3000"`, object: []string{
 			`"type":"BankTransfer","bankTransferType":"SEPA","bankTransferAccountNumberMask":"DE89****3000"`},
 			want: billing.PaymentMethod{Type: "BankTransfer", Kind: "SEPA", BankTransferType: "SEPA", Mask: masked + "3000"}},
+		{name: "SEPA of a bank with letters", v1: `"type":"SEPA","IBAN":"NL91ABNA****4300"`, object: []string{
+			`"type":"BankTransfer","bankTransferType":"SEPA","bankTransferAccountNumberMask":"NL91 ABNA ****4300"`},
+			want: billing.PaymentMethod{Type: "BankTransfer", Kind: "SEPA", BankTransferType: "SEPA", Mask: masked + "4300"}},
 		{name: "a scheme without a word in v1", v1: `"type":"BankTransfer","bankTransferType":"LastschriftDE","IBAN":"DE89****3000"`, object: []string{
 			`"type":"BankTransfer","bankTransferType":"LastschriftDE","bankTransferAccountNumberMask":"DE89****3000"`},
 			want: billing.PaymentMethod{Type: "BankTransfer", Kind: "BankTransfer", BankTransferType: "LastschriftDE", Mask: masked + "3000"}},

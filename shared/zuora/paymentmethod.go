@@ -163,9 +163,10 @@ var bankTransfers = [][2]string{
 // number holds, should Zuora ever not mask it, is dropped as it is read.
 type lastFour string
 
-// number4 matches digits, masking characters and separators, after the country
-// of an IBAN, with its last four digits to see.
-var number4 = regexp.MustCompile(`^(?:[A-Z]{2})?[0-9*xX#•.\- ]*([0-9]{4})$`)
+// number4 matches digits, masking characters and separators, with the last four
+// digits to see; those of an IBAN after its country and check digits, and there
+// the bank may have letters (NL91 ABNA).
+var number4 = regexp.MustCompile(`^(?:[A-Z]{2}(?:[0-9*]{2} ?[A-Z0-9]{0,4})?)?[0-9*xX#•.\- ]*([0-9]{4})$`)
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (l *lastFour) UnmarshalJSON(b []byte) error {
