@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,15 +140,14 @@ func plain(err error) error {
 // begin makes the job, or finds the one to go on with.
 func (b *backfillFlags) begin(ctx context.Context, store jobs.Store, stderr io.Writer) (jobs.Job, error) {
 	file := b.file + b.subjects
-	digest, rows := "", 0
+	var seen surveyed
 	if file != "" {
-		var bad int
 		var err error
-		digest, rows, bad, err = b.survey(file, stderr)
+		seen, err = b.survey(file, stderr)
 		if err != nil {
 			return jobs.Job{}, err
 		}
-		if rows == bad {
+		if seen.rows == seen.bad {
 			return jobs.Job{}, fmt.Errorf("%s: no row names an account", file)
 		}
 	}
@@ -163,17 +163,17 @@ func (b *backfillFlags) begin(ctx context.Context, store jobs.Store, stderr io.W
 			}
 		}
 		switch {
-		case file != "" && j.Source.File != digest:
+		case file != "" && j.Source.File != seen.digest:
 			return j, fmt.Errorf("%s is not the file that %s was begun with", file, j.ID)
 		case file == "" && j.Status == jobs.Loading:
 			return j, fmt.Errorf("%s was not loaded to its end: give its file again", j.ID)
 		}
 		return j, nil
 	}
-	r := jobs.Request{Kind: jobs.Backfill, Rate: b.rate, Note: b.note, Actor: b.actor, Expected: rows}
+	r := jobs.Request{Kind: jobs.Backfill, Rate: b.rate, Note: b.note, Actor: b.actor, Issuers: seen.issuers, Expected: seen.rows}
 	switch {
 	case file != "":
-		r.Source.File, r.Title = digest, fmt.Sprintf("Accounts of a file, %d rows", rows)
+		r.Source.File, r.Title = seen.digest, fmt.Sprintf("Accounts of a file, %d rows", seen.rows)
 	case b.since != "":
 		where, err := sinceCondition(b.since)
 		if err != nil {
@@ -210,32 +210,47 @@ func sinceCondition(day string) (string, error) {
 // maxTold bounds how many bad rows are told one by one.
 const maxTold = 20
 
+// surveyed is what a file was found to be.
+type surveyed struct {
+	digest    string
+	rows, bad int
+	issuers   []string // of its logins
+}
+
 // survey reads the file once before anything is begun: what it is, how many rows it
 // has, and which of them name no account.
-func (b *backfillFlags) survey(file string, stderr io.Writer) (digest string, rows, bad int, err error) {
+func (b *backfillFlags) survey(file string, stderr io.Writer) (seen surveyed, err error) {
 	in, err := os.Open(file)
 	if err != nil {
-		return "", 0, 0, err
+		return seen, err
 	}
 	defer in.Close()
 	sum := sha256.New()
 	err = jobs.ReadAccounts(io.TeeReader(in, sum), b.subjects != "", func(r jobs.Row) error {
-		rows++
+		seen.rows++
 		if r.Problem != "" {
-			bad++
-			if bad <= maxTold {
+			seen.bad++
+			if seen.bad <= maxTold {
 				fmt.Fprintf(stderr, "%s:%d: the row %s\n", file, r.Line, r.Problem)
 			}
+			return nil
+		}
+		if issuer := r.Login.Issuer; issuer != "" && !slices.Contains(seen.issuers, issuer) {
+			seen.issuers = append(seen.issuers, issuer)
+		}
+		if len(seen.issuers) > jobs.MaxIssuers {
+			return fmt.Errorf("line %d is the login of one issuer more than %d; want the column issuer to name identity providers", r.Line, jobs.MaxIssuers)
 		}
 		return nil
 	})
 	if err != nil {
-		return "", 0, 0, fmt.Errorf("%s: %w", file, err)
+		return seen, fmt.Errorf("%s: %w", file, err)
 	}
-	if bad > maxTold {
-		fmt.Fprintf(stderr, "%s: and %d more rows that name no account; the result lists them all\n", file, bad-maxTold)
+	if seen.bad > maxTold {
+		fmt.Fprintf(stderr, "%s: and %d more rows that name no account; the result lists them all\n", file, seen.bad-maxTold)
 	}
-	return hex.EncodeToString(sum.Sum(nil)), rows, bad, nil
+	seen.digest = hex.EncodeToString(sum.Sum(nil))
+	return seen, nil
 }
 
 // load writes the file's accounts into the job.
@@ -335,7 +350,7 @@ func (b *backfillFlags) count(ctx context.Context, p *wiring.Parts, stdout, stde
 // accounts gives the accounts one after the other, "" at the end.
 func (b *backfillFlags) accounts(ctx context.Context, p *wiring.Parts, r *drift.Report, stderr io.Writer) (func(context.Context) (string, error), error) {
 	if file := b.file + b.subjects; file != "" {
-		_, _, _, err := b.survey(file, stderr)
+		_, err := b.survey(file, stderr)
 		if err != nil {
 			return nil, err
 		}

@@ -19,6 +19,7 @@ import (
 	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
 	"hotsync/shared/lambdafn/wiring"
 )
 
@@ -28,11 +29,17 @@ const (
 	erasePerCall  = 10 * time.Second
 )
 
+// eraseRetention is when an account of a job expires that a login was taken out of:
+// as events do where nothing else is set.
+const eraseRetention = 90 * 24 * time.Hour
+
 // erasure is what the command prints. It does not repeat who was erased.
 type erasure struct {
 	Events   int `json:"eventsMadeAnonymous"`
 	Names    int `json:"searchNamesRemoved"`
 	Accounts int `json:"accountStatesCleared"`
+	Logins   int `json:"loginRecordsDeleted"`
+	Jobs     int `json:"accountsOfJobsCleared"`
 	Pending  int `json:"eventsStillUnderWay"`
 }
 
@@ -60,15 +67,17 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store := eventstore.New(dynamo.Table{Client: dynamodb.NewFromConfig(cfg), Name: table}, eventstore.Config{})
-	done, err := store.Erase(ctx, hotsync.Identity{Issuer: *issuer, Subject: *subject})
+	client := dynamodb.NewFromConfig(cfg)
+	store := eventstore.New(dynamo.Table{Client: client, Name: table}, eventstore.Config{})
+	fromJobs := jobs.Table{Client: client, Name: table, Retention: eraseRetention}
+	done, err := eraseLogin(ctx, store, fromJobs, hotsync.Identity{Issuer: *issuer, Subject: *subject})
 	recorded := recordErasure(ctx, store, *reason, done, err)
 	if err = errors.Join(halfWay(err), recorded); err != nil {
 		return err
 	}
 	out := json.NewEncoder(stdout)
 	out.SetIndent("", "  ")
-	err = out.Encode(erasure{Events: done.Events, Names: done.Aliases, Accounts: done.Accounts, Pending: done.Pending})
+	err = out.Encode(erasure{Events: done.Events, Names: done.Aliases, Accounts: done.Accounts, Logins: done.Logins, Jobs: done.Jobs, Pending: done.Pending})
 	switch {
 	case err != nil:
 		return err
@@ -78,6 +87,18 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	default:
 		return nil
 	}
+}
+
+// eraseLogin takes a login out of the jobs and then the events: a job could otherwise
+// make another event of it.
+func eraseLogin(ctx context.Context, events *eventstore.Store, store jobs.Store, who hotsync.Identity) (eventstore.Erased, error) {
+	rows, pending, err := jobs.Erase(ctx, store, who)
+	if err != nil {
+		return eventstore.Erased{Jobs: rows, Pending: pending}, err
+	}
+	done, err := events.Erase(ctx, who)
+	done.Jobs, done.Pending = rows, max(done.Pending, pending) // a sync of a job may have an event already
+	return done, err
 }
 
 func halfWay(err error) error {

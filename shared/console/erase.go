@@ -2,12 +2,14 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"strings"
 
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
 )
 
 // eraseView is the pages that take a person out of events and state. The
@@ -183,9 +185,8 @@ func (c *console) erase(w http.ResponseWriter, r *http.Request, m member) error 
 	var done eventstore.Erased
 	for _, who := range page.Whos {
 		var one eventstore.Erased
-		one, err = c.Events.Erase(r.Context(), who)
-		done.Events, done.Aliases = done.Events+one.Events, done.Aliases+one.Aliases
-		done.Accounts, done.Pending = done.Accounts+one.Accounts, done.Pending+one.Pending
+		one, err = c.eraseLogin(r.Context(), who)
+		done.Add(one)
 		if err != nil {
 			break
 		}
@@ -208,7 +209,24 @@ func (c *console) erase(w http.ResponseWriter, r *http.Request, m member) error 
 	return c.showErase(w, r, m, http.StatusOK, page)
 }
 
+// eraseLogin takes a login out of the jobs and the events: jobs first, which could
+// otherwise make another event of it.
+func (c *console) eraseLogin(ctx context.Context, who hotsync.Identity) (eventstore.Erased, error) {
+	rows, pending := 0, 0
+	var err error
+	if c.Jobs != nil {
+		rows, pending, err = jobs.Erase(ctx, c.Jobs, who)
+	}
+	if err != nil {
+		return eventstore.Erased{Jobs: rows, Pending: pending}, err
+	}
+	done, err := c.Events.Erase(ctx, who)
+	done.Jobs, done.Pending = rows, max(done.Pending, pending) // a sync of a job may have an event already
+	return done, err
+}
+
 func erasedWords(done eventstore.Erased) string {
 	return strings.Join([]string{plural(done.Events, "event", "events"), plural(done.Aliases, "search name", "search names"), plural(done.Accounts, "account", "accounts"),
+		plural(done.Logins, "login that led to nothing", "logins that led to nothing"), plural(done.Jobs, "account of a job", "accounts of jobs"),
 		plural(done.Pending, "event still under way", "events still under way")}, ", ")
 }

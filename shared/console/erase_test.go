@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
 )
 
 func TestErase(t *testing.T) {
@@ -203,4 +205,45 @@ func TestFindAPerson(t *testing.T) {
 	if strings.Contains(log.String(), "canary") || strings.Contains(log.String(), "ada@") {
 		t.Error("the log names the person")
 	}
+}
+
+// TestEraseReachesJobs: a login that a backfill was listed with is taken out of it,
+// also of one that no sync was made for yet.
+func TestEraseReachesJobs(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	b.settings.value = twoProviders()
+	who := hotsync.Identity{Issuer: "https://login.example.com/direct", Subject: "canary-person-1"}
+	j, err := jobs.New(jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{File: "x"}, Issuers: []string{who.Issuer}}, start, rand.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Status, j.Listed, j.Chunks, j.Total = jobs.Stopped, true, 1, 1
+	_, err = b.jobs.SaveJob(t.Context(), j)
+	if err == nil {
+		_, err = b.jobs.SaveChunk(t.Context(), jobs.Chunk{Job: j.ID, Items: []jobs.Item{jobs.Of("A00000001", who)}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := b.signIn("admin")
+	form := url.Values{"subject": {who.Subject}, "note": {"ticket 7"}, "sure": {"on"}}
+	a := c.post("/erase", form)
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	if got := a.Text(".note.good"); !strings.Contains(got, "1 account of jobs no longer known by the login") {
+		t.Errorf("the page says %q", got)
+	}
+	chunks, err := b.jobs.Chunks(t.Context(), j.ID, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(chunks)
+	if err != nil || strings.Contains(string(raw), who.Subject) || !strings.Contains(string(raw), jobs.ReasonErased) {
+		t.Errorf("the job has %s, %v", raw, err)
+	}
+	a = c.get("/jobs/" + j.ID)
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
 }

@@ -211,7 +211,7 @@ func (c *console) troubles(ctx context.Context, j jobs.Job) (found []trouble, er
 			return nil
 		}
 		t := trouble{Item: i, Label: outcomeLabels[i.Outcome]}
-		if i.Outcome != jobs.Refused && !ch.Begun.IsZero() {
+		if i.Outcome != jobs.Refused && !i.Erased && !ch.Begun.IsZero() {
 			t.Event = ch.EventID(i)
 		}
 		found = append(found, t)

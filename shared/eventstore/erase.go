@@ -18,7 +18,14 @@ type Erased struct {
 	Aliases  int // names removed
 	Accounts int // states that no longer know the login
 	Logins   int // records of logins that led to nothing, deleted
+	Jobs     int // accounts of jobs that no longer know the login; whoever erases from jobs counts them
 	Pending  int // events still under way, left as they are: erase again when they have ended
+}
+
+// Add adds what was removed of another login of the person.
+func (e *Erased) Add(more Erased) {
+	e.Events, e.Aliases, e.Accounts = e.Events+more.Events, e.Aliases+more.Aliases, e.Accounts+more.Accounts
+	e.Logins, e.Jobs, e.Pending = e.Logins+more.Logins, e.Jobs+more.Jobs, e.Pending+more.Pending
 }
 
 // Erase takes a person out of the store. Events of theirs that have ended lose

@@ -64,6 +64,7 @@ func ReadAccounts(r io.Reader, logins bool, each func(Row) error) error {
 		blank := len(bytes.TrimSpace(line)) == 0 && !long
 		switch {
 		case blank:
+		case cols == nil && isSeparatorHint(line):
 		case cols == nil:
 			var header bool
 			cols, header = readColumns(line, long)
@@ -106,6 +107,13 @@ func readLine(in *bufio.Reader) (line []byte, long bool, err error) {
 	return bytes.TrimSuffix(line, []byte("\r")), false, err
 }
 
+// isSeparatorHint reports whether a line is the one by which Excel tells itself the
+// separator, before that with the names.
+func isSeparatorHint(line []byte) bool {
+	hint, ok := bytes.CutPrefix(bytes.ToLower(line), []byte("sep="))
+	return ok && len(hint) == 1
+}
+
 // columns say where in a row something stands; -1 for nowhere.
 type columns struct {
 	separator                byte
@@ -121,8 +129,8 @@ func readColumns(line []byte, long bool) (c *columns, header bool) {
 	}
 	for _, separator := range []byte{',', ';', '\t'} {
 		c = &columns{separator: separator, account: -1, issuer: -1, subject: -1}
-		fields, ok := c.split(line)
-		if !ok {
+		fields, problem := c.split(line)
+		if problem != "" {
 			continue
 		}
 		for i, name := range fields {
@@ -146,8 +154,8 @@ func readColumns(line []byte, long bool) (c *columns, header bool) {
 		}
 	}
 	c = &columns{separator: ',', account: 0, issuer: -1, subject: -1}
-	fields, ok := c.split(line)
-	if ok && len(fields) == 1 && hotsync.IsAccountKey(strings.TrimSpace(fields[0])) && strings.ContainsAny(fields[0], "0123456789") {
+	fields, problem := c.split(line)
+	if problem == "" && len(fields) == 1 && hotsync.IsAccountKey(strings.TrimSpace(fields[0])) && strings.ContainsAny(fields[0], "0123456789") {
 		return c, false
 	}
 	return nil, false
@@ -160,7 +168,7 @@ func (c *columns) row(line []byte, n int, logins bool) Row {
 		row.Problem = "is not UTF-8"
 		return row
 	}
-	fields, ok := c.split(line)
+	fields, problem := c.split(line)
 	field := func(i int) string {
 		if i < 0 || i >= len(fields) {
 			return ""
@@ -169,8 +177,8 @@ func (c *columns) row(line []byte, n int, logins bool) Row {
 	}
 	account := field(c.account)
 	switch {
-	case !ok:
-		row.Problem = "has a quote that is not closed"
+	case problem != "":
+		row.Problem = problem
 	case account == "":
 		row.Problem = "has no account"
 	case !hotsync.IsAccountKey(account):
@@ -192,9 +200,9 @@ func plainText(s string) bool {
 	return len(s) <= 2048 && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// split parts a line into fields, whose list is used again for the next line. It
-// reports false where a quote is not closed.
-func (c *columns) split(line []byte) ([]string, bool) {
+// split parts a line into fields, whose list is used again for the next line. The
+// problem says what is wrong with the quotes in it, as that of a row.
+func (c *columns) split(line []byte) (_ []string, problem string) {
 	c.fields = c.fields[:0]
 	rest := string(line)
 	for {
@@ -203,7 +211,7 @@ func (c *columns) split(line []byte) ([]string, bool) {
 			field, after, more := strings.Cut(rest, string(c.separator))
 			c.fields = append(c.fields, field)
 			if !more {
-				return c.fields, true
+				return c.fields, ""
 			}
 			rest = after
 			continue
@@ -213,7 +221,7 @@ func (c *columns) split(line []byte) ([]string, bool) {
 		for {
 			part, after, closed := strings.Cut(rest, `"`)
 			if !closed {
-				return c.fields, false
+				return c.fields, "has a quote that is not closed"
 			}
 			field.WriteString(part)
 			rest = after
@@ -223,10 +231,13 @@ func (c *columns) split(line []byte) ([]string, bool) {
 			field.WriteByte('"')
 			rest = rest[1:]
 		}
-		_, after, more := strings.Cut(rest, string(c.separator)) // nothing belongs between quote and separator
+		between, after, more := strings.Cut(rest, string(c.separator))
+		if strings.Trim(between, " ") != "" { // half a value would be another account
+			return c.fields, "goes on after a closing quote"
+		}
 		c.fields = append(c.fields, field.String())
 		if !more {
-			return c.fields, true
+			return c.fields, ""
 		}
 		rest = after
 	}

@@ -42,6 +42,10 @@ func TestReadAccounts(t *testing.T) {
 			{Line: 2, Account: "A1"}, {Line: 3, Problem: "has a quote that is not closed"}, {Line: 4, Problem: "holds characters that no account id or number has"},
 			{Line: 6, Problem: "has no account"}, {Line: 7, Problem: "is the word null, true or false"}, {Line: 8, Problem: "is not UTF-8"},
 			{Line: 9, Problem: "is longer than any row with an account"}, {Line: 10, Account: "A3"}}},
+		{name: "what Excel begins a file with", in: "sep=;\r\nname;account\r\nAda;A1\r\n", want: []jobs.Row{{Line: 3, Account: "A1"}}},
+		{name: "quotes within", in: "account,name\n\"A\"1,x\n\"A2\" ,x\nA3,\"x\"y\nA\"4,x\n", want: []jobs.Row{
+			{Line: 2, Problem: "goes on after a closing quote"}, {Line: 3, Account: "A2"}, {Line: 4, Problem: "goes on after a closing quote"},
+			{Line: 5, Problem: "holds characters that no account id or number has"}}},
 		{name: "logins", logins: true, in: "account,issuer,subject\nA1,https://idp.example.com,auth0|ada\nA2,,x\n", want: []jobs.Row{
 			{Line: 2, Account: "A1", Login: ada}, {Line: 3, Problem: "has no issuer and subject"}}},
 	} {

@@ -107,7 +107,8 @@ type Job struct {
 	Actor     string    `json:"actor,omitempty"`  // who began it
 	By        string    `json:"by,omitempty"`     // who stopped or resumed it last
 	Source    Source    `json:"source"`
-	Rate      int       `json:"rate"` // accounts a minute, at most
+	Issuers   []string  `json:"issuers,omitempty"` // of the logins that its accounts were listed with
+	Rate      int       `json:"rate"`              // accounts a minute, at most
 	CreatedAt time.Time `json:"createdAt"`
 	EndedAt   time.Time `json:"endedAt,omitzero"`
 	Limit     int       `json:"limit,omitempty"`    // accounts, at most; 0 for no limit
@@ -202,6 +203,7 @@ type Item struct {
 	Retries string  `json:"r,omitempty"` // the event that is retried
 	Outcome Outcome `json:"o,omitempty"`
 	Reason  string  `json:"w,omitempty"` // of the outcome: a reason or an error's code
+	Erased  bool    `json:"e,omitempty"` // its login was, and with it the name of its event
 }
 
 // key tells items of a job apart. Rows that say the same are the same sync. It is
@@ -270,10 +272,14 @@ type Request struct {
 	Reason   string
 	Note     string
 	Actor    string
-	Rate     int // DefaultRate when 0
+	Issuers  []string // of the logins that the accounts are listed with, at most MaxIssuers
+	Rate     int      // DefaultRate when 0
 	Limit    int
 	Expected int
 }
+
+// MaxIssuers bounds the issuers of the logins of one job.
+const MaxIssuers = 100
 
 // maxNote bounds what people write about a job.
 const maxNote = 500
@@ -294,11 +300,13 @@ func New(r Request, now time.Time, random func([]byte) (int, error)) (Job, error
 		return Job{}, hotsync.Errorf(hotsync.CodeBadRequest, "The rate must be between 1 and %d accounts a minute.", MaxRate)
 	case sources != 1:
 		return Job{}, hotsync.Errorf(hotsync.CodeBadRequest, "A job takes its accounts from one source.")
+	case len(r.Issuers) > MaxIssuers:
+		return Job{}, hotsync.Errorf(hotsync.CodeBadRequest, "The logins of a job have %d issuers at most.", MaxIssuers)
 	case len(r.Note) > maxNote:
 		return Job{}, hotsync.Errorf(hotsync.CodeBadRequest, "The reason may have %d characters.", maxNote)
 	}
 	j := Job{ID: newID(now, random), Kind: r.Kind, Status: Running, Title: r.Title, Filter: r.Filter, Reason: r.Reason, Note: r.Note, Actor: r.Actor,
-		Source: r.Source, Rate: r.Rate, CreatedAt: now.UTC().Truncate(time.Millisecond), Limit: r.Limit, Expected: r.Expected}
+		Source: r.Source, Issuers: r.Issuers, Rate: r.Rate, CreatedAt: now.UTC().Truncate(time.Millisecond), Limit: r.Limit, Expected: r.Expected}
 	if r.Source.File != "" {
 		j.Status = Loading
 	}

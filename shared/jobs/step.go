@@ -113,6 +113,7 @@ func (j *Job) conclude(now time.Time) {
 	switch {
 	case j.Status == Running && j.Listed && j.Settled == j.Chunks:
 		j.Status, j.EndedAt, j.Waits = Done, now.UTC(), ""
+		j.Source.forget()
 	case j.Status != Running:
 		j.Waits = ""
 	}

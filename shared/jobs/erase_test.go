@@ -1,0 +1,114 @@
+package jobs_test
+
+import (
+	"crypto/rand"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hotsync/shared/eventstore"
+	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
+)
+
+// TestErase: a person is taken out of the accounts of jobs, whatever became of them,
+// and out of what a job lists by.
+func TestErase(t *testing.T) {
+	t.Parallel()
+
+	const issuer, other = "https://idp.example.com", "https://other.example.com"
+	ada, bob := hotsync.Identity{Issuer: issuer, Subject: "ada"}, hotsync.Identity{Issuer: issuer, Subject: "bob"}
+	elsewhere := hotsync.Identity{Issuer: other, Subject: "ada"}
+	item := func(who hotsync.Identity, o jobs.Outcome) jobs.Item {
+		i := jobs.Of("A1", who)
+		i.Outcome = o
+		if o.Final() {
+			i.Issuer, i.Subject = "", ""
+		}
+		return i
+	}
+	erased := func(o jobs.Outcome, reason string) jobs.Item {
+		return jobs.Item{Account: "A1", Outcome: o, Reason: reason, Erased: true}
+	}
+	before := []jobs.Item{item(ada, jobs.Waiting), item(bob, jobs.Waiting), item(ada, jobs.Sent), item(ada, jobs.Failed), item(elsewhere, jobs.Waiting),
+		item(hotsync.Identity{}, jobs.Waiting)}
+	for name, tc := range map[string]struct {
+		who              hotsync.Identity
+		want             []jobs.Item
+		removed, pending int
+	}{
+		"one login": {ada, []jobs.Item{erased(jobs.Skipped, jobs.ReasonErased), before[1], before[2], erased(jobs.Failed, ""), before[4], before[5]}, 2, 1},
+		"any issuer": {hotsync.Identity{Subject: "ada"},
+			[]jobs.Item{erased(jobs.Skipped, jobs.ReasonErased), before[1], before[2], erased(jobs.Failed, ""), erased(jobs.Skipped, jobs.ReasonErased), before[5]}, 3, 1},
+		"nobody": {hotsync.Identity{Issuer: issuer, Subject: "eve"}, before, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			var s jobs.Memory
+			j, err := jobs.New(jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{File: "digest"}, Issuers: []string{issuer, other}}, time.Now(), rand.Read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			j.Chunks, j.Total = 1, len(before)
+			_, err = s.SaveJob(t.Context(), j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.SaveChunk(t.Context(), jobs.Chunk{Job: j.ID, Items: before, Begun: time.Now()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			removed, pending, err := jobs.Erase(t.Context(), &s, tc.who)
+			if err != nil || removed != tc.removed || pending != tc.pending {
+				t.Errorf("Erase = %d, %d, %v, want %d and %d", removed, pending, err, tc.removed, tc.pending)
+			}
+			chunks, err := s.Chunks(t.Context(), j.ID, 0, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, chunks[0].Items); diff != "" {
+				t.Errorf("items mismatch (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A retry of what a person's name finds lists nothing more once the person is erased,
+// and does not go on with everybody's instead.
+func TestEraseOfWhatIsListedBy(t *testing.T) {
+	t.Parallel()
+
+	var s jobs.Memory
+	failed := []hotsync.Status{hotsync.StatusFailed}
+	ids := map[string]string{}
+	for name, q := range map[string]eventstore.Query{"by subject": {Subject: "ada", Statuses: failed}, "by text": {Q: "ada", Statuses: failed},
+		"of somebody else": {Q: "bob", Statuses: failed}} {
+		j, err := jobs.New(jobs.Request{Kind: jobs.Retry, Source: jobs.Source{Events: &q}}, time.Now(), rand.Read)
+		if err == nil {
+			j, err = s.SaveJob(t.Context(), j)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[name] = j.ID
+	}
+	removed, _, err := jobs.Erase(t.Context(), &s, hotsync.Identity{Subject: "ada"})
+	if err != nil || removed != 2 {
+		t.Errorf("Erase = %d, %v, want 2", removed, err)
+	}
+	for name, id := range ids {
+		j, err := s.Job(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := eventstore.Query{Statuses: failed}
+		if name == "of somebody else" {
+			want.Q = "bob"
+		}
+		if diff := cmp.Diff(&want, j.Source.Events); diff != "" || j.Listed != (want.Q == "") {
+			t.Errorf("%s: listed to its end: %t, query (-want +got):\n%s", name, j.Listed, diff)
+		}
+	}
+}
