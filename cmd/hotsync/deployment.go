@@ -58,8 +58,8 @@ func (t sides) guard(limio string, named string) error {
 	case slices.Contains(production, t.zuora) == productionLimio.MatchString(t.limio), named == t.limio:
 		return nil
 	case slices.Contains(production, t.zuora):
-		return fmt.Errorf("Zuora is production (%s) and Limio is not (%s); if that is meant, say --allow-limio %s", t.zuora, t.limio, t.limio) //nolint:staticcheck // names begin it
+		return fmt.Errorf("its Zuora is production (%s) and its Limio is not (%s); if that is meant, say --allow-limio %s", t.zuora, t.limio, t.limio)
 	default:
-		return fmt.Errorf("Limio is production (%s) and Zuora is not (%s); if that is meant, say --allow-limio %s", t.limio, t.zuora, t.limio) //nolint:staticcheck // names begin it
+		return fmt.Errorf("its Limio is production (%s) and its Zuora is not (%s); if that is meant, say --allow-limio %s", t.limio, t.zuora, t.limio)
 	}
 }
