@@ -83,6 +83,7 @@ func (m *memory) Erase(_ context.Context, who hotsync.Identity) (done eventstore
 			done.Events++
 		}
 	}
+	done.Logins = m.nothings.forget(who)
 	return done, nil
 }
 

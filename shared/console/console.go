@@ -157,6 +157,7 @@ func New(cfg Config) http.Handler {
 func (c *console) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", c.page(staff.Viewer, c.overview))
 	mux.HandleFunc("GET /open", c.page(staff.Viewer, c.openPage))
+	mux.HandleFunc("GET /logins", c.page(staff.Viewer, c.loginsPage))
 	mux.HandleFunc("GET /suggest", c.page(staff.Viewer, c.suggest))
 	mux.HandleFunc("POST /views", c.page(staff.Viewer, c.saveView))
 	mux.HandleFunc("GET /events", c.page(staff.Viewer, c.eventsPage))

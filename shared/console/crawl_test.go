@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"hotsync/shared/console/internal/htmlcheck"
+	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/hotsync"
 )
 
@@ -97,6 +98,7 @@ func TestCrawl(t *testing.T) {
 			for _, e := range events {
 				b.events.events[e.ID] = e
 			}
+			b.nothings.records = sample.Logins(start)
 			c := &crawler{client: b.signIn(role), role: role, seen: map[string]bool{}, shape: map[string]int{}, from: map[string]string{}, forms: map[string]formOf{}}
 			c.add("/", "/")
 			for len(c.todo) > 0 {
@@ -145,6 +147,12 @@ func (c *crawler) visit(address string) {
 	}
 	if a.url.Path == "/events" && a.Count("#events") == 1 {
 		c.checkList(a)
+	}
+	numbers := a.Texts(".cause.few .cause-n b")
+	for i, href := range a.Attrs(".cause.few h2 a", "href") {
+		if got := c.get(href).Count(".nothings > li"); got != firstNumber(numbers[i]) {
+			t.Errorf("%s: %s says %s, and %s has %d rows", c.role, final, numbers[i], href, got)
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ type eraseView struct {
 type erasable struct {
 	Ended    eventstore.Total
 	Pending  eventstore.Total
+	Records  int // of logins that led to nothing
 	Accounts []string
 	More     bool // accounts, in events further back
 }
@@ -170,6 +171,15 @@ func (c *console) erasable(r *http.Request, who hotsync.Identity, out *erasable)
 		}
 	}
 	out.More = out.More || page.Cursor != ""
+	if err != nil {
+		return err
+	}
+	records, _, err := c.recordsOf(ctx, who.Subject)
+	for _, r := range records {
+		if isOf(r, who) {
+			out.Records++
+		}
+	}
 	return err
 }
 

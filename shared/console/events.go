@@ -31,7 +31,6 @@ type eventsView struct {
 	Providers []string
 	Views     []savedView
 	ViewName  string // of the view that this is
-	HasLogins bool   // logins that led to nothing can be looked up
 	Triggers  []hotsync.Trigger
 	Presets   []preset
 	Zone      string // of the times one may write
@@ -42,7 +41,9 @@ type eventsView struct {
 	Cut         bool         // the page is short though there is more
 	Live        string       // address of what came in since, "" when the page is not live
 	Newest      string
-	Bulk        string // address of the bulk retry of this filter, "" when there is nothing to retry
+	Nothing     []loginEntry // logins that led to nothing and that the filter would find
+	NothingAll  string       // address of all of them
+	Bulk        string       // address of the bulk retry of this filter, "" when there is nothing to retry
 }
 
 // Narrowed reports whether a filter is set that has a control of its own.
@@ -145,6 +146,9 @@ func (c *console) fillEvents(ctx context.Context, page *eventsView, cursor strin
 		page.First = f.Path()
 	} else if f.To.IsZero() || f.To.After(c.Now()) {
 		page.Live = f.Path()
+	}
+	if cursor == "" {
+		page.Nothing, page.NothingAll = c.beside(ctx, f)
 	}
 	if len(found.Events) > 0 {
 		page.Newest = found.Events[0].ID

@@ -34,6 +34,7 @@ type memory struct {
 	terms    map[string][]string // what else finds an event, by its id
 	fail     map[string]error
 	searches []eventstore.Query
+	nothings *nothings // are erased with a person
 }
 
 func newMemory(events ...hotsync.Event) *memory {
@@ -283,6 +284,7 @@ type bundle struct {
 	provider *stafftest.Provider
 	sessions *stafftest.Sessions
 	server   *httptest.Server
+	nothings *nothings // logins that led to nothing
 	jobs     jobs.Memory
 	lane     *lane
 	mu       sync.Mutex
@@ -294,6 +296,8 @@ func setup(t *testing.T, events ...hotsync.Event) *bundle {
 	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, sides: &sides{}, acts: &acts{}, lane: &lane{}, provider: stafftest.Start(t), sessions: &stafftest.Sessions{}, now: start,
 		settings: &settings{value: hotsync.Settings{HotSync: true, Providers: []hotsync.Provider{{Name: "direct"}, {Name: "lookup"}},
 			ZuoraAccountURL: "https://zuora.example.com/accounts/{id}", LimioCustomerURL: "https://limio.example.com/customers/{id}"}}}
+	b.nothings = &nothings{emails: map[string]string{}}
+	b.events.nothings = b.nothings
 	b.server = httptest.NewServer(console.New(b.config()))
 	t.Cleanup(b.server.Close)
 	return b
@@ -301,7 +305,7 @@ func setup(t *testing.T, events ...hotsync.Event) *bundle {
 
 func (b *bundle) config() console.Config {
 	n := 0
-	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Owners: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Jobs: &b.jobs, Gallery: true,
+	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Owners: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Logins: b.nothings, Jobs: &b.jobs, Gallery: true,
 		Staff: newDoor(b.provider, b.sessions, b.clock, b.log()),
 		NewEventID: func(at time.Time) string {
 			n++

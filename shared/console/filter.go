@@ -292,14 +292,6 @@ func (f filter) Values() url.Values { return f.values() }
 // Encode is the filter as a query.
 func (f filter) Encode() string { return f.values().Encode() }
 
-// Logins is the address of the logins that led to nothing, for the same text.
-func (f filter) Logins() string {
-	if f.Text == "" {
-		return "/logins"
-	}
-	return withQuery("/logins", url.Values{"q": {f.Text}})
-}
-
 // Path is the address of the list with this filter.
 func (f filter) Path() string { return f.At("/events") }
 

@@ -52,7 +52,9 @@ type overviewView struct {
 	Paused   []hotsync.Event // syncs that wait for Zuora or Limio, as far as they were read
 	PausedN  string          // how many, in words
 	Open     openView
-	Opened   bool // Open is known
+	Opened   bool    // Open is known
+	Nothing  nothing // the logins that led to nothing in this time
+	Noted    bool    // Nothing is known
 	Head     verdict
 	Now      time.Time
 }
@@ -201,6 +203,14 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 		page.Open, page.Opened = newOpenView(list, c.Now(), m), err == nil
 		return err
 	})
+	read("the logins that led to nothing", func() (err error) {
+		if c.Logins == nil {
+			return nil
+		}
+		page.Nothing, err = c.readNothing(ctx, loginFilter{From: page.From.Format(time.RFC3339)}, page.From)
+		page.Noted = err == nil
+		return err
+	})
 	read("the settings", func() error {
 		s, err := c.Settings.Load(ctx)
 		page.HotSync, page.Settings = s.HotSync, err == nil
@@ -236,8 +246,14 @@ func (p *overviewView) verdict() verdict {
 	case p.Dead != nil && p.Dead.Visible > 0:
 		return verdict{Tone: "failed", Text: plural(p.Dead.Visible, "dead letter", "dead letters"),
 			More: "The queue gave up on them; within minutes they become failed syncs, which can be retried.", Href: "/open", Link: "What is open"}
+	case p.misset() > p.Open.Logins:
+		return p.missetVerdict()
 	case p.Opened && p.Open.Logins > 0:
-		return verdict{Tone: "failed", Text: capital(p.Open.Words()), More: p.Open.Most(), Href: "/open", Link: "What is open, by cause"}
+		more := p.Open.Most()
+		if p.misset() > 0 {
+			more += " Beside that, " + p.Nothing.Misset().Words() + "."
+		}
+		return verdict{Tone: "failed", Text: capital(p.Open.Words()), More: more, Href: "/open", Link: "What is open, by cause"}
 	case len(p.Missing) > 0:
 		return verdict{Tone: "skipped", Text: "Not everything could be read", More: "What is shown is right; the rest comes back by itself."}
 	case p.Counts.Status(hotsync.StatusSucceeded) == 0:
@@ -249,6 +265,39 @@ func (p *overviewView) verdict() verdict {
 		}
 		return verdict{Tone: "succeeded", Text: "All well", More: more}
 	}
+}
+
+// fewMisset is how many logins may lead to nothing by what looks like a setting
+// before they are the headline: some customers just have no such claim.
+const fewMisset = 10
+
+// misset is how many logins led to nothing as they do under a wrong setting, 0 while
+// these are few beside logins that were synced.
+func (p *overviewView) misset() int {
+	n := p.Nothing.Misset().Logins
+	if n < fewMisset && (!p.Counted || p.Counts.Status(hotsync.StatusSucceeded) > 0) {
+		return 0
+	}
+	return n
+}
+
+func (p *overviewView) missetVerdict() verdict {
+	bad := p.Nothing.Misset()
+	since := bad.Groups[0].First
+	for _, g := range bad.Groups {
+		if g.First.Before(since) {
+			since = g.First
+		}
+	}
+	more := bad.Most()
+	if p.Open.Logins > 0 {
+		more += " Beside that, " + p.Open.Words() + "."
+	}
+	f := loginFilter{From: p.From.Format(time.RFC3339)}
+	if len(bad.Groups) == 1 {
+		f.Reason = bad.Groups[0].Reason
+	}
+	return verdict{Tone: "retrying", Text: capital(bad.Words()), Since: since, More: more, Href: f.Path(), Link: "Which logins, and why"}
 }
 
 // fillCounts makes figures and chart of what was counted.

@@ -54,6 +54,8 @@ type view struct {
 	Now     time.Time
 	Self    string // path and query of the page
 	Zone    string // of the times on it
+
+	Recorded bool // logins that led to nothing are
 }
 
 // page serves a page to who has the role, and leads who is not signed in to the
@@ -122,6 +124,7 @@ func (c *console) renderAs(w http.ResponseWriter, r *http.Request, m member, sta
 	defer hotsync.In(&err, "console.render(%s, %s)", name, part)
 	now := c.here(r)
 	v.Member, v.Theme, v.Gallery, v.Now, v.Self, v.Zone = m, theme(r), c.Gallery, now, r.URL.RequestURI(), zoneName(now)
+	v.Recorded = c.Logins != nil
 	var out bytes.Buffer
 	err = c.pages[name].ExecuteTemplate(&out, part, v)
 	if err != nil {

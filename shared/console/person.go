@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -26,6 +27,7 @@ type foundLogin struct {
 	Subject  string // masked
 	Accounts []string
 	Events   int
+	Records  int // of logins that led to nothing
 	Last     time.Time
 
 	who hotsync.Identity
@@ -82,6 +84,14 @@ func (c *console) loginsOf(r *http.Request, name string) (*found, error) {
 		}
 	}
 	out.More = q.Cursor != ""
+	records, more, err := c.recordsOf(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	out.More = out.More || more
+	for _, r := range records {
+		out.addRecord(r, s)
+	}
 	for i, l := range out.Logins {
 		out.Logins[i].Sealed, err = c.Staff.Sealer.Seal(ctx, loginPurpose, l.who)
 		if err != nil {
@@ -91,30 +101,70 @@ func (c *console) loginsOf(r *http.Request, name string) (*found, error) {
 	return out, nil
 }
 
+// recordsOf are the logins that led to nothing and that a name finds.
+func (c *console) recordsOf(ctx context.Context, name string) (records []hotsync.LoginRecord, more bool, err error) {
+	if c.Logins == nil {
+		return nil, false, nil
+	}
+	q := eventstore.LoginQuery{Q: name, Limit: eventstore.MaxLimit}
+	for range personPages {
+		page, err := c.Logins.Logins(ctx, q)
+		if err != nil {
+			return nil, false, err
+		}
+		records = append(records, page.Logins...)
+		q.Cursor = page.Cursor
+		if q.Cursor == "" {
+			break
+		}
+	}
+	return records, q.Cursor != "", nil
+}
+
 func (f *found) add(e hotsync.Event, s hotsync.Settings) {
-	who := identityOf(e)
-	if who.Subject == "" {
+	l := f.login(identityOf(e), e.Provider, e.RequestedAt, s)
+	if l == nil {
 		return
 	}
-	i := slices.IndexFunc(f.Logins, func(l foundLogin) bool { return l.who == who })
-	if i < 0 {
-		p, _ := s.Provider(who.Issuer)
-		i = len(f.Logins)
-		f.Logins = append(f.Logins, foundLogin{who: who, Subject: mask(who.Subject), Provider: cmp.Or(p.Name, e.Provider, who.Issuer)})
-	}
-	l := &f.Logins[i]
 	l.Events++
-	if e.RequestedAt.After(l.Last) {
-		l.Last = e.RequestedAt
-	}
 	if name := cmp.Or(e.Account.Number, e.Account.ID); name != "" && !slices.Contains(l.Accounts, name) {
 		l.Accounts = append(l.Accounts, name)
 	}
 }
 
+func (f *found) addRecord(r hotsync.LoginRecord, s hotsync.Settings) {
+	l := f.login(hotsync.Identity{Issuer: r.Issuer, Subject: r.Subject}, r.Provider, r.At, s)
+	if l != nil {
+		l.Records++
+	}
+}
+
+// login is the entry of a login, nil where nobody is named.
+func (f *found) login(who hotsync.Identity, provider string, at time.Time, s hotsync.Settings) *foundLogin {
+	if who.Subject == "" {
+		return nil
+	}
+	i := slices.IndexFunc(f.Logins, func(l foundLogin) bool { return l.who == who })
+	if i < 0 {
+		p, _ := s.Provider(who.Issuer)
+		i = len(f.Logins)
+		f.Logins = append(f.Logins, foundLogin{who: who, Subject: mask(who.Subject), Provider: cmp.Or(p.Name, provider, who.Issuer)})
+	}
+	l := &f.Logins[i]
+	if at.After(l.Last) {
+		l.Last = at
+	}
+	return l
+}
+
 // identityOf is who signed in with an event.
 func identityOf(e hotsync.Event) hotsync.Identity {
 	return hotsync.Identity{Issuer: e.Request.Identity.Issuer, Subject: cmp.Or(e.Subject, e.Request.Identity.Subject)}
+}
+
+// isOf reports whether a record is about that login; an empty issuer stands for any.
+func isOf(r hotsync.LoginRecord, who hotsync.Identity) bool {
+	return r.Subject == who.Subject && (who.Issuer == "" || r.Issuer == "" || r.Issuer == who.Issuer)
 }
 
 // told is everything that is held about a person, in the form it is handed out
@@ -129,7 +179,9 @@ type told struct {
 type toldLogin struct {
 	Identity  hotsync.Identity `json:"identity"`
 	Events    []toldEvent      `json:"events"`
-	Truncated bool             `json:"truncated"` // there are more events than are listed
+	Truncated bool             `json:"truncated"` // there is more than is listed
+
+	Nothing []hotsync.LoginRecord `json:"loginsWithoutSync"` // logins that led to no event
 }
 
 // toldEvent is an event with what asked for it, unmasked.
@@ -156,9 +208,9 @@ func (c *console) exportPerson(w http.ResponseWriter, r *http.Request, m member)
 		return err
 	}
 	out := told{At: c.Now().UTC(), About: "What hotsync holds about these logins.", Elsewhere: heldElsewhere}
-	n := 0
+	n, nothing := 0, 0
 	for _, who := range page.Whos {
-		login := toldLogin{Identity: who, Events: []toldEvent{}}
+		login := toldLogin{Identity: who, Events: []toldEvent{}, Nothing: []hotsync.LoginRecord{}}
 		q := eventstore.Query{Subject: who.Subject, Limit: eventstore.MaxLimit, Full: true}
 		for range personPages {
 			events, err := c.Events.Search(r.Context(), q)
@@ -175,12 +227,22 @@ func (c *console) exportPerson(w http.ResponseWriter, r *http.Request, m member)
 				break
 			}
 		}
-		login.Truncated = q.Cursor != ""
+		records, more, err := c.recordsOf(r.Context(), who.Subject)
+		if err != nil {
+			return err
+		}
+		for _, record := range records {
+			if isOf(record, who) {
+				login.Nothing = append(login.Nothing, record)
+			}
+		}
+		login.Truncated = q.Cursor != "" || more
 		n += len(login.Events)
+		nothing += len(login.Nothing)
 		out.Logins = append(out.Logins, login)
 	}
 	c.record(r.Context(), m, act{Action: "export_person", Event: page.Event, Note: page.Note,
-		Result: plural(len(page.Whos), "login", "logins") + ", " + plural(n, "event", "events")})
+		Result: plural(len(page.Whos), "login", "logins") + ", " + plural(n, "event", "events") + ", " + plural(nothing, "record of a login", "records of logins")})
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="person.json"`)
 	enc := json.NewEncoder(w)

@@ -66,6 +66,9 @@ func picturePages(by map[string]hotsync.Event) map[string]string {
 		"event-many":      "/events/" + by["very many changes"].ID,
 		"changes":         "/events/" + by["succeeded with changes"].ID + "/changes",
 		"compare":         "/events/" + by["succeeded with changes"].ID + "/compare?with=" + by["succeeded, unchanged"].ID,
+		"logins":          "/logins",
+		"logins-of":       "/logins?reason=claim_missing",
+		"events-lost":     "/events?q=jane%40example.com",
 		"events-open":     "/events?is=open",
 		"not-found":       "/nothing",
 	}
@@ -81,6 +84,8 @@ func gallery(t *testing.T) (*bundle, map[string]hotsync.Event) {
 	older.ID, older.RequestedAt = hotsync.EventIDFor(now.Add(-26*time.Hour), "older"), now.Add(-26*time.Hour)
 	b := setup(t, append(events, older)...)
 	b.now = now
+	b.nothings.records = sample.Logins(now)
+	b.nothings.emails["jane@example.com"] = b.nothings.records[4].Subject
 	b.events.accounts[older.Account.ID] = eventstore.AccountState{AccountID: older.Account.ID, Number: older.Account.Number,
 		CustomerID: "cus-5f0c8e1f3a5b4c7d9e2a1b3c4d5e6f70", LastSucceededAt: now.Add(-5 * time.Minute), LastSucceededEvent: by["succeeded, unchanged"].ID}
 	for i := range 144 {
