@@ -6,43 +6,91 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
-// Start starts a headless browser for a test, or skips it where there is none; on a
-// build machine it must be there.
+// testTime is how long a test may use its tab.
+const testTime = 5 * time.Minute
+
+// one is the browser that the tests of a package share: starting another for each
+// would take longer than many of them.
+var one struct {
+	sync.Mutex
+	ctx  context.Context
+	stop []func()
+}
+
+// Main runs the tests of a package, and then ends the browser that they shared. A
+// package whose tests call Start has it for its TestMain.
+func Main(m *testing.M) int {
+	code := m.Run()
+	one.Lock()
+	defer one.Unlock()
+	for _, stop := range one.stop {
+		stop()
+	}
+	return code
+}
+
+// Start opens a window of a headless browser for a test, with cookies of its own, or
+// skips the test where there is no browser; on a build machine it must be there.
 func Start(t *testing.T) context.Context {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("browser tests take long: not with -short")
 	}
-	path := ""
-	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "headless-shell"} {
-		if p, err := exec.LookPath(name); name != "" && err == nil {
-			path = p
-			break
-		}
+	ctx, cancel := chromedp.NewContext(running(t), chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	ctx, cancelTime := context.WithTimeout(ctx, testTime)
+	t.Cleanup(cancelTime)
+	// The context of the first step owns the window, and that of a step may end. A
+	// window behind another has the focus, too.
+	_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	if err != nil {
+		t.Fatalf("open a window: %v", err)
 	}
+	return ctx
+}
+
+// running returns the context of the browser, which it starts for the first test.
+func running(t *testing.T) context.Context {
+	t.Helper()
+	one.Lock()
+	defer one.Unlock()
+	if one.ctx != nil {
+		return one.ctx
+	}
+	path := find()
 	if path == "" {
 		if os.Getenv("CI") != "" {
 			t.Fatal("no Chromium: install it, or name it in CHROMIUM")
 		}
 		t.Skip("NO BROWSER TEST WAS RUN: install Chromium, or name it in CHROMIUM")
 	}
-	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))...)
-	t.Cleanup(cancelAlloc)
-	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(cancel)
-	ctx, cancelTime := context.WithTimeout(ctx, 4*time.Minute)
-	t.Cleanup(cancelTime)
-	// The context of the first step owns the browser, and that of a step may end.
+	ctx, stop := chromedp.NewContext(alloc)
 	_, err := chromedp.Run(ctx, chromedp.Location())
 	if err != nil {
+		stop()
+		stopAlloc()
 		t.Fatalf("start %s: %v", path, err)
 	}
+	one.ctx, one.stop = ctx, []func(){stop, stopAlloc}
 	return ctx
+}
+
+// find returns where a browser is, "" for nowhere.
+func find() string {
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "headless-shell"} {
+		if p, err := exec.LookPath(name); name != "" && err == nil {
+			return p
+		}
+	}
+	return ""
 }

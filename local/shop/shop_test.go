@@ -15,6 +15,8 @@ import (
 	"hotsync/local/stack/stacktest"
 )
 
+func TestMain(m *testing.M) { os.Exit(browser.Main(m)) }
+
 // A customer signs in at the shop and sees the subscriptions appear: plan, price,
 // next payment, method and address, without a reload. The page is of another
 // origin than the HTTP API, so that CORS is the real one.

@@ -104,50 +104,38 @@ func adminGallery(t *testing.T) *bundle {
 }
 
 // TestAdminAccessible runs axe-core on every state of the pages of settings, of
-// a tried login and of erasing; with HOTSYNC_SCREENSHOTS it takes their pictures.
+// a tried login, of accounts, the catalogue and of erasing, as TestAccessible does;
+// with HOTSYNC_SCREENSHOTS it takes their pictures.
 func TestAdminAccessible(t *testing.T) {
-	walkAdmin(t, func(name string) bool { return strings.HasPrefix(name, "settings") })
-}
+	t.Parallel()
 
-// TestPeopleAccessible does the same for the pages about people, accounts and
-// the catalogue: one browser has not the time for all.
-func TestPeopleAccessible(t *testing.T) {
-	walkAdmin(t, func(name string) bool { return !strings.HasPrefix(name, "settings") })
-}
-
-func walkAdmin(t *testing.T, shown func(name string) bool) {
-	t.Helper()
-	ctx := browser.Start(t)
 	source := axe(t)
-	for _, tc := range []struct {
-		screen screen
-		theme  string
-	}{{screens[0], "light"}, {screens[0], "dark"}, {screens[1], "light"}} {
-		b := adminGallery(t)
-		tc.screen.show(t, ctx, tc.theme, true)
-		role := ""
-		for _, s := range adminStates(b) {
-			if !shown(s.name) {
-				continue
+	for name, settings := range map[string]bool{"settings": true, "people": false} { // a window for each
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			ctx := browser.Start(t)
+			b := adminGallery(t)
+			screens[0].show(t, ctx, "light", true)
+			role := ""
+			for _, s := range adminStates(b) {
+				if strings.HasPrefix(s.name, "settings") != settings {
+					continue
+				}
+				if s.role != role {
+					b.as(ctx, s.role)
+					role = s.role
+				}
+				checkAccess(t, ctx, source, s.name, append([]step{chromedp.Navigate(b.server.URL + s.path), chromedp.WaitReady("main h1")}, s.steps...)...)
 			}
-			if s.role != role {
-				b.as(ctx, s.role)
-				role = s.role
-			}
-			do(t, ctx, append([]step{chromedp.Navigate(b.server.URL + s.path), chromedp.WaitReady("main h1")}, s.steps...)...)
-			for _, v := range violations(t, ctx, source) {
-				t.Errorf("%s, %s, %s: %s", s.name, tc.screen.name, tc.theme, v)
-			}
-			if over := ask(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - innerWidth")); tc.screen.mobile && over > 0 {
-				t.Errorf("%s on a phone is %d pixels too wide", s.name, over)
-			}
-			capture(t, ctx, s.name+"-"+tc.screen.name+"-"+tc.theme)
-		}
+		})
 	}
 }
 
 // TestSettingsWithoutScripts sets a provider up in a browser that runs none.
 func TestSettingsWithoutScripts(t *testing.T) {
+	t.Parallel()
+
 	ctx := browser.Start(t)
 	b := adminGallery(t)
 	screens[0].show(t, ctx, "light", false)
@@ -172,6 +160,8 @@ func TestSettingsWithoutScripts(t *testing.T) {
 // TestSetUpOnTheWholeSystem is an administrator's first day on the real
 // functions: check the settings, try a login, change something and take it back.
 func TestSetUpOnTheWholeSystem(t *testing.T) {
+	t.Parallel()
+
 	ctx := browser.Start(t)
 	s := stacktest.Start(t, stack.Options{Personas: true, Settings: func(v *hotsync.Settings) { v.Providers = v.Providers[:2] }}) // without the user pool, which is not on this computer
 	screens[0].show(t, ctx, "light", true)

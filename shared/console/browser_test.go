@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,7 +14,11 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"hotsync/local/browser"
 )
+
+func TestMain(m *testing.M) { os.Exit(browser.Main(m)) }
 
 // stepTime is how long steps may take on a busy machine before they count as stuck.
 const stepTime = time.Minute
@@ -50,6 +55,8 @@ func tell[P any](t *testing.T, ctx context.Context, cmd cdp.Command[P, cdp.Empty
 	})
 }
 
+var axeOnce sync.Mutex
+
 // screen is a size of window.
 type screen struct {
 	name          string
@@ -62,10 +69,22 @@ var screens = []screen{{"wide", 1440, 900, false}, {"phone", 390, 844, true}}
 // show makes the browser look like that.
 func (s screen) show(t *testing.T, ctx context.Context, theme string, scripts bool) {
 	t.Helper()
-	tell(t, ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: s.width, Height: s.height, DeviceScaleFactor: 1, Mobile: s.mobile})
-	tell(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
+	s.size(t, ctx)
+	s.colours(t, ctx, theme)
 	tell(t, ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts})
 	tell(t, ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Europe/London"})
+}
+
+// size gives the window that size.
+func (s screen) size(t *testing.T, ctx context.Context) {
+	t.Helper()
+	tell(t, ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: s.width, Height: s.height, DeviceScaleFactor: 1, Mobile: s.mobile})
+}
+
+// colours lets the browser prefer light or dark ones.
+func (screen) colours(t *testing.T, ctx context.Context, theme string) {
+	t.Helper()
+	tell(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
 }
 
 // as signs a member of that group in.
@@ -84,6 +103,8 @@ func (b *bundle) as(ctx context.Context, group string) {
 // there yet.
 func axe(t *testing.T) string {
 	t.Helper()
+	axeOnce.Lock() // npm installs for one at a time
+	defer axeOnce.Unlock()
 	const file = "browsertest/node_modules/axe-core/axe.min.js"
 	source, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,10 +127,50 @@ func axe(t *testing.T) string {
 	return string(source)
 }
 
+// Rules of axe-core that a page is held to: all, and those that depend on its colours.
+const (
+	allRules    = `["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`
+	colourRules = `{type: "rule", values: ["color-contrast", "link-in-text-block"]}`
+)
+
 // violations runs axe-core on the page that the browser shows.
-func violations(t *testing.T, ctx context.Context, source string) []string {
+func violations(t *testing.T, ctx context.Context, source, rules string) []string {
 	t.Helper()
-	ask(t, ctx, chromedp.Evaluate[any](source+"; 0"))
-	return ask(t, ctx, chromedp.Evaluate[[]string](`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+	if !ask(t, ctx, chromedp.Evaluate[bool]("!!window.axe")) {
+		ask(t, ctx, chromedp.Evaluate[any](source+"; 0"))
+	}
+	return ask(t, ctx, chromedp.Evaluate[[]string](`axe.run(document, {runOnly: `+rules+`, resultTypes: ["violations"], preload: false})
 		.then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + " at " + n.target.join(" ") + ": " + n.failureSummary)))`, chromedp.EvalAwaitPromise))
+}
+
+// checkAccess opens a page and reports what axe-core finds on it: wide and on a phone,
+// in light and in dark colours. A page that is loaded once shows itself in all of them,
+// as to somebody who turns the phone or switches the theme.
+func checkAccess(t *testing.T, ctx context.Context, source, name string, open ...step) {
+	t.Helper()
+	wide, phone := screens[0], screens[1]
+	check := func(how, rules string) {
+		t.Helper()
+		for _, v := range violations(t, ctx, source, rules) {
+			t.Errorf("%s, %s: %s", name, how, v)
+		}
+	}
+	wide.size(t, ctx)
+	wide.colours(t, ctx, "light")
+	do(t, ctx, open...)
+	capture(t, ctx, name+"-wide-light")
+	check("wide, light", allRules)
+	wide.colours(t, ctx, "dark")
+	capture(t, ctx, name+"-wide-dark")
+	check("wide, dark", colourRules)
+	phone.size(t, ctx)
+	capture(t, ctx, name+"-phone-dark")
+	check("phone, dark", allRules)
+	if over := ask(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - innerWidth")); over > 0 {
+		t.Errorf("%s on a phone is %d pixels too wide", name, over)
+	}
+	if os.Getenv("HOTSYNC_SCREENSHOTS") != "" {
+		phone.colours(t, ctx, "light")
+		capture(t, ctx, name+"-phone-light")
+	}
 }

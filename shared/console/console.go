@@ -137,8 +137,8 @@ type console struct {
 // New gives the console's handler. It panics when a template is broken, which
 // the tests of this package rule out.
 func New(cfg Config) http.Handler {
-	c := &console{Config: cfg, assets: loadAssets()}
-	c.pages = loadPages(c.assets)
+	c := &console{Config: cfg}
+	c.assets, c.pages = loaded()
 
 	mux := http.NewServeMux()
 	c.routeAPI(mux)

@@ -159,7 +159,7 @@ func TestFindAPerson(t *testing.T) {
 	if err != nil || len(out.Logins) != 3 || len(out.Elsewhere) == 0 || out.Logins[0].Events[0].Request.Lookup.Value != "canary-value" {
 		t.Errorf("exported %.300s, %v", export.body, err)
 	}
-	if last := b.acts.list[len(b.acts.list)-1]; last.Action != "export_person" || last.Result != "3 logins, 3 events" || last.Note != "ticket 7" {
+	if last := b.acts.list[len(b.acts.list)-1]; last.Action != "export_person" || last.Result != "3 logins, 3 events, 0 records of logins" || last.Note != "ticket 7" {
 		t.Errorf("recorded %+v", last)
 	}
 	a = c.post("/erase/confirm", url.Values{"login": logins[:2], "note": {"ticket 7"}})

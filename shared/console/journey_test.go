@@ -77,6 +77,8 @@ func (j *journey) arrived(what string) {
 // mid-form, and a colleague who saves meanwhile. None of them loses anything or
 // comes into force unseen.
 func TestJourneyOfAnAdministrator(t *testing.T) {
+	t.Parallel()
+
 	j := begin(t, "admin")
 	review := `.save-bar button[value="review"]`
 	version := func() int { return j.b.settings.value.Version }
@@ -146,6 +148,8 @@ func TestJourneyOfAnAdministrator(t *testing.T) {
 // TestJourneyOfAPrivacyOfficer answers a person who asks, and one who wants to
 // be forgotten.
 func TestJourneyOfAPrivacyOfficer(t *testing.T) {
+	t.Parallel()
+
 	j := begin(t, "admin")
 	var who string
 	for id, e := range j.b.events.events {

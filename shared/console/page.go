@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"hotsync/shared/console/staff"
@@ -26,6 +27,12 @@ var templateFiles embed.FS
 // pages are the templates: the layout and the parts in templates/parts,
 // together with one page each.
 type pages map[string]*template.Template
+
+// loaded are the static files and the templates, which all consoles of a process share.
+var loaded = sync.OnceValues(func() (assets, pages) {
+	a := loadAssets()
+	return a, loadPages(a)
+})
 
 func loadPages(a assets) pages {
 	base := template.Must(template.New("layout").Funcs(functions(a)).ParseFS(templateFiles, "templates/layout.html", "templates/parts/*.html"))

@@ -22,6 +22,8 @@ import (
 // TestWholeSystem is a support agent's day on the real functions: a customer's
 // sync failed, the agent finds it by e-mail, sees why, and retries it.
 func TestWholeSystem(t *testing.T) {
+	t.Parallel()
+
 	ctx := browser.Start(t)
 	s := stacktest.Start(t, stack.Options{Personas: true, Env: []string{"CONSOLE_GALLERY=true"}})
 	var failed hotsync.Event

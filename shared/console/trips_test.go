@@ -76,6 +76,8 @@ func tripCustomers(t *testing.T) (*bundle, map[string]hotsync.Event) {
 // TestTripsOfAnAgent: somebody on the phone, of whom the agent has an e-mail
 // address, a number, or only a time.
 func TestTripsOfAnAgent(t *testing.T) {
+	t.Parallel()
+
 	ctx := browser.Start(t)
 	b, by := tripCustomers(t)
 	screens[0].show(t, ctx, "light", true)
@@ -113,6 +115,8 @@ func zoneOrFail(t *testing.T, name string) *time.Location {
 // TestTripAfterAnOutage: 300 failures of three causes, and those of the outage
 // are retried, knowingly, and no others.
 func TestTripAfterAnOutage(t *testing.T) {
+	t.Parallel()
+
 	ctx := browser.Start(t)
 	b, _ := tripCustomers(t)
 	b.events.events = map[string]hotsync.Event{}
@@ -155,6 +159,8 @@ func TestTripAfterAnOutage(t *testing.T) {
 // TestTripsInOtherWays: by keyboard only, on a phone, without scripts, over
 // rows of eight days ago, in another time zone.
 func TestTripsInOtherWays(t *testing.T) {
+	t.Parallel()
+
 	ctx := browser.Start(t)
 	b, by := tripCustomers(t)
 	b.as(ctx, "operator")
