@@ -42,6 +42,9 @@ type AccountState struct {
 	AliasHash    string    `json:"aliasHash,omitempty"`
 	AliasesUntil time.Time `json:"aliasesUntil,omitzero"`
 
+	// KnownSince is a success that the account is listed with; see KnownAccounts.
+	KnownSince time.Time `json:"knownSince,omitzero"`
+
 	// Revision guards a write: it counts the writes so far.
 	Revision int `json:"-"`
 }
@@ -97,17 +100,25 @@ func (s *Store) LoadAccount(ctx context.Context, id string) (_ AccountState, err
 
 // SaveAccount writes the state of an account over the revision it was loaded
 // at. It returns it with its new revision, or ErrConflict, and then nothing has
-// changed. A state that nobody writes for the retention period is forgotten.
+// changed. A state that nobody writes for the retention period is forgotten, within
+// knownAge.
 func (s *Store) SaveAccount(ctx context.Context, state AccountState) (_ AccountState, err error) {
 	defer hotsync.In(&err, "eventstore.SaveAccount(%q)", state.AccountID)
 	if state.AccountID == "" {
 		return AccountState{}, badRequest("An account's state needs its id.")
 	}
+	expires := s.now()
+	if !state.LastSucceededAt.IsZero() {
+		if age := state.LastSucceededAt.Sub(state.KnownSince); age < 0 || age >= knownAge {
+			state.KnownSince = state.LastSucceededAt
+		}
+		expires = state.KnownSince.Add(knownAge)
+	}
 	it, err := dynamo.WithState(accountItemKey(state.AccountID), state)
 	if err != nil {
 		return AccountState{}, err
 	}
-	it[dynamo.Expires] = dynamo.Number(s.now().Add(s.retention).Unix())
+	it[dynamo.Expires] = dynamo.Number(expires.Add(s.retention).Unix())
 	if !state.LastSucceededAt.IsZero() {
 		it[attrTime], it[attrID] = dynamo.Text(knownPartition(state.AccountID)), dynamo.Text(knownSort(state))
 	}

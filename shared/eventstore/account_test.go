@@ -40,7 +40,7 @@ func TestAccountState(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		state.Revision = 1
+		state.Revision, state.KnownSince = 1, state.LastSucceededAt
 		if diff := gocmp.Diff(state, saved); diff != "" {
 			t.Errorf("SaveAccount mismatch (-want +got):\n%s", diff)
 		}

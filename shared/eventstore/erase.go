@@ -208,11 +208,11 @@ func (s *Store) anonymise(ctx context.Context, id string) error {
 				e.Changes[i].Fields[j] = hotsync.FieldChange{Field: f.Field}
 			}
 		}
-		_, it, err = s.encode(e)
+		_, it, err = s.encode(e, e.Revision+1)
 		if err != nil {
 			return err
 		}
-		_, err = s.save(ctx, it, e.Revision)
+		_, err = s.saveEvent(ctx, it, e.Revision)
 		return err
 	})
 }

@@ -1,13 +1,10 @@
 package eventstore
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"unicode/utf8"
 
@@ -20,7 +17,6 @@ import (
 // An item may have 400 KB; what is left is for the summary and the keys.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
 const (
-	gzipFrom    = 4 << 10
 	maxDetail   = 350 << 10
 	maxUnpacked = 64 << 20
 	maxText     = 4 << 10 // of an error's message
@@ -44,6 +40,14 @@ type stored struct {
 	FindingCount   int    `json:"findingCount,omitempty"`
 	AttentionCount int    `json:"attentionCount,omitempty"`
 	Email          string `json:"email,omitempty"` // masked, for lists
+
+	// What the item has as attributes is no member of the summary. The version before
+	// wrote it there.
+	ID       string          `json:"id,omitempty"`
+	Status   hotsync.Status  `json:"status,omitempty"`
+	Reason   string          `json:"reason,omitempty"`
+	Trigger  hotsync.Trigger `json:"trigger,omitempty"`
+	Provider string          `json:"provider,omitempty"`
 	rest
 }
 
@@ -80,6 +84,7 @@ func (s stored) event() hotsync.Event {
 	e.Subscriptions = s.Subscriptions
 	e.Revision, e.ChangeCount, e.AttemptCount = s.Revision, s.ChangeCount, s.AttemptCount
 	e.FindingCount, e.AttentionCount = s.FindingCount, s.AttentionCount
+	e.ID, e.Status, e.Reason, e.Trigger, e.Provider = s.ID, s.Status, s.Reason, s.Trigger, s.Provider
 	e.Request.EmailMask = s.Email
 	if s.Request != nil {
 		e.Request = *s.Request
@@ -88,7 +93,7 @@ func (s stored) event() hotsync.Event {
 }
 
 // Put writes an event over the revision it was read at: Revision 0 says that
-// it must not exist yet. It returns the event as it was written, with its new
+// nothing but a PutQueued may have written it. It returns the event as it was written, with its new
 // revision, or ErrConflict, and then nothing has changed. An event too large
 // for an item loses the fields of its changes, then the ends of its lists, and
 // gets a warning that says so. The login's e-mail hash becomes a name that finds
@@ -96,7 +101,7 @@ func (s stored) event() hotsync.Event {
 // settles is kept in step (see Open).
 func (s *Store) Put(ctx context.Context, e hotsync.Event) (_ hotsync.Event, err error) {
 	defer hotsync.In(&err, "eventstore.Put(%q)", e.ID)
-	e, it, err := s.encode(counted(e))
+	e, it, err := s.encode(counted(e), e.Revision+1)
 	if err != nil {
 		return hotsync.Event{}, err
 	}
@@ -107,7 +112,7 @@ func (s *Store) Put(ctx context.Context, e hotsync.Event) (_ hotsync.Event, err 
 	g.Go(func() error { return s.follow(gctx, e) })
 	revision := e.Revision
 	g.Go(func() (err error) {
-		revision, err = s.save(gctx, it, e.Revision)
+		revision, err = s.saveEvent(gctx, it, e.Revision)
 		return err
 	})
 	err = g.Wait()
@@ -119,18 +124,43 @@ func (s *Store) Put(ctx context.Context, e hotsync.Event) (_ hotsync.Event, err 
 }
 
 // PutQueued writes the event of a request that a front door has just queued. It
-// does nothing when the event exists: the sync may have begun already.
+// does nothing when the event exists: the sync may have begun already. The event's
+// revision stays 0, so that a sync that began before it was there writes over it.
 func (s *Store) PutQueued(ctx context.Context, e hotsync.Event) (err error) {
 	defer hotsync.In(&err, "eventstore.PutQueued(%q)", e.ID)
-	_, it, err := s.encode(counted(e))
+	_, it, err := s.encode(counted(e), 0)
 	if err != nil {
 		return err
 	}
-	_, err = s.save(ctx, it, 0)
-	if errors.Is(err, ErrConflict) {
+	it[dynamo.Revision] = dynamo.Number(0)
+	err = s.table.Replace(ctx, it, s.absent())
+	if errors.Is(err, dynamo.ErrRefused) {
 		return nil
 	}
 	return err
+}
+
+// absent holds of an item that is not there, or has expired.
+func (s *Store) absent() dynamo.Condition {
+	return dynamo.Condition{Expression: "attribute_not_exists(pk) OR expiresAt <= :now",
+		Values: item{":now": dynamo.Number(s.now().Unix())}}
+}
+
+// saveEvent writes an event's item over a revision: of 0, nobody but a front door has
+// written it.
+func (s *Store) saveEvent(ctx context.Context, it item, over int) (revision int, err error) {
+	if over > 0 {
+		return s.save(ctx, it, over)
+	}
+	it[dynamo.Revision] = dynamo.Number(1)
+	when := s.absent()
+	when.Expression += " OR revision = :over"
+	when.Values[":over"] = dynamo.Number(0)
+	err = s.table.Replace(ctx, it, when)
+	if errors.Is(err, dynamo.ErrRefused) {
+		return over, ErrConflict
+	}
+	return 1, err
 }
 
 // counted takes the counts from the lists. Where those were cut when the event was
@@ -165,9 +195,9 @@ func (s *Store) Get(ctx context.Context, id string) (_ hotsync.Event, err error)
 
 func eventKey(id string) item { return dynamo.Key("event#"+id, "event") }
 
-// encode makes the item of an event, and returns the event as that item will
-// be read, which may be cut.
-func (s *Store) encode(e hotsync.Event) (hotsync.Event, item, error) {
+// encode makes the item of an event at a revision, and returns the event as that item
+// will be read, which may be cut.
+func (s *Store) encode(e hotsync.Event, revision int) (hotsync.Event, item, error) {
 	if !hotsync.IsEventID(e.ID) {
 		return e, nil, hotsync.Errorf(hotsync.CodeBadRequest, "%.60q is not an event id.", e.ID)
 	}
@@ -176,20 +206,15 @@ func (s *Store) encode(e hotsync.Event) (hotsync.Event, item, error) {
 		problem.Message = cutText(problem.Message, maxText)
 		e.Error = &problem
 	}
-	packed, err := pack(e)
+	row, packed, err := encodeParts(e, revision)
 	for _, cut := range []func(hotsync.Event) hotsync.Event{cutFields, cutLists} {
 		if err == nil && len(packed) > maxDetail {
 			e = cut(e)
-			packed, err = pack(e)
+			row, packed, err = encodeParts(e, revision)
 		}
 	}
 	if err != nil {
 		return e, nil, err
-	}
-	summary, _ := parts(e, e.Revision+1)
-	row, err := json.Marshal(summary)
-	if err != nil {
-		return e, nil, fmt.Errorf("encode: %w", err)
 	}
 	it := eventKey(e.ID)
 	it[attrID] = dynamo.Text(e.ID)
@@ -215,6 +240,17 @@ func (s *Store) encode(e hotsync.Event) (hotsync.Event, item, error) {
 	return e, it, nil
 }
 
+// encodeParts gives the summary and the packed detail.
+func encodeParts(e hotsync.Event, revision int) (row, packed []byte, err error) {
+	summary, _ := parts(e, revision)
+	row, err = json.Marshal(summary)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode: %w", err)
+	}
+	packed, err = pack(e, row)
+	return row, packed, err
+}
+
 // accountKey is what an event's account is found by: its id, or what named it
 // as long as that is all that is known.
 func accountKey(a hotsync.AccountRef) string {
@@ -222,47 +258,6 @@ func accountKey(a hotsync.AccountRef) string {
 		return fold(a.ID)
 	}
 	return fold(a.Number)
-}
-
-func pack(e hotsync.Event) ([]byte, error) {
-	_, detail := parts(e, 0)
-	raw, err := json.Marshal(detail)
-	if err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	if len(raw) <= gzipFrom {
-		return raw, nil
-	}
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, err = z.Write(raw)
-	if err != nil {
-		return nil, fmt.Errorf("compress: %w", err)
-	}
-	err = z.Close()
-	if err != nil {
-		return nil, fmt.Errorf("compress: %w", err)
-	}
-	return b.Bytes(), nil
-}
-
-// unpack reads the detail.
-func unpack(packed []byte, into *detail) (err error) {
-	var r io.Reader = bytes.NewReader(packed)
-	if len(packed) > 0 && packed[0] != '{' {
-		r, err = gzip.NewReader(r)
-		if err != nil {
-			return fmt.Errorf("decompress: %w", err)
-		}
-		r = io.LimitReader(r, maxUnpacked)
-	}
-	dec := json.NewDecoder(r)
-	dec.UseNumber() // values of changes come back as they were written
-	err = dec.Decode(into)
-	if err != nil {
-		return fmt.Errorf("decode: %w", err)
-	}
-	return nil
 }
 
 func cutFields(e hotsync.Event) hotsync.Event {
@@ -332,6 +327,8 @@ func readRow(it item) (row stored, err error) {
 	if err != nil {
 		return stored{}, fmt.Errorf("summary of %s: %w", dynamo.GetText(it, attrID), err)
 	}
+	row.ID, row.Status, row.Reason = dynamo.GetText(it, attrID), hotsync.Status(dynamo.GetText(it, attrStatus)), dynamo.GetText(it, attrReason)
+	row.Trigger, row.Provider = hotsync.Trigger(dynamo.GetText(it, attrTrigger)), dynamo.GetText(it, attrProvider)
 	return row, nil
 }
 
@@ -341,7 +338,7 @@ func decodeWhole(it item) (hotsync.Event, error) {
 	if err != nil {
 		return hotsync.Event{}, err
 	}
-	err = unpack(dynamo.GetBytes(it, attrDetail), &whole.detail)
+	err = unpack(dynamo.GetBytes(it, attrDetail), []byte(dynamo.GetText(it, attrSummary)), &whole.detail)
 	if err != nil {
 		return hotsync.Event{}, fmt.Errorf("detail of %s: %w", whole.ID, err)
 	}

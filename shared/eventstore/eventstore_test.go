@@ -262,12 +262,16 @@ func TestPutQueued(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := queued
-	want.Revision = 1
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("queued event mismatch (-want +got):\n%s", diff)
 	}
+	// A sync that looked before the event was there writes over it all the same.
 	got.Status = hotsync.StatusRunning
 	running := b.put(t, got)[0]
+	_, err = b.Put(t.Context(), queued)
+	if !errors.Is(err, eventstore.ErrConflict) {
+		t.Errorf("a second write over the queued event: %v, want ErrConflict", err)
+	}
 	err = b.PutQueued(t.Context(), queued) // late: the sync has begun
 	if err != nil {
 		t.Fatal(err)

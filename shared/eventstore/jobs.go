@@ -70,10 +70,12 @@ func (s *Store) NewerSync(ctx context.Context, e hotsync.Event) (_ bool, err err
 }
 
 // The states of accounts are in the index byTime too, in partitions of their own,
-// sorted by their last sync.
+// sorted by a success that is up to knownAge older than their last: an entry that
+// moved with each login would cost each two writes.
 const (
 	knownPrefix = "accounts#"
 	knownTime   = "2006-01-02T15:04:05.000Z"
+	knownAge    = 7 * 24 * time.Hour
 )
 
 func knownPartition(id string) string {
@@ -85,18 +87,18 @@ func knownPartition(id string) string {
 }
 
 func knownSort(state AccountState) string {
-	return state.LastSucceededAt.UTC().Format(knownTime) + "#" + bounded(state.AccountID)
+	return state.KnownSince.UTC().Format(knownTime) + "#" + bounded(state.AccountID)
 }
 
 // Known is an account that was synced before.
 type Known struct {
-	ID            string
-	LastSucceeded time.Time
+	ID    string
+	Since time.Time // a sync that succeeded; the last one is up to knownAge later
 }
 
-// KnownAccounts lists accounts whose last sync that succeeded ended before a time,
-// the oldest first, and the cursor of the next page, "" at the end. An account that
-// is synced while they are listed is not listed any more.
+// KnownAccounts lists accounts that a sync succeeded of before a time, those first that
+// have been listed with the same one for longest, and the cursor of the next page, "" at
+// the end. An account that is synced while they are listed is listed once at most.
 func (s *Store) KnownAccounts(ctx context.Context, before time.Time, limit int, cursor string) (_ []Known, next string, err error) {
 	defer hotsync.In(&err, "eventstore.KnownAccounts")
 	until := before.UTC().Format(knownTime)
@@ -132,7 +134,7 @@ func (s *Store) KnownAccounts(ctx context.Context, before time.Time, limit int, 
 		stamp, id, ok := strings.Cut(dynamo.GetText(it, attrID), "#")
 		last, perr := time.Parse(knownTime, stamp)
 		if ok && perr == nil && !s.table.Expired(it) {
-			known = append(known, Known{ID: id, LastSucceeded: last})
+			known = append(known, Known{ID: id, Since: last})
 		}
 	}
 	return known, next, nil

@@ -140,3 +140,36 @@ func TestKnownAccounts(t *testing.T) {
 		t.Errorf("the search finds %d states of accounts", len(rows))
 	}
 }
+
+// An account that is synced again within a week stays where it is listed, so that
+// the login costs no write of an index.
+func TestKnownAccountsStay(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	state := eventstore.AccountState{AccountID: accountID("known"), LastSucceededAt: start}
+	for _, tc := range []struct {
+		at   time.Time
+		want time.Time
+	}{
+		{start, start},
+		{start.Add(6 * 24 * time.Hour), start},
+		{start.Add(8 * 24 * time.Hour), start.Add(8 * 24 * time.Hour)},
+	} {
+		b.clock.set(tc.at)
+		state.LastSucceededAt = tc.at
+		var err error
+		state, err = b.SaveAccount(t.Context(), state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		known, _, err := b.KnownAccounts(t.Context(), tc.at.Add(time.Hour), 7, "")
+		if err != nil || len(known) != 1 || !known[0].Since.Equal(tc.want) {
+			t.Errorf("synced at %s: %+v, %v; want it listed with %s", tc.at, known, err, tc.want)
+		}
+	}
+	b.clock.set(start.Add(8*24*time.Hour + eventstore.DefaultRetention))
+	if got, err := b.LoadAccount(t.Context(), state.AccountID); err != nil || got.Revision == 0 {
+		t.Errorf("LoadAccount = %+v, %v; want it kept for the retention period at least", got, err)
+	}
+}

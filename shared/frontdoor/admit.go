@@ -151,9 +151,8 @@ func (h *Handler) enqueue(ctx context.Context, requests []hotsync.SyncRequest, o
 	later.Stop()
 	written := record()
 	refused := slices.ContainsFunc(errs, func(err error) bool { return err != nil })
-	var stored map[int]bool
 	if refused {
-		stored = written.wait(recordWait)
+		written.wait(recordWait)
 		written.stop()
 	} else {
 		written.wait(max(recordMoment, time.Since(begun)/recordShare))
@@ -177,7 +176,7 @@ func (h *Handler) enqueue(ctx context.Context, requests []hotsync.SyncRequest, o
 		return nil
 	}
 	h.Metrics.Add(telemetry.NotQueued, float64(len(failed)))
-	h.recordFailed(ctx, requests, failed, stored)
+	h.recordFailed(ctx, requests, failed)
 	if len(out.Queued) > 0 {
 		return nil
 	}

@@ -91,8 +91,7 @@ func newBundle() *testBundle {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if _, ok := b.events[e.ID]; !ok {
-			e.Revision = 1
-			b.events[e.ID] = e
+			b.events[e.ID] = e // of revision 0, which Put writes over
 		}
 		return nil
 	}

@@ -20,46 +20,39 @@ const writeLimit = time.Second
 // at all, which is why nothing may depend on them.
 type writes struct {
 	total int
-	done  chan int // index of a write that has ended; -1 when it failed
+	done  chan struct{} // gets one for each write that has ended
 	stop  context.CancelFunc
 }
 
-// wait waits for the writes to end, at most for limit, and gives the indices of
-// those that succeeded.
-func (w writes) wait(limit time.Duration) map[int]bool {
-	stored := map[int]bool{}
+// wait waits for the writes to end, at most for limit.
+func (w writes) wait(limit time.Duration) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for range w.total {
 		select {
-		case i := <-w.done:
-			stored[i] = true
+		case <-w.done:
 		case <-timer.C:
-			return stored
+			return
 		}
 	}
-	return stored
 }
 
 // write writes for every index in turn, several at once.
 func (h *Handler) write(ctx context.Context, indices []int, write func(ctx context.Context, i int) error) writes {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
-	w := writes{total: len(indices), done: make(chan int, len(indices)), stop: stop}
+	w := writes{total: len(indices), done: make(chan struct{}, len(indices)), stop: stop}
 	todo := make(chan int, len(indices))
 	for _, i := range indices {
 		todo <- i
 	}
 	close(todo)
 	one := func(i int) {
-		result := -1
-		defer func() { w.done <- result }()
+		defer func() { w.done <- struct{}{} }()
 		defer h.caught(ctx)
 		err := write(ctx, i)
 		if err != nil {
 			h.Log.WarnContext(ctx, "event not written", "code", hotsync.AsError(err).Code, "error", err)
-			return
 		}
-		result = i
 	}
 	var running sync.WaitGroup
 	for range min(writers, len(indices)) {
@@ -91,25 +84,16 @@ func (h *Handler) recordQueued(ctx context.Context, requests []hotsync.SyncReque
 }
 
 // recordFailed makes failed events of requests that the queue did not take, so
-// that they can be seen and retried. stored says whose queued event exists.
+// that they can be seen and retried.
 //
 // SQS may have taken a request whose answer got lost. Its sync then finds the
 // failed event and leaves it at that, until somebody retries or signs in again.
-func (h *Handler) recordFailed(ctx context.Context, requests []hotsync.SyncRequest, failed []int, stored map[int]bool) {
+func (h *Handler) recordFailed(ctx context.Context, requests []hotsync.SyncRequest, failed []int) {
 	problem := hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not take the request.").Problem()
 	written := h.write(ctx, failed, func(ctx context.Context, i int) error {
 		e := hotsync.NewEvent(requests[i])
 		e.Status, e.Reason, e.Error, e.FinishedAt = hotsync.StatusFailed, string(problem.Code), problem, h.Now()
-		if stored[i] {
-			e.Revision = 1
-		}
-		_, err := h.Events.Put(ctx, e)
-		if e.Revision == 0 && hotsync.AsError(err) != nil && hotsync.AsError(err).Code == hotsync.CodeConflict {
-			// The queued event was written after all, only its answer came too late.
-			// Should it be that of a sync that has just begun, that one goes on.
-			e.Revision = 1
-			_, err = h.Events.Put(ctx, e)
-		}
+		_, err := h.Events.Put(ctx, e) // over the queued event, if that is there
 		switch {
 		case err == nil:
 			return h.Events.Tally(ctx, e)
