@@ -140,13 +140,12 @@ func (h *Handler) searchKey(ctx context.Context) []byte {
 // enqueue sends the requests and says in out what the queue has taken. The
 // events of named accounts are written at the same time, but the send goes first:
 // a small Lambda has but a part of a processor, and the record has time while SQS
-// is being waited for. When the queue has taken everything, an answer waits for
-// the record no longer than a part of what the send took: the sync writes its
-// event anyway, and a slow DynamoDB is to make no login slow.
+// is being waited for. When the queue has taken everything, the answer does not wait
+// for the record: it is on its way by then, the sync writes its event anyway, and a
+// slow DynamoDB is to make no login slow.
 func (h *Handler) enqueue(ctx context.Context, requests []hotsync.SyncRequest, out *admission) error {
 	record := sync.OnceValue(func() writes { return h.recordQueued(ctx, requests) })
 	later := time.AfterFunc(recordDelay, func() { record() })
-	begun := time.Now()
 	errs := h.send(ctx, requests)
 	later.Stop()
 	written := record()
@@ -154,8 +153,6 @@ func (h *Handler) enqueue(ctx context.Context, requests []hotsync.SyncRequest, o
 	if refused {
 		written.wait(recordWait)
 		written.stop()
-	} else {
-		written.wait(max(recordMoment, time.Since(begun)/recordShare))
 	}
 
 	var failed []int

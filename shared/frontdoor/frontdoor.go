@@ -31,8 +31,6 @@ const (
 	recordReserve   = 350 * time.Millisecond // of a deadline, kept for recording what became of the send
 	recordWait      = 300 * time.Millisecond // for events still being written when the queue has refused something
 	recordDelay     = time.Millisecond       // after which a send is on its way, and its record may begin
-	recordShare     = 16                     // part of the send's time that an answer waits for the record
-	recordMoment    = 50 * time.Microsecond  // the least that it waits
 	searchKeyWait   = 250 * time.Millisecond // without the key an event cannot be found by e-mail, which is all
 	searchKeyPause  = time.Minute
 )

@@ -239,8 +239,8 @@ func TestLoginIsNotSlowedDown(t *testing.T) {
 	})
 }
 
-// TestSlowStore: an answer waits for the record of what was queued but a part of
-// the time of the send; the record is made all the same.
+// TestSlowStore: an answer never waits for the record of what was queued; the record
+// is made all the same.
 func TestSlowStore(t *testing.T) {
 	t.Parallel()
 
@@ -257,8 +257,8 @@ func TestSlowStore(t *testing.T) {
 		}
 		start := time.Now()
 		a, _ := b.post(t, httpEvent(claims("A1,A2"), nil))
-		if took := time.Since(start); a.StatusCode != http.StatusAccepted || took != 17*time.Millisecond {
-			t.Errorf("answer %d after %v, want 202 after the 16ms of the send and 1", a.StatusCode, took)
+		if took := time.Since(start); a.StatusCode != http.StatusAccepted || took != 16*time.Millisecond {
+			t.Errorf("answer %d after %v, want 202 after the 16ms of the send", a.StatusCode, took)
 		}
 		if n := len(b.statuses()); n != 0 {
 			t.Errorf("%d events before they can be there", n)

@@ -262,6 +262,7 @@ func TestLoginSafety(t *testing.T) {
 				if took := time.Since(start); took > tc.within {
 					t.Errorf("took %v, want at most %v", took, tc.within)
 				}
+				synctest.Wait() // nobody waits for the records
 				statuses, log := b.statuses(), b.logged()
 				if diff := cmp.Diff(tc.events, statuses); diff != "" {
 					t.Errorf("events mismatch (-want +got):\n%s", diff)

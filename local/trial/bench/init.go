@@ -21,7 +21,7 @@ func initRows(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer s.Close()
-	plain, err := b.startBare(ctx, b.engines, "x")
+	plain, err := b.startBare(ctx, b.engines, "x", "")
 	if err != nil {
 		return nil, err
 	}
