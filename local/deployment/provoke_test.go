@@ -240,6 +240,7 @@ func TestAlarmsRing(t *testing.T) {
 	provoke("oldest-login", func(t *testing.T) { r.oldestLogin(all, none) })
 	provoke("dead-letters", func(t *testing.T) { r.deadLetter() })
 	provoke("login-errors", func(t *testing.T) { r.loginErrors() })
+	provoke("second-lane", func(t *testing.T) { r.secondLane() })
 
 	r.watch.mu.Lock()
 	defer r.watch.mu.Unlock()
@@ -311,25 +312,39 @@ func (r *rehearsal) deadLetter() {
 // loginErrors runs the login function without its queue: it stops at init, which
 // AWS counts as a failed call.
 func (r *rehearsal) loginErrors() {
-	a := r.alarms["login-errors"]
+	r.failing("login-errors", "QUEUE_URL", "LoginFunction", `{"triggerSource":"PostAuthentication_Authentication"}`)
+}
+
+// secondLane runs both functions of the second lane without their table.
+func (r *rehearsal) secondLane() {
+	r.failing("second-lane", "EVENTS_TABLE", "ReconcileFunction", `{}`, `{"reconcile":true}`, `{}`)
+	r.failing("second-lane", "EVENTS_TABLE", "BackfillFunction", `{"Records":[]}`, `{"Records":[]}`, `{"Records":[]}`)
+}
+
+// failing calls a function that lacks a variable, which is to raise the alarm.
+func (r *rehearsal) failing(page, variable, function string, events ...string) {
+	a := r.alarms[page]
 	broken := *r.Template
 	broken.Functions = slices.Clone(r.Template.Functions)
 	for i, f := range broken.Functions {
 		f.Environment, f.Sources = maps.Clone(f.Environment), nil
-		f.Environment["QUEUE_URL"] = ""
+		f.Environment[variable] = ""
 		broken.Functions[i] = f
 	}
 	host := hostOf(r.t, &broken, r.Engines.Environment())
-	result, err := host.Invoke(r.t.Context(), "LoginFunction", []byte(`{"triggerSource":"PostAuthentication_Authentication"}`))
-	if err != nil {
-		r.t.Fatal(err)
-	}
 	failed := 0.0
-	if result.FunctionError != "" {
-		failed++
+	for _, event := range events {
+		result, err := host.Invoke(r.t.Context(), function, []byte(event))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if result.FunctionError != "" {
+			failed++
+		}
 	}
-	if failed < a.Threshold {
-		r.t.Errorf("%g failed calls do not raise the alarm at %g", failed, a.Threshold)
+	watched := slices.ContainsFunc(a.Measures, func(m deployment.Measure) bool { return m.Name == "Errors" && m.Value == "${"+function+"}" })
+	if !watched || failed < a.Threshold {
+		r.t.Errorf("%g failed calls of %s do not raise the alarm at %g (watched: %t)", failed, function, a.Threshold, watched)
 	}
 }
 
