@@ -154,6 +154,25 @@ func TestApplyStops(t *testing.T) {
 	})
 }
 
+// The others of a level are not begun after one of them has failed.
+func TestApplyStopsWithinALevel(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		refused := hotsync.Errorf(hotsync.CodeLimioRefused, "no")
+		var changes []convergence.Change
+		for n := range 5 {
+			object := projection.Object{ID: fmt.Sprint("sub-", n)}
+			changes = append(changes, convergence.Change{Action: hotsync.ActionCreate, Object: object})
+		}
+		s := &slow{fail: map[string]error{"sub-1": refused}}
+		done, err := convergence.Apply(t.Context(), s, changes, convergence.Options{Concurrency: 1})
+		if !errors.Is(err, refused) || len(done) != 1 || len(s.started) != 2 {
+			t.Errorf("Apply = %d done, %d begun, %v, want 1, 2 and %v", len(done), len(s.started), err, refused)
+		}
+	})
+}
+
 func TestApplyCancelled(t *testing.T) {
 	t.Parallel()
 

@@ -159,6 +159,8 @@ func TestFactsInForce(t *testing.T) {
 		{"11 nothing but pending", factsDay, sub(rp("Later", "Add", pending)), []string{"active <nil>", "Later <nil> undated"}},
 		{"13 cancelled to a day to come", factsDay, cancelled("2027-03-01", sub(rp("A", "Add", of(seg("2026-01-01", "2027-03-01", "10"))))),
 			[]string{"cancelled 10", "A 10 until 2027-03-01"}},
+		{"13 on the day", "2027-03-01", cancelled("2027-03-01", sub(rp("A", "Add", of(seg("2026-01-01", "2027-03-01", "10"))))),
+			[]string{"cancelled 10", "A 10 over until 2027-03-01"}},
 		// Variants of the same kinds, with other values.
 		{"a downgrade in a week, a discount that stays", factsDay, sub(rp("Premium", "Remove", of(seg("2026-01-01", "2026-12-02", "25"))),
 			rp("Basic", "Add", of(seg("2026-12-02", "", "15"))), rp("Loyal", "Add", of(seg("2026-01-01", "", "-2.5")))),

@@ -34,6 +34,7 @@ func TestTiers(t *testing.T) {
 	}
 	perUnit := []billing.Tier{tier("11", "20", "2", false), tier("0", "10", "3", false), tier("21", "", "1", false)}
 	withFees := []billing.Tier{tier("0", "10", "5", true), tier("11", "", "2", false)}
+	twoFees := []billing.Tier{tier("0", "10", "5", true), tier("11", "20", "7", true)}
 	for _, tc := range []struct {
 		name, units    string
 		tiers          []billing.Tier
@@ -48,6 +49,9 @@ func TestTiers(t *testing.T) {
 		{"open end", "25", perUnit, "55", "25"},
 		{"flat fee", "1", withFees, "5", "5"},
 		{"flat fee, then units", "12", withFees, "9", "24"},
+		{"nothing bought of a flat fee", "0", twoFees, "0", "5"},
+		{"a flat fee's end", "10", twoFees, "5", "5"},
+		{"the next flat fee", "11", twoFees, "12", "7"},
 		{"beyond the last", "30", []billing.Tier{tier("0", "10", "1", false)}, "10", "30"},
 		{"unheard of number", "1", []billing.Tier{tier("0", "", "1e999999", false)}, "", ""},
 	} {
