@@ -396,6 +396,9 @@ func TestFactsCharges(t *testing.T) {
 		{"cancelled to a day", changed(sub(rp("A", "Add", of(through("2026-12-01", seg("2026-01-01", "2026-12-20", "10"))))), func(s *billing.Subscription) {
 			s.Status, s.TermEnd, s.End = "Cancelled", "2026-12-20", "2026-12-20"
 		}), half[:2]},
+		{"cancelled to today", changed(sub(rp("A", "Add", of(through(factsDay, seg("2026-01-01", factsDay, "10"))))), func(s *billing.Subscription) {
+			s.Status, s.TermEnd, s.End = "Cancelled", factsDay, factsDay
+		}), []string{}},
 		{"a plan that ran out was paid", sub(rp("A", "Add", of(through("2026-12-15", seg("2026-01-01", "2026-11-24", "10")))), rp("B", "Add", of(seg("2026-12-15", "", "12")))),
 			[]string{"A-S1/2026-11-15 10.00", "A-S1/2026-12-15 12.00"}},
 		{"yen", sub(rp("A", "Add", charge(of(through("2026-12-20", seg("2026-01-01", "", "1500"))), func(c *billing.Charge) { c.Currency = "JPY" }))),
