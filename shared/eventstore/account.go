@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -141,6 +142,28 @@ const (
 
 func aliasKey(kind, name string) string { return "alias#" + kind + "#" + name }
 
+// emailName is the key of a name made of an e-mail address, as a SearchHash; not those
+// of numbers. Such a name can be found by what it leads to, for Erase: in the index
+// byAccount or bySubject, under a key that no event has.
+var emailName = regexp.MustCompile("^alias#term#[0-9a-f]{32}$")
+
+const namePrefix = "\x1fname#"
+
+// nameItem is the item of a name of an account or a subject.
+func nameItem(name, kind, target string) item {
+	target = bounded(target)
+	it := dynamo.Key(name, kind+target)
+	if !emailName.MatchString(name) {
+		return it
+	}
+	key := attrAccount
+	if kind == targetSubject {
+		key = attrSubject
+	}
+	it[key], it[attrID] = dynamo.Text(namePrefix+target), dynamo.Text(name)
+	return it
+}
+
 // aliasMargin is how much longer than the events a name holds, so that it does
 // not have to be written again with each of them.
 func (s *Store) aliasMargin() time.Duration { return s.retention / 8 }
@@ -172,7 +195,7 @@ func (s *Store) SaveAliases(ctx context.Context, state AccountState, terms ...st
 	until = until.Add(s.aliasMargin())
 	puts := make([]types.WriteRequest, 0, len(names))
 	for _, name := range names {
-		it := dynamo.Key(name, targetAccount+bounded(state.AccountID))
+		it := nameItem(name, targetAccount, state.AccountID)
 		it[dynamo.Expires] = dynamo.Number(until.Unix())
 		puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: it}})
 	}
@@ -190,9 +213,9 @@ func (s *Store) nameSubject(ctx context.Context, e hotsync.Event) error {
 	if e.Request.EmailHash == "" || e.Subject == "" {
 		return nil
 	}
-	it := dynamo.Key(aliasKey(aliasTerm, fold(e.Request.EmailHash)), targetSubject+bounded(e.Subject))
+	it := nameItem(aliasKey(aliasTerm, fold(e.Request.EmailHash)), targetSubject, e.Subject)
 	until := s.expiry(e)
-	there, err := s.table.Get(ctx, it)
+	there, err := s.table.Get(ctx, item{dynamo.PK: it[dynamo.PK], dynamo.SK: it[dynamo.SK]})
 	if err != nil {
 		return err
 	}

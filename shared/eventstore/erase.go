@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -29,9 +30,11 @@ func (e *Erased) Add(more Erased) {
 }
 
 // Erase takes a person out of the store. Events of theirs that have ended lose
-// the subject, the login, its e-mail hash, the value looked up, notes and the
-// field values of changes; names made of the e-mail hashes of those events are
-// removed, and so is the login from the states of the accounts they touched.
+// the subject, the login, its e-mail hash, the value looked up, the accounts that the
+// login named, notes and the field values of changes. Names made of e-mail addresses
+// are removed, of the subject and of the accounts those events touched, since the
+// address in Zuora may be theirs; a name of somebody else comes back with the next sync.
+// The login is removed from the states of those accounts.
 // What happened to which account, and when, stays. Records of logins that led to
 // nothing are deleted. An empty issuer stands for
 // any. It can be repeated, and must be when it returns an error.
@@ -50,18 +53,10 @@ func (s *Store) Erase(ctx context.Context, who hotsync.Identity) (_ Erased, err 
 		return done, err
 	}
 	// Events come last: they are what the rest is found by when this is repeated.
-	forgotten := map[string]bool{}
-	for _, hash := range traces.emails {
-		for _, target := range traces.targets(who) {
-			removed, err := s.removeAlias(ctx, hash, target)
-			if err != nil {
-				return done, err
-			}
-			if removed {
-				done.Aliases++
-				forgotten[target] = true
-			}
-		}
+	forgotten, removed, err := s.forgetNames(ctx, who, traces)
+	done.Aliases = removed
+	if err != nil {
+		return done, err
 	}
 	for _, id := range traces.accounts {
 		changed, err := s.forgetLogin(ctx, id, traces.identities, forgotten[targetAccount+bounded(id)])
@@ -89,6 +84,7 @@ type traces struct {
 	emails     []string // hashes
 	accounts   []string
 	identities []hotsync.Identity
+	namesake   bool // there is somebody else with the same subject, of another issuer
 }
 
 func (t traces) targets(who hotsync.Identity) []string {
@@ -129,6 +125,7 @@ func (s *Store) traces(ctx context.Context, who hotsync.Identity) (t traces, err
 
 func (t *traces) add(e hotsync.Event, who hotsync.Identity) {
 	if e.Subject != who.Subject || who.Issuer != "" && e.Request.Identity.Issuer != "" && e.Request.Identity.Issuer != who.Issuer {
+		t.namesake = t.namesake || e.Subject == who.Subject
 		return
 	}
 	if e.Status.Final() {
@@ -145,6 +142,52 @@ func (t *traces) add(e hotsync.Event, who hotsync.Identity) {
 	if id := e.Request.Identity; !id.IsZero() && !slices.Contains(t.identities, id) {
 		t.identities = append(t.identities, id)
 	}
+}
+
+// forgetNames removes the names that are made of an e-mail address: those of the
+// hashes that events had, and those that can be found by what they lead to, which a
+// subject shares with a namesake. It says which targets lost one.
+func (s *Store) forgetNames(ctx context.Context, who hotsync.Identity, traces traces) (forgotten map[string]bool, removed int, err error) {
+	forgotten = map[string]bool{}
+	for _, target := range traces.targets(who) {
+		hashes := slices.Clone(traces.emails)
+		if !traces.namesake || strings.HasPrefix(target, targetAccount) {
+			found, err := s.emailNames(ctx, target)
+			if err != nil {
+				return forgotten, removed, err
+			}
+			hashes = append(hashes, found...)
+		}
+		for _, hash := range hashes {
+			gone, err := s.removeAlias(ctx, hash, target)
+			if err != nil {
+				return forgotten, removed, err
+			}
+			if gone {
+				removed++
+				forgotten[target] = true
+			}
+		}
+	}
+	return forgotten, removed, nil
+}
+
+// emailNames gives the hashes of the e-mail addresses that lead to a target.
+func (s *Store) emailNames(ctx context.Context, target string) (hashes []string, err error) {
+	p := partition{index: indexAccount, attr: attrAccount}
+	id, ok := strings.CutPrefix(target, targetAccount)
+	if !ok {
+		p.index, p.attr = indexSubject, attrSubject
+		id = strings.TrimPrefix(target, targetSubject)
+	}
+	for it, err := range s.table.Items(ctx, &dynamodb.QueryInput{IndexName: &p.index, KeyConditionExpression: aws.String(p.attr + " = :key"),
+		ExpressionAttributeValues: item{":key": dynamo.Text(namePrefix + id)}}) {
+		if err != nil {
+			return nil, err
+		}
+		hashes = append(hashes, strings.TrimPrefix(dynamo.GetText(it, attrID), aliasKey(aliasTerm, "")))
+	}
+	return hashes, nil
 }
 
 func (s *Store) removeAlias(ctx context.Context, hash, target string) (removed bool, err error) {
@@ -198,6 +241,7 @@ func (s *Store) anonymise(ctx context.Context, id string) error {
 		e.Subject, e.LoginID = "", ""
 		r := &e.Request
 		r.Identity, r.LoginID, r.EmailHash, r.EmailMask, r.Note = hotsync.Identity{}, "", "", "", ""
+		r.Named = nil // together they are a person, whichever one the event is about
 		if r.Lookup != nil {
 			r.Lookup = &hotsync.Lookup{Field: r.Lookup.Field}
 		}

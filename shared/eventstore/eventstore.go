@@ -18,7 +18,8 @@
 //	event#<id>            event           an event
 //	account#<id>          state           what is known of an account
 //	alias#<kind>#<value>  account#<id>    a name of an account
-//	alias#<kind>#<value>  subject#<sub>   a name of a subject
+//	alias#<kind>#<value>  subject#<sub>   a name of a subject; those made of an
+//	                                      e-mail are in byAccount or bySubject, too
 //	count#<day>           <hh:mm>         what ended in ten minutes
 //	owner#<id>            owner           accounts and logins of an owner in Limio
 //	login#<hash>          login           the owner a login is linked to
