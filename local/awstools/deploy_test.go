@@ -84,8 +84,10 @@ func (c *cloud) put(key, file string) {
 // aws runs the AWS CLI and returns what it printed.
 func (c *cloud) aws(args ...string) string {
 	c.t.Helper()
-	// The option, as the AWS CLI takes no notice of AWS_ENDPOINT_URL for SQS in us-east-1.
-	return strings.TrimSpace(c.tools.Output(c.t, c.dir, c.env, "aws", append([]string{"--endpoint-url", c.moto}, args...)...))
+	// The option, as the AWS CLI takes no notice of AWS_ENDPOINT_URL for SQS in us-east-1. A stack is created within the
+	// call here, which takes minutes on a busy computer: a second try would find it there already.
+	options := []string{"--endpoint-url", c.moto, "--cli-read-timeout", "600"}
+	return strings.TrimSpace(c.tools.Output(c.t, c.dir, c.env, "aws", append(options, args...)...))
 }
 
 // read runs the AWS CLI and reads the JSON that it printed.
