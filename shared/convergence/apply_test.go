@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
 
 	"hotsync/shared/billing"
 	"hotsync/shared/convergence"
@@ -79,6 +80,55 @@ func TestCriticalPath(t *testing.T) {
 		if got := convergence.CriticalPath(plan.Changes); got != tc.want {
 			t.Errorf("%s: CriticalPath of %q = %d, want %d", tc.name, lines(plan), got, tc.want)
 		}
+	}
+}
+
+// TestFirstSyncTime is what the payments of three subscriptions add to the writes
+// of a first sync, in calls one after the other: nothing where one payment is to
+// come, and two where a year of them is, when sixteen are under way at once.
+func TestFirstSyncTime(t *testing.T) {
+	t.Parallel()
+
+	account := func(period, billed string) billing.Account {
+		return single(func(a *billing.Account) {
+			a.Subscriptions = nil
+			for n := range 3 {
+				c := billing.Charge{Number: fmt.Sprintf("C%d", n), Type: "Recurring", Model: "FlatFee", BillingPeriod: period,
+					Segments: []billing.Segment{{From: "2026-01-01", ChargedThrough: billed, Price: decimal.NewNullDecimal(decimal.NewFromInt(10))}}}
+				a.Subscriptions = append(a.Subscriptions, billing.Subscription{Number: fmt.Sprintf("A-S%d", n), Status: "Active", TermType: "EVERGREEN",
+					Start: "2026-01-01", RatePlans: []billing.RatePlan{{Number: fmt.Sprintf("P%d", n), Name: "Plan", Charges: []billing.Charge{c}}}})
+			}
+		})
+	}
+	for _, tc := range []struct {
+		name    string
+		account billing.Account
+		more    int // writes
+		limit   int // of writes that are under way at once
+		calls   int // one after the other, more
+	}{
+		{"billed a year, 8", account("Annual", "2027-01-01"), 6, 8, 1},
+		{"billed a year", account("Annual", "2027-01-01"), 6, 16, 0},
+		{"billed a month, 8", account("Month", "2026-12-01"), 42, 8, 5},
+		{"billed a month", account("Month", "2026-12-01"), 42, 16, 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			first := func(source hotsync.ScheduleSource) (writes int, took time.Duration) {
+				r := projection.Project(tc.account, ada, projection.Options{Today: "2026-11-22", Tenant: "acme", Schedules: source})
+				plan := convergence.Diff(r, nil)
+				begin := time.Now()
+				_, err := convergence.Apply(t.Context(), &slow{}, plan.Changes, convergence.Options{Concurrency: tc.limit})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return len(plan.Changes), time.Since(begin)
+			}
+			fewer, without := first(hotsync.SchedulesOff)
+			more, with := first(hotsync.SchedulesCharges)
+			if more != fewer+tc.more || with != without+time.Duration(tc.calls)*call {
+				t.Errorf("%s: %d writes take %v, %d without payments %v", tc.name, more, with, fewer, without)
+			}
+		})
 	}
 }
 

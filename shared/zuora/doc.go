@@ -12,6 +12,12 @@
 // an absence. And nothing that was asked for or answered, other than account
 // ids and numbers, comes into an error or a log line.
 //
+// Its structs are not those of package billing: they are what Zuora sends, in two
+// vocabularies (v1 and Object Query) and with numbers, dates and nulls however it
+// writes them, and billing's are the one value that both come to. One set would
+// take either the leniency of the wire into the projection or two spellings into
+// every struct.
+//
 // The client never tries again by itself, except once with a new token after a
 // 401: retries belong to the queue. How many calls are in flight is bounded and
 // follows what Zuora says is left of its limits:

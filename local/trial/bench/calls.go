@@ -204,3 +204,38 @@ func callRows(ctx context.Context, b *bench) ([]row, error) {
 	}
 	return rows, count("first login by account number", token, hotsync.ReasonChanged)
 }
+
+// planVRows count what a login calls where Zuora is read through v1 alone.
+func planVRows(ctx context.Context, b *bench) ([]row, error) {
+	m, err := b.metered(ctx, stack.Options{Settings: func(s *hotsync.Settings) { s.ZuoraPlan = hotsync.PlanV }})
+	if err != nil {
+		return nil, err
+	}
+	defer m.close()
+	defer m.Close()
+	var rows []row
+	for n, login := range []struct{ kind, reason string }{
+		{"", hotsync.ReasonChanged}, // which fetches tokens, settings and catalogue
+		{"first login on plan V", hotsync.ReasonChanged},
+		{"unchanged login on plan V", hotsync.ReasonUnchanged},
+	} {
+		who := min(n, 1)
+		id, err := m.putAccount(ctx, who, 3)
+		if err != nil {
+			return nil, err
+		}
+		token, err := m.token(ctx, "direct", map[string]any{"sub": fmt.Sprint("direct|", who), "zuora_account_ids": id, "nonce": login.kind})
+		if err != nil {
+			return nil, err
+		}
+		c, err := m.measureLogin(ctx, token, login.reason)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", login.kind, err)
+		}
+		if login.kind != "" {
+			rows = append(rows, row{name: login.kind + ": Zuora calls", value: float64(c.zuora), fixed: true},
+				row{name: login.kind + ": Limio reads", value: float64(c.reads), fixed: true})
+		}
+	}
+	return rows, nil
+}

@@ -81,7 +81,7 @@ var measurements = []struct {
 	run   func(context.Context, *bench) ([]row, error)
 }{
 	{"login", false, loginRows}, {"init", false, initRows}, {"sync", false, syncRows}, {"batch", false, batchRows}, {"memory", false, memoryRows},
-	{"catalogue", false, catalogueRows}, {"calls", true, callRows}, {"size", true, sizeRows}, {"allocations", true, allocationRows}, {"naive", false, naiveRows},
+	{"catalogue", false, catalogueRows}, {"calls", true, callRows}, {"plan V", true, planVRows}, {"size", true, sizeRows}, {"allocations", true, allocationRows}, {"naive", false, naiveRows},
 }
 
 func measure(ctx context.Context, root, only string, fixed bool, progress io.Writer) (rows []row, err error) {
