@@ -12,6 +12,7 @@ import (
 
 	"hotsync/shared/eventstore"
 	"hotsync/shared/lambdafn/wiring"
+	"hotsync/shared/syncqueue"
 )
 
 func main() { os.Exit(run()) }
@@ -29,7 +30,10 @@ func run() int {
 	}
 	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 		defer p.Metrics.Flush()
-		answer := queue.HandleBatch(ctx, batch, syncer.Handle)
+		answer := queue.HandleBatch(ctx, batch, func(ctx context.Context, m syncqueue.Message) syncqueue.Outcome {
+			p.Metrics.Received(m.Request)
+			return syncer.Handle(ctx, m)
+		})
 		err := tallies.Flush(ctx)
 		if err != nil {
 			p.Log.WarnContext(ctx, "events not counted", "error", err)

@@ -79,6 +79,12 @@ func TestAlarmsNameTheirRunbooks(t *testing.T) {
 				t.Errorf("%s: %s do not go to the topic", a.ID, actions)
 			}
 		}
+		// Metric math over a metric that was never written gives nothing, whatever FILL
+		// says, so that an alarm of several may never ring.
+		// Of the second lane nothing is lost while its functions have never run.
+		if a.Page() != "second-lane" && (len(a.Measures) != 1 || p["Metrics"] != nil) {
+			t.Errorf("%s: watches %d metrics, want one by itself", a.ID, len(a.Measures))
+		}
 		for _, m := range a.Measures {
 			if m.Namespace != telemetry.Namespace {
 				continue

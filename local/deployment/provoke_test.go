@@ -237,7 +237,57 @@ func TestAlarmsRing(t *testing.T) {
 		r.Login(r.PersonaToken("lookup"))
 		r.crosses("zuora-paused")
 	})
+	provoke("limio-paused", func(t *testing.T) {
+		r.Behave(r.LimioURL, all)
+		defer r.Behave(r.LimioURL, none)
+		r.Login(r.PersonaToken("sixty"))
+		r.crosses("limio-paused")
+	})
+	provoke("not-queued", func(t *testing.T) {
+		r.delay.Store(int64(3 * time.Second))
+		defer r.delay.Store(0)
+		raw := json.RawMessage(`{"triggerSource": "PostAuthentication_Authentication", "region": "eu-west-1", "userPoolId": "eu-west-1_EXAMPLE",
+			"request": {"userAttributes": {"sub": "s", "custom:zuora_accounts": "A00000101,A00000102,A00000103"}}}`)
+		for range 6 {
+			r.Invoke("LoginFunction", raw)
+		}
+		r.crosses("not-queued")
+	})
+	provoke("not-queued-by-api", func(t *testing.T) {
+		r.delay.Store(int64(3 * time.Second))
+		defer r.delay.Store(0)
+		for n := range 6 {
+			token := r.Token("direct", map[string]any{"sub": fmt.Sprint("direct|", n), "zuora_account_ids": []string{"A00000101", "A00000102", "A00000103"}})
+			if a := r.Do(http.MethodPost, r.URL+"/login", token, nil); a.Status < 500 {
+				t.Errorf("POST /login without a queue: %d %s", a.Status, a.Body)
+			}
+		}
+		r.crosses("not-queued-by-api")
+	})
+	// Each copy of a message begins a new age in SQS; the request's own goes on.
+	provoke("waiting-login", func(t *testing.T) {
+		at := time.Now().Add(-10 * time.Minute)
+		r.Send(hotsync.SyncRequest{EventID: hotsync.NewEventID(at, func(b []byte) (int, error) { return copy(b, "waiting"), nil }),
+			Trigger: hotsync.TriggerLogin, Account: "A00000101", Requeued: 7, RequestedAt: at})
+		r.crosses("waiting-login")
+	})
 	provoke("oldest-login", func(t *testing.T) { r.oldestLogin(all, none) })
+	// Of what AWS itself counts, that it is what AWS counts: by its names.
+	for page, want := range map[string]deployment.Measure{
+		"dead-letters-waiting": {Namespace: "AWS/SQS", Name: "ApproximateNumberOfMessagesVisible", Stat: "Maximum", Dimension: "QueueName", Value: "${SyncDeadLetterQueue.QueueName}"},
+		"login-throttled":      {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName", Value: "${LoginFunction}"},
+		"callout-errors":       {Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum", Dimension: "FunctionName", Value: "${AWS::StackName}-callout"},
+		"console-errors":       {Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum", Dimension: "FunctionName", Value: "${ConsoleFunction}"},
+		"api-errors":           {Namespace: "AWS/ApiGateway", Name: "5xx", Stat: "Sum", Dimension: "ApiId", Value: "${HttpApi}"},
+		"api-throttled":        {Namespace: "Hotsync/${AWS::StackName}", Name: "ApiThrottled", Stat: "Sum"},
+		"throttled-table":      {Namespace: "AWS/DynamoDB", Name: "WriteThrottleEvents", Stat: "Sum", Dimension: "TableName", Value: "${EventsTable}"},
+	} {
+		provoke(page, func(t *testing.T) {
+			if got := r.alarms[page].Measures; len(got) != 1 || got[0] != want {
+				t.Errorf("the alarm watches %+v, want %+v", got, want)
+			}
+		})
+	}
 	provoke("dead-letters", func(t *testing.T) { r.deadLetter() })
 	provoke("login-errors", func(t *testing.T) { r.loginErrors() })
 	provoke("second-lane", func(t *testing.T) { r.secondLane() })

@@ -34,7 +34,9 @@ const (
 	LoginToSyncedSeconds Metric = "LoginToSyncedSeconds" // from the login to its recorded success
 	ZuoraCalls           Metric = "ZuoraCalls"           // HTTP requests to Zuora
 	ZuoraRateLimited     Metric = "ZuoraRateLimited"     // of them answered with 429
-	ZuoraPaused          Metric = "ZuoraPaused"          // tries put off since calls to Zuora are paused
+	ZuoraPaused          Metric = "ZuoraPaused"          // tries put off since Zuora is down or asked to wait
+	LimioPaused          Metric = "LimioPaused"          // the same of Limio
+	RequestAgeSeconds    Metric = "RequestAgeSeconds"    // how old a request was when its message was looked at
 	LimioFailures        Metric = "LimioFailures"        // tries that ended with an error of Limio
 	DeadLetters          Metric = "DeadLetters"          // messages that the queue gave up on
 )
@@ -45,7 +47,7 @@ func failedFor(code hotsync.Code) Metric { return Failed + "_" + Metric(code) }
 
 // units of the metrics that are no counts. Their values are kept one by one,
 // for percentiles; counts are added up.
-var units = map[Metric]string{LoginMilliseconds: "Milliseconds", LoginToSyncedSeconds: "Seconds"}
+var units = map[Metric]string{LoginMilliseconds: "Milliseconds", LoginToSyncedSeconds: "Seconds", RequestAgeSeconds: "Seconds"}
 
 // Namespace and Dimension are where CloudWatch finds the metrics.
 const (
@@ -137,13 +139,28 @@ func (m *Metrics) Sync(e hotsync.Event) {
 		if e.Reason == hotsync.ReasonNoMatch {
 			m.WithoutSync(e.Provider, e.Reason)
 		}
-	case e.Status == hotsync.StatusRetrying && e.Reason == hotsync.ReasonPaused:
+	case e.Status == hotsync.StatusRetrying && e.Reason == hotsync.ReasonPaused && of(e, "zuora_"):
 		m.Add(ZuoraPaused, 1)
+	case e.Status == hotsync.StatusRetrying && e.Reason == hotsync.ReasonPaused && of(e, "limio_"):
+		m.Add(LimioPaused, 1)
 	case e.Status == hotsync.StatusRetrying:
 		m.Add(Retried, 1)
 	}
-	if e.Error != nil && strings.HasPrefix(string(e.Error.Code), "limio_") {
+	if of(e, "limio_") {
 		m.Add(LimioFailures, 1)
+	}
+}
+
+// of reports whether an event's error has a code of that system.
+func of(e hotsync.Event, prefix string) bool {
+	return e.Error != nil && strings.HasPrefix(string(e.Error.Code), prefix)
+}
+
+// Received notes how old a request is of which a message has come. The queue's own
+// age begins anew with every copy that takes a message's place; this one does not.
+func (m *Metrics) Received(r hotsync.SyncRequest) {
+	if m != nil && !r.RequestedAt.IsZero() {
+		m.Add(RequestAgeSeconds, m.now().Sub(r.RequestedAt).Seconds())
 	}
 }
 
