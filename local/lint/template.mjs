@@ -10,6 +10,7 @@ const exceptions = [
   // It puts the empty default of a parameter into the branch that is taken only when the parameter is not empty.
   (d) => d.ruleId === 'F3033' && /^Properties\.(Alarm|OK)Actions\b/.test(d.propertyPath) && d.conditionScenario?.HasAlarmTopic,
   (d) => d.ruleId === 'F3031' && d.propertyPath === 'Properties.KmsKeyId' && d.conditionScenario?.HasKey,
+  (d) => d.ruleId === 'F3033' && d.propertyPath === 'Properties.Dimensions.0.Value' && d.conditionScenario?.MakesEventsTable === false,
   // It does not follow the condition of an Fn::If in an output: the branch is that of what there is.
   (d) => d.ruleId === 'W1001' && /^Outputs\/\w+\/Value\.Fn::If\.1$/.test(d.propertyPath),
   // Its use is in an event, which is taken without the condition below.
