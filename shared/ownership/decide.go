@@ -36,7 +36,6 @@ type Facts struct {
 	Known  Login
 	Owners map[string]Owner // what is known of owners, by id
 	Others map[string]Seen  // of other accounts, by id
-	Taken  map[string]bool  // owners that Limio has and of which nothing is known
 }
 
 // Reason says why a login is linked, or is not.
@@ -73,7 +72,11 @@ type Decision struct {
 	Need []string      // owners to be read in the store, and
 	Look []string      // accounts to be read in Limio, before anything is decided
 	Next bool          // the owner Alone is not to be had; another one may be
-	Wait time.Duration // another sync is about to decide
+	Wait time.Duration // another sync is about to decide, or may be
+
+	// Recover is to be remembered before the wait: from when on the owners are known
+	// again that the table had lost.
+	Recover []Owner
 }
 
 // looks bounds how many accounts a decision looks up in Limio.
@@ -99,6 +102,8 @@ func Decide(f Facts) Decision {
 		d.views = append(d.views, view{account, f.Others[account]})
 	}
 	switch {
+	case f.Known.At.After(f.At) && f.Found && !has(f.Known.Named, f.Account.ID, f.Account.Number):
+		// A newer sign-in does not name what was found again now: the two are no one sign-in.
 	case f.Known.At.After(f.At):
 		d.named = f.Known.Named // the newer sign-in counts
 	case f.Known.At.Equal(f.At):
@@ -113,12 +118,35 @@ func Decide(f Facts) Decision {
 	case out.Reason.refuses() && d.wait > 0:
 		return Decision{Wait: d.wait}
 	}
-	out.Save = slices.DeleteFunc(out.Save, func(o Owner) bool {
-		known := f.Owners[o.ID].clone()
+	if out.Owner != "" && (f.Seen.Owner == "" || out.Link && out.Reason != ReasonLinked) {
+		out.Recover, out.Wait = d.recovering(out.Owner, out.From)
+	}
+	out.Save, out.Recover = d.news(out.Save), d.news(out.Recover)
+	return out
+}
+
+// recovering returns those of the owners that the table has lost, as Limio shows
+// them, and how long a sync that knew more may be at work.
+func (d *decider) recovering(owners ...string) (lost []Owner, left time.Duration) {
+	for _, id := range owners {
+		if id == "" {
+			continue
+		}
+		o := d.owner(id)
+		if wait := o.RecoveredAt.Add(Lease).Sub(d.Now); wait > 0 {
+			lost, left = append(lost, o), max(left, wait)
+		}
+	}
+	return lost, left
+}
+
+// news are those of the owners that are not known so.
+func (d *decider) news(owners []Owner) []Owner {
+	return slices.DeleteFunc(owners, func(o Owner) bool {
+		known := d.Owners[o.ID].clone()
 		known.ID = o.ID
 		return reflect.DeepEqual(o, known)
 	})
-	return out
 }
 
 // refuses tells the reasons that may be other ones when what is under way has ended.
@@ -168,17 +196,36 @@ func (d *decider) outdated() bool {
 // leave leaves the links as they are; an account that Limio does not have gets an
 // owner of its own.
 func (d *decider) leave(why Reason) Decision {
+	binding := d.note()
 	if d.Seen.Owner != "" {
-		return Decision{Reason: why, Owner: d.Seen.Owner, Save: []Owner{d.owner(d.Seen.Owner)}}
+		return Decision{Reason: why, Owner: d.Seen.Owner, Binding: binding, Save: []Owner{d.owner(d.Seen.Owner)}}
 	}
 	alone := d.owner(d.Alone)
 	switch {
 	case alone.MovingTo != "":
 		return Decision{Wait: moment}
-	case d.Taken[alone.ID] && alone.Revision == 0, !d.othersName(alone, d.Account, ""):
+	case alone.Partial, !d.othersName(alone, d.Account, ""):
 		return Decision{Next: true}
 	}
-	return Decision{Reason: why, Owner: alone.ID, New: alone.Revision == 0, Save: []Owner{d.with(alone, d.Account)}}
+	return Decision{Reason: why, Owner: alone.ID, New: alone.Revision == 0, Binding: binding, Save: []Owner{d.with(alone, d.Account)}}
+}
+
+// note remembers what a look-up found also where the login is not linked: one that
+// found another account of the same owner, in the same sign-in, completes it.
+func (d *decider) note() *Login {
+	if d.Login == "" || !d.Found || !d.Fresh {
+		return nil
+	}
+	return d.changed(d.bind(d.Known.Owner))
+}
+
+// changed is what is to be remembered of the login; nil where that is known.
+func (d *decider) changed(b Login) *Login {
+	same := b.Owner == d.Known.Owner && b.BoundAt.Equal(d.Known.BoundAt) && slices.Equal(b.Named, d.Known.Named)
+	if same && (!d.Found || b.At.Equal(d.Known.At)) {
+		return nil
+	}
+	return &b
 }
 
 // create finds the owner of an account that Limio does not have: the login's, or
@@ -195,7 +242,7 @@ func (d *decider) create() Decision {
 		return d.leave(ReasonOthers)
 	}
 	alone := d.owner(d.Alone)
-	if d.Taken[alone.ID] && alone.Revision == 0 || !d.othersName(alone, d.Account, d.Login) || !d.namesAll(alone) || alone.MovingTo != "" {
+	if alone.Partial || alone.MovingTo != "" || !d.othersName(alone, d.Account, d.Login) || !d.namesAll(alone) {
 		return Decision{Next: true}
 	}
 	return d.join(d.with(alone, d.Account), ReasonLink)
@@ -236,11 +283,7 @@ func (d *decider) join(o Owner, why Reason) Decision {
 		m.Named = b.Named
 	}
 	o.Logins[d.Login] = m
-	out := Decision{Reason: why, Link: true, Owner: o.ID, New: o.Revision == 0 && !d.isSeen(o.ID), Save: []Owner{o}}
-	if b.Owner != d.Known.Owner || !b.BoundAt.Equal(d.Known.BoundAt) || !slices.Equal(b.Named, d.Known.Named) || d.Found && !b.At.Equal(d.Known.At) {
-		out.Binding = &b
-	}
-	return out
+	return Decision{Reason: why, Link: true, Owner: o.ID, New: o.Revision == 0 && !d.isSeen(o.ID), Binding: d.changed(b), Save: []Owner{o}}
 }
 
 // bind is the login with its owner, and with what its newest sign-in names.
@@ -251,9 +294,6 @@ func (d *decider) bind(owner string) Login {
 	}
 	if d.Fresh && !b.At.After(d.At) {
 		names := slices.Clone(d.named)
-		if d.Found {
-			names = append(names, b.Named...)
-		}
 		slices.Sort(names)
 		b.Named, b.At = slices.Compact(names), d.At
 	}
@@ -303,7 +343,7 @@ func (d *decider) mine() Owner {
 		return d.owner(d.Known.Owner)
 	}
 	for _, account := range d.named {
-		if d.Known.Revision == 0 && hotsync.IsAccountID(account) {
+		if hotsync.IsAccountID(account) {
 			d.lookAt(account)
 		}
 		if seen := d.Others[account]; slices.Contains(seen.Logins, d.Login) {
@@ -313,10 +353,10 @@ func (d *decider) mine() Owner {
 	return Owner{}
 }
 
-// isUnborn reports whether another sync of the login, a moment ago, bound it to an
-// owner that it is about to make.
+// isUnborn reports whether a sync of the login, a moment ago, bound it to an owner
+// that it is about to make; or has made, and is about to record.
 func (d *decider) isUnborn(mine Owner) bool {
-	return mine.ID != "" && mine.Revision == 0 && !d.isSeen(mine.ID) && !d.Taken[mine.ID] && d.Now.Sub(d.Known.BoundAt) < moment
+	return mine.ID != "" && mine.Revision == 0 && !d.isSeen(mine.ID) && d.Now.Sub(d.Known.BoundAt) < moment
 }
 
 // leaves reports whether a login may have another owner than the one it is bound
@@ -334,9 +374,6 @@ func (d *decider) leaves(mine Owner) bool {
 		if v.Owner == mine.ID && !v.Shows {
 			return false
 		}
-	}
-	if d.Taken[mine.ID] && mine.Revision == 0 {
-		return true // bound in this very sync
 	}
 	claimed := mine.Logins[d.Login].ClaimedAt
 	if claimed.Before(d.Known.BoundAt) {
@@ -364,6 +401,9 @@ func (d *decider) owner(id string) Owner {
 	if a, has := o.Accounts[d.Account.ID]; has {
 		a.Number = d.Account.Number
 		o.Accounts[d.Account.ID] = a
+	}
+	if o.Elsewhere {
+		o.RecoveredAt = d.Now
 	}
 	if o.MovingTo != "" && (d.NoMove || ended(o.MovingAt, d.Now)) {
 		o.MovingTo, o.MovingAt = "", time.Time{} // it never happened, or has long happened
@@ -406,6 +446,15 @@ func (d *decider) merge(o *Owner) {
 	if o.Revision == 0 && seen.Owner != "" {
 		mayBeSole := d.Sole && o.ID == d.Seen.Owner && len(o.Logins) == 0
 		o.Partial = !seen.Shows || seen.Noted == nil && !mayBeSole
+		if seen.Noted != nil {
+			o.RecoveredAt = d.Now // hotsync has noted that, and so had recorded it
+		}
+	}
+	switch {
+	case o.Elsewhere && seen.Owner != "" && !seen.Shows:
+		o.Partial = true // who was linked since then nobody knows
+	case o.Partial && seen.Shows && seen.Noted != nil:
+		o.Partial, o.RecoveredAt = false, d.Now
 	}
 }
 
@@ -441,7 +490,7 @@ func (d *decider) othersName(o Owner, account hotsync.AccountRef, but string) bo
 		m := o.Logins[login]
 		all = all && (login == but || has(m.Named, account.ID, account.Number))
 	}
-	if (!all || !d.isRecent(o)) && !d.isSeen(o.ID) {
+	if (!all || o.Elsewhere || !d.isRecent(o)) && !d.isSeen(o.ID) {
 		for _, id := range slices.Sorted(maps.Keys(o.Accounts)) {
 			d.lookAt(id)
 		}

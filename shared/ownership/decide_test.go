@@ -50,6 +50,7 @@ func TestDecide(t *testing.T) {
 		}
 		return s
 	}
+	taken := ownership.Owner{Partial: true, Revision: 1}
 	bound := ownership.Login{Owner: "mine", BoundAt: noon.Add(-time.Hour), Revision: 1}
 	for _, tc := range []struct {
 		name   string
@@ -60,9 +61,9 @@ func TestDecide(t *testing.T) {
 			decision{Reason: ownership.ReasonLink, Link: true, Owner: "alone"}},
 		{"by a callout", func(f *ownership.Facts) { f.Login = "" },
 			decision{Reason: ownership.ReasonNobody, Owner: "alone"}},
-		{"Limio has an owner that nothing is known of", func(f *ownership.Facts) { f.Taken = map[string]bool{"alone": true} },
+		{"Limio has an owner that nothing is known of", func(f *ownership.Facts) { f.Owners["alone"] = taken },
 			decision{Next: true}},
-		{"the same, by a callout", func(f *ownership.Facts) { f.Login, f.Taken = "", map[string]bool{"alone": true} },
+		{"the same, by a callout", func(f *ownership.Facts) { f.Login, f.Owners["alone"] = "", taken },
 			decision{Next: true}},
 		{"its owner is seen by somebody who did not name it", func(f *ownership.Facts) {
 			f.Login, f.Owners["alone"] = "", known(nil, map[string][]string{"y": {b}})
@@ -132,8 +133,32 @@ func TestDecide(t *testing.T) {
 			decision{Reason: ownership.ReasonUnknown, Owner: "theirs"}},
 		{"Limio does not show who sees it", func(f *ownership.Facts) { f.Seen, f.Sole = ownership.Seen{Owner: "theirs", At: noon}, true },
 			decision{Reason: ownership.ReasonUnknown, Owner: "theirs"}},
-		{"Limio's note tells what it has", func(f *ownership.Facts) { f.Seen = noting(shows("theirs", "y"), a) },
-			decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs"}},
+		{"Limio's note tells what it has, and that the table was lost: who knew more may be at work",
+			func(f *ownership.Facts) { f.Seen = noting(shows("theirs", "y"), a) },
+			decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs", Wait: ownership.Lease}},
+		{"so long ago that nobody is", func(f *ownership.Facts) {
+			o := known(map[string]string{a: ""}, nil)
+			o.RecoveredAt = noon.Add(-ownership.Lease)
+			f.Seen, f.Owners["theirs"] = noting(shows("theirs", "y"), a), o
+		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs"}},
+		{"a table that was restored", func(f *ownership.Facts) {
+			o := known(map[string]string{a: ""}, nil)
+			o.Elsewhere = true
+			f.Seen, f.Owners["theirs"] = noting(shows("theirs", "y"), a), o
+		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs", Wait: ownership.Lease}},
+		{"for who is linked nobody waits", func(f *ownership.Facts) {
+			o := known(map[string]string{a: ""}, nil)
+			o.Elsewhere = true
+			f.Seen, f.Owners["theirs"] = noting(shows("theirs", "x"), a), o
+		}, decision{Reason: ownership.ReasonLinked, Link: true, Owner: "theirs"}},
+		{"one that was restored where Limio does not show who was linked since", func(f *ownership.Facts) {
+			o := known(map[string]string{a: ""}, nil)
+			o.Elsewhere = true
+			f.Seen, f.Owners["theirs"] = ownership.Seen{Owner: "theirs", At: noon}, o
+		}, decision{Reason: ownership.ReasonUnknown, Owner: "theirs"}},
+		{"what was known in part is known when there is a note", func(f *ownership.Facts) {
+			f.Seen, f.Owners["theirs"] = noting(shows("theirs", "y"), a), taken
+		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs", Wait: ownership.Lease}},
 		{"known only in part", func(f *ownership.Facts) {
 			o := known(map[string]string{a: ""}, nil)
 			o.Partial = true
@@ -188,7 +213,16 @@ func TestDecide(t *testing.T) {
 		{"nothing is known of the login, and Limio shows it elsewhere", func(f *ownership.Facts) {
 			f.Named = []string{a, b}
 			f.Others = map[string]ownership.Seen{b: noting(shows("mine", "x"), b)}
-		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "mine"}},
+		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "mine", Wait: ownership.Lease}},
+		{"found by look-ups of two sign-ins", func(f *ownership.Facts) {
+			f.Named, f.Found, f.Known, f.Seen = nil, true, ownership.Login{Named: []string{b}, At: noon.Add(time.Second), Revision: 1}, shows("theirs")
+			f.Owners["theirs"] = known(map[string]string{a: "", b: ""}, nil)
+			f.Others = map[string]ownership.Seen{b: shows("theirs")}
+		}, decision{Reason: ownership.ReasonUnnamed, Owner: "theirs"}},
+		{"found by look-ups of one", func(f *ownership.Facts) {
+			f.Named, f.Found, f.Known, f.Seen = nil, true, ownership.Login{Named: []string{b}, At: noon, Revision: 1}, shows("theirs")
+			f.Owners["theirs"], f.Others = known(map[string]string{a: "", b: ""}, nil), map[string]ownership.Seen{b: shows("mine")}
+		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs"}},
 		{"for which it looks", func(f *ownership.Facts) { f.Named = []string{a, b} },
 			decision{Look: []string{b}}},
 

@@ -8,8 +8,14 @@ import (
 	"hotsync/shared/hotsync"
 )
 
-// Table is a store in DynamoDB. Its items never expire.
+// Table is a store in DynamoDB. Its items never expire. An owner's says in which table
+// it was written: DynamoDB restores a table under another name.
 type Table struct{ Table dynamo.Table }
+
+type ownerItem struct {
+	Owner
+	Table string `json:"table,omitempty"`
+}
 
 func ownerKey(id string) dynamo.Item { return dynamo.Key("ownership#"+id, "owner") }
 
@@ -18,22 +24,24 @@ func loginKey(hash string) dynamo.Item { return dynamo.Key("ownership-login#"+ha
 // Owner is as Store says.
 func (t Table) Owner(ctx context.Context, id string) (_ Owner, err error) {
 	defer hotsync.In(&err, "ownership.Owner(%q)", id)
-	var o Owner
-	revision, err := t.Table.Load(ctx, ownerKey(id), &o)
+	var it ownerItem
+	revision, err := t.Table.Load(ctx, ownerKey(id), &it)
 	if err != nil {
 		return Owner{}, err
 	}
-	o.ID, o.Revision = id, revision
+	o := it.Owner
+	o.ID, o.Revision, o.Elsewhere = id, revision, it.Table != "" && it.Table != t.Table.Name
 	return o.clone(), nil
 }
 
 // SaveOwner is as Store says.
 func (t Table) SaveOwner(ctx context.Context, o Owner) (_ Owner, err error) {
 	defer hotsync.In(&err, "ownership.SaveOwner(%q)", o.ID)
-	o.Revision, err = t.save(ctx, ownerKey(o.ID), o, o.Revision)
+	o.Revision, err = t.save(ctx, ownerKey(o.ID), ownerItem{o, t.Table.Name}, o.Revision)
 	if err != nil {
 		return Owner{}, err
 	}
+	o.Elsewhere = false
 	return o, nil
 }
 

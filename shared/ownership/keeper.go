@@ -43,7 +43,11 @@ func (k *Keeper) Foresee(ctx context.Context, f Facts) (_ Decision, err error) {
 	if err != nil {
 		return Decision{}, err
 	}
-	return k.decide(ctx, &f)
+	d, err := k.decide(ctx, &f)
+	if err == nil && d.Wait > 0 && len(d.Recover) == 0 {
+		return Decision{}, busy(d.Wait)
+	}
+	return d, err
 }
 
 // Settle decides, and records the decision before the caller may carry it out: make
@@ -91,9 +95,6 @@ func (k *Keeper) decide(ctx context.Context, f *Facts) (Decision, error) {
 	for n, alone := 0, 0; n < rounds; n++ {
 		f.Now, f.Alone = k.Now(), k.Alone(f.Account.ID, alone)
 		d := Decide(*f)
-		if d.Wait > 0 {
-			return Decision{}, busy(d.Wait)
-		}
 		if d.Next {
 			alone++
 			continue
@@ -132,6 +133,13 @@ func (k *Keeper) find(ctx context.Context, f *Facts, d Decision) (err error) {
 // enact records a decision, makes sure of the owner, and moves what is to move. It
 // reports false when there is to be decided again.
 func (k *Keeper) enact(ctx context.Context, f *Facts, d Decision) (done bool, err error) {
+	if d.Wait > 0 {
+		err = k.save(ctx, d.Recover)
+		if err == nil {
+			err = busy(d.Wait)
+		}
+		return false, err
+	}
 	if d.Binding != nil {
 		err = k.Store.SaveLogin(ctx, f.Login, *d.Binding)
 		if err != nil {
@@ -140,21 +148,17 @@ func (k *Keeper) enact(ctx context.Context, f *Facts, d Decision) (done bool, er
 	}
 	if d.New {
 		made, err := k.Limio.MakeOwner(ctx, d.Owner, map[string]string{f.Account.ID: f.Account.Number})
+		if err == nil && !made { // whoever made it, nobody knows what it has
+			err = k.save(ctx, []Owner{{ID: d.Owner, Partial: true}})
+		}
 		if err != nil || !made {
-			if f.Taken == nil {
-				f.Taken = map[string]bool{}
-			}
-			f.Taken[d.Owner] = true
 			return false, err
 		}
 	}
-	for _, o := range d.Save {
-		_, err = k.Store.SaveOwner(ctx, o)
-		if err != nil {
-			return false, err
-		}
+	err = k.save(ctx, d.Save)
+	if err == nil {
+		err = k.note(ctx, f, d)
 	}
-	err = k.note(ctx, f, d)
 	if err != nil {
 		return false, err
 	}
@@ -164,6 +168,16 @@ func (k *Keeper) enact(ctx context.Context, f *Facts, d Decision) (done bool, er
 	moved, err := k.Limio.TransferOwner(ctx, d.From, d.Owner)
 	f.NoMove = !moved
 	return moved, err
+}
+
+func (k *Keeper) save(ctx context.Context, owners []Owner) error {
+	for _, o := range owners {
+		_, err := k.Store.SaveOwner(ctx, o)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // note adds to Limio's note of the owner what it lacks: what is about to come, or

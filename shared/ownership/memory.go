@@ -9,7 +9,7 @@ import (
 // Memory is a store in memory. Its zero value is empty.
 type Memory struct {
 	mu     sync.Mutex
-	owners map[string]Owner
+	owners map[string]Owner // those of a copy are elsewhere
 	logins map[string]Login
 }
 
@@ -33,6 +33,7 @@ func (m *Memory) SaveOwner(_ context.Context, o Owner) (Owner, error) {
 		m.owners = map[string]Owner{}
 	}
 	o = o.clone()
+	o.Elsewhere = false
 	o.Revision++
 	m.owners[o.ID] = o
 	return o.clone(), nil
@@ -67,9 +68,15 @@ func (m *Memory) Forget() {
 	m.owners, m.logins = nil, nil
 }
 
-// Copy returns a store that has what this one has now.
+// Copy returns another store that has what this one has now, as a table that is
+// restored under another name.
 func (m *Memory) Copy() *Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &Memory{owners: maps.Clone(m.owners), logins: maps.Clone(m.logins)}
+	c := &Memory{owners: map[string]Owner{}, logins: maps.Clone(m.logins)}
+	for id, o := range m.owners {
+		o.Elsewhere = true
+		c.owners[id] = o
+	}
+	return c
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -45,7 +46,8 @@ type world struct {
 	shows  bool // Limio shows the logins of an owner
 
 	store  *ownership.Memory
-	saved  *ownership.Memory            // as it was at some earlier moment
+	saved  *ownership.Memory // as it was then
+	then   time.Time
 	owner  map[string]string            // of each account in Limio; of those that it has
 	owners map[string]map[string]string // that there are, with their notes
 	links  map[string]map[string]bool   // owners that each login is linked to
@@ -143,6 +145,7 @@ type actor struct {
 	*world
 	name  string
 	began time.Time
+	store *ownership.Memory // a table that was restored has another name
 	yield func(struct{}) bool
 }
 
@@ -260,31 +263,47 @@ func (a *actor) TransferOwner(_ context.Context, from, to string) (bool, error) 
 
 // request is a login's request for one account, a retry of one, or a callout.
 type request struct {
-	login   string // "" for a callout
-	named   []string
+	login   string   // "" for a callout
+	ids     []string // of the accounts that the sign-in names, and
+	named   []string // as its claims name them: by id or by number
 	at      time.Time
 	account string
+	found   bool // by a look-up, which is made again now, also of a retry
 	stale   bool // a retry, which does not link
 	tries   int
 	reason  ownership.Reason
 	failed  bool
 }
 
+// number is what an account's number is.
+func number(account string) string { return "A-" + account[:1] }
+
 func alone(account string, n int) string { return fmt.Sprintf("alone-%s-%d", account, n) }
 
 // sync is what a sync does about owners, from its first read to its link.
 func (a *actor) sync(r *request) error {
-	err := a.pause("read %s", r.account)
+	for {
+		done, err := a.syncOnce(r)
+		if err != nil || done {
+			return err
+		}
+	}
+}
+
+// syncOnce reports false when somebody else has made the account's customer: it has
+// an owner then, with which there is to be decided again.
+func (a *actor) syncOnce(r *request) (done bool, err error) {
+	err = a.pause("read %s", r.account)
 	if err != nil {
-		return err
+		return false, err
 	}
 	seen := a.seen(r.account)
-	f := ownership.Facts{Account: hotsync.AccountRef{ID: r.account}, Login: r.login, Named: r.named, At: r.at, Fresh: !r.stale, Seen: seen,
-		Sole: seen.Owner == alone(r.account, 0) || seen.Owner == "limio-"+r.account}
+	f := ownership.Facts{Account: hotsync.AccountRef{ID: r.account, Number: number(r.account)}, Login: r.login, Named: r.named, At: r.at,
+		Fresh: !r.stale || r.found, Found: r.found, Seen: seen, Sole: seen.Owner == alone(r.account, 0) || seen.Owner == "limio-"+r.account}
 	k := &ownership.Keeper{Store: a, Limio: a, Now: func() time.Time { return a.now }, Alone: alone}
 	d, err := k.Settle(context.Background(), f)
 	if err != nil {
-		return err
+		return false, err
 	}
 	a.say("  %s decides: %s, owner %s", a.name, d.Reason, d.Owner)
 	r.reason = d.Reason
@@ -293,38 +312,39 @@ func (a *actor) sync(r *request) error {
 			a.excused[r.login+"/"+account] = true // nothing that was decided on could say so
 		}
 	}
-	if a.owner[r.account] == "" {
+	if seen.Owner == "" {
 		err = a.pause("create %s for %s", r.account, d.Owner)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if a.refuses(8) {
-			return errFailed
+			return false, errFailed
 		}
-		if a.owner[r.account] == "" {
-			a.owner[r.account] = d.Owner
+		if a.owner[r.account] != "" {
+			return false, nil
 		}
+		a.owner[r.account] = d.Owner
 		a.check(a.name + " creates " + r.account)
 	}
 	if !d.Link || d.Reason == ownership.ReasonLinked {
-		return nil
+		return true, nil
 	}
 	err = a.pause("link %s to %s", r.login, d.Owner)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if a.refuses(12) {
-		return errFailed
+		return false, errFailed
 	}
 	a.link(r, d.Owner)
-	return nil
+	return true, nil
 }
 
 func (a *actor) link(r *request, owner string) {
 	if !a.links[r.login][owner] && !slices.ContainsFunc(a.sets[r.login], func(named []string) bool { return a.covers(r.login, named, owner) }) {
 		a.fail("%s links %s to %s, and did not name all that it has in one login", a.name, r.login, owner)
 	}
-	if r.stale {
+	if r.stale && !r.found {
 		a.fail("%s links, and is no sign-in", a.name)
 	}
 	if a.links[r.login] == nil {
@@ -360,7 +380,7 @@ func (w *world) run(queues map[string][]*request, others []func(*actor)) {
 	var live []running
 	start := func(key, name string, do func(*actor)) {
 		next, _ := iter.Pull(iter.Seq[struct{}](func(yield func(struct{}) bool) {
-			do(&actor{world: w, name: name, began: w.now, yield: yield})
+			do(&actor{world: w, name: name, began: w.now, store: w.store, yield: yield})
 		}))
 		live = append(live, running{next, key})
 	}
@@ -390,7 +410,14 @@ func (w *world) run(queues map[string][]*request, others []func(*actor)) {
 			r.tries++
 			name := fmt.Sprintf("%s's sync of %s (try %d)", r.login, account, r.tries)
 			w.say("%s begins", name)
-			start(account, name, func(a *actor) { w.end(queues, r, a.name, a.sync(r)) })
+			key := account
+			if w.faults && w.choose(25) == 1 {
+				w.say("  and is delivered a second time while it is at work")
+				again := *r
+				queues[account] = append([]*request{&again}, queues[account]...)
+				key = "slow"
+			}
+			start(key, name, func(a *actor) { w.end(queues, r, a.name, a.sync(r)) })
 		default:
 			do := others[0]
 			others = others[1:]
@@ -411,6 +438,10 @@ func (w *world) end(queues map[string][]*request, r *request, name string, err e
 			w.now = w.now.Add(max(3*time.Second, hotsync.AsError(err).RetryAfter))
 		}
 		queues[r.account] = append([]*request{r}, queues[r.account]...)
+	case err == nil && w.faults && w.choose(20) == 1:
+		w.say("  nobody heard that %s ended: it is delivered again", name)
+		again := *r
+		queues[r.account] = append([]*request{&again}, queues[r.account]...)
 	default:
 		r.failed = err != nil
 	}
@@ -435,20 +466,37 @@ func (w *world) some() []string {
 	return out
 }
 
-func (w *world) signIn(queues map[string][]*request, login string, named []string) []*request {
+// signIn queues what a login names by its claims, each account by its id or by its
+// number; or what look-ups find, of which each knows of itself alone.
+func (w *world) signIn(queues map[string][]*request, login string, ids []string) []*request {
 	if w.named[login] == nil {
 		w.named[login] = map[string]bool{}
 	}
-	w.sets[login] = append(w.sets[login], named)
+	w.sets[login] = append(w.sets[login], ids)
 	w.now = w.now.Add(time.Millisecond)
+	found := w.choose(8) == 1
+	var named []string
+	for _, a := range ids {
+		switch {
+		case found:
+		case w.choose(6) == 1:
+			named = append(named, number(a))
+		default:
+			named = append(named, a)
+		}
+	}
 	var out []*request
-	for _, a := range named {
+	for _, a := range ids {
 		w.named[login][a] = true
-		r := &request{login: login, named: named, at: w.now, account: a}
+		r := &request{login: login, ids: ids, named: named, at: w.now, account: a, found: found}
 		queues[a] = append(queues[a], r)
 		out = append(out, r)
 	}
-	w.say("%s signs in and names %s", login, strings.Join(named, ", "))
+	if found {
+		w.say("%s signs in, and look-ups find %s", login, strings.Join(ids, ", "))
+	} else {
+		w.say("%s signs in and names %s", login, strings.Join(named, ", "))
+	}
 	return out
 }
 
@@ -491,6 +539,9 @@ func history(choose func(int) int, talks bool) (string, []string) {
 		}
 		w.run(queues, w.meanwhile())
 		w.now = w.now.Add(time.Duration(w.choose(90)) * time.Second)
+		if w.choose(4) == 1 {
+			w.now = w.now.Add(5 * time.Minute)
+		}
 		if w.wrong != "" {
 			return w.wrong, w.log
 		}
@@ -503,18 +554,20 @@ func history(choose func(int) int, talks bool) (string, []string) {
 func (w *world) meanwhile() (others []func(*actor)) {
 	switch n := w.choose(9); {
 	case n == 0 && w.notes:
-		// A table is not there for minutes when it is made anew, so that no sync that
-		// had read the old one is still at work.
-		w.say("the table is lost")
-		w.lost = true
-		w.store.Forget()
-	case n == 1 && w.notes && w.saved != nil:
-		w.say("the table is restored to an earlier moment")
-		w.lost = true
-		w.store, w.saved = w.saved, nil
+		others = append(others, func(a *actor) {
+			a.say("the table is lost")
+			a.lost = true
+			a.world.store.Forget()
+		})
+	case n == 1 && w.notes && w.saved != nil && w.now.Sub(w.then) > 5*time.Minute: // so long DynamoDB takes
+		others = append(others, func(a *actor) {
+			a.say("a table is restored, under another name")
+			a.lost = true
+			a.world.store, a.saved = a.saved, nil
+		})
 	case n == 2:
 		w.say("the table is saved")
-		w.saved = w.store.Copy()
+		w.saved, w.then = w.store.Copy(), w.now
 	case n < 5:
 		account, to := accounts[w.choose(3)], alone(accounts[w.choose(3)], 0)
 		others = append(others, func(a *actor) {
@@ -567,7 +620,7 @@ func (w *world) settle(queues map[string][]*request, last map[string][]string) {
 func (w *world) forbidden(r *request) bool {
 	concerned := func(owner string) bool { return owner == w.owner[r.account] || w.links[r.login][owner] }
 	for account, o := range w.owner {
-		if concerned(o) && !slices.Contains(r.named, account) {
+		if concerned(o) && !slices.Contains(r.ids, account) {
 			return true
 		}
 	}
@@ -598,6 +651,7 @@ func TestModel(t *testing.T) {
 		}
 		return
 	}
+	debug.SetGCPercent(400) // a history leaves little, and that at once
 	var wait sync.WaitGroup
 	var failed atomic.Int32
 	const workers = 2

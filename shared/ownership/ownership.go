@@ -50,13 +50,19 @@ type Owner struct {
 	ID       string             `json:"id"`
 	Accounts map[string]Account `json:"accounts,omitempty"` // by id
 	Logins   map[string]Member  `json:"logins,omitempty"`   // by Hash; an erased person's stays
-	// Partial says that the owner may have accounts that hotsync does not know.
+	// Partial says that the owner may have accounts, or logins, that hotsync does not
+	// know.
 	Partial bool `json:"partial,omitempty"`
+	// RecoveredAt is when what Limio shows took the place of what the table had lost, or
+	// was restored without. A sync that began with the table as it was may be at work
+	// until a Lease later: so long nobody new is linked, and no account comes.
+	RecoveredAt time.Time `json:"recoveredAt,omitzero"`
 	// MovingTo is the owner that takes this one's accounts over.
 	MovingTo string    `json:"movingTo,omitempty"`
 	MovingAt time.Time `json:"movingAt,omitzero"`
 
-	Revision int `json:"-"` // counts the writes so far; 0 for one that is not known
+	Revision  int  `json:"-"` // counts the writes so far; 0 for one that is not known
+	Elsewhere bool `json:"-"` // it was written to another table, which this one was restored from
 }
 
 // Login is the owner that a login belongs to and what its newest sign-in named.
