@@ -58,7 +58,7 @@ func Diff(want projection.Result, have []projection.Object) Plan {
 	d.match()
 	for _, w := range want.Objects {
 		switch found, ok := d.found[w.ID]; {
-		case isLogin(w):
+		case w.IsLogin():
 			d.link(w)
 		case isOwner(w) && !d.creates[w.ID]:
 			// Its name is that of one of the person's accounts: left alone.
@@ -91,10 +91,6 @@ func (d *differ) warn(format string, args ...any) {
 
 func isOwner(o projection.Object) bool {
 	return o.Kind == projection.Identity && o.Type == projection.TypeOwner
-}
-
-func isLogin(o projection.Object) bool {
-	return o.Kind == projection.Identity && o.Type == projection.TypeExternal
 }
 
 // create plans a new object. A customer whose default payment method is new as
@@ -194,7 +190,7 @@ func (d *differ) link(w projection.Object) {
 	o := d.rewritten(w)
 	for _, h := range d.have {
 		switch {
-		case !isLogin(h) || h.Key != w.Key:
+		case !h.IsLogin() || h.Key != w.Key:
 		case h.Owner != "" && h.Owner != o.Owner:
 			d.warn("The login belongs to the owner %s in Limio, but the account to %s, so it was not linked. Use Limio's owner transfer.", h.Owner, o.Owner)
 			return
@@ -203,7 +199,7 @@ func (d *differ) link(w projection.Object) {
 		}
 	}
 	if slices.ContainsFunc(d.have, func(h projection.Object) bool {
-		return isLogin(h) && h.Key != w.Key && h.Owner == o.Owner && sameStatus(projection.StatusActive, h.Status)
+		return h.IsLogin() && h.Key != w.Key && h.Owner == o.Owner && sameStatus(projection.StatusActive, h.Status)
 	}) {
 		// Limio shows a login all that its owner owns: also accounts that this one
 		// does not name.
@@ -245,7 +241,7 @@ func (d *differ) endUnwanted() {
 
 // isMade reports whether hotsync made the object: then it has the id of its key.
 func (d *differ) isMade(o projection.Object) bool {
-	if o.Kind == projection.Customer || isOwner(o) || isLogin(o) || o.Key == "" {
+	if o.Kind == projection.Customer || isOwner(o) || o.IsLogin() || o.Key == "" {
 		return false
 	}
 	return o.ID == projection.ID(d.want.Tenant, o.Kind, d.want.AccountID, o.Key)

@@ -35,7 +35,7 @@ func (d *differ) ownObjects(have []projection.Object) []projection.Object {
 func (d *differ) match() {
 	taken := map[string]bool{}
 	for _, w := range d.want.Objects {
-		if isLogin(w) {
+		if w.IsLogin() {
 			continue // Limio makes its id; see link
 		}
 		found, ok := d.find(w, taken)
@@ -60,7 +60,7 @@ func (d *differ) owner() string {
 	out := ""
 	for _, o := range d.have {
 		switch {
-		case o.Owner == "" || isLogin(o):
+		case o.Owner == "" || o.IsLogin():
 		case o.Kind == projection.Customer:
 			return o.Owner
 		case out == "" || o.Owner < out:

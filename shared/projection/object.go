@@ -59,3 +59,6 @@ type Object struct {
 	RelationshipType string         `json:",omitempty"`
 	Data             map[string]any // JSON values; numbers are json.Number
 }
+
+// IsLogin reports whether the object is a login at an identity provider.
+func (o Object) IsLogin() bool { return o.Kind == Identity && o.Type == TypeExternal }

@@ -112,7 +112,7 @@ func (s *Syncer) seen(key []byte, accountID string, have []projection.Object, at
 		case c.Owner == "" || o.Kind != projection.Identity:
 		case o.ID == c.Owner:
 			out.Shows, out.Noted = true, noted(o)
-		case o.Type == projection.TypeExternal && o.Owner == c.Owner && o.Status != projection.StatusInactive:
+		case o.IsLogin() && o.Owner == c.Owner && o.Status != projection.StatusInactive:
 			iss, _ := o.Data["iss"].(string)
 			sub, _ := o.Data["sub"].(string)
 			out.Shows = true

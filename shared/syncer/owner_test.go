@@ -117,3 +117,32 @@ func TestNobodySeesWhatTheyDoNotName(t *testing.T) {
 		})
 	}
 }
+
+// What there is to say of the account's objects is said beside what there is to say of
+// the link.
+func TestNotLinkedSaysTheRestToo(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	b.signIn(t, "ada", accountID, otherID)
+	for i, o := range b.limio.objects {
+		if o.Key == "zuora/account/"+accountID { // staff gave one object of the account to somebody else
+			b.limio.objects[i].Owner = "id-of-another"
+		}
+	}
+	warnings := b.signIn(t, "client", accountID)
+	for _, want := range []string{"belongs to another owner in Limio than its customer does", "so the login was not linked"} {
+		if !slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, want) }) {
+			t.Errorf("findings = %q, want one that says %q", warnings, want)
+		}
+	}
+	r := b.request()
+	r.Named, r.Identity.Subject = []string{accountID}, "client"
+	d, err := b.syncer.DryRun(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(warnings, hotsync.Messages(d.Findings)); diff != "" {
+		t.Errorf("findings mismatch (-sync +dry run):\n%s", diff)
+	}
+}

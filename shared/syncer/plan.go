@@ -32,12 +32,12 @@ func (s *Syncer) plan(ctx context.Context, t task, in reading, place belonging) 
 		return planned{}, err
 	}
 	return step(ctx, t.trace, "diff", func(context.Context) (planned, string, error) {
-		d := convergence.Diff(want, in.have)
-		if !place.link {
-			d.Changes = slices.DeleteFunc(d.Changes, func(c convergence.Change) bool { return c.Action == hotsync.ActionLink })
+		if !place.link { // then Diff has nothing to say of the link: place.finding does
+			want.Objects = slices.DeleteFunc(slices.Clone(want.Objects), projection.Object.IsLogin)
 		}
+		d := convergence.Diff(want, in.have)
 		if place.finding != nil {
-			d.Findings = []hotsync.Finding{*place.finding} // instead of what Diff has to say of the link
+			d.Findings = append(d.Findings, *place.finding)
 		}
 		return planned{want: want, changes: d.Changes, findings: slices.Concat(in.findings, want.Findings, d.Findings), matches: want.Matches},
 			fmt.Sprintf("%d changes", len(d.Changes)), nil
