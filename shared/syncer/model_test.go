@@ -37,6 +37,8 @@ type world struct {
 	dice   *rand.Rand
 	mu     sync.Mutex
 	parked []*parked
+	live   int                  // messages on their way
+	turn   map[string]chan bool // SQS gives one message of a group at a time
 	said   []string
 	named  map[string][]map[string]bool // by subject: the sets that it named, a login each
 	moved  map[string]bool              // subjects that staff has shown something
@@ -231,39 +233,121 @@ func (s modelEvents) SaveAccount(ctx context.Context, a eventstore.AccountState)
 var modelAccounts = []string{"8a12800000000000000000000000000a", "8a12800000000000000000000000000b", "8a12800000000000000000000000000c"}
 
 func newWorld(t *testing.T, seed uint64) *world {
-	w := &world{testBundle: setup(t), dice: rand.New(rand.NewPCG(seed, 1)), named: map[string][]map[string]bool{}, moved: map[string]bool{}}
+	w := &world{testBundle: setup(t), dice: rand.New(rand.NewPCG(seed, 1)), named: map[string][]map[string]bool{}, moved: map[string]bool{},
+		turn: map[string]chan bool{}}
 	w.zuora.accounts = map[string]billing.Account{}
 	for i, id := range modelAccounts {
 		w.zuora.accounts[id] = billing.Account{ID: id, Number: fmt.Sprintf("A%d", i), Name: "n", Status: "Active"}
 	}
 	w.syncer = syncer.New(syncer.Config{Zuora: w.zuora, Limio: modelLimio{w.limio, w}, Events: modelEvents{w.events, w}, Ownership: modelStore{w.owners, w},
-		Settings: w.settings, Queue: w.queue, Tenant: "acme", MaxAttempts: 5, SearchKey: func(context.Context) []byte { return []byte("k") }, Now: time.Now,
+		Settings: w.settings, Queue: modelQueue{w}, Tenant: "acme", MaxAttempts: 5, SearchKey: func(context.Context) []byte { return []byte("k") }, Now: time.Now,
 		Jitter: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler)})
 	return w
 }
 
-// signs sends the syncs of a login, or of a callout, each in a process of its own.
-func (w *world) signs(t *testing.T, subject string, accounts []string, turn map[string]chan bool) {
+// signs sends the requests of a login, or of a callout. Some accounts are named by their
+// numbers, and some messages are delivered once more after their end.
+func (w *world) signs(subject string, accounts []string) {
 	w.sequence++
 	set := map[string]bool{}
+	var named []string
 	for _, id := range accounts {
 		set[id] = true
+		if w.dice.IntN(5) == 0 {
+			id = w.zuora.accounts[id].Number
+		}
+		named = append(named, id)
 	}
 	w.named[subject] = append(w.named[subject], set)
-	w.say("%q signs in naming %v", subject, accounts)
+	w.say("%q signs in naming %v", subject, named)
 	at := time.Now()
-	for _, id := range accounts {
-		r := hotsync.SyncRequest{EventID: hotsync.EventIDFor(at, fmt.Sprint(w.sequence), id), Trigger: hotsync.TriggerLogin, Account: id, Named: accounts,
+	for _, account := range named {
+		r := hotsync.SyncRequest{EventID: hotsync.EventIDFor(at, fmt.Sprint(w.sequence), account), Trigger: hotsync.TriggerLogin, Account: account, Named: named,
 			Identity: hotsync.Identity{Issuer: "i", Subject: subject}, RequestedAt: at}
 		if subject == "" {
 			r.Trigger, r.Identity, r.Named = hotsync.TriggerCallout, hotsync.Identity{}, nil
 		}
-		p := &process{name: fmt.Sprintf("%02d %s %s", w.sequence, subject, id[31:])}
-		go func() {
-			turn[id] <- true // SQS gives one sync of an account at a time
-			defer func() { <-turn[id] }()
-			w.syncer.Handle(context.WithValue(context.Background(), processKey{}, p), syncqueue.Message{Request: r, ReceiveCount: 1, SentAt: at, ID: "m"})
-		}()
+		if hotsync.IsAccountID(account) {
+			r.AccountID = account
+		}
+		w.send(r, w.dice.IntN(10) == 0)
+	}
+}
+
+// send delivers a request, each time to a process of its own, until it is done; and
+// then perhaps once more.
+func (w *world) send(r hotsync.SyncRequest, again bool) {
+	group := cmp.Or(r.AccountID, r.Account)
+	if w.turn[group] == nil {
+		w.turn[group] = make(chan bool, 1)
+	}
+	turn, name := w.turn[group], fmt.Sprintf("%02d %s %s", w.sequence, r.Identity.Subject, group[len(group)-1:])
+	w.live++
+	go func() {
+		turn <- true
+		defer func() { <-turn }()
+		for receive := 1; ; receive++ {
+			p := &process{name: fmt.Sprintf("%s.%d.%d", name, r.Requeued, receive)}
+			out := w.syncer.Handle(context.WithValue(context.Background(), processKey{}, p),
+				syncqueue.Message{Request: r, ReceiveCount: receive, SentAt: r.RequestedAt, ID: "m"})
+			delay, comesAgain := out.Delay()
+			if !comesAgain && !again || receive > 9 {
+				break
+			}
+			again = again && comesAgain
+			time.Sleep(max(delay, time.Second))
+		}
+		w.mu.Lock()
+		w.live--
+		w.mu.Unlock()
+	}()
+}
+
+// modelQueue delivers what is sent on.
+type modelQueue struct{ w *world }
+
+func (q modelQueue) Resend(ctx context.Context, r hotsync.SyncRequest) error {
+	err := q.w.at(ctx, "sends on")
+	if err != nil {
+		return err
+	}
+	r.Requeued++
+	q.w.mu.Lock()
+	defer q.w.mu.Unlock()
+	q.w.send(r, false)
+	return nil
+}
+
+// drain runs until nothing is on its way.
+func (w *world) drain(deaths float64) {
+	for range 1000 {
+		w.run(1<<20, deaths)
+		w.mu.Lock()
+		live := w.live
+		w.mu.Unlock()
+		if live == 0 {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// erase does to events and states what eventstore.Erase does.
+func (w *world) erase(subject string) {
+	w.say("%q is erased", subject)
+	w.events.mu.Lock()
+	defer w.events.mu.Unlock()
+	for id, a := range w.events.states {
+		a.LinkedSubjects = slices.DeleteFunc(slices.Clone(a.LinkedSubjects), func(entry string) bool {
+			return eventstore.AccountState{LinkedSubjects: []string{entry}}.Linked(hotsync.Identity{Issuer: "i", Subject: subject})
+		})
+		w.events.states[id] = a
+	}
+	for id, e := range w.events.events {
+		if e.Subject == subject && e.Status.Final() {
+			e.Subject, e.Request.Identity, e.Request.Named = "", hotsync.Identity{}, nil
+			w.events.events[id] = e
+		}
 	}
 }
 
@@ -291,45 +375,38 @@ func (w *world) some() []string {
 	return out
 }
 
-// history is one life of a tenant: logins, callouts, and either deaths or a lost
-// table (both in one are a known limit, see docs/limits.md), then a time without
-// faults in which everybody signs in.
+// history is one life of a tenant: logins, callouts, erasures, deaths, a table that is
+// lost; then a time without faults in which everybody signs in.
 func history(t *testing.T, seed uint64) string {
 	w := newWorld(t, seed)
 	subjects := []string{"x", "y", "z"}
-	turn := map[string]chan bool{}
-	for _, id := range modelAccounts {
-		turn[id] = make(chan bool, 1)
-	}
-	loses, deaths := seed%2 == 0, 0.02
-	if loses {
-		deaths = 0
-	}
+	deaths := 0.02
 	for range 3 + w.dice.IntN(6) {
-		switch n := w.dice.IntN(12); {
-		case n == 0 && loses:
-			w.run(1<<20, deaths) // a table that is made anew is away for minutes: nobody who read the old one is still at work
+		switch n := w.dice.IntN(14); {
+		case n == 0:
 			w.owners.Forget()
 			w.say("the ownership table is lost")
 		case n == 1:
-			w.run(1<<20, deaths)
+			w.drain(deaths)
 			clear(w.events.states)
 			w.say("the account states are lost")
 		case n == 2:
-			w.run(1<<20, deaths)
+			w.drain(deaths)
 			time.Sleep(5 * time.Minute)
-		case n < 5:
-			w.signs(t, "", w.some()[:1], turn)
+		case n == 3:
+			w.erase(subjects[w.dice.IntN(3)])
+		case n < 6:
+			w.signs("", w.some()[:1])
 		default:
-			w.signs(t, subjects[w.dice.IntN(3)], w.some(), turn)
+			w.signs(subjects[w.dice.IntN(3)], w.some())
 		}
 		w.run(w.dice.IntN(60), deaths)
 		if bad := w.leak(subjects); bad != "" {
-			w.run(1<<20, 0)
+			w.drain(0)
 			return w.words(bad)
 		}
 	}
-	w.run(1<<20, deaths)
+	w.drain(deaths)
 	want := map[string][]string{}
 	for range 3 {
 		time.Sleep(5 * time.Minute)
@@ -337,8 +414,8 @@ func history(t *testing.T, seed uint64) string {
 			if want[s] == nil {
 				want[s] = w.some()
 			}
-			w.signs(t, s, want[s], turn)
-			w.run(1<<20, 0)
+			w.signs(s, want[s])
+			w.drain(0)
 			time.Sleep(time.Second)
 		}
 	}
@@ -348,7 +425,7 @@ func history(t *testing.T, seed uint64) string {
 	for _, e := range w.events.events {
 		seen := e.Subject == "" || slices.Contains(w.sees(e.Subject), e.Account.ID)
 		told := slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked })
-		if time.Since(e.RequestedAt) < 4*time.Minute && (e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusRetrying) {
+		if time.Since(e.RequestedAt) < 4*time.Minute && (!e.Status.Final() || e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusRetrying) {
 			return w.words(fmt.Sprintf("locked out: %s on %s is %s %s", e.Subject, e.Account.ID, e.Status, e.Reason))
 		}
 		if time.Since(e.RequestedAt) < 4*time.Minute && e.Status == hotsync.StatusSucceeded && !seen && !told {
