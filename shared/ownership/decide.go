@@ -133,7 +133,7 @@ func (d *decider) recovering(owners ...string) (lost []Owner, left time.Duration
 			continue
 		}
 		o := d.owner(id)
-		if wait := o.RecoveredAt.Add(Lease).Sub(d.Now); wait > 0 {
+		if wait := o.RecoveredAt.Add(Recovery).Sub(d.Now); wait > 0 {
 			lost, left = append(lost, o), max(left, wait)
 		}
 	}
@@ -534,13 +534,10 @@ func (d *decider) lookAt(account string) bool {
 }
 
 // inFlight reports whether what was claimed then may still come about, and has the
-// decision wait for that rather than refuse.
+// decision wait for that rather than refuse: as long again as it was waited for.
 func (d *decider) inFlight(claimed time.Time) bool {
 	left := claimed.Add(Lease).Sub(d.Now)
-	if left > Lease-2*moment {
-		left = moment // it was just now
-	}
-	d.wait = max(d.wait, left)
+	d.wait = max(d.wait, min(left, max(moment, d.Now.Sub(claimed))))
 	return left > 0
 }
 

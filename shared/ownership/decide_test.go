@@ -118,7 +118,7 @@ func TestDecide(t *testing.T) {
 			o.Accounts[b] = ownership.Account{ClaimedAt: noon.Add(-20 * time.Second)}
 			f.Seen, f.Owners["theirs"] = shows("theirs"), o
 			f.Others = map[string]ownership.Seen{b: shows("")}
-		}, decision{Wait: 40 * time.Second}},
+		}, decision{Wait: 20 * time.Second}},
 		{"Limio's note has an account that the table does not know", func(f *ownership.Facts) {
 			f.Seen, f.Owners["theirs"] = noting(shows("theirs"), a, b), known(map[string]string{a: ""}, nil)
 			f.Others = map[string]ownership.Seen{b: shows("theirs")}
@@ -135,17 +135,17 @@ func TestDecide(t *testing.T) {
 			decision{Reason: ownership.ReasonUnknown, Owner: "theirs"}},
 		{"Limio's note tells what it has, and that the table was lost: who knew more may be at work",
 			func(f *ownership.Facts) { f.Seen = noting(shows("theirs", "y"), a) },
-			decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs", Wait: ownership.Lease}},
+			decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs", Wait: ownership.Recovery}},
 		{"so long ago that nobody is", func(f *ownership.Facts) {
 			o := known(map[string]string{a: ""}, nil)
-			o.RecoveredAt = noon.Add(-ownership.Lease)
+			o.RecoveredAt = noon.Add(-ownership.Recovery)
 			f.Seen, f.Owners["theirs"] = noting(shows("theirs", "y"), a), o
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs"}},
 		{"a table that was restored", func(f *ownership.Facts) {
 			o := known(map[string]string{a: ""}, nil)
 			o.Elsewhere = true
 			f.Seen, f.Owners["theirs"] = noting(shows("theirs", "y"), a), o
-		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs", Wait: ownership.Lease}},
+		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs", Wait: ownership.Recovery}},
 		{"for who is linked nobody waits", func(f *ownership.Facts) {
 			o := known(map[string]string{a: ""}, nil)
 			o.Elsewhere = true
@@ -158,7 +158,7 @@ func TestDecide(t *testing.T) {
 		}, decision{Reason: ownership.ReasonUnknown, Owner: "theirs"}},
 		{"what was known in part is known when there is a note", func(f *ownership.Facts) {
 			f.Seen, f.Owners["theirs"] = noting(shows("theirs", "y"), a), taken
-		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs", Wait: ownership.Lease}},
+		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs", Wait: ownership.Recovery}},
 		{"known only in part", func(f *ownership.Facts) {
 			o := known(map[string]string{a: ""}, nil)
 			o.Partial = true
@@ -213,7 +213,7 @@ func TestDecide(t *testing.T) {
 		{"nothing is known of the login, and Limio shows it elsewhere", func(f *ownership.Facts) {
 			f.Named = []string{a, b}
 			f.Others = map[string]ownership.Seen{b: noting(shows("mine", "x"), b)}
-		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "mine", Wait: ownership.Lease}},
+		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "mine", Wait: ownership.Recovery}},
 		{"found by look-ups of two sign-ins", func(f *ownership.Facts) {
 			f.Named, f.Found, f.Known, f.Seen = nil, true, ownership.Login{Named: []string{b}, At: noon.Add(time.Second), Revision: 1}, shows("theirs")
 			f.Owners["theirs"] = known(map[string]string{a: "", b: ""}, nil)

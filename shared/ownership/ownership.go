@@ -31,6 +31,10 @@ import (
 // sync lives.
 const Lease = time.Minute
 
+// Recovery is how long a sync may be at work that began with a table which is lost
+// now: longer than the functions' timeout.
+const Recovery = 35 * time.Second
+
 // Account is an account that an owner has or is about to have.
 type Account struct {
 	Number    string    `json:"number,omitempty"`
@@ -54,8 +58,8 @@ type Owner struct {
 	// know.
 	Partial bool `json:"partial,omitempty"`
 	// RecoveredAt is when what Limio shows took the place of what the table had lost, or
-	// was restored without. A sync that began with the table as it was may be at work
-	// until a Lease later: so long nobody new is linked, and no account comes.
+	// was restored without: for the time of Recovery nobody new is linked then, and no
+	// account comes.
 	RecoveredAt time.Time `json:"recoveredAt,omitzero"`
 	// MovingTo is the owner that takes this one's accounts over.
 	MovingTo string    `json:"movingTo,omitempty"`
