@@ -68,6 +68,7 @@ type Decision struct {
 	// two syncs of one login that would bind it to two owners one does not.
 	Binding *Login
 	Save    []Owner
+	To      Owner // what Owner is from now on, whether that is known already or not
 
 	Need []string      // owners to be read in the store, and
 	Look []string      // accounts to be read in Limio, before anything is decided
@@ -120,6 +121,11 @@ func Decide(f Facts) Decision {
 	}
 	if out.Owner != "" && (f.Seen.Owner == "" || out.Link && out.Reason != ReasonLinked) {
 		out.Recover, out.Wait = d.recovering(out.Owner, out.From)
+	}
+	for _, o := range out.Save {
+		if o.ID == out.Owner {
+			out.To = o
+		}
 	}
 	out.Save, out.Recover = d.news(out.Save), d.news(out.Recover)
 	return out

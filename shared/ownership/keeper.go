@@ -188,17 +188,12 @@ func (k *Keeper) note(ctx context.Context, f *Facts, d Decision) error {
 	if d.New || stays && (noted || f.Seen.Noted == nil) {
 		return nil
 	}
+	if d.To.Partial && !stays {
+		return nil
+	}
 	accounts := map[string]string{f.Account.ID: f.Account.Number}
-	for _, o := range d.Save {
-		if o.ID != d.Owner {
-			continue
-		}
-		if o.Partial && !stays {
-			return nil
-		}
-		for id, a := range o.Accounts {
-			accounts[id] = a.Number
-		}
+	for id, a := range d.To.Accounts {
+		accounts[id] = a.Number
 	}
 	return k.Limio.NoteAccounts(ctx, d.Owner, accounts)
 }

@@ -252,8 +252,13 @@ func (a *actor) TransferOwner(_ context.Context, from, to string) (bool, error) 
 		if o != from {
 			continue
 		}
-		if a.unread(account) {
+		if a.unread(account) { // nobody could know that it moves, too
 			a.byHand[account] = to
+			for login, owners := range a.links {
+				if owners[to] {
+					a.excused[login+"/"+account] = true
+				}
+			}
 		}
 		a.owner[account] = to
 	}
