@@ -1,6 +1,7 @@
 package syncer_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/shared/hotsync"
+	"hotsync/shared/ownership"
 	"hotsync/shared/projection"
 )
 
@@ -144,5 +146,79 @@ func TestNotLinkedSaysTheRestToo(t *testing.T) {
 	}
 	if diff := cmp.Diff(warnings, hotsync.Messages(d.Findings)); diff != "" {
 		t.Errorf("findings mismatch (-sync +dry run):\n%s", diff)
+	}
+}
+
+// counted is an ownership store that counts what it is asked for.
+type counted struct {
+	ownership.Store
+	calls []string
+}
+
+func (c *counted) Owner(ctx context.Context, id string) (ownership.Owner, error) {
+	c.calls = append(c.calls, "read owner")
+	return c.Store.Owner(ctx, id)
+}
+
+func (c *counted) SaveOwner(ctx context.Context, o ownership.Owner) (ownership.Owner, error) {
+	c.calls = append(c.calls, "save owner")
+	return c.Store.SaveOwner(ctx, o)
+}
+
+func (c *counted) Login(ctx context.Context, hash string) (ownership.Login, error) {
+	c.calls = append(c.calls, "read login")
+	return c.Store.Login(ctx, hash)
+}
+
+func (c *counted) SaveLogin(ctx context.Context, hash string, l ownership.Login) error {
+	c.calls = append(c.calls, "save login")
+	return c.Store.SaveLogin(ctx, hash, l)
+}
+
+// The usual login asks the table for nothing.
+func TestOwnershipCalls(t *testing.T) {
+	t.Parallel()
+
+	const a, b = accountID, otherID
+	callout := func(b *testBundle, t *testing.T, id string) {
+		r := b.request()
+		r.Account, r.Identity, r.Trigger = id, hotsync.Identity{}, hotsync.TriggerCallout
+		b.handle(t, r, 1)
+	}
+	first := []string{"read login", "read owner", "save login", "save owner"}
+	for _, tc := range []struct {
+		name   string
+		before func(*testBundle, *testing.T)
+		names  []string // the first of which is synced
+		want   []string
+	}{
+		{"a first login", func(*testBundle, *testing.T) {}, []string{a}, first},
+		{"the next, that names the same", func(b *testBundle, t *testing.T) { b.signIn(t, "ada", a) }, []string{a}, nil},
+		{"of a couple", func(b *testBundle, t *testing.T) { b.signIn(t, "bob", a) }, []string{a}, first},
+		{"after a callout", func(b *testBundle, t *testing.T) { callout(b, t, a) }, []string{a}, first},
+		{"a second account", func(x *testBundle, t *testing.T) { x.signIn(t, "ada", b) }, []string{a, b},
+			[]string{"read login", "read owner", "save login", "save owner"}},
+		{"take-over of a second account that Limio has", func(x *testBundle, t *testing.T) {
+			x.signIn(t, "ada", b)
+			callout(x, t, a)
+		}, []string{a, b}, []string{"read login", "read owner", "read owner", "save login", "save owner", "save owner"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			bundle := setup(t)
+			tc.before(bundle, t)
+			counts := &counted{Store: bundle.owners}
+			bundle.syncer.Ownership = counts
+			r := bundle.request()
+			r.Account, r.Named, r.Identity.Subject = tc.names[0], tc.names, "ada"
+			_, e := bundle.handle(t, r, 1)
+			if e.Status != hotsync.StatusSucceeded || !slices.Contains(bundle.sees("ada"), a) {
+				t.Fatalf("the sync ended as %s %s: %+v", e.Status, e.Reason, e.Findings)
+			}
+			if diff := cmp.Diff(tc.want, counts.calls); diff != "" {
+				t.Errorf("calls mismatch (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
