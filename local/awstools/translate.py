@@ -13,7 +13,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 # Types that moto's CloudFormation does not create, with what refers to their attributes.
-LEFT_OUT = ("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::CloudWatch::Dashboard")
+LEFT_OUT = ("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::CloudWatch::Dashboard", "AWS::Logs::MetricFilter")
 
 path, bucket, *options = sys.argv[1:]
 with open(path, encoding="utf-8") as f:
