@@ -15,7 +15,7 @@ import (
 )
 
 // testTime is how long a test may use its tab.
-const testTime = 5 * time.Minute
+const testTime = 8 * time.Minute
 
 // one is the browser that the tests of a package share: starting another for each
 // would take longer than many of them.

@@ -33,7 +33,7 @@ func set(id, value string) step {
 // press clicks a button and waits until the page after it is there.
 func press(button, then string) step {
 	return func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
-		return chromedp.Void{}, chromedp.Do(ctx, chromedp.Click(button), chromedp.WaitReady(then))
+		return chromedp.Void{}, chromedp.Do(ctx, chromedp.Click(button), there(then))
 	}
 }
 
@@ -126,7 +126,7 @@ func TestAdminAccessible(t *testing.T) {
 					b.as(ctx, s.role)
 					role = s.role
 				}
-				checkAccess(t, ctx, source, s.name, append([]step{chromedp.Navigate(b.server.URL + s.path), chromedp.WaitReady("main h1")}, s.steps...)...)
+				checkAccess(t, ctx, source, s.name, append([]step{chromedp.Navigate(b.server.URL + s.path), there("main h1")}, s.steps...)...)
 			}
 		})
 	}
@@ -140,13 +140,13 @@ func TestSettingsWithoutScripts(t *testing.T) {
 	b := adminGallery(t)
 	screens[0].show(t, ctx, "light", false)
 	b.as(ctx, "admin")
-	do(t, ctx, chromedp.Navigate(b.server.URL+"/settings"), chromedp.WaitReady("#f-hotSync"), press(`button[value="add-provider"]`, "#p-3"),
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/settings"), there("#f-hotSync"), press(`button[value="add-provider"]`, "#p-3"),
 		chromedp.SendKeys("#f-providers-2-name", "partner"), chromedp.SendKeys("#f-providers-2-issuer", "https://id.partner.example.com"),
 		chromedp.SendKeys("#f-providers-2-audiences", "shop"), press(`button[value="add-claim:2"]`, "#p-3-c-2"),
-		chromedp.SendKeys("#f-providers-2-claims-0-claim", "accounts"), chromedp.Click(`button[value="remove:2.1"]`), chromedp.WaitNotPresent("#p-3-c-2"), chromedp.WaitReady("#p-3-c-1"))
+		chromedp.SendKeys("#f-providers-2-claims-0-claim", "accounts"), chromedp.Click(`button[value="remove:2.1"]`), chromedp.WaitNotPresent("#p-3-c-2"), there("#p-3-c-1"))
 	// The key Enter in a field leads to the review, whatever buttons are in the form,
 	// and Enter in the reason is part of it.
-	do(t, ctx, chromedp.SendKeys("#f-providers-2-name", "\r"), chromedp.WaitReady(".review"), chromedp.SendKeys("#note", "a partner\r"))
+	do(t, ctx, chromedp.SendKeys("#f-providers-2-name", "\r"), there(".review"), chromedp.SendKeys("#note", "a partner\r"))
 	if got := b.settings.value.Version; got != 4 {
 		t.Fatalf("Enter saved version %d", got)
 	}
@@ -175,7 +175,7 @@ func TestSetUpOnTheWholeSystem(t *testing.T) {
 		t.Errorf("%d things were checked, want 5", got)
 	}
 
-	do(t, ctx, chromedp.Navigate(s.URL+"/tryout"), chromedp.WaitReady("#login"), set("login", s.PersonaToken("several")), chromedp.Click("[name=dryrun]"), press(".tryout .primary", "#h-targets"))
+	do(t, ctx, chromedp.Navigate(s.URL+"/tryout"), there("#login"), set("login", s.PersonaToken("several")), chromedp.Click("[name=dryrun]"), press(".tryout .primary", "#h-targets"))
 	capture(t, ctx, "system-tryout")
 	if got := find(t, ctx, ".note.good b"); got != "The token is good:" {
 		t.Errorf("the page says %q", got)
@@ -187,9 +187,9 @@ func TestSetUpOnTheWholeSystem(t *testing.T) {
 		t.Errorf("trying a login wrote to Limio: %+v", got)
 	}
 
-	do(t, ctx, chromedp.Navigate(s.URL+"/settings"), chromedp.WaitReady("#f-timeZone"), set("f-timeZone", "Europe/London"), press(`.save-bar button[value="review"]`, ".review"),
+	do(t, ctx, chromedp.Navigate(s.URL+"/settings"), there("#f-timeZone"), set("f-timeZone", "Europe/London"), press(`.save-bar button[value="review"]`, ".review"),
 		set("note", "tidied up"), press(`.review button[value="save"]`, ".note.good"),
-		chromedp.Navigate(s.URL+"/settings/history/1"), chromedp.WaitReady("#note"), set("note", "back again"), press("form[action$=restore] button", ".note.good"))
+		chromedp.Navigate(s.URL+"/settings/history/1"), there("#note"), set("note", "back again"), press("form[action$=restore] button", ".note.good"))
 	got, err := s.Settings.Load(t.Context())
 	if err != nil || got.TimeZone != "UTC" || got.Version != 3 {
 		t.Errorf("settings are version %d with time zone %s, %v; want version 3, UTC", got.Version, got.TimeZone, err)

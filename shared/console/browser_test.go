@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -21,7 +22,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(browser.Main(m)) }
 
 // stepTime is how long steps may take on a busy machine before they count as stuck.
-const stepTime = time.Minute
+const stepTime = 2 * time.Minute
 
 // do fails the test when a step fails or is stuck, with what the page shows then.
 func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) {
@@ -33,6 +34,26 @@ func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Voi
 		where, _ := chromedp.Run(ctx, chromedp.Location())
 		shown, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText.slice(0, 2000)`))
 		t.Fatalf("in the browser: %v\nat %s, which shows:\n%s", err, where, shown)
+	}
+}
+
+// there waits until an element is on a page that has come whole, with its scripts. It
+// asks the page anew each time: the protocol tells of nodes once only, and where a page
+// follows another meanwhile, that can be lost.
+func there(selector string) step {
+	seen := chromedp.Evaluate[bool](fmt.Sprintf(`document.readyState === "complete" && !!document.querySelector(%q)`, selector))
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		for {
+			ok, err := seen(ctx, target)
+			if ok && err == nil {
+				return chromedp.Void{}, nil
+			}
+			select {
+			case <-ctx.Done():
+				return chromedp.Void{}, fmt.Errorf("wait for %s: %w", selector, ctx.Err())
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
 	}
 }
 

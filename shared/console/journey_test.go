@@ -35,14 +35,14 @@ func begin(t *testing.T, role string) *journey {
 // open goes to a page.
 func (j *journey) open(path string) {
 	j.t.Helper()
-	j.timed(chromedp.Navigate(j.b.server.URL+path), chromedp.WaitReady("main h1"))
+	j.timed(chromedp.Navigate(j.b.server.URL+path), there("main h1"))
 }
 
 // click clicks on something, and waits for what comes of it.
 func (j *journey) click(what, then string) {
 	j.t.Helper()
 	j.clicks++
-	j.timed(chromedp.Click(what), chromedp.WaitReady(then))
+	j.timed(chromedp.Click(what), there(then))
 }
 
 // write replaces what is in a field, as somebody who types.
@@ -87,7 +87,7 @@ func TestJourneyOfAnAdministrator(t *testing.T) {
 	// Enter leads to the review and not into force.
 	j.open("/settings")
 	j.write("f-timeZone", "Europe/Rome")
-	j.timed(chromedp.SendKeys("#f-timeZone", "\r"), chromedp.WaitReady(".review"))
+	j.timed(chromedp.SendKeys("#f-timeZone", "\r"), there(".review"))
 	if version() != began {
 		t.Fatal("Enter saved")
 	}

@@ -32,7 +32,7 @@ func TestScreenshots(t *testing.T) {
 			s.show(t, ctx, theme, true)
 			b.as(ctx, "operator")
 			for name, path := range picturePages(by) {
-				do(t, ctx, chromedp.Navigate(b.server.URL+path), chromedp.WaitReady("main h1"))
+				do(t, ctx, chromedp.Navigate(b.server.URL+path), there("main h1"))
 				png := ask(t, ctx, chromedp.FullScreenshot(100))
 				err := os.WriteFile(filepath.Join(dir, name+"-"+s.name+"-"+theme+".png"), png, 0o644)
 				if err != nil {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
@@ -42,9 +41,9 @@ func TestWholeSystem(t *testing.T) {
 
 	screens[0].show(t, ctx, "light", true)
 	enter(t, ctx, s.URL+"/events", "operator")
-	do(t, ctx, chromedp.WaitReady("#q"), chromedp.SendKeys("#q", failed.Account.ID+"\n"), chromedp.WaitReady(`#events a[href="/events/`+failed.ID+`"]`))
+	do(t, ctx, there("#q"), chromedp.SendKeys("#q", failed.Account.ID+"\n"), there(`#events a[href="/events/`+failed.ID+`"]`))
 	capture(t, ctx, "system-events")
-	do(t, ctx, chromedp.Click(`#events a[href="/events/`+failed.ID+`"]`), chromedp.WaitReady(".outcome"))
+	do(t, ctx, chromedp.Click(`#events a[href="/events/`+failed.ID+`"]`), there(".outcome"))
 	if got := find(t, ctx, ".outcome-head b"); !strings.HasPrefix(got, "Failed: ") {
 		t.Errorf("the event says %q", got)
 	}
@@ -56,12 +55,12 @@ func TestWholeSystem(t *testing.T) {
 	}
 	capture(t, ctx, "system-retried")
 
-	do(t, ctx, chromedp.Click(".head-act a[href^='/accounts/']"), chromedp.WaitReady("ol.line"), chromedp.Click("form[action$='dryrun'] button"), chromedp.WaitReady("#h-dry"))
+	do(t, ctx, chromedp.Click(".head-act a[href^='/accounts/']"), there("ol.line"), chromedp.Click("form[action$='dryrun'] button"), there("#h-dry"))
 	if got := find(t, ctx, "#h-dry"); got != "A sync now would change nothing" {
 		t.Errorf("after a sync, %q", got)
 	}
 	capture(t, ctx, "system-account")
-	do(t, ctx, chromedp.Navigate(s.URL+"/"), chromedp.WaitReady(".verdict"))
+	do(t, ctx, chromedp.Navigate(s.URL+"/"), there(".verdict"))
 	if got := find(t, ctx, "main"); strings.Contains(got, "could be read") {
 		t.Errorf("the overview misses something: %q", got)
 	}
@@ -74,7 +73,7 @@ func TestWholeSystem(t *testing.T) {
 	capture(t, ctx, "system-audit")
 	tell(t, ctx, network.ClearBrowserCookies, cdp.Empty{})
 	enter(t, ctx, s.URL+"/events", "viewer")
-	do(t, ctx, chromedp.WaitReady("#events"))
+	do(t, ctx, there("#events"))
 	if n := ask(t, ctx, chromedp.Evaluate[int](`document.querySelectorAll("#events form").length`)); n != 0 {
 		t.Errorf("a viewer can retry %d events", n)
 	}
@@ -83,10 +82,10 @@ func TestWholeSystem(t *testing.T) {
 // enter signs in at the identity provider's own page and comes back.
 func enter(t *testing.T, ctx context.Context, address, persona string) {
 	t.Helper()
-	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+	limited, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
-	err := chromedp.Do(limited, chromedp.Navigate(address), chromedp.WaitReady("main a.primary"), chromedp.Click("main a.primary"),
-		chromedp.WaitReady(`button[value="`+persona+`"]`), chromedp.Click(`button[value="`+persona+`"]`), chromedp.WaitReady(".role"))
+	err := chromedp.Do(limited, chromedp.Navigate(address), there("main a.primary"), chromedp.Click("main a.primary"),
+		there(`button[value="`+persona+`"]`), chromedp.Click(`button[value="`+persona+`"]`), there(".role"))
 	if err != nil {
 		where, _ := chromedp.Run(ctx, chromedp.Location())
 		t.Fatalf("sign-in as %s: %v, at %s", persona, err, where)

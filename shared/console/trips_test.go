@@ -30,19 +30,19 @@ func beginTrip(t *testing.T, ctx context.Context, name string) *trip {
 
 func (j *trip) open(address string) {
 	j.t.Helper()
-	do(j.t, j.ctx, chromedp.Navigate(address), chromedp.WaitReady("main h1"))
+	do(j.t, j.ctx, chromedp.Navigate(address), there("main h1"))
 }
 
 func (j *trip) click(selector, then string) {
 	j.t.Helper()
 	j.clicks++
-	do(j.t, j.ctx, chromedp.Click(selector), chromedp.WaitReady(then))
+	do(j.t, j.ctx, chromedp.Click(selector), there(then))
 }
 
 func (j *trip) search(text string) {
 	j.t.Helper()
 	j.clicks++
-	do(j.t, j.ctx, chromedp.SendKeys("#jump", text+"\n"), chromedp.WaitReady("#list"))
+	do(j.t, j.ctx, chromedp.SendKeys("#jump", text+"\n"), there("#list"))
 }
 
 func (j *trip) says(selector, want string) {
@@ -168,11 +168,11 @@ func TestTripsInOtherWays(t *testing.T) {
 	screens[0].show(t, ctx, "light", true)
 	j := beginTrip(t, ctx, "keyboard only")
 	j.open(b.server.URL + "/events?status=failed")
-	do(t, ctx, chromedp.KeyEvent("j"), chromedp.KeyEvent("\r"), chromedp.WaitReady(".outcome"))
+	do(t, ctx, chromedp.KeyEvent("j"), chromedp.KeyEvent("\r"), there(".outcome"))
 	j.says(".outcome-head", "Failed: no such Zuora account")
 	do(t, ctx, chromedp.KeyEvent("r"))
 	waitText(t, ctx, "#toast", "Retrying")
-	do(t, ctx, chromedp.WaitReady(`#event[data-status="queued"]`))
+	do(t, ctx, there(`#event[data-status="queued"]`))
 	j.end()
 
 	j = beginTrip(t, ctx, "single keys switched off")

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestAccessible(t *testing.T) {
 			screens[0].show(t, ctx, "light", true)
 			b.as(ctx, tc.role)
 			for name, path := range tc.pages {
-				checkAccess(t, ctx, source, name, chromedp.Navigate(b.server.URL+path), chromedp.WaitReady("main h1"))
+				checkAccess(t, ctx, source, name, chromedp.Navigate(b.server.URL+path), there("main h1"))
 			}
 		})
 	}
@@ -49,20 +50,15 @@ func TestAccessible(t *testing.T) {
 // find waits until an element is there and gives its text.
 func find(t *testing.T, ctx context.Context, selector string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.TextContent(selector))
-	if err != nil {
-		where, _ := chromedp.Run(ctx, chromedp.Location())
-		t.Fatalf("%s is not on the page %s: %v", selector, where, err)
-	}
+	do(t, ctx, there(selector))
+	text := ask(t, ctx, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q).textContent`, selector)))
 	return strings.Join(strings.Fields(text), " ")
 }
 
 // waitText waits until an element's text holds something.
 func waitText(t *testing.T, ctx context.Context, selector, want string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	poll := chromedp.PollFunction[bool](`(s, want) => [...document.querySelectorAll(s)].some(e => e.textContent.includes(want))`, chromedp.WithPollingArgs(selector, want))
 	_, err := chromedp.Run(ctx, poll)
@@ -95,11 +91,11 @@ func TestFromAnEmailToARetry(t *testing.T) {
 		if got := find(t, ctx, "#events .c-why .why"); !strings.HasPrefix(got, "Limio refused the address") {
 			t.Errorf("scripts %t: the list says %q", scripts, got)
 		}
-		do(t, ctx, chromedp.Click("#events a.open"), chromedp.WaitReady(".outcome"))
+		do(t, ctx, chromedp.Click("#events a.open"), there(".outcome"))
 		if got := find(t, ctx, ".outcome .todo"); !strings.Contains(got, "then retry") {
 			t.Errorf("scripts %t: what to do is %q", scripts, got)
 		}
-		do(t, ctx, chromedp.Click("[data-retry]"), chromedp.WaitReady(`#event[data-status="queued"]`))
+		do(t, ctx, chromedp.Click("[data-retry]"), there(`#event[data-status="queued"]`))
 		if len(b.queue.sent) != 1 || b.queue.sent[0].RetryOf != failed.ID {
 			t.Fatalf("scripts %t: queued %+v, want the retry", scripts, b.queue.sent)
 		}
@@ -127,19 +123,38 @@ func TestKeyboard(t *testing.T) {
 	b, _ := gallery(t)
 	screens[0].show(t, ctx, "light", true)
 	b.as(ctx, "operator")
-	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), chromedp.WaitReady("#events"), chromedp.KeyEvent("?"))
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"), chromedp.KeyEvent("?"))
 	waitText(t, ctx, "dialog[open]", "next and previous row")
 	do(t, ctx, chromedp.Click("#help form button"), chromedp.KeyEvent("jjk"))
 	if got := ask(t, ctx, chromedp.Evaluate[int](`[...document.querySelectorAll("tr.row")].findIndex(r => r.classList.contains("picked"))`)); got != 0 {
 		t.Errorf("j j k picks row %d, want 0", got)
 	}
-	do(t, ctx, chromedp.KeyEvent("r"), chromedp.WaitReady(`#event[data-status="queued"]`))
+	// A list that is drawn anew keeps the row that was picked, and the retry that can
+	// still be taken back.
+	redraw := `new Promise(done => {
+		document.addEventListener("htmx:afterSettle", () => setTimeout(() => done(document.querySelectorAll("tr.picked").length)), {once: true});
+		htmx.ajax("GET", document.getElementById("list").dataset.live, {target: "#list", swap: "outerHTML", headers: {"X-Live": "1"}});
+	})`
+	if got := ask(t, ctx, chromedp.Evaluate[int](redraw, chromedp.EvalAwaitPromise)); got != 1 {
+		t.Fatalf("%d rows are picked after the list was drawn anew, want 1", got)
+	}
+	do(t, ctx, chromedp.KeyEvent("r"))
+	waitText(t, ctx, "#toast", "Retrying")
+	ask(t, ctx, chromedp.Evaluate[int](redraw, chromedp.EvalAwaitPromise))
+	do(t, ctx, there(`#event[data-status="queued"]`))
 	if len(b.queue.sent) != 1 {
 		t.Fatalf("r queued %d requests, want 1", len(b.queue.sent))
 	}
-	do(t, ctx, chromedp.Navigate(b.server.URL+"/events"), chromedp.WaitReady("#events"), chromedp.KeyEvent("/"))
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events"), there("#events"), chromedp.KeyEvent("/"))
 	if got := ask(t, ctx, chromedp.Evaluate[string]("document.activeElement.id")); got != "q" {
 		t.Errorf("/ goes to %q, want the search box", got)
+	}
+	// Undo takes the retry back, and nothing is sent.
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"), chromedp.KeyEvent("jr"), chromedp.Click("#toast button"))
+	waitText(t, ctx, "#toast", "Not retried")
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"))
+	if len(b.queue.sent) != 1 {
+		t.Errorf("a retry that was taken back was sent: %d requests", len(b.queue.sent))
 	}
 }
 
@@ -152,7 +167,7 @@ func TestLiveListNeverMovesWhatOneReads(t *testing.T) {
 	b, by := gallery(t)
 	screens[0].show(t, ctx, "light", true)
 	b.as(ctx, "viewer")
-	do(t, ctx, chromedp.Navigate(b.server.URL+"/events"), chromedp.WaitReady("#events"))
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events"), there("#events"))
 	before := b.clock()
 	b.login(before.Add(time.Second), "A00000100")
 	waitText(t, ctx, "#events", "A00000100")
@@ -195,8 +210,8 @@ func TestBulkRetryGoesOnByItself(t *testing.T) {
 	}
 	screens[0].show(t, ctx, "dark", true)
 	b.as(ctx, "operator")
-	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), chromedp.WaitReady("#events"), chromedp.Click(`a[href^="/retry"]`),
-		chromedp.WaitReady(".steps"), chromedp.Click(".sheet a.primary"), chromedp.SendKeys("#why", "Zuora was down"), chromedp.Click("form.sheet button.primary"), chromedp.WaitReady("#job"))
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"), chromedp.Click(`a[href^="/retry"]`),
+		there(".steps"), chromedp.Click(".sheet a.primary"), chromedp.SendKeys("#why", "Zuora was down"), chromedp.Click("form.sheet button.primary"), there("#job"))
 	waitText(t, ctx, "#job .sheet h2", "0 of 25 accounts")
 	b.advance(t, 25)
 	waitText(t, ctx, "#job .sheet h2", "25 of 25 accounts")
@@ -210,11 +225,11 @@ func TestTimesAndTheme(t *testing.T) {
 	b, by := gallery(t)
 	screens[0].show(t, ctx, "light", true)
 	b.as(ctx, "viewer")
-	do(t, ctx, chromedp.Navigate(b.server.URL+"/events/"+by["failed, no such account"].ID), chromedp.WaitReady(".facts"))
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events/"+by["failed, no such account"].ID), there(".facts"))
 	waitText(t, ctx, ".facts time", "14 min ago")
 	do(t, ctx, chromedp.Click("[data-zone]"))
 	waitText(t, ctx, ".facts time", "UTC")
-	do(t, ctx, chromedp.Click(".look button"), chromedp.WaitReady(`html[data-theme="light"]`), chromedp.Click(".look button"), chromedp.WaitReady(`html[data-theme="dark"]`))
+	do(t, ctx, chromedp.Click(".look button"), there(`html[data-theme="light"]`), chromedp.Click(".look button"), there(`html[data-theme="dark"]`))
 	if got := ask(t, ctx, chromedp.Evaluate[string]("getComputedStyle(document.body).backgroundColor")); got != "rgb(16, 19, 24)" {
 		t.Errorf("the dark page is %s", got)
 	}

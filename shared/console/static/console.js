@@ -171,6 +171,7 @@
   doc.addEventListener('toggle', reachable, true);
 
   // Rows by keyboard.
+  let picked = ''; // the id of the row, which a list that is drawn anew has again
   const pick = (step) => {
     const rows = [...doc.querySelectorAll('tr.row')];
     if (!rows.length) return;
@@ -178,8 +179,20 @@
     const next = rows[Math.max(0, Math.min(rows.length - 1, at + step))];
     rows[at]?.classList.remove('picked');
     next.classList.add('picked');
+    picked = next.id;
     next.querySelector('a.open')?.focus();
     next.scrollIntoView({ block: 'nearest' });
+  };
+
+  const unpick = () => {
+    picked = '';
+    doc.querySelector('tr.picked')?.classList.remove('picked');
+  };
+  const repick = () => {
+    const row = picked && doc.getElementById(picked);
+    if (!row || row.classList.contains('picked')) return;
+    row.classList.add('picked');
+    if (doc.activeElement === doc.body) row.querySelector('a.open')?.focus({ preventScroll: true });
   };
 
   // Single keys act only where they are switched on; the palette opens by Ctrl+K.
@@ -241,7 +254,7 @@
     }
     if (doc.querySelector('dialog[open]')) return;
     if (ev.key === 'Escape') {
-      doc.querySelector('tr.picked')?.classList.remove('picked');
+      unpick();
       doc.activeElement?.blur();
       return;
     }
@@ -382,6 +395,7 @@
       toast(event.querySelector('.outcome-head b').textContent);
     }
     if (doc.querySelector('#news .news-more')) fresh = true;
+    repick();
     tick();
     reachable();
     showPause();
