@@ -22,18 +22,20 @@ func TestAccessible(t *testing.T) {
 	source := axe(t)
 	states := map[string]string{}
 	for _, c := range sample.Events(start) {
-		states["state "+c.Name] = "/gallery/" + strings.ReplaceAll(strings.ReplaceAll(c.Name, ",", ""), " ", "-")
+		slug := strings.ReplaceAll(strings.ReplaceAll(c.Name, ",", ""), " ", "-")
+		states["state-"+slug] = "/gallery/" + slug
 	}
 	b, by := gallery(t)
-	pages := picturePages(by)
+	someJobs(t, b)
+	pages := picturePages(b, by)
 	some := map[string]string{}
-	for _, name := range []string{"overview", "open", "events-failed", "event-failed", "event-succeeded", "account", "logins"} {
+	for _, name := range []string{"overview", "open", "events-failed", "event-failed", "event-succeeded", "account", "logins", "jobs", "job-retry"} {
 		some[name] = pages[name]
 	}
 	for _, tc := range []struct {
-		name, role string
-		pages      map[string]string
-	}{{"pages", "admin", pages}, {"states", "admin", states}, {"viewer", "viewer", some}, {"operator", "operator", some}} {
+		name, role, prefix string
+		pages              map[string]string
+	}{{"pages", "admin", "", pages}, {"states", "admin", "", states}, {"viewer", "viewer", "viewer-", some}, {"operator", "operator", "operator-", some}} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 
@@ -41,7 +43,7 @@ func TestAccessible(t *testing.T) {
 			screens[0].show(t, ctx, "light", true)
 			b.as(ctx, tc.role)
 			for name, path := range tc.pages {
-				checkAccess(t, ctx, source, name, chromedp.Navigate(b.server.URL+path), there("main h1"))
+				checkAccess(t, ctx, source, tc.prefix+name, chromedp.Navigate(b.server.URL+path), there("main h1"))
 			}
 		})
 	}

@@ -1,50 +1,22 @@
 package console_test
 
 import (
-	"os"
-	"path/filepath"
+	"crypto/rand"
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
-	"hotsync/local/browser"
 	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
 )
 
-// TestScreenshots writes a picture of every page to the folder that
-// HOTSYNC_SCREENSHOTS names (make screenshots), for people to look at.
-func TestScreenshots(t *testing.T) {
-	dir := os.Getenv("HOTSYNC_SCREENSHOTS")
-	if dir == "" {
-		t.Skip("pictures are taken by make screenshots only")
-	}
-	err := os.MkdirAll(dir, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := browser.Start(t)
-	b, by := gallery(t)
-	for _, s := range screens {
-		for _, theme := range []string{"light", "dark"} {
-			s.show(t, ctx, theme, true)
-			b.as(ctx, "operator")
-			for name, path := range picturePages(by) {
-				do(t, ctx, chromedp.Navigate(b.server.URL+path), there("main h1"))
-				png := ask(t, ctx, chromedp.FullScreenshot(100))
-				err := os.WriteFile(filepath.Join(dir, name+"-"+s.name+"-"+theme+".png"), png, 0o644)
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-	}
-}
-
-func picturePages(by map[string]hotsync.Event) map[string]string {
-	return map[string]string{
+// picturePages are the pages that TestAccessible looks at, and make screenshots takes
+// pictures of.
+func picturePages(b *bundle, by map[string]hotsync.Event) map[string]string {
+	pages := map[string]string{
+		"jobs":            "/jobs",
+		"job-new":         "/jobs/new",
 		"signin":          "/signin",
 		"overview":        "/",
 		"open":            "/open",
@@ -71,6 +43,47 @@ func picturePages(by map[string]hotsync.Event) map[string]string {
 		"events-lost":     "/events?q=jane%40example.com",
 		"events-open":     "/events?is=open",
 		"not-found":       "/nothing",
+	}
+	all, _, err := b.jobs.Jobs(b.t.Context(), 10, "")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, j := range all {
+		pages["job-"+string(j.Kind)] = "/jobs/" + j.ID
+	}
+	return pages
+}
+
+// someJobs are a bulk retry that is under way, a backfill that waits for the logins, and
+// a reconcile run that found something.
+func someJobs(t *testing.T, b *bundle) {
+	t.Helper()
+	for _, tc := range []struct {
+		request jobs.Request
+		age     time.Duration
+		change  func(*jobs.Job)
+	}{
+		{jobs.Request{Kind: jobs.Retry, Title: "Zuora does not answer", Reason: string(hotsync.CodeZuoraUnavailable), Note: "Zuora was down", Actor: "Ada", Source: jobs.Source{Events: &eventstore.Query{}}}, 3 * time.Minute,
+			func(j *jobs.Job) {
+				j.Final, j.Window = jobs.Counts{jobs.Changed: 110, jobs.Failed: 4}, jobs.Counts{jobs.Sent: 30}
+			}},
+		{jobs.Request{Kind: jobs.Backfill, Note: "before the launch", Actor: "Grace", Source: jobs.Source{Known: true}}, 2 * time.Hour,
+			func(j *jobs.Job) { j.Final, j.Waits = jobs.Counts{jobs.Unchanged: 90}, jobs.WaitLogins }},
+		{jobs.Request{Kind: jobs.Reconcile, Source: jobs.Source{Known: true}}, 9 * time.Hour,
+			func(j *jobs.Job) {
+				j.Status, j.EndedAt, j.Final = jobs.Done, j.CreatedAt.Add(20*time.Minute), jobs.Counts{jobs.Unchanged: 240, jobs.Changed: 40}
+			}},
+	} {
+		j, err := jobs.New(tc.request, b.now.Add(-tc.age), rand.Read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Listed, j.Total, j.Chunks = true, 280, 3
+		tc.change(&j)
+		_, err = b.jobs.SaveJob(t.Context(), j)
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
