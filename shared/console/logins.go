@@ -18,6 +18,7 @@ type loginsView struct {
 	Typed     loginFilter
 	Problem   *hotsync.Problem
 	Causes    nothing // of all that are kept, where nothing narrows the list
+	Todo      string  // what to do, where all of the list have one reason
 	Logins    []loginEntry
 	Providers []string
 	Reasons   []reasonOption
@@ -245,6 +246,14 @@ func (c *console) fillLogins(ctx context.Context, page *loginsView, cursor strin
 		return err
 	}
 	page.Logins = loginEntries(found.Logins)
+	if f.Reason != "" {
+		page.Todo = nothingHint(f.Reason)
+	}
+	if f.Reason != "" || f.IsZero() && cursor == "" { // told once, and not at every row
+		for i := range page.Logins {
+			page.Logins[i].Hint = ""
+		}
+	}
 	if found.Cursor != "" {
 		page.Next = withCursor(f.Path(), found.Cursor)
 	}
@@ -252,6 +261,9 @@ func (c *console) fillLogins(ctx context.Context, page *loginsView, cursor strin
 		page.First = f.Path()
 	} else if f.IsZero() {
 		page.Causes, err = c.readNothing(ctx, f, time.Time{})
+		if len(page.Causes.Groups) == 1 {
+			page.Todo = page.Causes.Groups[0].Todo()
+		}
 	}
 	return err
 }

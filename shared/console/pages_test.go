@@ -384,7 +384,7 @@ func TestOverview(t *testing.T) {
 	if got := a.Text(".verdict-head"); !strings.HasPrefix(got, "Zuora asked everybody to wait since") {
 		t.Errorf("the headline is %q", got)
 	}
-	if got := a.Texts(".reasons tbody td a"); !cmp.Equal(got, []string{"Limio refused an object", "Zuora is busy", "several accounts match"}) {
+	if got := a.Texts(".reasons tbody td a"); !cmp.Equal(got, []string{"Limio refused an object", "Zuora is busy", "Several accounts match"}) {
 		t.Errorf("reasons = %q", got)
 	}
 	for _, href := range a.Attrs(".reasons a", "href") {
