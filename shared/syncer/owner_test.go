@@ -222,3 +222,47 @@ func TestOwnershipCalls(t *testing.T) {
 		})
 	}
 }
+
+// Only a sign-in links, or a look-up that is made again now. What does not says so.
+func TestOnlyASignInLinks(t *testing.T) {
+	t.Parallel()
+
+	lookup := &hotsync.Lookup{Field: "LimioExternalId__c", Value: "auth0|ada"}
+	for _, tc := range []struct {
+		name   string
+		change func(*hotsync.SyncRequest, *testBundle)
+		links  bool
+	}{
+		{"a sign-in", func(*hotsync.SyncRequest, *testBundle) {}, true},
+		{"by a trigger of Cognito's", func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerPostAuthentication }, true},
+		{"by that of a first sign-in", func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerPostConfirmation }, true},
+		{"a retry of one", func(r *hotsync.SyncRequest, _ *testBundle) { r.RetryOf = "event-1" }, false},
+		{"sync now", func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerConsole }, false},
+		{"the API", func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerAPI }, false},
+		{"a callout", func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerCallout }, false},
+		{"backfill", func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerBackfill }, false},
+		{"a retry of a look-up, which is made again", func(r *hotsync.SyncRequest, b *testBundle) {
+			r.RetryOf, r.Lookup, b.settings.GuardStaleLookups = "event-1", lookup, true
+		}, true},
+		{"one that is not", func(r *hotsync.SyncRequest, b *testBundle) {
+			r.RetryOf, r.Lookup, b.settings.GuardStaleLookups = "event-1", lookup, false
+		}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			b := setup(t)
+			r := b.request()
+			r.Named, r.AccountID = []string{accountID}, accountID
+			tc.change(&r, b)
+			_, e := b.handle(t, r, 1)
+			if e.Status != hotsync.StatusSucceeded {
+				t.Fatalf("the sync ended as %s %s: %+v", e.Status, e.Reason, e.Error)
+			}
+			said := slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked })
+			if sees := slices.Contains(b.sees("auth0|ada"), accountID); sees != tc.links || said == tc.links {
+				t.Errorf("sees the account: %t, the event says that it does not: %t; want linked: %t", sees, said, tc.links)
+			}
+		})
+	}
+}
