@@ -780,3 +780,34 @@ func TestSmallCases(t *testing.T) {
 	wait.Wait()
 	t.Logf("%d histories", ran.Load())
 }
+
+// The table is lost while a sync adds an account to an owner and another one links
+// somebody to it, in any order of their calls.
+func TestTableLostUnderASync(t *testing.T) {
+	t.Parallel()
+
+	for seed := range uint64(4000) {
+		w := newWorld(func(int) int { return 0 })
+		queues := map[string][]*request{}
+		w.signIn(queues, "x", accounts[:1])
+		w.run(queues, nil)
+		w.now = w.now.Add(5 * time.Minute)
+		w.signIn(queues, "x", accounts[:2])
+		queues[accounts[0]] = nil // it is linked
+		w.signIn(queues, "y", accounts[:1])
+		w.lost = true
+		dice := rand.New(rand.NewPCG(seed, 2))
+		w.choose = func(n int) int {
+			if n >= 6 {
+				return 0 // what fails is for TestModel
+			}
+			return dice.IntN(n)
+		}
+		w.run(queues, []func(*actor){func(a *actor) { a.world.store.Forget() }})
+		w.choose = func(int) int { return 0 }
+		w.settle(map[string][]*request{}, map[string][]string{"x": accounts[:2], "y": accounts[:1]})
+		if w.wrong != "" {
+			t.Fatalf("history %d: %s", seed, w.wrong)
+		}
+	}
+}
