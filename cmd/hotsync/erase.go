@@ -77,7 +77,8 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	out := json.NewEncoder(stdout)
 	out.SetIndent("", "  ")
-	err = out.Encode(erasure{Events: done.Events, Names: done.Aliases, Accounts: done.Accounts, Logins: done.Logins, Jobs: done.Jobs, Pending: done.Pending})
+	err = out.Encode(erasure{Events: done.Events, Names: done.Aliases, Accounts: done.Accounts,
+		Logins: done.Logins, Jobs: done.Jobs, Pending: done.Pending})
 	switch {
 	case err != nil:
 		return err

@@ -46,9 +46,11 @@ func TestGuideOnMoto(t *testing.T) {
 	// The pool as template.yaml makes it, of which moto knows no outputs.
 	pool := c.aws("cognito-idp", "create-user-pool", "--pool-name", "guide", "--query", "UserPool.Id", "--output", "text",
 		"--schema", "Name=zuora_accounts,AttributeDataType=String,Mutable=true")
-	client := c.aws("cognito-idp", "create-user-pool-client", "--user-pool-id", pool, "--client-name", "guide", "--query", "UserPoolClient.ClientId",
-		"--output", "text", "--explicit-auth-flows", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
-	values := map[string]string{"<pool id>": pool, "<UserPoolId>": pool, "<UserPoolClientId>": client, "<password>": "Trial-2026-password"}
+	client := c.aws("cognito-idp", "create-user-pool-client", "--user-pool-id", pool, "--client-name", "guide",
+		"--query", "UserPoolClient.ClientId", "--output", "text",
+		"--explicit-auth-flows", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
+	values := map[string]string{"<pool id>": pool, "<UserPoolId>": pool, "<UserPoolClientId>": client,
+		"<password>": "Trial-2026-password"}
 	filled := func(command string) string {
 		return placeholder.ReplaceAllStringFunc(command, func(name string) string {
 			value, ok := values[name]

@@ -34,10 +34,11 @@ func TestDocumentedCalls(t *testing.T) {
 		}
 	}})
 	person := s.PersonaToken("single")
-	system := s.Token("direct", map[string]any{"sub": "nightly", "aud": "https://hotsync.example.com", "scope": "hotsync:sync"})
+	system := s.Token("direct", map[string]any{"sub": "nightly", "aud": "https://hotsync.example.com",
+		"scope": "hotsync:sync"})
 	event := s.Login(person).Queued[0].Event
-	fill := strings.NewReplacer("<ApiUrl>", s.URL, "http://127.0.0.1:8080", s.URL, "$(go run ./cmd/hotsync token single)", person,
-		"<event>", event, "<the same person's ID token>", person)
+	fill := strings.NewReplacer("<ApiUrl>", s.URL, "http://127.0.0.1:8080", s.URL,
+		"$(go run ./cmd/hotsync token single)", person, "<event>", event, "<the same person's ID token>", person)
 	wanted := map[string]string{"/login": "202", "/syncs/": "200", "/sync": "200"} // POST /sync is a dry run there
 	ran := map[string]int{}
 	for _, command := range documented(t, "curl", "deploy.md", "api.md") {
