@@ -36,19 +36,39 @@ var errOneSource = errors.New("name the accounts in one way: a file, --subjects,
 func backfill(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flags("backfill", stderr)
 	var b backfillFlags
-	f.StringVar(&b.subjects, "subjects", "", "CSV `file` with issuer, subject and account: people who have signed in before")
+	f.StringVar(
+		&b.subjects,
+		"subjects",
+		"",
+		"CSV `file` with issuer, subject and account: people who have signed in before",
+	)
 	f.StringVar(&b.zoql, "zoql", "", "`condition` of ZOQL for the accounts, such as \"Status = 'Active'\"; * for all")
 	f.StringVar(&b.since, "since", "", "`day` since which the accounts were changed in Zuora, such as 2026-11-01")
 	f.IntVar(&b.rate, "rate", jobs.DefaultRate, "accounts a minute, at most")
 	f.StringVar(&b.note, "note", "", "why, for the audit log and the page of the job")
-	f.StringVar(&b.resume, "resume", "", "`id` of a job to go on with: its loading, its running after a stop, or watching it")
+	f.StringVar(
+		&b.resume,
+		"resume",
+		"",
+		"`id` of a job to go on with: its loading, its running after a stop, or watching it",
+	)
 	f.StringVar(&b.stop, "stop", "", "`id` of a job to stop; what is under way ends")
 	f.StringVar(&b.out, "out", "", "`file` for what became of each account, as CSV; standard output when empty")
 	f.BoolVar(&b.dryRun, "dry-run", false, "count what would be created and changed, and write nothing")
 	f.BoolVar(&b.detach, "detach", false, "begin the job and do not wait for its end")
 	f.StringVar(&b.limio, "limio", "", "`address` of the Limio that is meant: refused if the deployment has another")
-	f.StringVar(&b.allowLimio, "allow-limio", "", "`address` of a Limio that is no production tenant, for a production Zuora; or the reverse")
-	f.StringVar(&b.system, "system", "", "description of a deployment (see docs/backfill.md); .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set")
+	f.StringVar(
+		&b.allowLimio,
+		"allow-limio",
+		"",
+		"`address` of a Limio that is no production tenant, for a production Zuora; or the reverse",
+	)
+	f.StringVar(
+		&b.system,
+		"system",
+		"",
+		"description of a deployment (see docs/backfill.md); .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set",
+	)
 	err := f.Parse(args)
 	if err != nil {
 		return parse(f, args, 0) // in its words
@@ -101,7 +121,13 @@ func (b *backfillFlags) run(ctx context.Context, p *wiring.Parts, stdout, stderr
 		if err != nil {
 			return plain(err)
 		}
-		fmt.Fprintf(stderr, "%s is stopped; %d accounts that are under way end. hotsync backfill --resume %s goes on with it\n", j.ID, j.InFlight(), j.ID)
+		fmt.Fprintf(
+			stderr,
+			"%s is stopped; %d accounts that are under way end. hotsync backfill --resume %s goes on with it\n",
+			j.ID,
+			j.InFlight(),
+			j.ID,
+		)
 		return nil
 	}
 	j, err := b.begin(ctx, store, stderr)
@@ -115,7 +141,12 @@ func (b *backfillFlags) run(ctx context.Context, p *wiring.Parts, stdout, stderr
 		}
 	}
 	for _, o := range j.Overlaps {
-		fmt.Fprintf(stderr, "note: about %.0f %% of these accounts are also in %s, which has not ended; each is synced once at a time\n", max(1, 100*o.Share), o.Job)
+		fmt.Fprintf(
+			stderr,
+			"note: about %.0f %% of these accounts are also in %s, which has not ended; each is synced once at a time\n",
+			max(1, 100*o.Share),
+			o.Job,
+		)
 	}
 	err = kick(ctx)
 	if err != nil {
@@ -170,7 +201,14 @@ func (b *backfillFlags) begin(ctx context.Context, store jobs.Store, stderr io.W
 		}
 		return j, nil
 	}
-	r := jobs.Request{Kind: jobs.Backfill, Rate: b.rate, Note: b.note, Actor: b.actor, Issuers: seen.issuers, Expected: seen.rows}
+	r := jobs.Request{
+		Kind:     jobs.Backfill,
+		Rate:     b.rate,
+		Note:     b.note,
+		Actor:    b.actor,
+		Issuers:  seen.issuers,
+		Expected: seen.rows,
+	}
 	switch {
 	case file != "":
 		r.Source.File, r.Title = seen.digest, fmt.Sprintf("Accounts of a file, %d rows", seen.rows)
@@ -239,7 +277,11 @@ func (b *backfillFlags) survey(file string, stderr io.Writer) (seen surveyed, er
 			seen.issuers = append(seen.issuers, issuer)
 		}
 		if len(seen.issuers) > jobs.MaxIssuers {
-			return fmt.Errorf("line %d is the login of one issuer more than %d; want the column issuer to name identity providers", r.Line, jobs.MaxIssuers)
+			return fmt.Errorf(
+				"line %d is the login of one issuer more than %d; want the column issuer to name identity providers",
+				r.Line,
+				jobs.MaxIssuers,
+			)
 		}
 		return nil
 	})
@@ -247,7 +289,12 @@ func (b *backfillFlags) survey(file string, stderr io.Writer) (seen surveyed, er
 		return seen, fmt.Errorf("%s: %w", file, err)
 	}
 	if seen.bad > maxTold {
-		fmt.Fprintf(stderr, "%s: and %d more rows that name no account; the result lists them all\n", file, seen.bad-maxTold)
+		fmt.Fprintf(
+			stderr,
+			"%s: and %d more rows that name no account; the result lists them all\n",
+			file,
+			seen.bad-maxTold,
+		)
 	}
 	seen.digest = hex.EncodeToString(sum.Sum(nil))
 	return seen, nil
@@ -293,7 +340,12 @@ func (b *backfillFlags) watch(ctx context.Context, store jobs.Store, id string, 
 		case <-ctx.Done():
 			next.Stop()
 			bar.end()
-			fmt.Fprintf(stderr, "The job goes on without this command. To watch it again: hotsync backfill --resume %s\nTo stop it: hotsync backfill --stop %s\n", id, id)
+			fmt.Fprintf(
+				stderr,
+				"The job goes on without this command. To watch it again: hotsync backfill --resume %s\nTo stop it: hotsync backfill --stop %s\n",
+				id,
+				id,
+			)
 			return errQuiet
 		case <-next.C:
 		}
@@ -315,7 +367,12 @@ func (b *backfillFlags) watch(ctx context.Context, store jobs.Store, id string, 
 	c := j.Counts()
 	fmt.Fprintf(stderr, "%s is %s: %s accounts, %s\n", j.ID, j.Status, thousands(j.Total), c)
 	if j.Status == jobs.Stopped {
-		fmt.Fprintf(stderr, "%s accounts wait; hotsync backfill --resume %s goes on\n", thousands(c[jobs.Waiting]), j.ID)
+		fmt.Fprintf(
+			stderr,
+			"%s accounts wait; hotsync backfill --resume %s goes on\n",
+			thousands(c[jobs.Waiting]),
+			j.ID,
+		)
 	}
 	if c[jobs.Failed]+c[jobs.Lost] > 0 || j.Status == jobs.Stopped {
 		return errQuiet
@@ -338,17 +395,38 @@ func (b *backfillFlags) count(ctx context.Context, p *wiring.Parts, stdout, stde
 	for _, o := range r.Objects {
 		create, update = create+o.Create, update+o.Update+o.End
 	}
-	fmt.Fprintf(stdout, "%s accounts: %s to be created, %s to be changed, %s as they should be, %s not in Zuora, %s could not be compared\n",
-		thousands(r.Compared), thousands(r.Absent), thousands(r.Different), thousands(r.Equal), thousands(r.Unknown), thousands(r.Untold()))
-	fmt.Fprintf(stdout, "objects: %s to be created, %s to be changed\nplans without an offer in Limio's catalogue: %s\n", thousands(create), thousands(update), thousands(r.Unmatched))
+	fmt.Fprintf(
+		stdout,
+		"%s accounts: %s to be created, %s to be changed, %s as they should be, %s not in Zuora, %s could not be compared\n",
+		thousands(
+			r.Compared,
+		),
+		thousands(r.Absent),
+		thousands(r.Different),
+		thousands(r.Equal),
+		thousands(r.Unknown),
+		thousands(r.Untold()),
+	)
+	fmt.Fprintf(
+		stdout,
+		"objects: %s to be created, %s to be changed\nplans without an offer in Limio's catalogue: %s\n",
+		thousands(create),
+		thousands(update),
+		thousands(r.Unmatched),
+	)
 	if r.Untold() > 0 {
 		return errQuiet
 	}
 	return nil
 }
 
-// accounts gives the accounts one after the other, "" at the end.
-func (b *backfillFlags) accounts(ctx context.Context, p *wiring.Parts, r *drift.Report, stderr io.Writer) (func(context.Context) (string, error), error) {
+// accounts returns the accounts one after the other, "" at the end.
+func (b *backfillFlags) accounts(
+	ctx context.Context,
+	p *wiring.Parts,
+	r *drift.Report,
+	stderr io.Writer,
+) (func(context.Context) (string, error), error) {
 	if file := b.file + b.subjects; file != "" {
 		_, err := b.survey(file, stderr)
 		if err != nil {

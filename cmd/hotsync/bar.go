@@ -34,8 +34,15 @@ func newBar(w io.Writer) *bar {
 const sayEvery = 10 * time.Second
 
 // waits are the reasons to wait, as a person says them.
-var waits = map[jobs.Wait]string{jobs.WaitLogins: "waits for logins", jobs.WaitZuora: "waits for Zuora", jobs.WaitLimio: "waits for Limio",
-	jobs.WaitOff: "waits: hot sync is off", jobs.WaitQueue: "waits for SQS", jobs.WaitStore: "waits for DynamoDB", jobs.WaitSource: "waits for the list of accounts"}
+var waits = map[jobs.Wait]string{
+	jobs.WaitLogins: "waits for logins",
+	jobs.WaitZuora:  "waits for Zuora",
+	jobs.WaitLimio:  "waits for Limio",
+	jobs.WaitOff:    "waits: hot sync is off",
+	jobs.WaitQueue:  "waits for SQS",
+	jobs.WaitStore:  "waits for DynamoDB",
+	jobs.WaitSource: "waits for the list of accounts",
+}
 
 func (b *bar) job(j jobs.Job, now time.Time) {
 	c := j.Counts()
@@ -59,10 +66,21 @@ func (b *bar) show(done, of int, text string, now time.Time) {
 	if of > 0 {
 		full = min(cells, cells*done/of)
 	}
-	line := fmt.Sprintf("[%s%s] %s of %s · %s", strings.Repeat("█", full), strings.Repeat("░", cells-full), thousands(done), thousands(of), text)
+	line := fmt.Sprintf(
+		"[%s%s] %s of %s · %s",
+		strings.Repeat("█", full),
+		strings.Repeat("░", cells-full),
+		thousands(done),
+		thousands(of),
+		text,
+	)
 	if gone := now.Sub(b.began); gone > 5*time.Second && done > b.first && of > done {
 		perSecond := float64(done-b.first) / gone.Seconds()
-		line += fmt.Sprintf(" · %.0f/min · %s left", 60*perSecond, rough(time.Duration(float64(of-done)/perSecond)*time.Second))
+		line += fmt.Sprintf(
+			" · %.0f/min · %s left",
+			60*perSecond,
+			rough(time.Duration(float64(of-done)/perSecond)*time.Second),
+		)
 	}
 	switch {
 	case b.terminal:

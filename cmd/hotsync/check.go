@@ -28,15 +28,25 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flags("check", stderr)
 	limioURL := f.String("limio", "", "address of the Limio tenant, such as https://acme.prod.limio.com")
 	zuoraURL := f.String("zuora", "", "REST host of the Zuora data centre, or its name, such as eu-sandbox")
-	account := f.String("account", "", "id or number of a Zuora account, best one that Limio has: without it the readings of accounts are left out")
+	account := f.String(
+		"account",
+		"",
+		"id or number of a Zuora account, best one that Limio has: without it the readings of accounts are left out",
+	)
 	field := f.String("field", "", "custom field of Option B, such as LimioExternalId__c")
 	err := parse(f, args, 0)
 	if err != nil {
 		return err
 	}
 	if *limioURL == "" && *zuoraURL == "" {
-		fmt.Fprintln(stderr, "hotsync check: give --limio, --zuora or both; credentials come from the environment variables LIMIO and ZUORA,")
-		fmt.Fprintln(stderr, `each {"clientId": "…", "clientSecret": "…"}, or from LIMIO_SECRET_ID and ZUORA_SECRET_ID in AWS Secrets Manager.`)
+		fmt.Fprintln(
+			stderr,
+			"hotsync check: give --limio, --zuora or both; credentials come from the environment variables LIMIO and ZUORA,",
+		)
+		fmt.Fprintln(
+			stderr,
+			`each {"clientId": "…", "clientSecret": "…"}, or from LIMIO_SECRET_ID and ZUORA_SECRET_ID in AWS Secrets Manager.`,
+		)
 		return errUsage
 	}
 	r := &report{out: stdout}
@@ -95,7 +105,9 @@ func zuoraReader(ctx context.Context, base string) (*zuora.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return zuora.New(zuora.Config{BaseURL: base, Credentials: s.Client, Transport: readOnly{http.DefaultTransport}, Now: time.Now})
+	return zuora.New(
+		zuora.Config{BaseURL: base, Credentials: s.Client, Transport: readOnly{http.DefaultTransport}, Now: time.Now},
+	)
 }
 
 func limioReader(ctx context.Context, base string) (*limio.Client, error) {
@@ -103,7 +115,9 @@ func limioReader(ctx context.Context, base string) (*limio.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return limio.New(limio.Config{BaseURL: base, Credentials: s.Client, HTTP: readOnly{http.DefaultTransport}, Now: time.Now})
+	return limio.New(
+		limio.Config{BaseURL: base, Credentials: s.Client, HTTP: readOnly{http.DefaultTransport}, Now: time.Now},
+	)
 }
 
 // report writes a line for each assumption.
@@ -154,7 +168,13 @@ func (r *report) verdict(side, what, detail string, err error) bool {
 }
 
 func (r *report) end() error {
-	fmt.Fprintf(r.out, "\n%d hold, %d fail, %d unknown. Nothing was written. docs/limits.md says what each means.\n", r.held, r.refuted, r.unknown)
+	fmt.Fprintf(
+		r.out,
+		"\n%d hold, %d fail, %d unknown. Nothing was written. docs/limits.md says what each means.\n",
+		r.held,
+		r.refuted,
+		r.unknown,
+	)
 	if r.refuted > 0 {
 		return errQuiet
 	}
@@ -236,22 +256,39 @@ func (r *report) limio(ctx context.Context, l *limio.Client, ref hotsync.Account
 
 	switch {
 	case ref.ID == "":
-		r.open("limio", "a customer is found by its Zuora account id (assumption 5)", "give --account, and --zuora for an account number")
+		r.open(
+			"limio",
+			"a customer is found by its Zuora account id (assumption 5)",
+			"give --account, and --zuora for an account number",
+		)
 	default:
 		have, err := l.Account(ctx, ref.ID)
 		switch {
 		case err != nil:
 			r.fails("limio", "a customer is found by its Zuora account id (assumption 5)", err)
 		case len(have) == 0:
-			r.open("limio", "a customer is found by its Zuora account id (assumption 5)", "Limio has no customer of this account; give one whose customer you know")
+			r.open(
+				"limio",
+				"a customer is found by its Zuora account id (assumption 5)",
+				"Limio has no customer of this account; give one whose customer you know",
+			)
 		default:
-			r.holds("limio", "a customer is found by its Zuora account id (assumption 5)", fmt.Sprintf("%d objects", len(have)))
+			r.holds(
+				"limio",
+				"a customer is found by its Zuora account id (assumption 5)",
+				fmt.Sprintf("%d objects", len(have)),
+			)
 			r.envelope(have)
 			r.zuoraAccount(have, ref)
 		}
 	}
 	for _, kind := range []projection.Kind{projection.Schedule, projection.SubscriptionAddOn} {
-		r.verdict("limio", fmt.Sprintf("objects of kind %s have a list (assumption 7)", kind), "", l.CheckKind(ctx, kind))
+		r.verdict(
+			"limio",
+			fmt.Sprintf("objects of kind %s have a list (assumption 7)", kind),
+			"",
+			l.CheckKind(ctx, kind),
+		)
 	}
 	r.catalogue(ctx, l)
 	for _, what := range []string{"objects can be created by POST (assumption 2)", "a repeated POST is refused (assumption 4)", "PUT takes a status (assumption 6)"} {

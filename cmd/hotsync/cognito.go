@@ -21,7 +21,11 @@ var (
 func cognitoTriggers(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flags("cognito", stderr)
 	pool := f.String("pool", "", "id of the user pool, such as eu-west-1_AbCdEfGhI")
-	function := f.String("function", "", "ARN of the login function, the output LoginFunctionArn of the stack; needed to attach, and to detach one that is not named …-login")
+	function := f.String(
+		"function",
+		"",
+		"ARN of the login function, the output LoginFunctionArn of the stack; needed to attach, and to detach one that is not named …-login",
+	)
 	dryRun := f.Bool("dry-run", false, "say what would change, and change nothing")
 	if len(args) == 0 || args[0] != "attach" && args[0] != "detach" {
 		if len(args) > 0 && strings.HasPrefix(args[0], "-") {
@@ -64,7 +68,13 @@ func cognitoTriggers(ctx context.Context, args []string, stdout, stderr io.Write
 		fmt.Fprintf(stdout, "%s: nothing to do, its triggers are so already\n", *pool)
 		return nil
 	}
-	fmt.Fprintf(stdout, "%s: LambdaConfig\n  %s\nkept as they are: %s\n", *pool, strings.Join(change.Lines, "\n  "), strings.Join(change.Kept, ", "))
+	fmt.Fprintf(
+		stdout,
+		"%s: LambdaConfig\n  %s\nkept as they are: %s\n",
+		*pool,
+		strings.Join(change.Lines, "\n  "),
+		strings.Join(change.Kept, ", "),
+	)
 	if *dryRun {
 		fmt.Fprintln(stdout, "nothing was changed (--dry-run)")
 		return nil

@@ -52,14 +52,26 @@ func (t sides) guard(limio string, named string) error {
 	limio, named = host(limio), host(named)
 	switch {
 	case t.limio == "" || t.zuora == "":
-		return errors.New("the environment does not say which Zuora and Limio the deployment has: give --system, as docs/backfill.md says")
+		return errors.New(
+			"the environment does not say which Zuora and Limio the deployment has: give --system, as docs/backfill.md says",
+		)
 	case limio != "" && limio != t.limio:
 		return fmt.Errorf("the deployment writes to %s, not to %s", t.limio, limio)
 	case slices.Contains(production, t.zuora) == productionLimio.MatchString(t.limio), named == t.limio:
 		return nil
 	case slices.Contains(production, t.zuora):
-		return fmt.Errorf("its Zuora is production (%s) and its Limio is not (%s); if that is meant, say --allow-limio %s", t.zuora, t.limio, t.limio)
+		return fmt.Errorf(
+			"its Zuora is production (%s) and its Limio is not (%s); if that is meant, say --allow-limio %s",
+			t.zuora,
+			t.limio,
+			t.limio,
+		)
 	default:
-		return fmt.Errorf("its Limio is production (%s) and its Zuora is not (%s); if that is meant, say --allow-limio %s", t.limio, t.zuora, t.limio)
+		return fmt.Errorf(
+			"its Limio is production (%s) and its Zuora is not (%s); if that is meant, say --allow-limio %s",
+			t.limio,
+			t.zuora,
+			t.limio,
+		)
 	}
 }

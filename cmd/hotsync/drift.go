@@ -26,13 +26,25 @@ func compareDrift(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	sample := f.Int("sample", 0, "compare so many of the accounts that were synced before, by chance")
 	all := f.Bool("all", false, "compare every account that was synced before")
 	file := f.String("accounts", "", "CSV `file` of accounts to compare")
-	zoql := f.String("zoql", "", "`condition` of ZOQL for the accounts to compare, such as \"Status = 'Active'\"; * for all that Zuora has")
+	zoql := f.String(
+		"zoql",
+		"",
+		"`condition` of ZOQL for the accounts to compare, such as \"Status = 'Active'\"; * for all that Zuora has",
+	)
 	rate := f.Int("rate", 300, "accounts a minute, at most")
 	html := f.String("html", "", "`file` for the report as a page")
 	asJSON := f.String("json", "", "`file` for the report as JSON; - for standard output")
 	limio := f.String("limio", "", "`address` of the Limio that is meant: refused if the deployment has another")
-	allow := f.String("allow-limio", "", "`address` of a Limio that is no production tenant, for a production Zuora; or the reverse")
-	system := f.String("system", "", "description of a deployment (see docs/backfill.md); .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set")
+	allow := f.String(
+		"allow-limio",
+		"",
+		"`address` of a Limio that is no production tenant, for a production Zuora; or the reverse",
+	)
+	system := f.String(
+		"system",
+		"",
+		"description of a deployment (see docs/backfill.md); .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set",
+	)
 	err := parse(f, args, 0)
 	if err != nil {
 		return err
@@ -93,7 +105,14 @@ func compareDrift(ctx context.Context, args []string, stdout, stderr io.Writer) 
 }
 
 // compare compares accounts with a progress bar.
-func compare(ctx context.Context, p *wiring.Parts, r *drift.Report, next func(context.Context) (string, error), rate int, stderr io.Writer) error {
+func compare(
+	ctx context.Context,
+	p *wiring.Parts,
+	r *drift.Report,
+	next func(context.Context) (string, error),
+	rate int,
+	stderr io.Writer,
+) error {
 	t := connected()
 	r.Zuora, r.Limio = t.zuora, t.limio
 	s := p.Syncer(p.Events(), nil, p.Zuora(), p.Settings())
@@ -103,7 +122,17 @@ func compare(ctx context.Context, p *wiring.Parts, r *drift.Report, next func(co
 	}
 	bar := newBar(stderr)
 	err = r.Compare(ctx, next, drift.Options{Comparer: s, Rate: rate, Now: time.Now, Progress: func(r *drift.Report) {
-		bar.show(r.Compared, r.Compared, fmt.Sprintf("%s equal, %s different, %s absent", thousands(r.Equal), thousands(r.Different), thousands(r.Absent)), time.Now())
+		bar.show(
+			r.Compared,
+			r.Compared,
+			fmt.Sprintf(
+				"%s equal, %s different, %s absent",
+				thousands(r.Equal),
+				thousands(r.Different),
+				thousands(r.Absent),
+			),
+			time.Now(),
+		)
 	}})
 	bar.end()
 	return err
@@ -187,8 +216,16 @@ func write(r *drift.Report, html, asJSON string, stdout io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(stdout, "%s accounts: %s equal, %s different, %s not in Limio, %s not in Zuora, %s could not be compared\n", thousands(r.Compared),
-		thousands(r.Equal), thousands(r.Different), thousands(r.Absent), thousands(r.Unknown), thousands(r.Untold()))
+	fmt.Fprintf(
+		stdout,
+		"%s accounts: %s equal, %s different, %s not in Limio, %s not in Zuora, %s could not be compared\n",
+		thousands(r.Compared),
+		thousands(r.Equal),
+		thousands(r.Different),
+		thousands(r.Absent),
+		thousands(r.Unknown),
+		thousands(r.Untold()),
+	)
 	for _, w := range r.Words() {
 		fmt.Fprintln(stdout, "  "+w)
 	}

@@ -58,7 +58,7 @@ type planted struct {
 
 type object = map[string]any
 
-// at gives the member of an object by its path; a number counts in a list.
+// at returns the member of an object by its path; a number counts in a list.
 func at(t *testing.T, o any, path ...any) object {
 	t.Helper()
 	for _, p := range path {
@@ -282,7 +282,7 @@ func TestDriftAndReconcile(t *testing.T) {
 	}
 }
 
-// ownedBy gives the objects of Limio's by the Zuora account that their owner has.
+// ownedBy returns the objects of Limio's by the Zuora account that their owner has.
 func ownedBy(state map[string][]map[string]any) map[string][]map[string]any {
 	owners := map[string]string{}
 	for _, o := range state["identity"] {

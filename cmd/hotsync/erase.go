@@ -50,7 +50,11 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	issuer := f.String("issuer", "", "issuer (iss) of the person's logins; any when empty")
 	subject := f.String("subject", "", "subject (sub) of the person's logins")
 	reason := f.String("reason", "", "why, for the audit log; without naming the person")
-	system := f.String("system", "", "description of a local system; .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set")
+	system := f.String(
+		"system",
+		"",
+		"description of a local system; .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set",
+	)
 	err := parse(f, args, 0)
 	if err != nil {
 		return err
@@ -83,7 +87,11 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case err != nil:
 		return err
 	case done.Pending > 0:
-		fmt.Fprintf(stderr, "%d events are still under way and were left as they are: run it again when they have ended\n", done.Pending)
+		fmt.Fprintf(
+			stderr,
+			"%d events are still under way and were left as they are: run it again when they have ended\n",
+			done.Pending,
+		)
 		return errQuiet
 	default:
 		return nil
@@ -92,7 +100,12 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // eraseLogin takes a login out of the jobs and then the events: a job could otherwise
 // make another event of it.
-func eraseLogin(ctx context.Context, events *eventstore.Store, store jobs.Store, who hotsync.Identity) (eventstore.Erased, error) {
+func eraseLogin(
+	ctx context.Context,
+	events *eventstore.Store,
+	store jobs.Store,
+	who hotsync.Identity,
+) (eventstore.Erased, error) {
 	rows, pending, err := jobs.Erase(ctx, store, who)
 	if err != nil {
 		return eventstore.Erased{Jobs: rows, Pending: pending}, err
@@ -111,7 +124,13 @@ func halfWay(err error) error {
 
 // recordErasure leaves the act in the audit log, as the console does: who, when
 // and why, and never whom. Where nothing was held, nothing was done.
-func recordErasure(ctx context.Context, store *eventstore.Store, reason string, done eventstore.Erased, failed error) error {
+func recordErasure(
+	ctx context.Context,
+	store *eventstore.Store,
+	reason string,
+	done eventstore.Erased,
+	failed error,
+) error {
 	if failed == nil && done == (eventstore.Erased{}) {
 		return nil
 	}
@@ -119,18 +138,35 @@ func recordErasure(ctx context.Context, store *eventstore.Store, reason string, 
 	if who, err := user.Current(); err == nil {
 		name = who.Username + " (command line)"
 	}
-	result := fmt.Sprintf("%d events, %d search names, %d accounts, %d events still under way", done.Events, done.Aliases, done.Accounts, done.Pending)
+	result := fmt.Sprintf(
+		"%d events, %d search names, %d accounts, %d events still under way",
+		done.Events,
+		done.Aliases,
+		done.Accounts,
+		done.Pending,
+	)
 	if failed != nil {
 		result = "stopped halfway: " + result
 	}
-	err := store.Record(ctx, eventstore.Act{At: time.Now().UTC(), Actor: "command line", Name: name, Role: "admin", Action: "erase", Note: reason, Result: result})
+	err := store.Record(
+		ctx,
+		eventstore.Act{
+			At:     time.Now().UTC(),
+			Actor:  "command line",
+			Name:   name,
+			Role:   "admin",
+			Action: "erase",
+			Note:   reason,
+			Result: result,
+		},
+	)
 	if err != nil {
 		return fmt.Errorf("the erasure was not recorded: %w", err)
 	}
 	return nil
 }
 
-// eventsTable gives the table's name; that of a local system comes with the
+// eventsTable returns the table's name; that of a local system comes with the
 // environment by which the AWS SDK finds it.
 func eventsTable(system string) (string, error) {
 	table := os.Getenv("EVENTS_TABLE")
@@ -147,7 +183,9 @@ func eventsTable(system string) (string, error) {
 	s, err := stack.ReadSystem(system)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", errors.New("no system runs here (make run starts one), and EVENTS_TABLE does not name the events table of a deployment")
+		return "", errors.New(
+			"no system runs here (make run starts one), and EVENTS_TABLE does not name the events table of a deployment",
+		)
 	case err != nil:
 		return "", err
 	}

@@ -136,7 +136,14 @@ func (s *system) login(ctx context.Context, name string, progress io.Writer) ([]
 		case err != nil:
 			return nil, err
 		case found:
-			fmt.Fprintf(progress, "       %s: %s %s after %s\n", e.ID, e.Status, e.Reason, e.FinishedAt.Sub(e.RequestedAt).Round(time.Millisecond))
+			fmt.Fprintf(
+				progress,
+				"       %s: %s %s after %s\n",
+				e.ID,
+				e.Status,
+				e.Reason,
+				e.FinishedAt.Sub(e.RequestedAt).Round(time.Millisecond),
+			)
 			events = append(events, e)
 		default:
 			fmt.Fprintf(progress, "       %s: no Zuora account matches, nothing was recorded\n", q.Event)
@@ -176,7 +183,11 @@ func (s *system) await(ctx context.Context, staff string, q queued) (_ hotsync.E
 		}
 		select {
 		case <-ctx.Done():
-			return e, false, fmt.Errorf("the sync %s did not end in time (status %q); see the log of the sync function", q.Event, e.Status)
+			return e, false, fmt.Errorf(
+				"the sync %s did not end in time (status %q); see the log of the sync function",
+				q.Event,
+				e.Status,
+			)
 		case <-tick.C:
 		}
 	}

@@ -49,7 +49,12 @@ func commands() []command {
 		{"drift", "", "say where Limio differs from Zuora, and write nothing", compareDrift},
 		{"erase", "", "take a person out of events and state, and say what was removed", erase},
 		{"check", "", "read a Zuora and a Limio tenant and say which assumptions hold there", check},
-		{"cognito", "attach|detach", "set or remove the triggers of a user pool, and nothing else about it", cognitoTriggers},
+		{
+			"cognito",
+			"attach|detach",
+			"set or remove the triggers of a user pool, and nothing else about it",
+			cognitoTriggers,
+		},
 		{"personas", "", "list the personas of the local identity provider", personas},
 	}
 }
@@ -90,7 +95,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func usage(w io.Writer) {
-	fmt.Fprint(w, "Hotsync brings the Zuora accounts of whoever signs in to Limio.\n\nusage: hotsync COMMAND [flags] [arguments]\n\n")
+	fmt.Fprint(
+		w,
+		"Hotsync brings the Zuora accounts of whoever signs in to Limio.\n\nusage: hotsync COMMAND [flags] [arguments]\n\n",
+	)
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-18s %s\n", c.name+" "+c.args, c.summary)
 	}

@@ -27,8 +27,14 @@ func up(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	opt := stack.Options{Ports: stack.FixedPorts, Dir: filepath.Join(root, ".hotsync"), Personas: true, Bought: true, Env: []string{"CONSOLE_GALLERY=true"},
-		Progress: func(format string, a ...any) { fmt.Fprintf(stderr, "hotsync: "+format+"\n", a...) }}
+	opt := stack.Options{
+		Ports:    stack.FixedPorts,
+		Dir:      filepath.Join(root, ".hotsync"),
+		Personas: true,
+		Bought:   true,
+		Env:      []string{"CONSOLE_GALLERY=true"},
+		Progress: func(format string, a ...any) { fmt.Fprintf(stderr, "hotsync: "+format+"\n", a...) },
+	}
 	if *verbose {
 		opt.Logs = stderr
 	}
@@ -47,7 +53,11 @@ func up(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return errors.Join(err, s.Close())
 		}
 		defer doors.Close()
-		fmt.Fprintf(stdout, "\nsam local invoke runs the functions of %s; the lines are in events/README.md.\n", doors.Template)
+		fmt.Fprintf(
+			stdout,
+			"\nsam local invoke runs the functions of %s; the lines are in events/README.md.\n",
+			doors.Template,
+		)
 	}
 	<-ctx.Done()
 	fmt.Fprintln(stderr, "hotsync: stopping")

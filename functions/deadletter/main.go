@@ -23,10 +23,17 @@ func run() int {
 	ctx := context.Background()
 	p := wiring.New(ctx, os.Getenv, os.Stdout)
 	dead := p.Queue("DEAD_LETTER_QUEUE_URL")
-	letters := &syncer.DeadLetters{Events: p.Events(), Queue: p.Queue("QUEUE_URL"), Jobs: p.Queue("BACKFILL_QUEUE_URL"), Now: time.Now, Log: p.Log, Observe: func(e hotsync.Event) {
-		p.Metrics.Add(telemetry.DeadLetters, 1)
-		p.Metrics.Sync(e)
-	}}
+	letters := &syncer.DeadLetters{
+		Events: p.Events(),
+		Queue:  p.Queue("QUEUE_URL"),
+		Jobs:   p.Queue("BACKFILL_QUEUE_URL"),
+		Now:    time.Now,
+		Log:    p.Log,
+		Observe: func(e hotsync.Event) {
+			p.Metrics.Add(telemetry.DeadLetters, 1)
+			p.Metrics.Sync(e)
+		},
+	}
 	err := p.Err()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -57,7 +57,11 @@ func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, err
 	retention := env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
 	cfg, err := lambdafn.AWS(getenv, attempts, perCall)
 	env.Note(err)
-	key, err := lambdafn.NewSecret("SEARCH_KEY", getenv, func() lambdafn.SecretManager { return lambdafn.SecretsManager(cfg) })
+	key, err := lambdafn.NewSecret(
+		"SEARCH_KEY",
+		getenv,
+		func() lambdafn.SecretManager { return lambdafn.SecretsManager(cfg) },
+	)
 	env.Note(err)
 	err = env.Err()
 	if err != nil {
@@ -65,7 +69,10 @@ func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, err
 	}
 
 	db := dynamodb.NewFromConfig(cfg)
-	recorded := eventstore.New(dynamo.Table{Client: db, Name: events}, eventstore.Config{Retention: time.Duration(retention) * 24 * time.Hour, Now: time.Now})
+	recorded := eventstore.New(
+		dynamo.Table{Client: db, Name: events},
+		eventstore.Config{Retention: time.Duration(retention) * 24 * time.Hour, Now: time.Now},
+	)
 	handler := frontdoor.New(frontdoor.Config{
 		Tokens:   oidc.New(oidc.Config{}),
 		Settings: settingstore.NewCached(settingstore.New(dynamo.Table{Client: db, Name: settings}, time.Now), log),

@@ -39,9 +39,20 @@ type Shown struct {
 
 // Show reads a subscription at a time.
 func Show(sub Object, now time.Time) Shown {
-	s := Shown{Number: text(sub, "name"), Status: text(sub, "status"), Price: Price(sub, now), Currency: text(sub, "data", "price", "currency"),
-		Next: day(NextPayment(sub, now)), Payment: PaymentLabel(PaymentMethod(sub)),
-		Billing: text(Address(sub, "billing"), "data", "city"), Delivery: text(Address(sub, "delivery"), "data", "city")}
+	s := Shown{
+		Number:   text(sub, "name"),
+		Status:   text(sub, "status"),
+		Price:    Price(sub, now),
+		Currency: text(sub, "data", "price", "currency"),
+		Next:     day(NextPayment(sub, now)),
+		Payment:  PaymentLabel(PaymentMethod(sub)),
+		Billing: text(
+			Address(sub, "billing"),
+			"data",
+			"city",
+		),
+		Delivery: text(Address(sub, "delivery"), "data", "city"),
+	}
 	offer := CurrentOffer(sub, now)
 	s.Plan = text(offer, "data", "attributes", "display_name__limio")
 	for _, a := range AddOns(sub, now) {
@@ -79,7 +90,8 @@ func Price(sub Object, now time.Time) string {
 	}
 	var newest Object
 	for _, s := range objects(sub, "schedule") {
-		if counts(s) && text(s, "data", "date") <= stamp(now) && text(s, "data", "date") > text(newest, "data", "date") {
+		if counts(s) && text(s, "data", "date") <= stamp(now) &&
+			text(s, "data", "date") > text(newest, "data", "date") {
 			newest = s
 		}
 	}
@@ -87,7 +99,11 @@ func Price(sub Object, now time.Time) string {
 		return amount
 	}
 	prices := objects(object(sub, "data", "offer", "data", "attributes"), "price__limio")
-	if len(prices) > 0 && !slices.ContainsFunc(prices, func(p Object) bool { return strings.HasPrefix(cmp.Or(text(p, "type"), "recurring"), "recurring") }) {
+	if len(prices) > 0 &&
+		!slices.ContainsFunc(
+			prices,
+			func(p Object) bool { return strings.HasPrefix(cmp.Or(text(p, "type"), "recurring"), "recurring") },
+		) {
 		return text(prices[0], "value")
 	}
 	return PriceUnavailable
@@ -97,7 +113,8 @@ func Price(sub Object, now time.Time) string {
 func NextSchedule(sub Object, now time.Time) Object {
 	var next Object
 	for _, s := range objects(sub, "schedule") {
-		if counts(s) && text(s, "data", "date") > stamp(now) && (next == nil || text(s, "data", "date") < text(next, "data", "date")) {
+		if counts(s) && text(s, "data", "date") > stamp(now) &&
+			(next == nil || text(s, "data", "date") < text(next, "data", "date")) {
 			next = s
 		}
 	}
@@ -141,7 +158,8 @@ func runs(o Object, now time.Time) bool {
 func CurrentOffer(sub Object, now time.Time) Object {
 	var first Object
 	for _, o := range offersInForce(sub, now) {
-		if text(o, "data", "record_subtype") != "discount" && (first == nil || text(o, "data", "start") < text(first, "data", "start")) {
+		if text(o, "data", "record_subtype") != "discount" &&
+			(first == nil || text(o, "data", "start") < text(first, "data", "start")) {
 			first = o
 		}
 	}
@@ -166,7 +184,8 @@ func AddOns(sub Object, now time.Time) []Object {
 func Address(sub Object, relationshipType string) Object {
 	var newest Object
 	for _, a := range objects(sub, "addresses") {
-		if text(a, "relationship_type") == relationshipType && text(a, "status") == "active" && (newest == nil || text(a, "start") > text(newest, "start")) {
+		if text(a, "relationship_type") == relationshipType && text(a, "status") == "active" &&
+			(newest == nil || text(a, "start") > text(newest, "start")) {
 			newest = a
 		}
 	}

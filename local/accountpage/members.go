@@ -32,13 +32,27 @@ func Missing(sub Object, now time.Time) []string {
 		c.addOn(a, fmt.Sprintf("%s addOns[%d]", number, n))
 	}
 	for n, a := range objects(sub, "addresses") {
-		c.need(a, fmt.Sprintf("%s addresses[%d]", number, n), "relationship_id", "relationship_type", "related", "status", "start", "data.country")
+		c.need(
+			a,
+			fmt.Sprintf("%s addresses[%d]", number, n),
+			"relationship_id",
+			"relationship_type",
+			"related",
+			"status",
+			"start",
+			"data.country",
+		)
 	}
 	current := PaymentMethod(sub)
 	for n, m := range objects(sub, "paymentMethods") {
 		isCurrent := text(m, "id") == text(current, "id")
 		if isCurrent && text(m, "status") != "active" && !over {
-			c.miss("%s paymentMethods[%d]: the newest is %q, and the pages take it whatever it is", number, n, text(m, "status"))
+			c.miss(
+				"%s paymentMethods[%d]: the newest is %q, and the pages take it whatever it is",
+				number,
+				n,
+				text(m, "status"),
+			)
 		}
 		if isCurrent || text(m, "status") == "active" {
 			c.paymentMethod(m, fmt.Sprintf("%s paymentMethods[%d]", number, n))
@@ -97,8 +111,17 @@ func find(o Object, path string) (any, bool) {
 // subscription is what is read of the subscription's own data.
 func (c *checker) subscription(sub Object, number string, now time.Time) {
 	where := "subscription " + number
-	c.need(sub, where, "data.name", "data.startDate", "data.price.currency", "data.purchaseCountry", "data.attributes.autoRenew",
-		"data.products.0.attributes.display_name__limio", "data.offer.data.attributes")
+	c.need(
+		sub,
+		where,
+		"data.name",
+		"data.startDate",
+		"data.price.currency",
+		"data.purchaseCountry",
+		"data.attributes.autoRenew",
+		"data.products.0.attributes.display_name__limio",
+		"data.offer.data.attributes",
+	)
 	c.snapshot(object(sub, "data", "offer"), where+" data.offer")
 	if !isOver(sub, now) {
 		c.need(sub, where, "data.quantity", "data.price.amount")
@@ -118,15 +141,30 @@ func (c *checker) snapshot(offer Object, where string) {
 	}
 	attributes := object(offer, "data", "attributes")
 	if text(offer, "data", "record_subtype") != "discount" {
-		c.need(attributes, where, "price__limio.0.currencyCode", "autoRenew__limio", "term__limio.length", "term__limio.type",
-			"payment_types__limio", "label__limio")
+		c.need(
+			attributes,
+			where,
+			"price__limio.0.currencyCode",
+			"autoRenew__limio",
+			"term__limio.length",
+			"term__limio.type",
+			"payment_types__limio",
+			"label__limio",
+		)
 	}
 	if offer["path"] == nil && offer["id"] == nil {
 		return
 	}
 	c.need(offer, where, "id", "path", "version", "name")
 	if text(offer, "data", "record_subtype") != "discount" && text(offer, "record_type") == "offer" {
-		c.need(attributes, where, "group__limio", "upgrade_offers__limio", "downgrade_offers__limio", "update_configuration__limio")
+		c.need(
+			attributes,
+			where,
+			"group__limio",
+			"upgrade_offers__limio",
+			"downgrade_offers__limio",
+			"update_configuration__limio",
+		)
 	}
 	c.need(offer, where, "data.products.0.attributes.has_delivery__limio", "data.products.0.entitlements")
 }
@@ -166,9 +204,23 @@ func (c *checker) schedule(s Object, where string) {
 // addOn is an element of addOns: the item under both names, since old and new
 // pages differ.
 func (c *checker) addOn(a Object, where string) {
-	c.need(a, where, "id", "status", "related", "data.quantity", "data.start", "data.price.amount", "data.price.currency",
-		"data.add_on.version", "data.add_on.name", "data.add_on.data.products.0.path", "data.add_on.data.productBundles.0.rate_plan",
-		"data.add_on.data.attributes.display_name__limio", "data.offer.data.attributes.display_name__limio")
+	c.need(
+		a,
+		where,
+		"id",
+		"status",
+		"related",
+		"data.quantity",
+		"data.start",
+		"data.price.amount",
+		"data.price.currency",
+		"data.add_on.version",
+		"data.add_on.name",
+		"data.add_on.data.products.0.path",
+		"data.add_on.data.productBundles.0.rate_plan",
+		"data.add_on.data.attributes.display_name__limio",
+		"data.offer.data.attributes.display_name__limio",
+	)
 	if !strings.HasPrefix(text(a, "data", "add_on", "id"), "add_on-") {
 		c.miss("%s: data.add_on.id", where)
 	}
@@ -176,7 +228,18 @@ func (c *checker) addOn(a Object, where string) {
 
 // paymentMethod is a row of a payment method.
 func (c *checker) paymentMethod(m Object, where string) {
-	c.need(m, where, "id", "relationship_id", "related", "status", "start", "data.method", "data.zuora.refId", "data.zuora.result.Type")
+	c.need(
+		m,
+		where,
+		"id",
+		"relationship_id",
+		"related",
+		"status",
+		"start",
+		"data.method",
+		"data.zuora.refId",
+		"data.zuora.result.Type",
+	)
 	if text(m, "type") != "zuora" {
 		c.miss("%s: type", where)
 	}
@@ -189,7 +252,14 @@ func (c *checker) paymentMethod(m Object, where string) {
 		c.need(m, where, "data.zuora.result."+mask, "data.last4")
 	}
 	if strings.HasPrefix(word, "CreditCard") {
-		c.need(m, where, "data.brand", "data.expirationMonth", "data.expirationYear", "data.zuora.result.CreditCardType")
+		c.need(
+			m,
+			where,
+			"data.brand",
+			"data.expirationMonth",
+			"data.expirationYear",
+			"data.zuora.result.CreditCardType",
+		)
 	}
 }
 

@@ -328,7 +328,7 @@ func (c *cloud) sameFunctions(local *template.Template) {
 func (c *cloud) allows(function, sid, resource string) {
 	c.t.Helper()
 	arn := c.aws("lambda", "get-function-configuration", "--function-name", function, "--query", "Role", "--output", "text")
-	// moto gives the document as text, in Python's spelling.
+	// moto returns the document as text, in Python's spelling.
 	document := c.aws("iam", "get-role-policy", "--role-name", arn[strings.LastIndex(arn, "/")+1:], "--policy-name", "hotsync",
 		"--query", "PolicyDocument", "--output", "text")
 	for statement := range strings.SplitSeq(document, "{'Sid': ") {

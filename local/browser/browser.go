@@ -50,7 +50,11 @@ func Start(t *testing.T) context.Context {
 	t.Cleanup(cancelTime)
 	// The context of the first step owns the window, and that of a step may end. A
 	// window behind another has the focus, too.
-	_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	_, err := chromedp.Call(
+		ctx,
+		emulation.SetFocusEmulationEnabled,
+		emulation.SetFocusEmulationEnabledParams{Enabled: true},
+	)
 	if err != nil {
 		t.Fatalf("open a window: %v", err)
 	}

@@ -20,7 +20,10 @@ func Root() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("run this inside the hotsync checkout: there is no template.yaml in %s or above", start)
+			return "", fmt.Errorf(
+				"run this inside the hotsync checkout: there is no template.yaml in %s or above",
+				start,
+			)
 		}
 	}
 }

@@ -57,13 +57,19 @@ func Load(path string) (*Template, error) {
 			for id, n := range members(section) {
 				p := Object(plain(n))
 				_, has := p["Default"]
-				t.Parameters = append(t.Parameters, Parameter{Name: id, Type: Text(p["Type"]), Default: Text(p["Default"]),
-					HasDefault: has, Description: Text(p["Description"]), Properties: p})
+				t.Parameters = append(
+					t.Parameters,
+					Parameter{Name: id, Type: Text(p["Type"]), Default: Text(p["Default"]),
+						HasDefault: has, Description: Text(p["Description"]), Properties: p},
+				)
 			}
 		case "Resources":
 			for id, n := range members(section) {
 				r := Object(plain(n))
-				t.Resources = append(t.Resources, Resource{ID: id, Type: Text(r["Type"]), Attributes: r, Properties: Object(r["Properties"])})
+				t.Resources = append(
+					t.Resources,
+					Resource{ID: id, Type: Text(r["Type"]), Attributes: r, Properties: Object(r["Properties"])},
+				)
 			}
 		case "Globals":
 			t.globals = Object(Object(plain(section))["Function"])
@@ -118,8 +124,17 @@ func plain(n *yaml.Node) any {
 
 // chosen are conditions that are decided while reading, as the parameters'
 // defaults decide them.
-var chosen = map[string]bool{"MakesEventsTable": true, "MakesSettingsTable": true, "MakesOwnershipTable": true, "MakesSearchKey": true,
-	"HasKey": false, "HasConsoleUrl": false, "ProtectsTables": true, "CapsLoginApi": false, "ReservesLogin": false}
+var chosen = map[string]bool{
+	"MakesEventsTable":    true,
+	"MakesSettingsTable":  true,
+	"MakesOwnershipTable": true,
+	"MakesSearchKey":      true,
+	"HasKey":              false,
+	"HasConsoleUrl":       false,
+	"ProtectsTables":      true,
+	"CapsLoginApi":        false,
+	"ReservesLogin":       false,
+}
 
 func call(name string, arg any) any {
 	switch name {
@@ -150,19 +165,19 @@ func call(name string, arg any) any {
 	}
 }
 
-// Object gives v as a mapping; an empty one when it is none.
+// Object returns v as a mapping; an empty one when it is none.
 func Object(v any) map[string]any {
 	m, _ := v.(map[string]any)
 	return m
 }
 
-// Text gives v as a text; "" when it is none.
+// Text returns v as a text; "" when it is none.
 func Text(v any) string {
 	s, _ := v.(string)
 	return s
 }
 
-// Texts gives v as a list of texts; a single text is a list of one.
+// Texts returns v as a list of texts; a single text is a list of one.
 func Texts(v any) []string {
 	switch v := v.(type) {
 	case string:
@@ -178,7 +193,7 @@ func Texts(v any) []string {
 	}
 }
 
-// Of gives the resources of a type.
+// Of returns the resources of a type.
 func (t *Template) Of(typ string) []Resource {
 	var out []Resource
 	for _, r := range t.Resources {
@@ -199,7 +214,7 @@ func (t *Template) Resource(id string) (Resource, bool) {
 	return Resource{}, false
 }
 
-// Number gives a number, which may be that of a parameter's default.
+// Number returns a number, which may be that of a parameter's default.
 func (t *Template) Number(v any) (float64, error) {
 	text := Text(v)
 	for _, p := range t.Parameters {
@@ -210,7 +225,7 @@ func (t *Template) Number(v any) (float64, error) {
 	return strconv.ParseFloat(text, 64)
 }
 
-// Property gives a function's property, or the one of all functions.
+// Property returns a function's property, or the one of all functions.
 func (t *Template) Property(function Resource, name string) any {
 	v, ok := function.Properties[name]
 	if ok {
@@ -219,7 +234,7 @@ func (t *Template) Property(function Resource, name string) any {
 	return t.globals[name]
 }
 
-// Environment gives a function's variables with those of all functions.
+// Environment returns a function's variables with those of all functions.
 func (t *Template) Environment(function Resource) map[string]string {
 	env := map[string]string{}
 	for _, from := range []map[string]any{t.globals, function.Properties} {
@@ -237,7 +252,7 @@ type Statement struct {
 	Resources []string
 }
 
-// Statements gives what a function's role allows, in the order of the file.
+// Statements returns what a function's role allows, in the order of the file.
 func (t *Template) Statements(function Resource) ([]Statement, error) {
 	id := strings.TrimSuffix(strings.TrimPrefix(Text(function.Properties["Role"]), "${"), ".Arn}")
 	role, ok := t.Resource(id)
@@ -273,7 +288,7 @@ type Alarm struct {
 // Page is the runbook that an alarm names, such as failing-syncs.
 func (a Alarm) Page() string { return strings.TrimPrefix(a.Name, "${AWS::StackName}-") }
 
-// Alarms gives the alarms.
+// Alarms returns the alarms.
 func (t *Template) Alarms() ([]Alarm, error) {
 	var out []Alarm
 	for _, r := range t.Of("AWS::CloudWatch::Alarm") {

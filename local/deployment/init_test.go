@@ -21,7 +21,7 @@ var optional = map[string]string{"CONSOLE_GROUPS": "empty: the groups named afte
 }
 
 // start runs a function's binary in an environment in which it must not start,
-// and gives what it said.
+// and returns what it said.
 func start(t *testing.T, binary string, env map[string]string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary)
@@ -39,7 +39,7 @@ func start(t *testing.T, binary string, env map[string]string) string {
 	return stderr.String()
 }
 
-// deployed gives the functions as they are configured in AWS, and their binaries.
+// deployed returns the functions as they are configured in AWS, and their binaries.
 func deployed(t *testing.T) ([]template.Function, map[string]string) {
 	t.Helper()
 	root, _ := load(t)

@@ -128,7 +128,7 @@ func (a *auditor) queue(address string) string {
 	return "?" + address
 }
 
-// taken gives the calls so far and forgets them.
+// taken returns the calls so far and forgets them.
 func (a *auditor) taken() map[string]int {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -44,7 +44,7 @@ func number(t *testing.T, tmpl *deployment.Template, v any) float64 {
 	return n
 }
 
-// events gives a function's events of a type.
+// events returns a function's events of a type.
 func events(f deployment.Resource, typ string) map[string]map[string]any {
 	out := map[string]map[string]any{}
 	for name, e := range deployment.Object(f.Properties["Events"]) {

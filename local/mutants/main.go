@@ -101,14 +101,32 @@ func all(ctx context.Context, opt options, packages []string, stdout io.Writer) 
 	if err != nil {
 		return 0, err
 	}
-	fmt.Fprintf(stdout, "%-24s %7s %7s %9s %9s %8s\n", "package", "mutants", "noticed", "explained", "survivors", "no build")
+	fmt.Fprintf(
+		stdout,
+		"%-24s %7s %7s %9s %9s %8s\n",
+		"package",
+		"mutants",
+		"noticed",
+		"explained",
+		"survivors",
+		"no build",
+	)
 	for _, pkg := range packages {
 		r, err := try(ctx, opt, pkg, known)
 		if err != nil {
 			return survivors, fmt.Errorf("%s: %w", pkg, err)
 		}
 		survivors += len(r.survived)
-		fmt.Fprintf(stdout, "%-24s %7d %7d %9d %9d %8d\n", r.pkg, r.noticed+r.explained+len(r.survived), r.noticed, r.explained, len(r.survived), r.invalid)
+		fmt.Fprintf(
+			stdout,
+			"%-24s %7d %7d %9d %9d %8d\n",
+			r.pkg,
+			r.noticed+r.explained+len(r.survived),
+			r.noticed,
+			r.explained,
+			len(r.survived),
+			r.invalid,
+		)
 		for _, m := range r.survived {
 			rel, err := filepath.Rel(opt.root, m.file)
 			if err != nil {
@@ -146,7 +164,13 @@ func try(ctx context.Context, opt options, pkg string, known map[string]bool) (o
 		return out, fmt.Errorf("the tests must pass before they are tried:\n%s", text)
 	}
 	patience := 10*time.Second + 5*time.Since(began)
-	fmt.Fprintf(opt.progress, "%s: %d mutants, tests take %s\n", path, len(found), time.Since(began).Round(time.Millisecond))
+	fmt.Fprintf(
+		opt.progress,
+		"%s: %d mutants, tests take %s\n",
+		path,
+		len(found),
+		time.Since(began).Round(time.Millisecond),
+	)
 
 	var mu sync.Mutex
 	var wg sync.WaitGroup

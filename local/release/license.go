@@ -61,5 +61,9 @@ func LicenseOf(path, version string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("%s@%s has no licence that is known here; read it and add it to local/release/license.go", path, version)
+	return "", fmt.Errorf(
+		"%s@%s has no licence that is known here; read it and add it to local/release/license.go",
+		path,
+		version,
+	)
 }

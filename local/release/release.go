@@ -126,7 +126,11 @@ func pack(binary string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
+	header := &zip.FileHeader{
+		Name:     "bootstrap",
+		Method:   zip.Deflate,
+		Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
 	header.SetMode(0o755)
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)

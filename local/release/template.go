@@ -8,8 +8,10 @@ import (
 
 // The lines of template.yaml that say how a function's code is built.
 var (
-	built = regexp.MustCompile(`(?m)^    Metadata: \{BuildMethod: makefile, Directory: functions/(\w+)\}\n((?:    \w.*\n)*?)    Properties:\n`)
-	own   = "    CodeUri: .\n"
+	built = regexp.MustCompile(
+		`(?m)^    Metadata: \{BuildMethod: makefile, Directory: functions/(\w+)\}\n((?:    \w.*\n)*?)    Properties:\n`,
+	)
+	own = "    CodeUri: .\n"
 )
 
 // Deployable makes of the template of a checkout the one of a release. Functions

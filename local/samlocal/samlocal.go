@@ -88,7 +88,10 @@ func Open(ctx context.Context, s *stack.Stack, root, address, dir string) (_ *Do
 			return nil, err
 		}
 		code := filepath.Join("functions", f.Dir)
-		err = errors.Join(copyFile(wrapper, filepath.Join(dir, code, "bootstrap")), copyFile(s.Binaries[f.Dir], filepath.Join(dir, code, "function")))
+		err = errors.Join(
+			copyFile(wrapper, filepath.Join(dir, code, "bootstrap")),
+			copyFile(s.Binaries[f.Dir], filepath.Join(dir, code, "function")),
+		)
 		if err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func (l *requestLog) all() []Request {
 
 func (l *requestLog) clear() { l.first = l.next }
 
-// Requests gives the requests so far, newest last.
+// Requests returns the requests so far, newest last.
 func (b *Behaviour) Requests() []Request {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -49,7 +49,7 @@ func setup(t *testing.T) *testBundle {
 	return b
 }
 
-// do gives the status, body and headers; err is that of the exchange.
+// do returns the status, body and headers; err is that of the exchange.
 func (b *testBundle) do(ctx context.Context, method, path, body string) (int, string, http.Header, error) {
 	b.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, b.url+path, strings.NewReader(body))

@@ -24,7 +24,7 @@ type Config struct {
 	ClientID string `json:"clientId"`
 }
 
-// New gives the shop's handler.
+// New returns the shop's handler.
 func New(c Config) http.Handler {
 	raw, err := json.Marshal(c) // escapes < and >, so that it cannot end the script
 	if err != nil {

@@ -58,7 +58,10 @@ func OpenOwn(t testing.TB, prefixes ...string) *Own {
 	o := &Own{t: t, router: router, seen: map[string]bool{}}
 	t.Cleanup(func() {
 		for path, item := range doc.Paths.Map() {
-			if !slices.ContainsFunc(prefixes, func(p string) bool { return path == p || strings.HasPrefix(path, p+"/") }) {
+			if !slices.ContainsFunc(
+				prefixes,
+				func(p string) bool { return path == p || strings.HasPrefix(path, p+"/") },
+			) {
 				continue
 			}
 			for method, operation := range item.Operations() {
@@ -88,8 +91,17 @@ func (o *Own) Check(req *http.Request, sent []byte, res *http.Response, answer [
 		o.t.Errorf("docs/openapi.yaml has no %s %s: %v", req.Method, req.URL.Path, err)
 		return
 	}
-	in := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route,
-		Options: &openapi3filter.Options{MultiError: true, IncludeResponseStatus: true, SkipSettingDefaults: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}}
+	in := &openapi3filter.RequestValidationInput{
+		Request:    req,
+		PathParams: params,
+		Route:      route,
+		Options: &openapi3filter.Options{
+			MultiError:            true,
+			IncludeResponseStatus: true,
+			SkipSettingDefaults:   true,
+			AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
+		},
+	}
 	if res.StatusCode < 400 {
 		req.Body = io.NopCloser(bytes.NewReader(sent))
 		err = openapi3filter.ValidateRequest(req.Context(), in)
@@ -97,8 +109,11 @@ func (o *Own) Check(req *http.Request, sent []byte, res *http.Response, answer [
 			o.t.Errorf("request %s %s: %v", req.Method, req.URL, err)
 		}
 	}
-	err = openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: res.StatusCode,
-		Header: res.Header, Body: io.NopCloser(bytes.NewReader(answer)), Options: in.Options})
+	err = openapi3filter.ValidateResponse(
+		req.Context(),
+		&openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: res.StatusCode,
+			Header: res.Header, Body: io.NopCloser(bytes.NewReader(answer)), Options: in.Options},
+	)
 	if err != nil {
 		o.t.Errorf("answer %d to %s %s: %v", res.StatusCode, req.Method, req.URL, err)
 	}

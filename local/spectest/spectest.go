@@ -21,7 +21,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-// Transport gives a RoundTripper that fails the test for each request and each
+// Transport returns a RoundTripper that fails the test for each request and each
 // answer that the file refuses, and otherwise leaves them to next (nil: the
 // default transport). file is "zuora.openapi.yaml" or "limio.openapi.json";
 // prefix is the path the API lives under: "" for Zuora, "/api" for Limio.
@@ -32,7 +32,10 @@ func Transport(t testing.TB, file, prefix string, next http.RoundTripper) http.R
 	t.Helper()
 	path, err := find(file)
 	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("SKIPPED, NOTHING CHECKED: the OpenAPI file %s is not beside the checkout (looked for ../shared/specs)", file)
+		t.Skipf(
+			"SKIPPED, NOTHING CHECKED: the OpenAPI file %s is not beside the checkout (looked for ../shared/specs)",
+			file,
+		)
 	}
 	if err != nil {
 		t.Fatalf("find %s: %v", file, err)

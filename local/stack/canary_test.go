@@ -23,7 +23,7 @@ import (
 // planted are texts that nothing but the person's data has, by where they were put.
 type planted map[string]string
 
-// in gives what is found of them in a text, but for those that may be there.
+// in returns what is found of them in a text, but for those that may be there.
 func (p planted) in(text string, but ...string) (found []string) {
 	text = strings.ToLower(text)
 next:
@@ -172,7 +172,7 @@ func eventAddresses(events []hotsync.Event) (out []string) {
 	return out
 }
 
-// eventsOf gives the event store of a stack.
+// eventsOf returns the event store of a stack.
 func eventsOf(s *stacktest.System) *eventstore.Store {
 	for _, table := range s.Template.Tables {
 		if table.LogicalID == "EventsTable" {
@@ -182,7 +182,7 @@ func eventsOf(s *stacktest.System) *eventstore.Store {
 	panic("no EventsTable")
 }
 
-// items gives every item of every table as text, what is packed in an event included.
+// items returns every item of every table as text, what is packed in an event included.
 func items(t *testing.T, s *stacktest.System, store *eventstore.Store) map[string]string {
 	t.Helper()
 	out := map[string]string{}

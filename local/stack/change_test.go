@@ -50,7 +50,7 @@ type change struct {
 	ended func(before mirror) mirror
 }
 
-// keep gives one of the offers or methods of before as ended.
+// keep returns one of the offers or methods of before as ended.
 func keep(offers, methods []string) func(mirror) mirror {
 	return func(before mirror) mirror {
 		out := mirror{Offers: map[string]doc{}, Methods: map[string]doc{}}

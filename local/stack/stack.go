@@ -156,13 +156,17 @@ func Start(ctx context.Context, root string, opt Options) (_ *Stack, err error) 
 }
 
 func (s *Stack) startSandboxes(opt Options) (err error) {
-	s.Zuora = zuorasandbox.New(zuorasandbox.Config{ClientID: zuoraID, ClientSecret: zuoraSecret, Personas: opt.Personas})
+	s.Zuora = zuorasandbox.New(
+		zuorasandbox.Config{ClientID: zuoraID, ClientSecret: zuoraSecret, Personas: opt.Personas},
+	)
 	s.ZuoraURL, err = s.serve(opt.Ports.Zuora, "Zuora sandbox", func(string) http.Handler { return s.Zuora })
 	if err != nil {
 		return err
 	}
-	s.Limio = limiosandbox.New(limiosandbox.Config{ClientID: limioID, ClientSecret: limioSecret, Catalogue: persona.Catalogue(),
-		ReadZuora: limiosandbox.ZuoraOverHTTP(s.ZuoraURL, zuoraID, zuoraSecret)})
+	s.Limio = limiosandbox.New(
+		limiosandbox.Config{ClientID: limioID, ClientSecret: limioSecret, Catalogue: persona.Catalogue(),
+			ReadZuora: limiosandbox.ZuoraOverHTTP(s.ZuoraURL, zuoraID, zuoraSecret)},
+	)
 	if opt.Bought {
 		for _, p := range persona.All(time.Now()) {
 			err = s.Limio.Seed(p.Limio)
@@ -186,15 +190,24 @@ func (s *Stack) startSandboxes(opt Options) (err error) {
 	// page has: it is told once both are known.
 	s.ShopURL, err = s.serve(opt.Ports.Shop, "shop", func(string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			shop.New(shop.Config{API: s.URL, Limio: s.LimioURL, Provider: s.IDPURL, ClientID: idp.ClientID}).ServeHTTP(w, r)
+			shop.New(shop.Config{API: s.URL, Limio: s.LimioURL, Provider: s.IDPURL, ClientID: idp.ClientID}).
+				ServeHTTP(w, r)
 		})
 	})
 	return err
 }
 
 func (s *Stack) createResources(ctx context.Context, root string, opt Options) (err error) {
-	parameters := map[string]string{"ZuoraBaseUrl": s.ZuoraURL, "LimioBaseUrl": s.LimioURL, "ZuoraSecretId": "", "LimioSecretId": "", "CalloutSecretId": "arn:aws:secretsmanager:us-east-1:000000000000:secret:callout-local0",
-		"ConsoleIssuer": s.IDPURL + "/" + idp.Staff, "ConsoleClientId": idp.ClientID, "AllowedOrigins": shopOrigin + "," + s.ShopURL}
+	parameters := map[string]string{
+		"ZuoraBaseUrl":    s.ZuoraURL,
+		"LimioBaseUrl":    s.LimioURL,
+		"ZuoraSecretId":   "",
+		"LimioSecretId":   "",
+		"CalloutSecretId": "arn:aws:secretsmanager:us-east-1:000000000000:secret:callout-local0",
+		"ConsoleIssuer":   s.IDPURL + "/" + idp.Staff,
+		"ConsoleClientId": idp.ClientID,
+		"AllowedOrigins":  shopOrigin + "," + s.ShopURL,
+	}
 	for name, value := range opt.Parameters {
 		parameters[name] = value
 	}

@@ -112,7 +112,7 @@ func TestTriggers(t *testing.T) {
 	wantMirror(t, expect(readV1(t, claire), issuer, subject, today()), r.mirror(claire.ID))
 }
 
-// TestSampleEvents gives the login function every Cognito event of events/.
+// TestSampleEvents hands the login function every Cognito event of events/.
 func TestSampleEvents(t *testing.T) {
 	t.Parallel()
 

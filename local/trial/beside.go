@@ -86,7 +86,12 @@ func beside(ctx context.Context, opt options) (_ *besideReport, err error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &besideReport{accounts: opt.accounts, people: len(r.world.people), perMinute: aPerMinute, memory: map[string][2]int{}}
+	out := &besideReport{
+		accounts:  opt.accounts,
+		people:    len(r.world.people),
+		perMinute: aPerMinute,
+		memory:    map[string][2]int{},
+	}
 
 	// Everybody once, so that both times have logins of the same kind; then alone.
 	r.say("logins alone for %s", opt.duration)
@@ -170,7 +175,11 @@ func (r *run) backfill(ctx context.Context, out *besideReport) (jobs.Job, error)
 		}
 	}
 	store := jobs.Table{Client: r.stack.Engines.DynamoDB(), Name: table, Retention: 24 * time.Hour}
-	j, err := jobs.New(jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{ZOQL: "*"}, Rate: jobs.MaxRate, Note: "beside logins"}, time.Now(), crand.Read)
+	j, err := jobs.New(
+		jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{ZOQL: "*"}, Rate: jobs.MaxRate, Note: "beside logins"},
+		time.Now(),
+		crand.Read,
+	)
 	if err != nil {
 		return j, err
 	}
@@ -252,7 +261,8 @@ func (r *run) memory(out *besideReport, part float64) {
 // measured are the logins asked for in a time, but for those that were coalesced.
 func measured(events map[string]hotsync.Event, from, till time.Time) (l latencies) {
 	for _, e := range events {
-		if e.Trigger == hotsync.TriggerLogin && e.Status == hotsync.StatusSucceeded && e.RequestedAt.After(from) && e.RequestedAt.Before(till) {
+		if e.Trigger == hotsync.TriggerLogin && e.Status == hotsync.StatusSucceeded && e.RequestedAt.After(from) &&
+			e.RequestedAt.Before(till) {
 			l.synced = append(l.synced, e.FinishedAt.Sub(e.RequestedAt))
 		}
 	}
@@ -271,10 +281,22 @@ func (b *besideReport) judge(events map[string]hotsync.Event) {
 	for _, e := range events {
 		if e.Job == b.job.ID {
 			of[e.Account.ID]++
-			want(e.Status == hotsync.StatusSucceeded || e.Reason == hotsync.ReasonCoalesced, "%s of the job is %s %s", e.ID, e.Status, e.Reason)
+			want(
+				e.Status == hotsync.StatusSucceeded || e.Reason == hotsync.ReasonCoalesced,
+				"%s of the job is %s %s",
+				e.ID,
+				e.Status,
+				e.Reason,
+			)
 		}
 	}
-	want(len(of) == b.accounts && b.job.Total == b.accounts, "the job has %d accounts and events of %d, want %d", b.job.Total, len(of), b.accounts)
+	want(
+		len(of) == b.accounts && b.job.Total == b.accounts,
+		"the job has %d accounts and events of %d, want %d",
+		b.job.Total,
+		len(of),
+		b.accounts,
+	)
 	for account, n := range of {
 		want(n == 1, "%s was synced %d times by the job", account, n)
 	}
@@ -295,12 +317,36 @@ func (b *besideReport) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name string, value any) { fmt.Fprintf(t, "%s\t%v\n", name, value) }
 	ms := func(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
-	row("backfilled", fmt.Sprintf("%d accounts in %s (%.0f a minute), %s", b.job.Total, b.took.Round(time.Second), float64(b.job.Total)/b.took.Minutes(), b.job.Counts()))
+	row(
+		"backfilled",
+		fmt.Sprintf(
+			"%d accounts in %s (%.0f a minute), %s",
+			b.job.Total,
+			b.took.Round(time.Second),
+			float64(b.job.Total)/b.took.Minutes(),
+			b.job.Counts(),
+		),
+	)
 	row("logins a minute", fmt.Sprintf("%d of %d people", b.perMinute, b.people))
-	row("login to synced, alone", fmt.Sprintf("p50 %s, p95 %s (%d syncs)", ms(b.alone.p(0.5)), ms(b.alone.p(0.95)), len(b.alone.synced)))
-	row("login to synced, beside the backfill", fmt.Sprintf("p50 %s, p95 %s (%d syncs)", ms(b.beside.p(0.5)), ms(b.beside.p(0.95)), len(b.beside.synced)))
+	row(
+		"login to synced, alone",
+		fmt.Sprintf("p50 %s, p95 %s (%d syncs)", ms(b.alone.p(0.5)), ms(b.alone.p(0.95)), len(b.alone.synced)),
+	)
+	row(
+		"login to synced, beside the backfill",
+		fmt.Sprintf("p50 %s, p95 %s (%d syncs)", ms(b.beside.p(0.5)), ms(b.beside.p(0.95)), len(b.beside.synced)),
+	)
 	row("  ratio of the p95", fmt.Sprintf("%.2f (allowed: %.1f)", b.ratio(), allowedRatio))
-	row("Zuora's pools, peak", fmt.Sprintf("%d of %d, Object Query %d of %d", b.saw.peak[defaultPool], tenantConcurrency, b.saw.peak[objectQueryPool], tenantQueries))
+	row(
+		"Zuora's pools, peak",
+		fmt.Sprintf(
+			"%d of %d, Object Query %d of %d",
+			b.saw.peak[defaultPool],
+			tenantConcurrency,
+			b.saw.peak[objectQueryPool],
+			tenantQueries,
+		),
+	)
 	row("  429s", b.saw.limited)
 	row("killed", fmt.Sprintf("%d times", b.kills))
 	for function, most := range b.memory {

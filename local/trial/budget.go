@@ -111,8 +111,11 @@ func (r *run) backlog(ctx context.Context) error {
 			return err
 		}
 		now := time.Now()
-		err = r.queue.Send(ctx, hotsync.SyncRequest{EventID: hotsync.EventIDFor(now, "budget", a.ID), Trigger: hotsync.TriggerLogin,
-			Identity: r.world.people[i].identity(r.stack.IDPURL), Account: a.ID, AccountID: a.ID, RequestedAt: now})
+		err = r.queue.Send(
+			ctx,
+			hotsync.SyncRequest{EventID: hotsync.EventIDFor(now, "budget", a.ID), Trigger: hotsync.TriggerLogin,
+				Identity: r.world.people[i].identity(r.stack.IDPURL), Account: a.ID, AccountID: a.ID, RequestedAt: now},
+		)
 		if err != nil {
 			return err
 		}
@@ -188,7 +191,16 @@ func (b *budgetReport) used() float64 { return b.mean / (tenantConcurrency * all
 func (b *budgetReport) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name string, value any) { fmt.Fprintf(t, "%s\t%v\n", name, value) }
-	row("Zuora enforces", fmt.Sprintf("%d calls at once, %d for Object Query, %d a minute; answers in %s", tenantConcurrency, tenantQueries, tenantPerMinute, zuoraLatency))
+	row(
+		"Zuora enforces",
+		fmt.Sprintf(
+			"%d calls at once, %d for Object Query, %d a minute; answers in %s",
+			tenantConcurrency,
+			tenantQueries,
+			tenantPerMinute,
+			zuoraLatency,
+		),
+	)
 	row("syncs", b.syncs)
 	row("calls in flight under load, mean", fmt.Sprintf("%.1f over %s", b.mean, b.load.Round(time.Second)))
 	row("  of the allowed share", fmt.Sprintf("%.0f %% (allowed: %.0f)", 100*b.used(), tenantConcurrency*allowedShare))

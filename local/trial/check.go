@@ -23,7 +23,7 @@ import (
 	"hotsync/shared/zuora"
 )
 
-// unlucky gives a login for everybody whose sync failed in sight of everybody:
+// unlucky returns a login for everybody whose sync failed in sight of everybody:
 // its attempts ran out, or the fault was one that no further try helps against.
 func (r *run) unlucky(events map[string]hotsync.Event) []op {
 	of := map[string]int{}
@@ -56,7 +56,7 @@ func (r *run) unlucky(events map[string]hotsync.Event) []op {
 	return ops
 }
 
-// unseen gives the logins by trigger of which there is no event for one of their
+// unseen returns the logins by trigger of which there is no event for one of their
 // accounts.
 func (r *run) unseen(events map[string]hotsync.Event) []signIn {
 	bySubject := map[string][]hotsync.Event{}
@@ -114,16 +114,25 @@ func (r *run) checkEvents(out *report, events map[string]hotsync.Event) {
 			e, ok := events[id]
 			switch {
 			case !ok:
-				out.lost = append(out.lost, fmt.Sprintf("%s was queued by POST /login and has no event (%s)", id, r.world.people[s.person].way))
+				out.lost = append(
+					out.lost,
+					fmt.Sprintf("%s was queued by POST /login and has no event (%s)", id, r.world.people[s.person].way),
+				)
 			case !e.Status.Final():
-				out.lost = append(out.lost, fmt.Sprintf("%s is %s (%s) and nothing is in the queues", id, e.Status, e.Reason))
+				out.lost = append(
+					out.lost,
+					fmt.Sprintf("%s is %s (%s) and nothing is in the queues", id, e.Status, e.Reason),
+				)
 			}
 		}
 	}
 	for _, e := range events {
 		switch {
 		case !e.Status.Final() && !slices.ContainsFunc(r.signed, func(s signIn) bool { return slices.Contains(s.events, e.ID) }):
-			out.lost = append(out.lost, fmt.Sprintf("%s is %s (%s) and nothing is in the queues", e.ID, e.Status, e.Reason))
+			out.lost = append(
+				out.lost,
+				fmt.Sprintf("%s is %s (%s) and nothing is in the queues", e.ID, e.Status, e.Reason),
+			)
 		case e.Reason == hotsync.ReasonCoalesced:
 			by, ok := events[e.CoveredBy]
 			if !ok || by.Status != hotsync.StatusSucceeded || by.Account.ID != e.Account.ID {
@@ -134,9 +143,15 @@ func (r *run) checkEvents(out *report, events map[string]hotsync.Event) {
 	refused := 0
 	for _, s := range r.unseen(events) {
 		p := r.world.people[s.person]
-		later := slices.ContainsFunc(r.signed, func(o signIn) bool { return o.person == s.person && o.began.After(s.ended) })
+		later := slices.ContainsFunc(
+			r.signed,
+			func(o signIn) bool { return o.person == s.person && o.began.After(s.ended) },
+		)
 		if !later {
-			out.lost = append(out.lost, fmt.Sprintf("a login of %s by trigger at %s left no event", p.subject, s.began.Format(time.TimeOnly)))
+			out.lost = append(
+				out.lost,
+				fmt.Sprintf("a login of %s by trigger at %s left no event", p.subject, s.began.Format(time.TimeOnly)),
+			)
 			continue
 		}
 		refused++
@@ -171,8 +186,20 @@ func (r *run) checkOverlaps(out *report, events map[string]hotsync.Event) {
 		for _, t := range list {
 			if account != "" && t.event != last.event && t.start.Before(last.end) {
 				r.tell(account, events)
-				out.overlaps = append(out.overlaps, fmt.Sprintf("account %s: try %d of %s began at %s, before try %d of %s had ended, %s to %s", account,
-					t.n, t.event, t.start.Format(clock), last.n, last.event, last.start.Format(clock), last.end.Format(clock)))
+				out.overlaps = append(
+					out.overlaps,
+					fmt.Sprintf(
+						"account %s: try %d of %s began at %s, before try %d of %s had ended, %s to %s",
+						account,
+						t.n,
+						t.event,
+						t.start.Format(clock),
+						last.n,
+						last.event,
+						last.start.Format(clock),
+						last.end.Format(clock),
+					),
+				)
 			}
 			if t.end.After(last.end) {
 				last = t
@@ -197,8 +224,16 @@ func (r *run) tell(account string, events map[string]hotsync.Event) {
 		for _, a := range e.Attempts {
 			tries = append(tries, a.StartedAt.Format(clock)+" to "+a.FinishedAt.Format(clock))
 		}
-		r.say("%s %s %s, asked for at %s as %q, sent on %d times, tries %q", e.ID, e.Status, e.Reason, e.RequestedAt.Format(clock),
-			cmp.Or(e.Request.Account, "lookup"), e.Request.Requeued, tries)
+		r.say(
+			"%s %s %s, asked for at %s as %q, sent on %d times, tries %q",
+			e.ID,
+			e.Status,
+			e.Reason,
+			e.RequestedAt.Format(clock),
+			cmp.Or(e.Request.Account, "lookup"),
+			e.Request.Requeued,
+			tries,
+		)
 	}
 }
 
@@ -245,7 +280,11 @@ func (o record) key() string {
 	case o.RecordType == "address":
 		parts = append(parts, o.Customer, o.Name)
 	case o.RecordType == "relationship":
-		parts = append(parts, o.SubID, cmp.Or(o.Relation, o.ID)) // one address of a kind; as many payment methods as there are
+		parts = append(
+			parts,
+			o.SubID,
+			cmp.Or(o.Relation, o.ID),
+		) // one address of a kind; as many payment methods as there are
 	default:
 		parts = append(parts, o.ID)
 	}
@@ -254,7 +293,12 @@ func (o record) key() string {
 
 // limioStatuses are Zuora's statuses that have a place in Limio, by Limio's own
 // table; written down here a second time, apart from package projection.
-var limioStatuses = map[string]string{"Active": "active", "Cancelled": "cancelled", "Suspended": "suspended", "Pending Activation": "pending activation"}
+var limioStatuses = map[string]string{
+	"Active":             "active",
+	"Cancelled":          "cancelled",
+	"Suspended":          "suspended",
+	"Pending Activation": "pending activation",
+}
 
 // checkLimio looks at Limio's state without any of the product's packages.
 func (r *run) checkLimio(ctx context.Context, out *report) error {
@@ -285,7 +329,15 @@ func (r *run) checkLimio(ctx context.Context, out *report) error {
 			seen[o.ID+o.Relation], byKey[o.key()] = true, o
 		}
 		if kind != "relationship" && kind != "identity" && counts.Creates[kind] != len(list) {
-			out.duplicates = append(out.duplicates, fmt.Sprintf("%d objects of kind %s were created and %d are there", counts.Creates[kind], kind, len(list)))
+			out.duplicates = append(
+				out.duplicates,
+				fmt.Sprintf(
+					"%d objects of kind %s were created and %d are there",
+					counts.Creates[kind],
+					kind,
+					len(list),
+				),
+			)
 		}
 	}
 	if counts.LoginsShared > 0 {
@@ -334,15 +386,28 @@ func (r *run) checkAccount(out *report, a billing.Account, byKey map[string]reco
 // find nothing to do for anybody.
 func (r *run) checkConverged(ctx context.Context, out *report) error {
 	quiet := slog.New(slog.DiscardHandler)
-	z, err := zuora.New(zuora.Config{BaseURL: r.stack.ZuoraURL, Log: quiet, Credentials: func(context.Context, bool) (string, string, error) {
-		return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
-	}})
+	z, err := zuora.New(
+		zuora.Config{
+			BaseURL: r.stack.ZuoraURL,
+			Log:     quiet,
+			Credentials: func(context.Context, bool) (string, string, error) {
+				return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
+			},
+		},
+	)
 	if err != nil {
 		return err
 	}
-	l, err := limio.New(limio.Config{BaseURL: r.stack.LimioURL, Log: quiet, InFlight: 16, Credentials: func(context.Context, bool) (string, string, error) {
-		return stack.LimioClientID, stack.LimioClientSecret, nil
-	}})
+	l, err := limio.New(
+		limio.Config{
+			BaseURL:  r.stack.LimioURL,
+			Log:      quiet,
+			InFlight: 16,
+			Credentials: func(context.Context, bool) (string, string, error) {
+				return stack.LimioClientID, stack.LimioClientSecret, nil
+			},
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -355,7 +420,12 @@ func (r *run) checkConverged(ctx context.Context, out *report) error {
 		return err
 	}
 	today := time.Now().UTC().Format(time.DateOnly)
-	options := projection.Options{Today: today, Tenant: base.Host, SalesforceID: hotsync.SalesforceAccount, Catalogue: index}
+	options := projection.Options{
+		Today:        today,
+		Tenant:       base.Host,
+		SalesforceID: hotsync.SalesforceAccount,
+		Catalogue:    index,
+	}
 	diverged := make([][]string, len(r.world.accounts))
 	var g errgroup.Group
 	g.SetLimit(8)
@@ -379,7 +449,17 @@ func (r *run) checkConverged(ctx context.Context, out *report) error {
 					for _, f := range c.Fields {
 						fields = append(fields, f.Field)
 					}
-					diverged[i] = append(diverged[i], fmt.Sprintf("account %s, person %s: %s %s %v is still to do", truth.Number, r.world.people[p].subject, c.Action, c.Object.Kind, fields))
+					diverged[i] = append(
+						diverged[i],
+						fmt.Sprintf(
+							"account %s, person %s: %s %s %v is still to do",
+							truth.Number,
+							r.world.people[p].subject,
+							c.Action,
+							c.Object.Kind,
+							fields,
+						),
+					)
 				}
 			}
 			return nil

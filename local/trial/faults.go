@@ -67,19 +67,63 @@ func zuoraFaults(share float64) []fault {
 	}
 	limited := json.RawMessage(`{"reasons":[{"code":70,"message":"API Rate limit exceeded for the minute"}]}`)
 	return []fault{
-		reading(fault429Asked, 0.001, fault{Status: 429, Headers: map[string]string{"Retry-After": "1"}, Body: limited}),
+		reading(
+			fault429Asked,
+			0.001,
+			fault{Status: 429, Headers: map[string]string{"Retry-After": "1"}, Body: limited},
+		),
 		reading(fault429, 0.001, fault{Status: 429, Headers: map[string]string{"RateLimit-Reset": "2"}, Body: limited}),
-		reading(faultBusy, 0.002, fault{Status: 429, Headers: map[string]string{"Retry-After": "2"},
-			Body: json.RawMessage(`{"success":false,"reasons":[{"code":50000070,"message":"Concurrency limit exceeded"}]}`)}),
+		reading(faultBusy, 0.002, fault{
+			Status:  429,
+			Headers: map[string]string{"Retry-After": "2"},
+			Body: json.RawMessage(
+				`{"success":false,"reasons":[{"code":50000070,"message":"Concurrency limit exceeded"}]}`,
+			),
+		}),
 		everything(fault5xx, 0.004, fault{Status: 503}),
-		everything(fault5xx, 0.002, fault{Status: 500, Body: json.RawMessage(`{"reasons":[{"code":"SystemError","message":"..."}]}`)}),
-		everything(faultFalse, 0.004, fault{Status: any200, Body: json.RawMessage(`{"success":false,"processId":"0000000000000000","reasons":[{"code":50000050,"message":"Lock competition"}]}`)}),
-		everything(faultFalse, 0.0003, fault{Status: any200, Body: json.RawMessage(`{"success":false,"processId":"0000000000000000","reasons":[{"code":50000020,"message":"Invalid value"}]}`)}),
+		everything(
+			fault5xx,
+			0.002,
+			fault{Status: 500, Body: json.RawMessage(`{"reasons":[{"code":"SystemError","message":"..."}]}`)},
+		),
+		everything(
+			faultFalse,
+			0.004,
+			fault{
+				Status: any200,
+				Body: json.RawMessage(
+					`{"success":false,"processId":"0000000000000000","reasons":[{"code":50000050,"message":"Lock competition"}]}`,
+				),
+			},
+		),
+		everything(
+			faultFalse,
+			0.0003,
+			fault{
+				Status: any200,
+				Body: json.RawMessage(
+					`{"success":false,"processId":"0000000000000000","reasons":[{"code":50000020,"message":"Invalid value"}]}`,
+				),
+			},
+		),
 		everything(faultDrop, 0.004, fault{Drop: true}),
 		everything(faultTruncated, 0.004, fault{Truncate: true}),
 		everything(faultJSON, 0.002, fault{Status: any200, Body: json.RawMessage(`"<html>maintenance</html>"`)}),
-		everything(faultJSON, 0.002, fault{Status: any200, Body: json.RawMessage(`{"success":true,"basicInfo":7,"subscriptions":{},"id":[]}`)}),
-		reading(faultToken, 0.002, fault{Status: 401, Body: json.RawMessage(`{"success":false,"reasons":[{"code":"90000011","message":"Authentication error"}]}`)}),
+		everything(
+			faultJSON,
+			0.002,
+			fault{Status: any200, Body: json.RawMessage(`{"success":true,"basicInfo":7,"subscriptions":{},"id":[]}`)},
+		),
+		reading(
+			faultToken,
+			0.002,
+			fault{
+				Status: 401,
+				Body: json.RawMessage(
+					`{"success":false,"reasons":[{"code":"90000011","message":"Authentication error"}]}`,
+				),
+			},
+		),
 		everything(faultSlow, 0.006, fault{LatencyMS: 1500}),
 		everything(faultHang, 0.0003, fault{Hang: true}),
 	}
@@ -115,8 +159,22 @@ func awsFaults(share float64, kind string) []fault {
 	}
 	amz := map[string]string{"Content-Type": "application/x-amz-json-1.0"}
 	return []fault{
-		{name: fault5xx, Match: "POST /**", Probability: 0.002 * share, Status: 500, Headers: amz, Body: thrown("InternalServerError")},
-		{name: faultThrottled, Match: "POST /**", Probability: 0.002 * share, Status: 400, Headers: amz, Body: thrown(kind)},
+		{
+			name:        fault5xx,
+			Match:       "POST /**",
+			Probability: 0.002 * share,
+			Status:      500,
+			Headers:     amz,
+			Body:        thrown("InternalServerError"),
+		},
+		{
+			name:        faultThrottled,
+			Match:       "POST /**",
+			Probability: 0.002 * share,
+			Status:      400,
+			Headers:     amz,
+			Body:        thrown(kind),
+		},
 		{name: faultDrop, Match: "POST /**", Probability: 0.001 * share, Drop: true},
 		{name: faultLost, Match: "POST /**", Probability: 0.003 * share, Drop: true, After: true},
 		{name: faultTruncated, Match: "POST /**", Probability: 0.001 * share, Truncate: true},
@@ -134,7 +192,14 @@ func (p *place) misbehave(ctx context.Context, faults []fault) error {
 	if faults == nil {
 		faults = []fault{}
 	}
-	return call(ctx, http.MethodPut, p.url+"/_sandbox/behaviour", "", map[string]any{"seed": p.seed, "latencyMs": p.latency.Milliseconds(), "faults": faults}, nil)
+	return call(
+		ctx,
+		http.MethodPut,
+		p.url+"/_sandbox/behaviour",
+		"",
+		map[string]any{"seed": p.seed, "latencyMs": p.latency.Milliseconds(), "faults": faults},
+		nil,
+	)
 }
 
 // fired adds up how often each kind of fault happened since the last misbehave.

@@ -27,7 +27,11 @@ func serve(handler http.Handler) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{url: "http://" + l.Addr().String(), http: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}, done: make(chan error, 1)}
+	s := &server{
+		url:  "http://" + l.Addr().String(),
+		http: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second},
+		done: make(chan error, 1),
+	}
 	go func() { s.done <- s.http.Serve(l) }()
 	return s, nil
 }
@@ -100,7 +104,7 @@ func (w *watch) before(next http.Handler) {
 	w.next = next
 }
 
-// readOf gives the account that a call reads, and the sync that reads it, by the
+// readOf returns the account that a call reads, and the sync that reads it, by the
 // track id that it sends.
 func readOf(r *http.Request) (account, sync string) {
 	for _, prefix := range []string{"/object-query/accounts/", "/v1/subscriptions/accounts/", "/v1/accounts/"} {
@@ -132,7 +136,10 @@ func (w *watch) begin(r *http.Request, account, sync string) (next http.Handler)
 	}
 	for other := range w.of[account] {
 		if other != sync {
-			w.overlaps = append(w.overlaps, fmt.Sprintf("account %s was read for %s while it was read for %s", account, sync, other))
+			w.overlaps = append(
+				w.overlaps,
+				fmt.Sprintf("account %s was read for %s while it was read for %s", account, sync, other),
+			)
 		}
 	}
 	w.of[account][sync]++
@@ -207,8 +214,17 @@ func (w *watch) seen() traffic {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pass()
-	return traffic{calls: w.calls, limited: w.limited, reads: w.reads, peak: w.peak, used: w.used, at: w.at, limitAt: w.limitAt,
-		firstOf: w.firstOf, overlaps: append([]string(nil), w.overlaps...)}
+	return traffic{
+		calls:    w.calls,
+		limited:  w.limited,
+		reads:    w.reads,
+		peak:     w.peak,
+		used:     w.used,
+		at:       w.at,
+		limitAt:  w.limitAt,
+		firstOf:  w.firstOf,
+		overlaps: append([]string(nil), w.overlaps...),
+	}
 }
 
 // mean is how many calls of a pool were in flight between two looks, on average.

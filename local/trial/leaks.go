@@ -43,7 +43,7 @@ var personal = []secret{
 // subjects must not be in logs: a subject may be an e-mail address.
 var subjects = []secret{{"the subject of a login", regexp.MustCompile(`(soak|storm)(\||%7C)\d{6}`)}}
 
-// search gives what is found, each with some of the text before it.
+// search returns what is found, each with some of the text before it.
 func search(place string, text []byte, secrets ...[]secret) []string {
 	var out []string
 	for _, list := range secrets {

@@ -41,21 +41,29 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("soak", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	opt := options{name: "soak", workers: 24, progress: stderr, parameters: map[string]string{}}
-	scenario := f.String("scenario", "soak", "soak: everything at once; storm: many logins in a short time; budget: a backlog against Zuora's limits, with an outage; beside: a backfill of the accounts beside logins, after -duration of logins alone")
+	scenario := f.String(
+		"scenario",
+		"soak",
+		"soak: everything at once; storm: many logins in a short time; budget: a backlog against Zuora's limits, with an outage; beside: a backfill of the accounts beside logins, after -duration of logins alone",
+	)
 	f.IntVar(&opt.accounts, "accounts", 1_000, "accounts in Zuora")
 	f.IntVar(&opt.logins, "logins", 10_000, "logins, besides those that must follow the last change of an account")
 	f.Uint64Var(&opt.seed, "seed", 0, "what the run is made of; 0 picks one")
 	f.DurationVar(&opt.duration, "duration", 4*time.Minute, "over which the logins are spread")
 	f.Float64Var(&opt.faults, "faults", 1, "how often things go wrong, times the usual")
 	f.StringVar(&opt.dir, "dir", "", "where to keep the functions and their logs; a temporary folder when empty")
-	f.Func("set", "`Name=value` of a parameter of template.yaml, over its default; can be repeated", func(pair string) error {
-		name, value, ok := strings.Cut(pair, "=")
-		if !ok {
-			return errors.New("want Name=value")
-		}
-		opt.parameters[name] = value
-		return nil
-	})
+	f.Func(
+		"set",
+		"`Name=value` of a parameter of template.yaml, over its default; can be repeated",
+		func(pair string) error {
+			name, value, ok := strings.Cut(pair, "=")
+			if !ok {
+				return errors.New("want Name=value")
+			}
+			opt.parameters[name] = value
+			return nil
+		},
+	)
 	err := f.Parse(args)
 	if err != nil || f.NArg() > 0 || scenarios[*scenario] == nil {
 		return 2
@@ -72,8 +80,17 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "soak: seed %d: %v\n", opt.seed, err)
 		return 1
 	}
-	fmt.Fprintf(stdout, "seed %d (replay: go run ./local/trial -scenario %s -accounts %d -logins %d -duration %s -faults %g -seed %d)\n\n",
-		opt.seed, *scenario, opt.accounts, opt.logins, opt.duration, opt.faults, opt.seed)
+	fmt.Fprintf(
+		stdout,
+		"seed %d (replay: go run ./local/trial -scenario %s -accounts %d -logins %d -duration %s -faults %g -seed %d)\n\n",
+		opt.seed,
+		*scenario,
+		opt.accounts,
+		opt.logins,
+		opt.duration,
+		opt.faults,
+		opt.seed,
+	)
 	return conclude(out, stdout, stderr)
 }
 

@@ -125,18 +125,57 @@ func begin(ctx context.Context, opt options) (_ *run, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.stack, err = stack.Start(ctx, opt.root, stack.Options{Engines: e, Binaries: opt.binaries, Dir: opt.dir, Name: opt.name, Parameters: opt.parameters,
-		Env: append([]string{"AWS_ENDPOINT_URL_DYNAMODB=" + db.url, "AWS_ENDPOINT_URL_SQS=" + queues.url, "ZUORA_BASE_URL=" + watched.url}, opt.env...)})
+	r.stack, err = stack.Start(
+		ctx,
+		opt.root,
+		stack.Options{
+			Engines:    e,
+			Binaries:   opt.binaries,
+			Dir:        opt.dir,
+			Name:       opt.name,
+			Parameters: opt.parameters,
+			Env: append(
+				[]string{
+					"AWS_ENDPOINT_URL_DYNAMODB=" + db.url,
+					"AWS_ENDPOINT_URL_SQS=" + queues.url,
+					"ZUORA_BASE_URL=" + watched.url,
+				},
+				opt.env...),
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
 	r.closers = append(r.closers, r.stack.Close)
 	r.watch.before(r.stack.Zuora)
-	r.zuora = &place{name: "Zuora", url: r.stack.ZuoraURL, seed: opt.seed, latency: 40 * time.Millisecond, faults: zuoraFaults(opt.faults)}
-	r.places = []*place{r.zuora,
-		{name: "Limio", url: r.stack.LimioURL, seed: opt.seed + 1, latency: 15 * time.Millisecond, faults: limioFaults(opt.faults)},
-		{name: "DynamoDB", url: db.url, seed: opt.seed + 2, faults: awsFaults(opt.faults, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException")},
-		{name: "SQS", url: queues.url, seed: opt.seed + 3, faults: awsFaults(opt.faults, "com.amazonaws.sqs#RequestThrottled")},
+	r.zuora = &place{
+		name:    "Zuora",
+		url:     r.stack.ZuoraURL,
+		seed:    opt.seed,
+		latency: 40 * time.Millisecond,
+		faults:  zuoraFaults(opt.faults),
+	}
+	r.places = []*place{
+		r.zuora,
+		{
+			name:    "Limio",
+			url:     r.stack.LimioURL,
+			seed:    opt.seed + 1,
+			latency: 15 * time.Millisecond,
+			faults:  limioFaults(opt.faults),
+		},
+		{
+			name:   "DynamoDB",
+			url:    db.url,
+			seed:   opt.seed + 2,
+			faults: awsFaults(opt.faults, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"),
+		},
+		{
+			name:   "SQS",
+			url:    queues.url,
+			seed:   opt.seed + 3,
+			faults: awsFaults(opt.faults, "com.amazonaws.sqs#RequestThrottled"),
+		},
 		{name: "identity provider", url: r.stack.IDPURL, seed: opt.seed + 4, faults: keyFaults(opt.faults)},
 	}
 	return r, r.reach()
@@ -179,7 +218,11 @@ func (r *run) reach() error {
 type fresh struct{ *sqs.Client }
 
 // SendMessage implements syncqueue.Client.
-func (f fresh) SendMessage(ctx context.Context, in *sqs.SendMessageInput, opts ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+func (f fresh) SendMessage(
+	ctx context.Context,
+	in *sqs.SendMessageInput,
+	opts ...func(*sqs.Options),
+) (*sqs.SendMessageOutput, error) {
 	in.MessageDeduplicationId = aws.String(uuid.NewString())
 	return f.Client.SendMessage(ctx, in, opts...)
 }
@@ -402,7 +445,7 @@ func (r *run) post(ctx context.Context, index int, p person) (events []string, t
 	return events, true, nil
 }
 
-// token gives a new ID token of a person: one that was sent a moment ago is the
+// token returns a new ID token of a person: one that was sent a moment ago is the
 // same login.
 func (r *run) token(ctx context.Context, p person) (string, error) {
 	claims, issuer := doc{"sub": p.subject, "email": p.email}, idp.Direct
@@ -432,7 +475,12 @@ func (r *run) names(p person, name func(billing.Account) string) []string {
 // trigger signs a person in as Cognito does, which must get its event back.
 func (r *run) trigger(ctx context.Context, p person) error {
 	event := cognitoEvent(p, r.names(p, func(a billing.Account) string { return a.ID }))
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.stack.InvokeURL+"/2015-03-31/functions/login/invocations", bytes.NewReader(event))
+	req, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodPost,
+		r.stack.InvokeURL+"/2015-03-31/functions/login/invocations",
+		bytes.NewReader(event),
+	)
 	if err != nil {
 		return err
 	}
@@ -458,10 +506,21 @@ func cognitoEvent(p person, accounts []string) []byte {
 	if err != nil {
 		panic(err) // strings always encode
 	}
-	event, err := json.Marshal(doc{"version": "1", "triggerSource": "PostAuthentication_Authentication", "region": poolRegion, "userPoolId": poolID,
-		"userName": p.subject, "callerContext": doc{"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": "4exampleclientid"},
-		"request":  doc{"userAttributes": doc{"sub": p.subject, "email": p.email, "custom:zuora_account_ids": string(list)}, "newDeviceUsed": false},
-		"response": doc{}})
+	event, err := json.Marshal(
+		doc{
+			"version":       "1",
+			"triggerSource": "PostAuthentication_Authentication",
+			"region":        poolRegion,
+			"userPoolId":    poolID,
+			"userName":      p.subject,
+			"callerContext": doc{"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": "4exampleclientid"},
+			"request": doc{
+				"userAttributes": doc{"sub": p.subject, "email": p.email, "custom:zuora_account_ids": string(list)},
+				"newDeviceUsed":  false,
+			},
+			"response": doc{},
+		},
+	)
 	if err != nil {
 		panic(err)
 	}
@@ -538,7 +597,15 @@ func soak(ctx context.Context, opt options) (_ *report, err error) {
 	random := rand.New(rand.NewPCG(opt.seed, 0))
 	r.world = newWorld(random, opt.accounts)
 	p := newPlan(random, r.world, opt.logins)
-	r.say("seed %d: %d accounts, %d people, %d logins over %s; logs in %s", opt.seed, opt.accounts, len(r.world.people), opt.logins, opt.duration, filepath.Join(r.stack.Dir, "logs"))
+	r.say(
+		"seed %d: %d accounts, %d people, %d logins over %s; logs in %s",
+		opt.seed,
+		opt.accounts,
+		len(r.world.people),
+		opt.logins,
+		opt.duration,
+		filepath.Join(r.stack.Dir, "logs"),
+	)
 	r.started = time.Now()
 	for _, a := range p.initial {
 		err = r.put(ctx, a)

@@ -56,7 +56,12 @@ func storm(ctx context.Context, opt options) (_ *stormReport, err error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &stormReport{logins: r.tally.logins, people: len(r.world.people), over: time.Since(began), longest: r.tally.longest}
+	out := &stormReport{
+		logins:  r.tally.logins,
+		people:  len(r.world.people),
+		over:    time.Since(began),
+		longest: r.tally.longest,
+	}
 	began = time.Now()
 	err = r.drain(ctx)
 	if err != nil {
@@ -87,11 +92,18 @@ func storm(ctx context.Context, opt options) (_ *stormReport, err error) {
 	return out, nil
 }
 
-// single gives every account one person who signs in with its id.
+// single returns every account one person who signs in with its id.
 func (w *world) single() {
 	w.people, w.of = nil, make([][]int, len(w.accounts))
 	for i := range w.accounts {
-		w.add(person{way: byID, subject: fmt.Sprintf("storm|%06d", i), email: fmt.Sprintf("person%d@example.com", i), accounts: []int{i}})
+		w.add(
+			person{
+				way:      byID,
+				subject:  fmt.Sprintf("storm|%06d", i),
+				email:    fmt.Sprintf("person%d@example.com", i),
+				accounts: []int{i},
+			},
+		)
 	}
 }
 
@@ -106,7 +118,10 @@ func (s *stormReport) print(w io.Writer) error {
 	row("syncs", s.saw.reads)
 	row("coalesced", s.coalesced)
 	row("Zuora calls", s.saw.calls)
-	row("  saved by coalescing", fmt.Sprintf("%d (%.1f %%)", s.coalesced*callsASync, 100*float64(s.coalesced)/float64(max(1, s.logins))))
+	row(
+		"  saved by coalescing",
+		fmt.Sprintf("%d (%.1f %%)", s.coalesced*callsASync, 100*float64(s.coalesced)/float64(max(1, s.logins))),
+	)
 	row("  429s", s.saw.limited)
 	row("longest login", s.longest.Round(time.Millisecond))
 	row("promises broken", len(s.broken))

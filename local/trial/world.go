@@ -66,7 +66,11 @@ func newWorld(r *rand.Rand, accounts int) *world {
 		w.accounts = append(w.accounts, w.numbered(a))
 	}
 	for next := 0; next < accounts; {
-		p := person{way: pickWay(r), subject: fmt.Sprintf("soak|%06d", len(w.people)), email: fmt.Sprintf("person%d@example.com", len(w.people))}
+		p := person{
+			way:     pickWay(r),
+			subject: fmt.Sprintf("soak|%06d", len(w.people)),
+			email:   fmt.Sprintf("person%d@example.com", len(w.people)),
+		}
 		count := 1
 		if p.way != byLookup && r.IntN(6) == 0 {
 			count = min(2+r.IntN(2), accounts-next)
@@ -80,7 +84,14 @@ func newWorld(r *rand.Rand, accounts int) *world {
 		}
 		w.add(p)
 		if count == 1 && r.IntN(12) == 0 {
-			w.add(person{way: byID, subject: p.subject + "-partner", email: "partner-of-" + p.email, accounts: p.accounts})
+			w.add(
+				person{
+					way:      byID,
+					subject:  p.subject + "-partner",
+					email:    "partner-of-" + p.email,
+					accounts: p.accounts,
+				},
+			)
 		}
 	}
 	return w

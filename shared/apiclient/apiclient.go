@@ -67,7 +67,7 @@ type Config struct {
 	Base      string // scheme and host
 	TokenPath string // of the token endpoint, below Base
 	Codes     Codes
-	// Credentials gives the OAuth client. refresh says that what it gave before was
+	// Credentials returns the OAuth client. refresh says that what it gave before was
 	// refused, so that a rotated secret is to be read again.
 	Credentials func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
 	Transport   http.RoundTripper
@@ -82,7 +82,7 @@ type Config struct {
 	Unread func(res *http.Response, err error) error
 	// ReadToken reads the answer of the token endpoint; nil is ReadToken.
 	ReadToken func(io.Reader) (Token, error)
-	// Header gives what every request of a call carries, that for its token too; nil
+	// Header returns what every request of a call carries, that for its token too; nil
 	// is nothing.
 	Header func(ctx context.Context) http.Header
 	// Observe sees the headers of every answer; nil for nobody.
@@ -303,7 +303,8 @@ func (c *Client) unanswered(ctx, callCtx context.Context, err error) error {
 
 // ended reports that the caller ran out of time, which is not the API's fault.
 func (c *Client) ended(ctx context.Context) error {
-	return hotsync.Errorf(hotsync.CodeTimeout, "The sync ran out of time during a call to %s.", c.API).Because(ctx.Err())
+	return hotsync.Errorf(hotsync.CodeTimeout, "The sync ran out of time during a call to %s.", c.API).
+		Because(ctx.Err())
 }
 
 // withoutURL takes the address, which holds ids, out of an error of net/http.

@@ -78,7 +78,7 @@ type flight struct {
 	err   error
 }
 
-// token gives a valid token other than refused, which is "" unless the API has
+// token returns a valid token other than refused, which is "" unless the API has
 // just refused it. A caller that gives up does not end the fetch for the others.
 func (c *Client) token(ctx context.Context, refused string) (string, error) {
 	t := &c.tokens

@@ -73,7 +73,7 @@ type Config struct {
 
 type receiver struct{ Config }
 
-// New gives the handler of POST /callouts/zuora.
+// New returns the handler of POST /callouts/zuora.
 func New(cfg Config) http.Handler {
 	r := &receiver{cfg}
 	mux := http.NewServeMux()
@@ -124,7 +124,10 @@ func (c *receiver) queue(r *http.Request) (string, error) {
 	}
 	signed := secret.signs(r, body)
 	if !signed && !secret.knows(r) {
-		return "", hotsync.Errorf(hotsync.CodeUnauthenticated, "The callout is not signed with the shared key, and its user name and password are not the configured ones.")
+		return "", hotsync.Errorf(
+			hotsync.CodeUnauthenticated,
+			"The callout is not signed with the shared key, and its user name and password are not the configured ones.",
+		)
 	}
 	account, n, err := parse(body)
 	if err != nil {
@@ -191,7 +194,10 @@ func (n notification) begun(now time.Time) (time.Time, error) {
 	sent, err := time.Parse(time.RFC3339, n.SentAt)
 	switch {
 	case err != nil:
-		return time.Time{}, hotsync.Errorf(hotsync.CodeBadRequest, "sentAt must be a time such as 2026-11-22T09:00:00Z.")
+		return time.Time{}, hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"sentAt must be a time such as 2026-11-22T09:00:00Z.",
+		)
 	case now.Sub(sent) > maxAge, sent.Sub(now) > maxSkew:
 		return time.Time{}, hotsync.Errorf(hotsync.CodeUnauthenticated, "The callout was not sent within the last day.")
 	}

@@ -135,8 +135,13 @@ func (b *Builder) addProduct(p product) {
 
 // Index returns the index of what was added.
 func (b *Builder) Index() *Index {
-	x := &Index{byPath: b.byPath, byPlan: map[string][]*entry{}, products: map[string][]byte{}, notes: slices.Clone(b.notes),
-		decoded: map[string]map[string]any{}}
+	x := &Index{
+		byPath:   b.byPath,
+		byPlan:   map[string][]*entry{},
+		products: map[string][]byte{},
+		notes:    slices.Clone(b.notes),
+		decoded:  map[string]map[string]any{},
+	}
 	maps.Copy(x.decoded, b.decoded)
 	slices.SortFunc(x.notes, func(a, b hotsync.Finding) int { return cmp.Compare(a.Object, b.Object) })
 	for path, p := range b.products {

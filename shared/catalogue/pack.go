@@ -24,7 +24,7 @@ func pack(raw []byte) []byte {
 	return bytes.Clone(out.Bytes()) // no larger than it is
 }
 
-// unpack gives what was packed.
+// unpack returns what was packed.
 func unpack(packed []byte) []byte {
 	out, _ := io.ReadAll(flate.NewReader(bytes.NewReader(packed))) // pack made it
 	return out

@@ -91,7 +91,8 @@ func (c *Cached) Load(ctx context.Context) (_ *catalogue.Index, notes []hotsync.
 	select {
 	case <-l.done:
 	case <-ctx.Done():
-		return nil, nil, hotsync.Errorf(hotsync.CodeTimeout, "The sync ran out of time while the catalogue was read.").Because(ctx.Err())
+		return nil, nil, hotsync.Errorf(hotsync.CodeTimeout, "The sync ran out of time while the catalogue was read.").
+			Because(ctx.Err())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,7 +147,7 @@ func (c *Cached) refresh(ctx context.Context, l *loading) {
 	close(l.done)
 }
 
-// stored gives the copy. That it cannot be read costs a read of Limio.
+// stored returns the copy. That it cannot be read costs a read of Limio.
 func (c *Cached) stored(ctx context.Context) (Copy, bool) {
 	ctx, cancel := context.WithTimeout(ctx, storeLimit)
 	defer cancel()

@@ -98,7 +98,7 @@ func (s *Store) Plans(ctx context.Context) (_ []Plan, err error) {
 	return out, nil
 }
 
-// loadPlans gives the stored plans and the version they are of, 0 for none.
+// loadPlans returns the stored plans and the version they are of, 0 for none.
 func (s *Store) loadPlans(ctx context.Context) ([]seenPlan, int64, error) {
 	it, err := s.get(ctx, "plans")
 	if err != nil || it == nil {
@@ -200,9 +200,11 @@ func (n *SeenPlans) seen(matches []projection.PlanMatch) []seenPlan {
 	today := n.now().UTC().Format(time.DateOnly)
 	out := make([]seenPlan, 0, len(matches))
 	for _, m := range matches {
-		p := seenPlan{Plan: Plan{ProductRatePlanID: m.ProductRatePlanID, RatePlan: m.RatePlanName, Product: m.ProductName,
-			SKU: m.ProductSKU, Currency: m.Currency, Discount: m.Discount, Outcome: m.Standing, Path: m.Path,
-			Candidates: m.Candidates, ByTable: m.ByTable, LastSeen: today}}
+		p := seenPlan{
+			Plan: Plan{ProductRatePlanID: m.ProductRatePlanID, RatePlan: m.RatePlanName, Product: m.ProductName,
+				SKU: m.ProductSKU, Currency: m.Currency, Discount: m.Discount, Outcome: m.Standing, Path: m.Path,
+				Candidates: m.Candidates, ByTable: m.ByTable, LastSeen: today},
+		}
 		for _, number := range m.Subscriptions {
 			p.Counted = append(p.Counted, n.store.short(number))
 		}

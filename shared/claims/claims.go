@@ -95,7 +95,10 @@ type reader struct {
 }
 
 func (r *reader) ignore(claim, reason, format string, args ...any) {
-	r.result.Ignored = append(r.result.Ignored, Ignored{Claim: claim, Reason: reason, Detail: fmt.Sprintf(format, args...)})
+	r.result.Ignored = append(
+		r.result.Ignored,
+		Ignored{Claim: claim, Reason: reason, Detail: fmt.Sprintf(format, args...)},
+	)
 }
 
 func (r *reader) want(claim string, t hotsync.Target) {
@@ -107,8 +110,17 @@ func (r *reader) want(claim string, t hotsync.Target) {
 
 func (r *reader) read(c hotsync.IdentityClaim) {
 	if !c.NamesZuoraAccount() {
-		r.ignore(c.Claim, ReasonNotUsed, "Service, issuer and type are %q, %q, %q; only %q, %q, %q names a Zuora account.",
-			c.Service, c.Issuer, c.Type, hotsync.ServiceZuora, hotsync.IssuerZuora, hotsync.TypeAccount)
+		r.ignore(
+			c.Claim,
+			ReasonNotUsed,
+			"Service, issuer and type are %q, %q, %q; only %q, %q, %q names a Zuora account.",
+			c.Service,
+			c.Issuer,
+			c.Type,
+			hotsync.ServiceZuora,
+			hotsync.IssuerZuora,
+			hotsync.TypeAccount,
+		)
 		return
 	}
 	name, ok := find(r.login.Claims, c.Claim)
@@ -117,8 +129,11 @@ func (r *reader) read(c hotsync.IdentityClaim) {
 	case !ok:
 		r.ignore(c.Claim, ReasonMissing, "The login has no such claim.")
 	case !c.AllowUnverified && !verified(r.login.Claims, name):
-		r.ignore(c.Claim, ReasonUnverified,
-			"The identity provider does not say that this value is verified (a claim such as email_verified), so it could be somebody else's.")
+		r.ignore(
+			c.Claim,
+			ReasonUnverified,
+			"The identity provider does not say that this value is verified (a claim such as email_verified), so it could be somebody else's.",
+		)
 	case c.AccountLookup:
 		r.readLookup(c, value)
 	default:
@@ -157,7 +172,7 @@ func (r *reader) readLookup(c hotsync.IdentityClaim, value any) {
 // https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
 const customPrefix = "custom:"
 
-// find gives the name that a claim is there under: its own or, where that is
+// find returns the name that a claim is there under: its own or, where that is
 // absent, with Cognito's prefix put before it or taken off.
 func find(claims map[string]any, name string) (_ string, ok bool) {
 	_, ok = claims[name]

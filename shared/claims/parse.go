@@ -62,7 +62,13 @@ func (p *parser) refuse(format string, args ...any) {
 
 func (p *parser) sumUp() {
 	if p.unsaid > 0 {
-		p.refused = append(p.refused, Refused{Reason: ReasonMalformed, Detail: fmt.Sprintf("%d further values cannot name an account.", p.unsaid)})
+		p.refused = append(
+			p.refused,
+			Refused{
+				Reason: ReasonMalformed,
+				Detail: fmt.Sprintf("%d further values cannot name an account.", p.unsaid),
+			},
+		)
 	}
 	if p.excess > 0 {
 		p.refused = append(p.refused, Refused{Reason: ReasonTooMany,
@@ -215,7 +221,7 @@ func (p *parser) jsonList(list []any, each func(string)) {
 	}
 }
 
-// unquote gives the text that s is the JSON string of, or s itself.
+// unquote returns the text that s is the JSON string of, or s itself.
 func unquote(s string) string {
 	s = strings.TrimSpace(s)
 	var text string

@@ -8,9 +8,20 @@ import "strings"
 // call them otherwise, and namespaced claims end in them
 // (https://acme.example.com/email, signInNames.emailAddress).
 var addresses = map[string]string{
-	"email": "email", "emails": "email", "e_mail": "email", "mail": "email", "emailaddress": "email", "email_address": "email",
-	"phone_number": "phone_number", "phone_numbers": "phone_number", "phonenumber": "phone_number", "phone": "phone_number",
-	"mobile": "phone_number", "mobilephone": "phone_number", "mobile_phone": "phone_number", "telephonenumber": "phone_number",
+	"email":           "email",
+	"emails":          "email",
+	"e_mail":          "email",
+	"mail":            "email",
+	"emailaddress":    "email",
+	"email_address":   "email",
+	"phone_number":    "phone_number",
+	"phone_numbers":   "phone_number",
+	"phonenumber":     "phone_number",
+	"phone":           "phone_number",
+	"mobile":          "phone_number",
+	"mobilephone":     "phone_number",
+	"mobile_phone":    "phone_number",
+	"telephonenumber": "phone_number",
 }
 
 // suffix makes the claim that says whether another is verified.
@@ -45,7 +56,7 @@ func verified(claims map[string]any, name string) bool {
 	return problem == "" && otherProblem == "" && one == other
 }
 
-// lastPart gives what a claim's name says when its prefix or namespace is taken
+// lastPart returns what a claim's name says when its prefix or namespace is taken
 // off, in lower case.
 func lastPart(name string) string {
 	return strings.ToLower(name[strings.LastIndexAny(name, ":/.#|")+1:])

@@ -229,7 +229,12 @@ func (c *console) syncNow(w http.ResponseWriter, r *http.Request, m member) erro
 		return err
 	}
 	now := c.Now().UTC()
-	request.EventID, request.RequestedAt, request.Actor, request.Note = c.NewEventID(now), now, m.Name(), clip(strings.TrimSpace(r.FormValue("note")), maxNote)
+	request.EventID, request.RequestedAt, request.Actor, request.Note = c.NewEventID(
+		now,
+	), now, m.Name(), clip(
+		strings.TrimSpace(r.FormValue("note")),
+		maxNote,
+	)
 	e, err := c.send(r.Context(), request)
 	if err != nil {
 		return err

@@ -79,11 +79,20 @@ func (c *console) readAccount(r *http.Request, m member) (hotsync.SyncRequest, e
 	}
 	body.Account = strings.TrimSpace(body.Account)
 	if !isAccountKey(body.Account) {
-		return hotsync.SyncRequest{}, hotsync.Errorf(hotsync.CodeBadRequest, "account must be the id or the number of a Zuora account.")
+		return hotsync.SyncRequest{}, hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"account must be the id or the number of a Zuora account.",
+		)
 	}
 	now := c.Now().UTC()
-	request := hotsync.SyncRequest{EventID: c.NewEventID(now), Trigger: hotsync.TriggerAPI, Account: body.Account, RequestedAt: now,
-		Actor: m.Name(), Note: clip(strings.TrimSpace(body.Note), maxNote)}
+	request := hotsync.SyncRequest{
+		EventID:     c.NewEventID(now),
+		Trigger:     hotsync.TriggerAPI,
+		Account:     body.Account,
+		RequestedAt: now,
+		Actor:       m.Name(),
+		Note:        clip(strings.TrimSpace(body.Note), maxNote),
+	}
 	if hotsync.IsAccountID(body.Account) {
 		request.AccountID = body.Account
 	}
@@ -115,7 +124,16 @@ func (c *console) dryRunAccount(r *http.Request, m member) (int, any, error) {
 		return 0, nil, err
 	}
 	found.Steps, found.Changes, found.Findings = orEmpty(found.Steps), orEmpty(found.Changes), orEmpty(found.Findings)
-	c.record(r.Context(), m, act{Action: "dry_run", Account: request.Account, Note: request.Note, Result: plural(len(found.Changes), "change", "changes")})
+	c.record(
+		r.Context(),
+		m,
+		act{
+			Action:  "dry_run",
+			Account: request.Account,
+			Note:    request.Note,
+			Result:  plural(len(found.Changes), "change", "changes"),
+		},
+	)
 	return http.StatusOK, found, nil
 }
 
@@ -140,5 +158,6 @@ func readBody(r *http.Request, into any) error {
 		}
 		err = errors.New("more than one value")
 	}
-	return hotsync.Errorf(hotsync.CodeBadRequest, "The body must be one JSON object with the members that docs/console.md names.").Because(err)
+	return hotsync.Errorf(hotsync.CodeBadRequest, "The body must be one JSON object with the members that docs/console.md names.").
+		Because(err)
 }

@@ -25,7 +25,10 @@ func (c *console) routeAPI(mux *http.ServeMux) {
 }
 
 // api serves one operation of the JSON API to whoever has the role.
-func (c *console) api(need staff.Role, serve func(*http.Request, member) (status int, answer any, err error)) http.HandlerFunc {
+func (c *console) api(
+	need staff.Role,
+	serve func(*http.Request, member) (status int, answer any, err error),
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		m, err := c.Staff.Bearer(r, need)
 		if err != nil {
@@ -56,7 +59,11 @@ func (c *console) listEvents(r *http.Request, m member) (int, any, error) {
 	if s := get(v, "limit"); s != "" {
 		limit, err = strconv.Atoi(s)
 		if err != nil || limit < 1 || limit > eventstore.MaxLimit {
-			return 0, nil, hotsync.Errorf(hotsync.CodeBadRequest, "limit must be a number from 1 to %d.", eventstore.MaxLimit)
+			return 0, nil, hotsync.Errorf(
+				hotsync.CodeBadRequest,
+				"limit must be a number from 1 to %d.",
+				eventstore.MaxLimit,
+			)
 		}
 	}
 	page, err := c.search(r.Context(), f, limit, get(v, "cursor"), true)

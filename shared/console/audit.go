@@ -12,7 +12,7 @@ import (
 // Audit keeps what members of staff do. Errors are *hotsync.Error.
 type Audit interface {
 	Record(ctx context.Context, a eventstore.Act) error
-	// Acts gives the acts of a day (UTC), newest first.
+	// Acts returns the acts of a day (UTC), newest first.
 	Acts(ctx context.Context, day time.Time, limit int) ([]eventstore.Act, error)
 }
 

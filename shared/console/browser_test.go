@@ -57,7 +57,7 @@ func there(selector string) step {
 	}
 }
 
-// ask gives what an action finds.
+// ask returns what an action finds.
 func ask[T any](t *testing.T, ctx context.Context, action chromedp.Action[T]) T {
 	t.Helper()
 	v, err := chromedp.Run(ctx, action)

@@ -35,7 +35,10 @@ func (c *console) bulkFilter(r *http.Request) (filter, error) {
 	if err != nil {
 		return f, err
 	}
-	f.Statuses = slices.DeleteFunc(slices.Clone(f.Statuses), func(s hotsync.Status) bool { return s != hotsync.StatusFailed && s != hotsync.StatusSkipped })
+	f.Statuses = slices.DeleteFunc(
+		slices.Clone(f.Statuses),
+		func(s hotsync.Status) bool { return s != hotsync.StatusFailed && s != hotsync.StatusSkipped },
+	)
 	if len(f.Statuses) == 0 {
 		f.Statuses = []hotsync.Status{hotsync.StatusFailed}
 	}
@@ -52,7 +55,13 @@ func (c *console) bulkReason(w http.ResponseWriter, r *http.Request, m member) e
 	return c.bulkPrepare(w, r, m, 2, nil)
 }
 
-func (c *console) bulkPrepare(w http.ResponseWriter, r *http.Request, m member, step int, problem *hotsync.Problem) error {
+func (c *console) bulkPrepare(
+	w http.ResponseWriter,
+	r *http.Request,
+	m member,
+	step int,
+	problem *hotsync.Problem,
+) error {
 	err := r.ParseForm()
 	if err != nil {
 		return hotsync.Errorf(hotsync.CodeBadRequest, "The form could not be read.").Because(err)
@@ -88,7 +97,13 @@ func (c *console) bulkStart(w http.ResponseWriter, r *http.Request, m member) er
 	}
 	reason := clip(strings.TrimSpace(r.Form.Get("why")), maxNote)
 	if len([]rune(reason)) < 3 {
-		return c.bulkPrepare(w, r, m, 2, hotsync.Errorf(hotsync.CodeBadRequest, "Say why, in a few words: it is kept with every retry.").Problem())
+		return c.bulkPrepare(
+			w,
+			r,
+			m,
+			2,
+			hotsync.Errorf(hotsync.CodeBadRequest, "Say why, in a few words: it is kept with every retry.").Problem(),
+		)
 	}
 	f, err := c.bulkFilter(r)
 	if err != nil {

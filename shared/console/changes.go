@@ -18,11 +18,23 @@ type changeLine struct {
 }
 
 // kinds are what staff call Limio's kinds of objects.
-var kinds = map[string]string{"customer": "Customer", "subscription": "Subscription", "subscription_offer": "Plan", "subscription_add_on": "Add-on",
-	"schedule": "Payment", "payment_method": "Payment method", "address": "Address", "identity": "Identity"}
+var kinds = map[string]string{
+	"customer":            "Customer",
+	"subscription":        "Subscription",
+	"subscription_offer":  "Plan",
+	"subscription_add_on": "Add-on",
+	"schedule":            "Payment",
+	"payment_method":      "Payment method",
+	"address":             "Address",
+	"identity":            "Identity",
+}
 
-var did = map[hotsync.Action]string{hotsync.ActionCreate: "created", hotsync.ActionUpdate: "changed", hotsync.ActionEnd: "ended",
-	hotsync.ActionLink: "linked to the login"}
+var did = map[hotsync.Action]string{
+	hotsync.ActionCreate: "created",
+	hotsync.ActionUpdate: "changed",
+	hotsync.ActionEnd:    "ended",
+	hotsync.ActionLink:   "linked to the login",
+}
 
 // changeLines are the changes of an event in its order. every says how often the
 // price of a subscription comes round, where that is known.
@@ -136,7 +148,10 @@ func merged(events []hotsync.Event) []hotsync.Change {
 			out[i] = followed(out[i], ch)
 		}
 	}
-	return slices.DeleteFunc(out, func(ch hotsync.Change) bool { return ch.Action == hotsync.ActionUpdate && len(ch.Fields) == 0 })
+	return slices.DeleteFunc(
+		out,
+		func(ch hotsync.Change) bool { return ch.Action == hotsync.ActionUpdate && len(ch.Fields) == 0 },
+	)
 }
 
 func followed(first, then hotsync.Change) hotsync.Change {

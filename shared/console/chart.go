@@ -67,7 +67,13 @@ func newChart(slots []eventstore.Slot, from time.Time, s span, zone *time.Locati
 	step := float64(chartWidth-chartLeft) / float64(n)
 	for i, g := range grouped {
 		at := from.Add(time.Duration(i) * s.Slot)
-		b := bar{From: at, To: at.Add(s.Slot), X: chartLeft + step*float64(i) + step*0.14, Width: step * 0.72, Tick: tick(at.In(zone), s)}
+		b := bar{
+			From:  at,
+			To:    at.Add(s.Slot),
+			X:     chartLeft + step*float64(i) + step*0.14,
+			Width: step * 0.72,
+			Tick:  tick(at.In(zone), s),
+		}
 		b.Mid = b.X + b.Width/2
 		f := filter{from: b.From.Format(time.RFC3339), to: b.To.Format(time.RFC3339), From: b.From, To: b.To}
 		b.Href = f.Path()

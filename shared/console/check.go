@@ -58,7 +58,10 @@ func (c *console) checkSettings(ctx context.Context, s hotsync.Settings) []check
 	}
 	questions = append(questions, c.checkZuora)
 	for _, field := range lookupFields(s) {
-		questions = append(questions, func(ctx context.Context) checkResult { return c.checkField(ctx, field, s.ZuoraPlan) })
+		questions = append(
+			questions,
+			func(ctx context.Context) checkResult { return c.checkField(ctx, field, s.ZuoraPlan) },
+		)
 	}
 	questions = append(questions, c.checkLimio)
 
@@ -82,7 +85,9 @@ func lookupFields(s hotsync.Settings) []string {
 	var out []string
 	for _, p := range s.Providers {
 		for _, claim := range p.Claims {
-			if f := claim.AccountLookupField; claim.AccountLookup && claim.NamesZuoraAccount() && hotsync.IsLookupField(f) && !slices.Contains(out, f) {
+			if f := claim.AccountLookupField; claim.AccountLookup && claim.NamesZuoraAccount() &&
+				hotsync.IsLookupField(f) &&
+				!slices.Contains(out, f) {
 				out = append(out, f)
 			}
 		}
@@ -94,7 +99,12 @@ func lookupFields(s hotsync.Settings) []string {
 func failed(what string, err error) checkResult {
 	e := hotsync.AsError(err)
 	if e.Code == hotsync.CodeTimeout {
-		return checkResult{State: "bad", What: what, Says: "It did not answer in time.", ToDo: "Check the address, and whether it can be reached from where hotsync runs."}
+		return checkResult{
+			State: "bad",
+			What:  what,
+			Says:  "It did not answer in time.",
+			ToDo:  "Check the address, and whether it can be reached from where hotsync runs.",
+		}
 	}
 	return checkResult{State: "bad", What: what, Says: e.Message, ToDo: e.Code.Hint()}
 }
@@ -110,14 +120,32 @@ func checkIssuer(ctx context.Context, p hotsync.Provider) checkResult {
 	var r checkResult
 	switch {
 	case errors.Is(err, errGuarded):
-		r = checkResult{State: "bad", What: what, Says: "The issuer's address leads into a private network, so it was not read.", ToDo: "Give the public address of the identity provider."}
+		r = checkResult{
+			State: "bad",
+			What:  what,
+			Says:  "The issuer's address leads into a private network, so it was not read.",
+			ToDo:  "Give the public address of the identity provider.",
+		}
 	case err != nil:
 		r = failed(what, err)
 		r.ToDo = "Compare the issuer with the iss of its tokens, letter by letter, and open its /.well-known/openid-configuration in a browser."
 	case got.Issuer != p.Issuer:
-		r = checkResult{State: "bad", What: what, Says: fmt.Sprintf("Its discovery document names another issuer: %q.", got.Issuer), ToDo: "Put the issuer exactly as it names itself into the settings, if that is also the iss of its tokens."}
+		r = checkResult{
+			State: "bad",
+			What:  what,
+			Says:  fmt.Sprintf("Its discovery document names another issuer: %q.", got.Issuer),
+			ToDo:  "Put the issuer exactly as it names itself into the settings, if that is also the iss of its tokens.",
+		}
 	default:
-		r = checkResult{State: "good", What: what, Says: fmt.Sprintf("It names itself as in the settings and publishes %s for %s.", plural(got.Keys, "key", "keys"), strings.Join(got.Algorithms, ", "))}
+		r = checkResult{
+			State: "good",
+			What:  what,
+			Says: fmt.Sprintf(
+				"It names itself as in the settings and publishes %s for %s.",
+				plural(got.Keys, "key", "keys"),
+				strings.Join(got.Algorithms, ", "),
+			),
+		}
 	}
 	if r.State == "bad" && len(p.Audiences) == 0 {
 		// Only Cognito triggers come from it, which carry no token to verify.
@@ -142,9 +170,19 @@ func (c *console) checkField(ctx context.Context, field string, plan hotsync.Zuo
 	case err != nil:
 		return failed(what, err)
 	case !exists:
-		return checkResult{State: "bad", What: what, Says: "Zuora's Account object has no such custom field.", ToDo: "Create it in Zuora (Settings, Custom Fields, Account), or correct its API name here. Upper and lower case matter."}
+		return checkResult{
+			State: "bad",
+			What:  what,
+			Says:  "Zuora's Account object has no such custom field.",
+			ToDo:  "Create it in Zuora (Settings, Custom Fields, Account), or correct its API name here. Upper and lower case matter.",
+		}
 	case !indexed:
-		return checkResult{State: "bad", What: what, Says: "The field exists, but is not indexed, so Object Query cannot search by it.", ToDo: "Let Zuora index (filter) the field, or choose plan V."}
+		return checkResult{
+			State: "bad",
+			What:  what,
+			Says:  "The field exists, but is not indexed, so Object Query cannot search by it.",
+			ToDo:  "Let Zuora index (filter) the field, or choose plan V.",
+		}
 	default:
 		return checkResult{State: "good", What: what, Says: "It exists and is indexed."}
 	}
@@ -172,9 +210,14 @@ func guardedClient(issuer string) (*http.Client, error) {
 		return nil, hotsync.Errorf(hotsync.CodeSettingsInvalid, "The issuer is not an address.")
 	}
 	allowed := guard(u.Hostname())
-	dialer := &net.Dialer{Timeout: 3 * time.Second, Control: func(_, address string, _ syscall.RawConn) error { return allowed(address) }}
-	return &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: 3 * time.Second,
-		ResponseHeaderTimeout: 3 * time.Second, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true}}, nil
+	dialer := &net.Dialer{
+		Timeout: 3 * time.Second,
+		Control: func(_, address string, _ syscall.RawConn) error { return allowed(address) },
+	}
+	return &http.Client{
+		Transport: &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: 3 * time.Second,
+			ResponseHeaderTimeout: 3 * time.Second, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true},
+	}, nil
 }
 
 // guard refuses the addresses that an issuer with that host cannot have.

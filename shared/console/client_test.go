@@ -36,7 +36,7 @@ func (b *bundle) browser() client {
 	return client{b, &http.Client{Jar: jar}}
 }
 
-// signIn gives a browser in which somebody with that group is signed in.
+// signIn returns a browser in which somebody with that group is signed in.
 func (b *bundle) signIn(group string) client {
 	b.t.Helper()
 	c := b.browser()

@@ -82,7 +82,10 @@ func (c *console) fillCompare(ctx context.Context, page *compareView, m member) 
 	}
 	page.Cut = cursor != ""
 	slices.Reverse(between)
-	between = slices.DeleteFunc(between, func(x hotsync.Event) bool { return x.ID <= page.Older.ID || x.ID > page.Newer.ID })
+	between = slices.DeleteFunc(
+		between,
+		func(x hotsync.Event) bool { return x.ID <= page.Older.ID || x.ID > page.Newer.ID },
+	)
 	page.Between = max(0, len(between)-1)
 	together := page.Newer
 	together.Changes = merged(between)

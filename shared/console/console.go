@@ -62,7 +62,7 @@ type Settings interface {
 	// Save puts settings into force that were made from the version they name,
 	// or fails with CodeConflict when another one is in force.
 	Save(ctx context.Context, s hotsync.Settings, by string) (hotsync.Settings, error)
-	// History gives versions, newest first, and the cursor of the next page.
+	// History returns versions, newest first, and the cursor of the next page.
 	History(ctx context.Context, limit int, cursor string) (_ []settingstore.Entry, next string, err error)
 	Version(ctx context.Context, n int) (settingstore.Entry, error)
 }
@@ -134,7 +134,7 @@ type console struct {
 	pages  pages
 }
 
-// New gives the console's handler. It panics when a template is broken, which
+// New returns the console's handler. It panics when a template is broken, which
 // the tests of this package rule out.
 func New(cfg Config) http.Handler {
 	c := &console{Config: cfg}

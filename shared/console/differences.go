@@ -73,7 +73,10 @@ func stepDifferences(good, now []hotsync.Step) []difference {
 		}
 		longer := s.MS > 2*before.MS && time.Duration(s.MS-before.MS)*time.Millisecond > 500*time.Millisecond
 		if before.Detail != s.Detail || before.Calls != s.Calls || longer {
-			out = append(out, difference{What: "Step " + s.Name, Before: stepText(before), Now: stepText(s), Longer: longer})
+			out = append(
+				out,
+				difference{What: "Step " + s.Name, Before: stepText(before), Now: stepText(s), Longer: longer},
+			)
 		}
 	}
 	for _, s := range good {

@@ -89,7 +89,10 @@ func (c *console) eraseWho(r *http.Request, page *eraseView) error {
 		}
 		page.Whos = []hotsync.Identity{identityOf(e)}
 		if page.Whos[0].Subject == "" {
-			return hotsync.Errorf(hotsync.CodeConflict, "Nobody is named in this event (any more), so there is nobody to erase.")
+			return hotsync.Errorf(
+				hotsync.CodeConflict,
+				"Nobody is named in this event (any more), so there is nobody to erase.",
+			)
 		}
 	case len(chosen) > 0:
 		page.Chosen = chosen[:min(len(chosen), maxLogins)]
@@ -97,15 +100,22 @@ func (c *console) eraseWho(r *http.Request, page *eraseView) error {
 			var who hotsync.Identity
 			err := c.Staff.Sealer.Open(r.Context(), loginPurpose, text, &who)
 			if err != nil {
-				return hotsync.Errorf(hotsync.CodeBadRequest, "The logins were not chosen on this console. Look for the person again.").Because(err)
+				return hotsync.Errorf(hotsync.CodeBadRequest, "The logins were not chosen on this console. Look for the person again.").
+					Because(err)
 			}
 			page.Whos = append(page.Whos, who)
 		}
 	default:
-		who := hotsync.Identity{Issuer: strings.TrimSpace(r.PostForm.Get("issuer")), Subject: strings.TrimSpace(r.PostForm.Get("subject"))}
+		who := hotsync.Identity{
+			Issuer:  strings.TrimSpace(r.PostForm.Get("issuer")),
+			Subject: strings.TrimSpace(r.PostForm.Get("subject")),
+		}
 		page.Who = who
 		if who.Subject == "" {
-			return hotsync.Errorf(hotsync.CodeBadRequest, "Choose whose logins are meant, or give the subject (sub) of the person.")
+			return hotsync.Errorf(
+				hotsync.CodeBadRequest,
+				"Choose whose logins are meant, or give the subject (sub) of the person.",
+			)
 		}
 		if len(who.Subject) > 2048 {
 			return hotsync.Errorf(hotsync.CodeBadRequest, "The subject is too long for one.")
@@ -154,11 +164,25 @@ func (c *console) eraseConfirm(w http.ResponseWriter, r *http.Request, m member)
 // erasable adds what would be removed of a login.
 func (c *console) erasable(r *http.Request, who hotsync.Identity, out *erasable) error {
 	ctx := r.Context()
-	ended, err := c.Events.CountMatching(ctx, eventstore.Query{Subject: who.Subject, Statuses: []hotsync.Status{hotsync.StatusSucceeded, hotsync.StatusFailed, hotsync.StatusSkipped}}, eraseCount)
+	ended, err := c.Events.CountMatching(
+		ctx,
+		eventstore.Query{
+			Subject:  who.Subject,
+			Statuses: []hotsync.Status{hotsync.StatusSucceeded, hotsync.StatusFailed, hotsync.StatusSkipped},
+		},
+		eraseCount,
+	)
 	if err != nil {
 		return err
 	}
-	pending, err := c.Events.CountMatching(ctx, eventstore.Query{Subject: who.Subject, Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying}}, eraseCount)
+	pending, err := c.Events.CountMatching(
+		ctx,
+		eventstore.Query{
+			Subject:  who.Subject,
+			Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying},
+		},
+		eraseCount,
+	)
 	if err != nil {
 		return err
 	}
@@ -236,7 +260,19 @@ func (c *console) eraseLogin(ctx context.Context, who hotsync.Identity) (eventst
 }
 
 func erasedWords(done eventstore.Erased) string {
-	return strings.Join([]string{plural(done.Events, "event", "events"), plural(done.Aliases, "search name", "search names"), plural(done.Accounts, "account", "accounts"),
-		plural(done.Logins, "login that led to nothing", "logins that led to nothing"), plural(done.Jobs, "account of a job", "accounts of jobs"),
-		plural(done.Pending, "event still under way", "events still under way")}, ", ")
+	return strings.Join(
+		[]string{
+			plural(done.Events, "event", "events"),
+			plural(done.Aliases, "search name", "search names"),
+			plural(done.Accounts, "account", "accounts"),
+			plural(
+				done.Logins,
+				"login that led to nothing",
+				"logins that led to nothing",
+			),
+			plural(done.Jobs, "account of a job", "accounts of jobs"),
+			plural(done.Pending, "event still under way", "events still under way"),
+		},
+		", ",
+	)
 }

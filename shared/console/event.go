@@ -129,13 +129,28 @@ func (c *console) showEvent(w http.ResponseWriter, r *http.Request, m member, re
 	if staff.IsLive(r) {
 		part = "event"
 	}
-	return c.renderAs(w, r, m, http.StatusOK, "event", part, view{Title: "Sync of " + accountName(e), Nav: "events", Body: page})
+	return c.renderAs(
+		w,
+		r,
+		m,
+		http.StatusOK,
+		"event",
+		part,
+		view{Title: "Sync of " + accountName(e), Nav: "events", Body: page},
+	)
 }
 
 // newEventView is what the event itself says.
 func (c *console) newEventView(e hotsync.Event, now time.Time, m member) eventView {
-	page := eventView{Event: e, Now: now, CanRetry: m.Operator() && e.Retriable(), Request: e.Request, Steps: stepBars(e), Tries: tryBars(e, now),
-		Lines: changeLines(e)}
+	page := eventView{
+		Event:    e,
+		Now:      now,
+		CanRetry: m.Operator() && e.Retriable(),
+		Request:  e.Request,
+		Steps:    stepBars(e),
+		Tries:    tryBars(e, now),
+		Lines:    changeLines(e),
+	}
 	if n := len(page.Lines); n > fewLines {
 		page.MoreLines = max(0, n-firstLines)
 		page.Lines = slices.Clone(page.Lines[:min(n, firstLines)])
@@ -177,7 +192,7 @@ func (c *console) changesPage(w http.ResponseWriter, r *http.Request, m member) 
 	return c.render(w, r, m, "changes", view{Title: "Changes of a sync", Nav: "events", Body: page})
 }
 
-// eventJSON gives an event as the API does, for who is signed in here.
+// eventJSON returns an event as the API does, for who is signed in here.
 func (c *console) eventJSON(w http.ResponseWriter, r *http.Request, _ member) error {
 	e, err := c.event(r)
 	if err != nil {
@@ -259,7 +274,12 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 	one(e.RetryOf, &retried)
 	if key := e.Account.ID; key != "" {
 		g.Go(func() (err error) {
-			good, err = c.newest(ctx, filter{Account: key, Statuses: []hotsync.Status{hotsync.StatusSucceeded}, To: e.RequestedAt}, true, e.ID)
+			good, err = c.newest(
+				ctx,
+				filter{Account: key, Statuses: []hotsync.Status{hotsync.StatusSucceeded}, To: e.RequestedAt},
+				true,
+				e.ID,
+			)
 			return err
 		})
 		g.Go(func() (err error) {
@@ -268,7 +288,10 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 		})
 		g.Go(func() error {
 			found, err := c.search(ctx, filter{Account: key}, comparedWith, "", false)
-			page.Others = slices.DeleteFunc(found.Events, func(x hotsync.Event) bool { return x.ID == e.ID || !x.Status.Final() })
+			page.Others = slices.DeleteFunc(
+				found.Events,
+				func(x hotsync.Event) bool { return x.ID == e.ID || !x.Status.Final() },
+			)
 			return err
 		})
 		g.Go(func() error {
@@ -286,7 +309,11 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 	}
 	if e.LoginID != "" && e.Subject != "" {
 		g.Go(func() error {
-			around := filter{Subject: e.Subject, From: e.RequestedAt.Add(-time.Minute), To: e.RequestedAt.Add(time.Minute)}
+			around := filter{
+				Subject: e.Subject,
+				From:    e.RequestedAt.Add(-time.Minute),
+				To:      e.RequestedAt.Add(time.Minute),
+			}
 			found, err := c.search(ctx, around, 0, "", false)
 			siblings = found.Events
 			return err
@@ -298,7 +325,8 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 		page.Missing = "Related events could not be read at the moment."
 	}
 	page.LastGood, page.Later = good, later
-	if e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusSkipped || e.AttentionCount > 0 && e.Status.Final() {
+	if e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusSkipped ||
+		e.AttentionCount > 0 && e.Status.Final() {
 		page.Resolved = resolved
 	}
 	if latest == nil && e.Status == hotsync.StatusSucceeded {
@@ -345,15 +373,26 @@ func sightOf(e hotsync.Event, resolved *hotsync.Event, linked bool) sight {
 	unseen := slices.IndexFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked })
 	switch {
 	case e.Request.Identity.IsZero() && e.Subject == "":
-		return sight{Tone: "skipped", Why: "Nobody signed in for this sync, so there is no login that could see the account."}
+		return sight{
+			Tone: "skipped",
+			Why:  "Nobody signed in for this sync, so there is no login that could see the account.",
+		}
 	case resolved != nil:
-		return sight{Answer: "Yes", Tone: "succeeded", Why: "A later sync of this login succeeded, and the login sees the account."}
+		return sight{
+			Answer: "Yes",
+			Tone:   "succeeded",
+			Why:    "A later sync of this login succeeded, and the login sees the account.",
+		}
 	case e.Status == hotsync.StatusSucceeded && unseen >= 0:
 		return sight{Answer: "No", Tone: "failed", Why: e.Findings[unseen].Message, Hint: e.Findings[unseen].Hint}
 	case e.Status == hotsync.StatusSucceeded:
 		return sight{Answer: "Yes", Tone: "succeeded", Why: "The login is linked to the owner of the account in Limio."}
 	case linked:
-		return sight{Answer: "Yes", Tone: "succeeded", Why: "The login sees what earlier syncs brought; this one added nothing yet."}
+		return sight{
+			Answer: "Yes",
+			Tone:   "succeeded",
+			Why:    "The login sees what earlier syncs brought; this one added nothing yet.",
+		}
 	case !e.Status.Final():
 		return sight{Answer: "Not yet", Tone: "retrying", Why: "The sync has not ended."}
 	default:

@@ -47,25 +47,85 @@ type exported struct {
 }
 
 func export(e hotsync.Event) exported {
-	x := exported{ID: e.ID, RequestedAt: e.RequestedAt.UTC(), Status: e.Status, Reason: e.Reason, AccountID: e.Account.ID, AccountNumber: e.Account.Number,
-		Subject: mask(e.Subject), Trigger: string(e.Trigger), Provider: e.Provider, FinishedAt: e.FinishedAt.UTC(), Attempts: e.AttemptCount,
-		Changes: e.ChangeCount, Warnings: e.FindingCount, Attention: e.AttentionCount, Explanation: explain(e), Todo: todo(e), CoveredBy: e.CoveredBy, RetryOf: e.RetryOf, RetriedBy: e.RetriedBy}
+	x := exported{
+		ID:            e.ID,
+		RequestedAt:   e.RequestedAt.UTC(),
+		Status:        e.Status,
+		Reason:        e.Reason,
+		AccountID:     e.Account.ID,
+		AccountNumber: e.Account.Number,
+		Subject: mask(
+			e.Subject,
+		),
+		Trigger:     string(e.Trigger),
+		Provider:    e.Provider,
+		FinishedAt:  e.FinishedAt.UTC(),
+		Attempts:    e.AttemptCount,
+		Changes:     e.ChangeCount,
+		Warnings:    e.FindingCount,
+		Attention:   e.AttentionCount,
+		Explanation: explain(e),
+		Todo:        todo(e),
+		CoveredBy:   e.CoveredBy,
+		RetryOf:     e.RetryOf,
+		RetriedBy:   e.RetriedBy,
+	}
 	if !e.FinishedAt.IsZero() {
 		x.MS = e.FinishedAt.Sub(e.RequestedAt).Milliseconds()
 	}
 	return x
 }
 
-var csvHead = []string{"id", "requestedAt", "status", "reason", "accountId", "accountNumber", "subject", "trigger", "provider", "finishedAt", "ms",
-	"attempts", "changes", "warnings", "explanation", "todo", "coveredBy", "retryOf", "retriedBy", "attention"}
+var csvHead = []string{
+	"id",
+	"requestedAt",
+	"status",
+	"reason",
+	"accountId",
+	"accountNumber",
+	"subject",
+	"trigger",
+	"provider",
+	"finishedAt",
+	"ms",
+	"attempts",
+	"changes",
+	"warnings",
+	"explanation",
+	"todo",
+	"coveredBy",
+	"retryOf",
+	"retriedBy",
+	"attention",
+}
 
 func (x exported) cells() []string {
 	finished := ""
 	if !x.FinishedAt.IsZero() {
 		finished = x.FinishedAt.Format(time.RFC3339Nano)
 	}
-	out := []string{x.ID, x.RequestedAt.Format(time.RFC3339Nano), string(x.Status), x.Reason, x.AccountID, x.AccountNumber, x.Subject, x.Trigger, x.Provider,
-		finished, strconv.FormatInt(x.MS, 10), strconv.Itoa(x.Attempts), strconv.Itoa(x.Changes), strconv.Itoa(x.Warnings), x.Explanation, x.Todo, x.CoveredBy, x.RetryOf, x.RetriedBy, strconv.Itoa(x.Attention)}
+	out := []string{
+		x.ID,
+		x.RequestedAt.Format(time.RFC3339Nano),
+		string(x.Status),
+		x.Reason,
+		x.AccountID,
+		x.AccountNumber,
+		x.Subject,
+		x.Trigger,
+		x.Provider,
+		finished,
+		strconv.FormatInt(x.MS, 10),
+		strconv.Itoa(x.Attempts),
+		strconv.Itoa(x.Changes),
+		strconv.Itoa(x.Warnings),
+		x.Explanation,
+		x.Todo,
+		x.CoveredBy,
+		x.RetryOf,
+		x.RetriedBy,
+		strconv.Itoa(x.Attention),
+	}
 	for i, s := range out {
 		out[i] = cell(s)
 	}
@@ -131,7 +191,13 @@ func (c *console) exportJSON(w http.ResponseWriter, r *http.Request, m member) e
 }
 
 // export streams what a filter finds, up to a bound.
-func (c *console) export(w http.ResponseWriter, r *http.Request, m member, suffix, kind string, begin func(io.Writer) (exporter, error)) error {
+func (c *console) export(
+	w http.ResponseWriter,
+	r *http.Request,
+	m member,
+	suffix, kind string,
+	begin func(io.Writer) (exporter, error),
+) error {
 	f, err := parseFilter(r.URL.Query(), c.here(r))
 	if err != nil {
 		return err
@@ -144,7 +210,10 @@ func (c *console) export(w http.ResponseWriter, r *http.Request, m member, suffi
 	}
 	h := w.Header()
 	h.Set("Content-Type", kind)
-	h.Set("Content-Disposition", `attachment; filename="hotsync-events-`+c.Now().UTC().Format("20060102T150405Z")+"."+suffix+`"`)
+	h.Set(
+		"Content-Disposition",
+		`attachment; filename="hotsync-events-`+c.Now().UTC().Format("20060102T150405Z")+"."+suffix+`"`,
+	)
 	x, err := begin(w)
 	n := 0
 	if err == nil {
@@ -160,7 +229,13 @@ func (c *console) export(w http.ResponseWriter, r *http.Request, m member, suffi
 // exportPages writes pages to the end or the bound, and says how many events
 // it wrote. An error is one of writing; what cannot be read ends the export with
 // a line that says so.
-func (c *console) exportPages(ctx context.Context, w http.ResponseWriter, x exporter, f filter, page eventstore.Page) (n int, err error) {
+func (c *console) exportPages(
+	ctx context.Context,
+	w http.ResponseWriter,
+	x exporter,
+	f filter,
+	page eventstore.Page,
+) (n int, err error) {
 	for {
 		for _, e := range page.Events {
 			err = x.event(e)

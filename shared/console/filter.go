@@ -36,22 +36,45 @@ var filterKeys = []string{"is", "status", "account", "subject", "reason", "provi
 // isOpen is the value of the filter for what is open.
 const isOpen = "open"
 
-var triggers = []hotsync.Trigger{hotsync.TriggerLogin, hotsync.TriggerPostAuthentication, hotsync.TriggerPostConfirmation,
-	hotsync.TriggerCallout, hotsync.TriggerAPI, hotsync.TriggerConsole, hotsync.TriggerBackfill, hotsync.TriggerReconcile}
+var triggers = []hotsync.Trigger{
+	hotsync.TriggerLogin,
+	hotsync.TriggerPostAuthentication,
+	hotsync.TriggerPostConfirmation,
+	hotsync.TriggerCallout,
+	hotsync.TriggerAPI,
+	hotsync.TriggerConsole,
+	hotsync.TriggerBackfill,
+	hotsync.TriggerReconcile,
+}
 
 // parseFilter reads the filter of an address. Times are read in the zone of now
 // (see parseWhen); a day as upper bound counts whole. It gives what it could read
 // beside an error, which is a bad_request.
 func parseFilter(v url.Values, now time.Time) (filter, error) {
-	f := filter{Text: plainText(get(v, "q")), Account: get(v, "account"), Subject: get(v, "subject"), Reason: reasonCode(get(v, "reason")),
-		Provider: get(v, "provider"), Trigger: hotsync.Trigger(strings.ToLower(get(v, "trigger"))), from: get(v, "from"), to: get(v, "to"),
-		zone: now.Location()}
+	f := filter{
+		Text:    plainText(get(v, "q")),
+		Account: get(v, "account"),
+		Subject: get(v, "subject"),
+		Reason:  reasonCode(get(v, "reason")),
+		Provider: get(
+			v,
+			"provider",
+		),
+		Trigger: hotsync.Trigger(strings.ToLower(get(v, "trigger"))),
+		from:    get(v, "from"),
+		to:      get(v, "to"),
+		zone:    now.Location(),
+	}
 	switch is := strings.ToLower(get(v, "is")); is {
 	case "", "any":
 	case isOpen:
 		f.Open = true
 	default:
-		return f, hotsync.Errorf(hotsync.CodeBadRequest, "is:%s is not known; is:open shows what nothing has settled yet.", clip(is, 40))
+		return f, hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"is:%s is not known; is:open shows what nothing has settled yet.",
+			clip(is, 40),
+		)
 	}
 	for _, s := range v["status"] {
 		for name := range strings.SplitSeq(s, ",") {
@@ -59,7 +82,12 @@ func parseFilter(v url.Values, now time.Time) (filter, error) {
 			switch {
 			case status == "" || slices.Contains(f.Statuses, status):
 			case !slices.Contains(hotsync.Statuses, status):
-				return f, hotsync.Errorf(hotsync.CodeBadRequest, "status %q is not one of %v.", clip(name, 40), hotsync.Statuses)
+				return f, hotsync.Errorf(
+					hotsync.CodeBadRequest,
+					"status %q is not one of %v.",
+					clip(name, 40),
+					hotsync.Statuses,
+				)
 			default:
 				f.Statuses = append(f.Statuses, status)
 			}
@@ -69,7 +97,12 @@ func parseFilter(v url.Values, now time.Time) (filter, error) {
 		return slices.Index(hotsync.Statuses, a) - slices.Index(hotsync.Statuses, b)
 	})
 	if f.Trigger != "" && !slices.Contains(triggers, f.Trigger) {
-		return f, hotsync.Errorf(hotsync.CodeBadRequest, "trigger %q is not one of %v.", clip(string(f.Trigger), 40), triggers)
+		return f, hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"trigger %q is not one of %v.",
+			clip(string(f.Trigger), 40),
+			triggers,
+		)
 	}
 	var err error
 	f.From, err = parseTime("from", f.from, false, now)
@@ -103,7 +136,14 @@ func parseTime(name, s string, end bool, now time.Time) (time.Time, error) {
 // of "Name <address>", without blanks around it or doubled in it.
 func plainText(s string) string {
 	s = strings.Join(strings.Fields(strings.Trim(s, " \t\r\n,;")), " ")
-	if i, j := strings.LastIndexByte(s, '<'), strings.LastIndexByte(s, '>'); i >= 0 && j > i && strings.Contains(s[i:j], "@") {
+	if i, j := strings.LastIndexByte(
+		s,
+		'<',
+	), strings.LastIndexByte(
+		s,
+		'>',
+	); i >= 0 && j > i &&
+		strings.Contains(s[i:j], "@") {
 		s = s[i+1 : j]
 	}
 	if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
@@ -171,7 +211,8 @@ func parseBox(v url.Values) url.Values {
 // on that day, or since then.
 func timesInBox(v url.Values, now time.Time) url.Values {
 	text := strings.Join(strings.Fields(v.Get("q")), " ")
-	if text == "" || v.Get("from") != "" || v.Get("to") != "" || !strings.ContainsFunc(text, unicode.IsLetter) && !strings.ContainsAny(text, ":-") {
+	if text == "" || v.Get("from") != "" || v.Get("to") != "" ||
+		!strings.ContainsFunc(text, unicode.IsLetter) && !strings.ContainsAny(text, ":-") {
 		return v
 	}
 	from, ok := parseWhen(text, false, now)
@@ -333,7 +374,10 @@ func (f filter) toggled(s hotsync.Status) filter {
 		return f
 	}
 	on := append(slices.Clone(f.Statuses), s)
-	f.Statuses = slices.DeleteFunc(slices.Clone(hotsync.Statuses), func(x hotsync.Status) bool { return !slices.Contains(on, x) })
+	f.Statuses = slices.DeleteFunc(
+		slices.Clone(hotsync.Statuses),
+		func(x hotsync.Status) bool { return !slices.Contains(on, x) },
+	)
 	return f
 }
 

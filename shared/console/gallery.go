@@ -19,7 +19,13 @@ type galleryView struct {
 func slug(name string) string { return strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-") }
 
 func (c *console) galleryPage(w http.ResponseWriter, r *http.Request, m member) error {
-	return c.render(w, r, m, "gallery", view{Title: "Gallery", Nav: "gallery", Body: galleryView{sample.Events(c.Now())}})
+	return c.render(
+		w,
+		r,
+		m,
+		"gallery",
+		view{Title: "Gallery", Nav: "gallery", Body: galleryView{sample.Events(c.Now())}},
+	)
 }
 
 // galleryList shows the list with one event of every state.
@@ -45,7 +51,14 @@ func (c *console) galleryEvent(w http.ResponseWriter, r *http.Request, m member)
 			continue
 		}
 		page := c.newEventView(s.Event, c.here(r), m)
-		page.Who, page.LastGood, page.Differs, page.Holds = mask(s.Event.Subject), good, differences(*good, s.Event), newHolding(&s.Event)
+		page.Who, page.LastGood, page.Differs, page.Holds = mask(
+			s.Event.Subject,
+		), good, differences(
+			*good,
+			s.Event,
+		), newHolding(
+			&s.Event,
+		)
 		page.Findings, page.Sight = attentionFirst(s.Event.Findings), sightOf(s.Event, nil, false)
 		page.Event, page.Request = masked(s.Event)
 		if s.Event.Request.Lookup != nil {

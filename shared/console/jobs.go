@@ -71,9 +71,17 @@ type trouble struct {
 
 // outcomeLabels are the outcomes in words.
 var outcomeLabels = map[jobs.Outcome]string{
-	jobs.Changed: "Written to Limio", jobs.Unchanged: "Already right", jobs.Covered: "Synced by another", jobs.Passed: "Left out",
-	jobs.Skipped: "Skipped", jobs.Unknown: "Not in Zuora", jobs.Refused: "Bad row", jobs.Failed: "Failed", jobs.Lost: "Lost",
-	jobs.Sent: "Under way", jobs.Waiting: "Waiting",
+	jobs.Changed:   "Written to Limio",
+	jobs.Unchanged: "Already right",
+	jobs.Covered:   "Synced by another",
+	jobs.Passed:    "Left out",
+	jobs.Skipped:   "Skipped",
+	jobs.Unknown:   "Not in Zuora",
+	jobs.Refused:   "Bad row",
+	jobs.Failed:    "Failed",
+	jobs.Lost:      "Lost",
+	jobs.Sent:      "Under way",
+	jobs.Waiting:   "Waiting",
 }
 
 // waitWords say why a job sends nothing.
@@ -88,7 +96,11 @@ var waitWords = map[jobs.Wait]string{
 }
 
 // kindTitles name the kinds of jobs.
-var kindTitles = map[jobs.Kind]string{jobs.Backfill: "Backfill", jobs.Retry: "Bulk retry", jobs.Reconcile: "Reconcile run"}
+var kindTitles = map[jobs.Kind]string{
+	jobs.Backfill:  "Backfill",
+	jobs.Retry:     "Bulk retry",
+	jobs.Reconcile: "Reconcile run",
+}
 
 // Name is what the job is called.
 func (v jobView) Name() string { return kindTitles[v.Kind] }
@@ -123,8 +135,16 @@ func (v jobView) Tone() hotsync.Status {
 }
 
 func (c *console) viewJob(j jobs.Job, m member) jobView {
-	v := jobView{Job: j, Ended: j.Ended(), Of: max(j.Total, j.Expected), Part: barUnits, Waiting: waitWords[j.Waits], CanSteer: m.Operator(),
-		Live: j.Status != jobs.Done && !(j.Status == jobs.Stopped && j.InFlight() == 0), MaxRate: jobs.MaxRate}
+	v := jobView{
+		Job:      j,
+		Ended:    j.Ended(),
+		Of:       max(j.Total, j.Expected),
+		Part:     barUnits,
+		Waiting:  waitWords[j.Waits],
+		CanSteer: m.Operator(),
+		Live:     j.Status != jobs.Done && !(j.Status == jobs.Stopped && j.InFlight() == 0),
+		MaxRate:  jobs.MaxRate,
+	}
 	if j.Status == jobs.Done {
 		v.Of = j.Total
 	}
@@ -140,7 +160,9 @@ func (c *console) viewJob(j jobs.Job, m member) jobView {
 			v.Counts = append(v.Counts, jobCount{o, outcomeLabels[o], counts[o]})
 		}
 	}
-	if gone := c.Now().Sub(j.CreatedAt); j.Status == jobs.Running && v.Ended > 0 && v.Of > v.Ended && gone > 5*time.Second {
+	if gone := c.Now().
+		Sub(j.CreatedAt); j.Status == jobs.Running && v.Ended > 0 && v.Of > v.Ended &&
+		gone > 5*time.Second {
 		v.Left = time.Duration(float64(gone) / float64(v.Ended) * float64(v.Of-v.Ended)).Round(time.Second)
 	}
 	return v
@@ -226,7 +248,7 @@ func (c *console) troubles(ctx context.Context, j jobs.Job) (found []trouble, er
 	return found, err
 }
 
-// jobResult gives what became of each account.
+// jobResult returns what became of each account.
 func (c *console) jobResult(w http.ResponseWriter, r *http.Request, m member) error {
 	j, err := c.findJob(r)
 	if err != nil {
@@ -245,7 +267,13 @@ func (c *console) jobResult(w http.ResponseWriter, r *http.Request, m member) er
 }
 
 // steer changes a job and shows it.
-func (c *console) steer(w http.ResponseWriter, r *http.Request, m member, action string, change func(*jobs.Job) error) error {
+func (c *console) steer(
+	w http.ResponseWriter,
+	r *http.Request,
+	m member,
+	action string,
+	change func(*jobs.Job) error,
+) error {
 	j, err := c.findJob(r)
 	if err != nil {
 		return err
@@ -324,8 +352,12 @@ func (c *console) beginBackfill(w http.ResponseWriter, r *http.Request, m member
 	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return hotsync.Errorf(hotsync.CodeBadRequest, "The form could not be read.").Because(err)
 	}
-	page := newJobView{Accounts: r.FormValue("accounts"), ZOQL: strings.TrimSpace(r.FormValue("zoql")), Since: r.FormValue("since"),
-		Note: clip(strings.TrimSpace(r.FormValue("note")), maxNote)}
+	page := newJobView{
+		Accounts: r.FormValue("accounts"),
+		ZOQL:     strings.TrimSpace(r.FormValue("zoql")),
+		Since:    r.FormValue("since"),
+		Note:     clip(strings.TrimSpace(r.FormValue("note")), maxNote),
+	}
 	page.Rate, err = strconv.Atoi(r.FormValue("rate"))
 	list := page.Accounts
 	if file, _, ferr := r.FormFile("file"); ferr == nil {
@@ -360,7 +392,9 @@ func (c *console) beginBackfill(w http.ResponseWriter, r *http.Request, m member
 			if err != nil {
 				return refuse("%.20q is no day; want one such as 2026-11-01.", page.Since)
 			}
-			request.Source.ZOQL, request.Title = "UpdatedDate >= '"+at.Format("2006-01-02T15:04:05.000-07:00")+"'", "Accounts changed in Zuora since "+page.Since
+			request.Source.ZOQL, request.Title = "UpdatedDate >= '"+at.Format(
+				"2006-01-02T15:04:05.000-07:00",
+			)+"'", "Accounts changed in Zuora since "+page.Since
 		}
 		if err := zuora.CheckCondition(request.Source.ZOQL); err != nil {
 			return refuse("%s", hotsync.AsError(err).Message)
@@ -379,7 +413,13 @@ func (c *console) beginBackfill(w http.ResponseWriter, r *http.Request, m member
 	if err != nil {
 		return refuse("%s", strings.ToUpper(err.Error()[:1])+err.Error()[1:]+".")
 	}
-	request.Source.File, request.Title, request.Expected = "console", "Accounts of a list, "+plural(len(rows), "row", "rows"), len(rows)
+	request.Source.File, request.Title, request.Expected = "console", "Accounts of a list, "+plural(
+		len(rows),
+		"row",
+		"rows",
+	), len(
+		rows,
+	)
 	j, err := c.begin(r.Context(), m, request)
 	if err != nil {
 		return err
@@ -407,12 +447,38 @@ func (c *console) begun(w http.ResponseWriter, r *http.Request, m member, j jobs
 }
 
 // beginRetry begins a bulk retry of what a filter finds.
-func (c *console) beginRetry(ctx context.Context, m member, f filter, total eventstore.Total, reason string) (jobs.Job, error) {
+func (c *console) beginRetry(
+	ctx context.Context,
+	m member,
+	f filter,
+	total eventstore.Total,
+	reason string,
+) (jobs.Job, error) {
 	q := f.query()
-	j, err := c.begin(ctx, m, jobs.Request{Kind: jobs.Retry, Source: jobs.Source{Events: &q}, Title: maskFilter(f.Encode(), c.Now()), Reason: f.Reason,
-		Note: reason, Limit: bulkLimit, Expected: total.N})
+	j, err := c.begin(
+		ctx,
+		m,
+		jobs.Request{
+			Kind:     jobs.Retry,
+			Source:   jobs.Source{Events: &q},
+			Title:    maskFilter(f.Encode(), c.Now()),
+			Reason:   f.Reason,
+			Note:     reason,
+			Limit:    bulkLimit,
+			Expected: total.N,
+		},
+	)
 	if err == nil {
-		c.record(ctx, m, act{Action: "bulk_retry", Filter: f.Encode(), Note: reason, Result: "begun, " + strconv.Itoa(total.N) + " events, " + j.ID})
+		c.record(
+			ctx,
+			m,
+			act{
+				Action: "bulk_retry",
+				Filter: f.Encode(),
+				Note:   reason,
+				Result: "begun, " + strconv.Itoa(total.N) + " events, " + j.ID,
+			},
+		)
 	}
 	return j, err
 }

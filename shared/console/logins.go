@@ -132,7 +132,10 @@ func newNothing(records []hotsync.LoginRecord, f loginFilter) nothing {
 			i = len(out.Groups)
 			at[r.Reason], providers[r.Reason] = i, map[string]int{}
 			f.Reason = r.Reason
-			out.Groups = append(out.Groups, nothingGroup{Reason: r.Reason, Words: wordsFor(r.Reason), First: r.At, Last: r.At, Href: f.Path()})
+			out.Groups = append(
+				out.Groups,
+				nothingGroup{Reason: r.Reason, Words: wordsFor(r.Reason), First: r.At, Last: r.At, Href: f.Path()},
+			)
 		}
 		g := &out.Groups[i]
 		g.Logins++
@@ -210,8 +213,20 @@ func (c *console) loginsPage(w http.ResponseWriter, r *http.Request, m member) e
 		return hotsync.Errorf(hotsync.CodeNotFound, "Logins are not recorded here.")
 	}
 	v, now := r.URL.Query(), c.here(r)
-	f := loginFilter{plainText(get(v, "q")), get(v, "provider"), reasonCode(get(v, "reason")), get(v, "from"), get(v, "to")}
-	page := loginsView{Typed: f, Views: savedViews(r), Zone: zoneName(now), Days: hotsync.LoginRecordDays, Reasons: nothingReasons(f.Reason)}
+	f := loginFilter{
+		plainText(get(v, "q")),
+		get(v, "provider"),
+		reasonCode(get(v, "reason")),
+		get(v, "from"),
+		get(v, "to"),
+	}
+	page := loginsView{
+		Typed:   f,
+		Views:   savedViews(r),
+		Zone:    zoneName(now),
+		Days:    hotsync.LoginRecordDays,
+		Reasons: nothingReasons(f.Reason),
+	}
 	page.Providers = c.providerNames(r.Context(), f.Provider)
 	status := http.StatusOK
 	err := c.fillLogins(r.Context(), &page, get(v, "cursor"), now)
@@ -226,7 +241,15 @@ func (c *console) loginsPage(w http.ResponseWriter, r *http.Request, m member) e
 	if staff.IsLive(r) {
 		part = "logins"
 	}
-	return c.renderAs(w, r, m, status, "logins", part, view{Title: "Logins that led to nothing", Nav: "logins", Body: page})
+	return c.renderAs(
+		w,
+		r,
+		m,
+		status,
+		"logins",
+		part,
+		view{Title: "Logins that led to nothing", Nav: "logins", Body: page},
+	)
 }
 
 func (c *console) fillLogins(ctx context.Context, page *loginsView, cursor string, now time.Time) error {
@@ -278,10 +301,25 @@ func withCursor(path, cursor string) string {
 
 // nothingReasons are the reasons for which logins lead to nothing, by their labels.
 func nothingReasons(also string) []reasonOption {
-	codes := []string{"claim_missing", "claim_empty", "claim_not_used", "claim_too_many", "claim_unverified", string(hotsync.CodeClaimMalformed),
-		hotsync.ReasonNoMatch, string(hotsync.CodeLookupField), string(hotsync.CodeLookupValue), string(hotsync.CodeTokenIssuer),
-		string(hotsync.CodeTokenAudience), string(hotsync.CodeTokenExpired), string(hotsync.CodeTokenSignature), string(hotsync.CodeTokenKind),
-		hotsync.ReasonDisabled}
+	codes := []string{
+		"claim_missing",
+		"claim_empty",
+		"claim_not_used",
+		"claim_too_many",
+		"claim_unverified",
+		string(hotsync.CodeClaimMalformed),
+		hotsync.ReasonNoMatch,
+		string(hotsync.CodeLookupField),
+		string(hotsync.CodeLookupValue),
+		string(hotsync.CodeTokenIssuer),
+		string(
+			hotsync.CodeTokenAudience,
+		),
+		string(hotsync.CodeTokenExpired),
+		string(hotsync.CodeTokenSignature),
+		string(hotsync.CodeTokenKind),
+		hotsync.ReasonDisabled,
+	}
 	if also != "" && !slices.Contains(codes, also) {
 		codes = append(codes, also)
 	}
@@ -305,11 +343,21 @@ func (c *console) beside(ctx context.Context, f filter) (found []loginEntry, all
 		return nil, ""
 	}
 	who := cmp.Or(f.Text, f.Subject)
-	page, err := c.Logins.Logins(ctx, eventstore.LoginQuery{Q: who, Provider: f.Provider, From: f.From, To: f.To, Limit: nothingBeside})
+	page, err := c.Logins.Logins(
+		ctx,
+		eventstore.LoginQuery{Q: who, Provider: f.Provider, From: f.From, To: f.To, Limit: nothingBeside},
+	)
 	if err != nil {
 		c.Log.WarnContext(ctx, "logins that led to nothing not read", "error", err)
 		return nil, ""
 	}
 	v := f.values()
-	return loginEntries(page.Logins), loginFilter{Q: who, Provider: f.Provider, From: v.Get("from"), To: v.Get("to")}.Path()
+	return loginEntries(
+			page.Logins,
+		), loginFilter{
+			Q:        who,
+			Provider: f.Provider,
+			From:     v.Get("from"),
+			To:       v.Get("to"),
+		}.Path()
 }

@@ -33,7 +33,12 @@ func (c *console) listLogins(r *http.Request, m member) (int, any, error) {
 		return 0, nil, hotsync.Errorf(hotsync.CodeNotFound, "Logins are not recorded here.")
 	}
 	v := r.URL.Query()
-	q := eventstore.LoginQuery{Q: get(v, "q"), Provider: get(v, "provider"), Reason: get(v, "reason"), Cursor: get(v, "cursor")}
+	q := eventstore.LoginQuery{
+		Q:        get(v, "q"),
+		Provider: get(v, "provider"),
+		Reason:   get(v, "reason"),
+		Cursor:   get(v, "cursor"),
+	}
 	var err error
 	q.From, err = parseTime("from", get(v, "from"), false, c.Now())
 	if err != nil {
@@ -46,7 +51,11 @@ func (c *console) listLogins(r *http.Request, m member) (int, any, error) {
 	if s := get(v, "limit"); s != "" {
 		q.Limit, err = strconv.Atoi(s)
 		if err != nil || q.Limit < 1 || q.Limit > eventstore.MaxLimit {
-			return 0, nil, hotsync.Errorf(hotsync.CodeBadRequest, "limit must be a number from 1 to %d.", eventstore.MaxLimit)
+			return 0, nil, hotsync.Errorf(
+				hotsync.CodeBadRequest,
+				"limit must be a number from 1 to %d.",
+				eventstore.MaxLimit,
+			)
 		}
 	}
 	page, err := c.Logins.Logins(r.Context(), q)

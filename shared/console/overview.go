@@ -129,7 +129,7 @@ func (r *readings) add(ctx context.Context, log *slog.Logger, what string, read 
 	})
 }
 
-// wait gives the names of what failed, sorted, once every reading has ended.
+// wait returns the names of what failed, sorted, once every reading has ended.
 func (r *readings) wait() []string {
 	r.wg.Wait()
 	slices.Sort(r.failed)
@@ -228,8 +228,13 @@ func (p overviewView) ZoneName() string { return zoneName(p.Now) }
 func (p *overviewView) verdict() verdict {
 	switch {
 	case p.Settings && !p.HotSync:
-		return verdict{Tone: "retrying", Text: "Hot sync is off", More: "Logins are not synced; what is started in this console still is.",
-			Href: "/settings", Link: "Settings"}
+		return verdict{
+			Tone: "retrying",
+			Text: "Hot sync is off",
+			More: "Logins are not synced; what is started in this console still is.",
+			Href: "/settings",
+			Link: "Settings",
+		}
 	case len(p.Paused) > 0:
 		first := slices.MinFunc(p.Paused, func(a, b hotsync.Event) int { return cmp.Compare(a.ID, b.ID) })
 		since := first.StartedAt
@@ -241,11 +246,22 @@ func (p *overviewView) verdict() verdict {
 		if p.Open.Logins > 0 {
 			more += " Beside that, " + p.Open.Words() + "."
 		}
-		return verdict{Tone: "retrying", Text: waitsFor(first), Since: since, More: more, Href: "/events?reason=paused&status=retrying",
-			Link: "What waits"}
+		return verdict{
+			Tone:  "retrying",
+			Text:  waitsFor(first),
+			Since: since,
+			More:  more,
+			Href:  "/events?reason=paused&status=retrying",
+			Link:  "What waits",
+		}
 	case p.Dead != nil && p.Dead.Visible > 0:
-		return verdict{Tone: "failed", Text: plural(p.Dead.Visible, "dead letter", "dead letters"),
-			More: "The queue gave up on them; within minutes they become failed syncs, which can be retried.", Href: "/open", Link: "What is open"}
+		return verdict{
+			Tone: "failed",
+			Text: plural(p.Dead.Visible, "dead letter", "dead letters"),
+			More: "The queue gave up on them; within minutes they become failed syncs, which can be retried.",
+			Href: "/open",
+			Link: "What is open",
+		}
 	case p.misset() > p.Open.Logins:
 		return p.missetVerdict()
 	case p.Opened && p.Open.Logins > 0:
@@ -253,11 +269,25 @@ func (p *overviewView) verdict() verdict {
 		if p.misset() > 0 {
 			more += " Beside that, " + p.Nothing.Misset().Words() + "."
 		}
-		return verdict{Tone: "failed", Text: capital(p.Open.Words()), More: more, Href: "/open", Link: "What is open, by cause"}
+		return verdict{
+			Tone: "failed",
+			Text: capital(p.Open.Words()),
+			More: more,
+			Href: "/open",
+			Link: "What is open, by cause",
+		}
 	case len(p.Missing) > 0:
-		return verdict{Tone: "skipped", Text: "Not everything could be read", More: "What is shown is right; the rest comes back by itself."}
+		return verdict{
+			Tone: "skipped",
+			Text: "Not everything could be read",
+			More: "What is shown is right; the rest comes back by itself.",
+		}
 	case p.Counts.Status(hotsync.StatusSucceeded) == 0:
-		return verdict{Tone: "succeeded", Text: "All well", More: "Nobody waits, and nothing is open. No sync ended in this time."}
+		return verdict{
+			Tone: "succeeded",
+			Text: "All well",
+			More: "Nobody waits, and nothing is open. No sync ended in this time.",
+		}
 	default:
 		more := "Nobody waits for anything, and nothing is open."
 		if p.Timed {
@@ -297,7 +327,14 @@ func (p *overviewView) missetVerdict() verdict {
 	if len(bad.Groups) == 1 {
 		f.Reason = bad.Groups[0].Reason
 	}
-	return verdict{Tone: "retrying", Text: capital(bad.Words()), Since: since, More: more, Href: f.Path(), Link: "Which logins, and why"}
+	return verdict{
+		Tone:  "retrying",
+		Text:  capital(bad.Words()),
+		Since: since,
+		More:  more,
+		Href:  f.Path(),
+		Link:  "Which logins, and why",
+	}
 }
 
 // fillCounts makes figures and chart of what was counted.
@@ -316,13 +353,17 @@ func (p *overviewView) fillCounts(slots []eventstore.Slot) {
 	p.P50, p.Timed = p.Counts.Latency.Quantile(0.5)
 	p.P95, _ = p.Counts.Latency.Quantile(0.95)
 	for o, n := range p.Counts.Outcomes {
-		if o.Status == hotsync.StatusFailed || o.Status == hotsync.StatusSkipped && o.Reason != hotsync.ReasonCoalesced {
+		if o.Status == hotsync.StatusFailed ||
+			o.Status == hotsync.StatusSkipped && o.Reason != hotsync.ReasonCoalesced {
 			f := since
 			f.Statuses, f.Reason = []hotsync.Status{o.Status}, o.Reason
 			p.Reasons = append(p.Reasons, reason{Outcome: o, N: n, Href: f.Path()})
 		}
 	}
-	slices.SortFunc(p.Reasons, func(a, b reason) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Reason, b.Reason)) })
+	slices.SortFunc(
+		p.Reasons,
+		func(a, b reason) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Reason, b.Reason)) },
+	)
 	for i := range p.Reasons {
 		p.Reasons[i].Part = 100 * float64(p.Reasons[i].N) / float64(p.Reasons[0].N)
 	}

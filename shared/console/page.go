@@ -35,7 +35,11 @@ var loaded = sync.OnceValues(func() (assets, pages) {
 })
 
 func loadPages(a assets) pages {
-	base := template.Must(template.New("layout").Funcs(functions(a)).ParseFS(templateFiles, "templates/layout.html", "templates/parts/*.html"))
+	base := template.Must(
+		template.New("layout").
+			Funcs(functions(a)).
+			ParseFS(templateFiles, "templates/layout.html", "templates/parts/*.html"),
+	)
 	files, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
 		panic(err) // the pattern is right
@@ -82,7 +86,12 @@ func (c *console) page(need staff.Role, serve func(http.ResponseWriter, *http.Re
 			return
 		}
 		if m.Role() < need {
-			c.fail(w, r, m, hotsync.Errorf(hotsync.CodeForbidden, "This needs the role %s; you are %s.", need, m.Role()))
+			c.fail(
+				w,
+				r,
+				m,
+				hotsync.Errorf(hotsync.CodeForbidden, "This needs the role %s; you are %s.", need, m.Role()),
+			)
 			return
 		}
 		err = serve(w, r, m)
@@ -106,7 +115,15 @@ func (c *console) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		page := signInView{Ended: true, Action: r.URL.Path, Sent: sentAgain(r.PostForm)}
-		return c.renderAs(w, r, member{}, http.StatusUnauthorized, "signin", "layout", view{Title: "Sign in", Body: page})
+		return c.renderAs(
+			w,
+			r,
+			member{},
+			http.StatusUnauthorized,
+			"signin",
+			"layout",
+			view{Title: "Sign in", Body: page},
+		)
 	}
 	http.Redirect(w, r, "/signin?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 	return nil
@@ -127,7 +144,14 @@ func (c *console) render(w http.ResponseWriter, r *http.Request, m member, name 
 	return c.renderAs(w, r, m, http.StatusOK, name, "layout", v)
 }
 
-func (c *console) renderAs(w http.ResponseWriter, r *http.Request, m member, status int, name, part string, v view) (err error) {
+func (c *console) renderAs(
+	w http.ResponseWriter,
+	r *http.Request,
+	m member,
+	status int,
+	name, part string,
+	v view,
+) (err error) {
 	defer hotsync.In(&err, "console.render(%s, %s)", name, part)
 	now := c.here(r)
 	v.Member, v.Theme, v.Gallery, v.Now, v.Self, v.Zone = m, theme(r), c.Gallery, now, r.URL.RequestURI(), zoneName(now)
@@ -246,7 +270,14 @@ func timeTag(t time.Time, form string) template.HTML {
 	}
 	t = t.UTC()
 	//nolint:gosec // digits and fixed text only
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-t="%s">%s</time>`, t.Format(stampForm), form, formTime(t, form != "abs", t)))
+	return template.HTML(
+		fmt.Sprintf(
+			`<time datetime="%s" data-t="%s">%s</time>`,
+			t.Format(stampForm),
+			form,
+			formTime(t, form != "abs", t),
+		),
+	)
 }
 
 func millis(ms int64) string { return duration(time.Duration(ms) * time.Millisecond) }
@@ -278,7 +309,7 @@ func count(n int) string {
 	return s
 }
 
-// plural gives a number with its noun.
+// plural returns a number with its noun.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -44,7 +44,10 @@ func (c *console) findPerson(w http.ResponseWriter, r *http.Request, m member) e
 	if err != nil {
 		return err
 	}
-	page := eraseView{Typed: strings.TrimSpace(r.PostForm.Get("who")), Note: clip(strings.TrimSpace(r.PostForm.Get("note")), maxNote)}
+	page := eraseView{
+		Typed: strings.TrimSpace(r.PostForm.Get("who")),
+		Note:  clip(strings.TrimSpace(r.PostForm.Get("note")), maxNote),
+	}
 	if page.Typed == "" || len(page.Typed) > 2048 {
 		err = hotsync.Errorf(hotsync.CodeBadRequest, "Give an e-mail address, a subject, or an account.")
 	} else if page.Note == "" {
@@ -148,7 +151,10 @@ func (f *found) login(who hotsync.Identity, provider string, at time.Time, s hot
 	if i < 0 {
 		p, _ := s.Provider(who.Issuer)
 		i = len(f.Logins)
-		f.Logins = append(f.Logins, foundLogin{who: who, Subject: mask(who.Subject), Provider: cmp.Or(p.Name, provider, who.Issuer)})
+		f.Logins = append(
+			f.Logins,
+			foundLogin{who: who, Subject: mask(who.Subject), Provider: cmp.Or(p.Name, provider, who.Issuer)},
+		)
 	}
 	l := &f.Logins[i]
 	if at.After(l.Last) {
@@ -241,8 +247,24 @@ func (c *console) exportPerson(w http.ResponseWriter, r *http.Request, m member)
 		nothing += len(login.Nothing)
 		out.Logins = append(out.Logins, login)
 	}
-	c.record(r.Context(), m, act{Action: "export_person", Event: page.Event, Note: page.Note,
-		Result: plural(len(page.Whos), "login", "logins") + ", " + plural(n, "event", "events") + ", " + plural(nothing, "record of a login", "records of logins")})
+	c.record(r.Context(), m, act{
+		Action: "export_person",
+		Event:  page.Event,
+		Note:   page.Note,
+		Result: plural(
+			len(page.Whos),
+			"login",
+			"logins",
+		) + ", " + plural(
+			n,
+			"event",
+			"events",
+		) + ", " + plural(
+			nothing,
+			"record of a login",
+			"records of logins",
+		),
+	})
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="person.json"`)
 	enc := json.NewEncoder(w)

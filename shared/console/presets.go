@@ -32,12 +32,16 @@ var providerPresets = []providerPreset{
 		Issuer: "https://{tenant id}.ciamlogin.com/{tenant id}/v2.0",
 		Claims: accountClaim("extension_zuoraAccountIds"),
 	}},
-	{"b2c", "Azure AD B2C", hotsync.Provider{
-		Name:      "b2c",
-		Issuer:    "https://{tenant}.b2clogin.com/{tenant id}/v2.0/",
-		Discovery: "https://{tenant}.b2clogin.com/{tenant}.onmicrosoft.com/{policy}/v2.0/.well-known/openid-configuration",
-		Claims:    accountClaim("extension_zuoraAccountIds"),
-	}},
+	{
+		"b2c",
+		"Azure AD B2C",
+		hotsync.Provider{
+			Name:      "b2c",
+			Issuer:    "https://{tenant}.b2clogin.com/{tenant id}/v2.0/",
+			Discovery: "https://{tenant}.b2clogin.com/{tenant}.onmicrosoft.com/{policy}/v2.0/.well-known/openid-configuration",
+			Claims:    accountClaim("extension_zuoraAccountIds"),
+		},
+	},
 	{"keycloak", "Keycloak", hotsync.Provider{
 		Name:   "keycloak",
 		Issuer: "https://{host}/realms/{realm}",

@@ -25,7 +25,15 @@ func (c *console) askWhy(w http.ResponseWriter, r *http.Request, m member, statu
 	}
 	page := revealView{Problem: problem}
 	page.Event, _ = masked(e)
-	return c.renderAs(w, r, m, status, "reveal", "layout", view{Title: "Reveal who signed in", Nav: "events", Body: page})
+	return c.renderAs(
+		w,
+		r,
+		m,
+		status,
+		"reveal",
+		"layout",
+		view{Title: "Reveal who signed in", Nav: "events", Body: page},
+	)
 }
 
 // reveal shows an event with the personal data that it otherwise masks. It is

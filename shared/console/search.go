@@ -16,7 +16,11 @@ func (c *console) event(r *http.Request) (hotsync.Event, error) {
 // eventByID reads an event whole.
 func (c *console) eventByID(ctx context.Context, id string) (hotsync.Event, error) {
 	if !hotsync.IsEventID(id) {
-		return hotsync.Event{}, hotsync.Errorf(hotsync.CodeNotFound, "%q is no event id: it is event- and 32 hex digits.", clip(id, 60))
+		return hotsync.Event{}, hotsync.Errorf(
+			hotsync.CodeNotFound,
+			"%q is no event id: it is event- and 32 hex digits.",
+			clip(id, 60),
+		)
 	}
 	e, err := c.Events.Get(ctx, id)
 	return counted(e), err

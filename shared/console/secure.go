@@ -32,7 +32,13 @@ func (c *console) secured(next http.Handler) http.Handler {
 		}
 		err := guard.Check(r)
 		if err != nil {
-			c.fail(w, r, member{}, hotsync.Errorf(hotsync.CodeForbidden, "The request came from another site, so it was not carried out.").Because(err))
+			c.fail(
+				w,
+				r,
+				member{},
+				hotsync.Errorf(hotsync.CodeForbidden, "The request came from another site, so it was not carried out.").
+					Because(err),
+			)
 			return
 		}
 		next.ServeHTTP(w, r)

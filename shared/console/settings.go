@@ -105,7 +105,15 @@ func (c *console) settingsInForce(ctx context.Context) (_ hotsync.Settings, prob
 }
 
 // showSettings writes the page around settings that need not be in force.
-func (c *console) showSettings(w http.ResponseWriter, r *http.Request, m member, status int, page settingsView, s hotsync.Settings, focus string) error {
+func (c *console) showSettings(
+	w http.ResponseWriter,
+	r *http.Request,
+	m member,
+	status int,
+	page settingsView,
+	s hotsync.Settings,
+	focus string,
+) error {
 	findings := s.Validate()
 	page.Form = newSettingsForm(s, findings, focus)
 	page.Dirty = r.Method == http.MethodPost && r.URL.Path == "/settings"
@@ -152,7 +160,11 @@ func (c *console) changeSettings(w http.ResponseWriter, r *http.Request, m membe
 	case "edit":
 		return c.showSettings(w, r, m, http.StatusOK, settingsView{Note: "This is what you had typed."}, s, "")
 	case "check":
-		page := settingsView{Checked: true, Checks: c.checkSettings(r.Context(), s), Note: "What is in the form was checked."}
+		page := settingsView{
+			Checked: true,
+			Checks:  c.checkSettings(r.Context(), s),
+			Note:    "What is in the form was checked.",
+		}
 		return c.showSettings(w, r, m, http.StatusOK, page, s, "")
 	default:
 		done, focus, err := editSettings(&s, do, r.PostForm.Get("preset"))
@@ -176,7 +188,8 @@ func parseForm(w http.ResponseWriter, r *http.Request, limit int64) error {
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	err := r.ParseForm()
 	if err != nil {
-		return hotsync.Errorf(hotsync.CodeBadRequest, "The form could not be read, or it is larger than %d KB.", limit>>10).Because(err)
+		return hotsync.Errorf(hotsync.CodeBadRequest, "The form could not be read, or it is larger than %d KB.", limit>>10).
+			Because(err)
 	}
 	return nil
 }
@@ -246,7 +259,13 @@ func sentAgain(form url.Values, without ...string) []sentValue {
 }
 
 // reviewSettings shows what would change, and asks for the reason.
-func (c *console) reviewSettings(w http.ResponseWriter, r *http.Request, m member, s hotsync.Settings, problem *hotsync.Problem) error {
+func (c *console) reviewSettings(
+	w http.ResponseWriter,
+	r *http.Request,
+	m member,
+	s hotsync.Settings,
+	problem *hotsync.Problem,
+) error {
 	if !valid(s) {
 		return c.showSettings(w, r, m, http.StatusUnprocessableEntity, settingsView{}, s, "")
 	}
@@ -257,10 +276,25 @@ func (c *console) reviewSettings(w http.ResponseWriter, r *http.Request, m membe
 	if before.Version != s.Version {
 		return c.showConflict(w, r, m, s)
 	}
-	page := reviewView{InForce: before.Version, Next: before.Version + 1, Changes: settingDifferences(before, s), Effects: effects(before, s),
-		Sent: sentAgain(r.PostForm, "do", "note", "preset"), Note: r.PostForm.Get("note"), Problem: problem}
+	page := reviewView{
+		InForce: before.Version,
+		Next:    before.Version + 1,
+		Changes: settingDifferences(before, s),
+		Effects: effects(before, s),
+		Sent:    sentAgain(r.PostForm, "do", "note", "preset"),
+		Note:    r.PostForm.Get("note"),
+		Problem: problem,
+	}
 	if len(page.Changes) == 0 && before.Version > 0 {
-		return c.showSettings(w, r, m, http.StatusOK, settingsView{Note: "The form says what is in force already."}, s, "")
+		return c.showSettings(
+			w,
+			r,
+			m,
+			http.StatusOK,
+			settingsView{Note: "The form says what is in force already."},
+			s,
+			"",
+		)
 	}
 	for _, f := range s.Validate() {
 		page.Warnings = append(page.Warnings, settingError{Label: f.Path, Message: f.Message})
@@ -269,7 +303,15 @@ func (c *console) reviewSettings(w http.ResponseWriter, r *http.Request, m membe
 	if problem != nil {
 		status = problem.Code.HTTPStatus()
 	}
-	return c.renderAs(w, r, m, status, "review", "layout", view{Title: "Review the changes", Nav: "settings", Body: page})
+	return c.renderAs(
+		w,
+		r,
+		m,
+		status,
+		"review",
+		"layout",
+		view{Title: "Review the changes", Nav: "settings", Body: page},
+	)
 }
 
 // effects says in words what the most far-reaching changes do.
@@ -285,7 +327,14 @@ func effects(before, s hotsync.Settings) []string {
 		if j < 0 {
 			out = append(out, fmt.Sprintf("Logins of %s are no longer synced.", before.Providers[i].Name))
 		} else if before.Providers[i].Name != s.Providers[j].Name {
-			out = append(out, fmt.Sprintf("%s is called %s from now on. Events so far keep the name they have.", before.Providers[i].Name, s.Providers[j].Name))
+			out = append(
+				out,
+				fmt.Sprintf(
+					"%s is called %s from now on. Events so far keep the name they have.",
+					before.Providers[i].Name,
+					s.Providers[j].Name,
+				),
+			)
 		}
 	}
 	return out
@@ -324,7 +373,12 @@ func (c *console) notSaved(w http.ResponseWriter, r *http.Request, m member, s h
 }
 
 // putSettings puts settings into force and records who did.
-func (c *console) putSettings(ctx context.Context, m member, before, s hotsync.Settings, action string) (hotsync.Settings, error) {
+func (c *console) putSettings(
+	ctx context.Context,
+	m member,
+	before, s hotsync.Settings,
+	action string,
+) (hotsync.Settings, error) {
 	saved, err := c.Settings.Save(ctx, s, m.Name())
 	if err != nil {
 		return hotsync.Settings{}, err
@@ -378,7 +432,10 @@ func conflictRows(base, mine, theirs, merged hotsync.Settings) []conflictRow {
 	var out []conflictRow
 	for _, d := range settingDifferences(theirs, mine) {
 		_, kept := form[d.What]
-		out = append(out, conflictRow{What: d.What, Before: orNone(was[d.What]), Theirs: d.Before, Mine: d.Now, Taken: !kept})
+		out = append(
+			out,
+			conflictRow{What: d.What, Before: orNone(was[d.What]), Theirs: d.Before, Mine: d.Now, Taken: !kept},
+		)
 	}
 	return out
 }
@@ -472,7 +529,15 @@ func (c *console) showVersion(w http.ResponseWriter, r *http.Request, m member, 
 			}
 		}
 	}
-	return c.renderAs(w, r, m, status, "version", "layout", view{Title: fmt.Sprintf("Settings, version %d", e.Version), Nav: "settings", Body: page})
+	return c.renderAs(
+		w,
+		r,
+		m,
+		status,
+		"version",
+		"layout",
+		view{Title: fmt.Sprintf("Settings, version %d", e.Version), Nav: "settings", Body: page},
+	)
 }
 
 func (c *console) settingsVersion(r *http.Request) (settingstore.Entry, error) {
@@ -499,7 +564,10 @@ func (c *console) restoreSettings(w http.ResponseWriter, r *http.Request, m memb
 	}
 	over, err := strconv.Atoi(r.PostForm.Get("over"))
 	if err != nil {
-		return hotsync.Errorf(hotsync.CodeBadRequest, "The form does not say which version is to be replaced. Open the version again.")
+		return hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"The form does not say which version is to be replaced. Open the version again.",
+		)
 	}
 	before, _, err := c.settingsInForce(r.Context())
 	if err != nil {

@@ -113,12 +113,13 @@ type formMaker struct {
 	focus    string // path of the field to begin with
 }
 
-// about gives the findings of a path, and of the members of a list or of pairs
+// about returns the findings of a path, and of the members of a list or of pairs
 // that have but one control.
 func (m formMaker) about(path, kind string) []hotsync.SettingsFinding {
 	var out []hotsync.SettingsFinding
 	for _, f := range m.findings {
-		if f.Path == path || kind == "lines" && strings.HasPrefix(f.Path, path+"[") || kind == "map" && strings.HasPrefix(f.Path, path+".") {
+		if f.Path == path || kind == "lines" && strings.HasPrefix(f.Path, path+"[") ||
+			kind == "map" && strings.HasPrefix(f.Path, path+".") {
 			out = append(out, f)
 		}
 	}
@@ -128,8 +129,16 @@ func (m formMaker) about(path, kind string) []hotsync.SettingsFinding {
 // fieldOf is the control, or the line, of a row at that path.
 func fieldOf[T any](m formMaker, prefix string, r row[T], of *T) field {
 	path := prefix + r.name
-	f := field{Path: path, Kind: r.kind, Label: r.label, Hint: r.hint, Tag: r.tag, Options: r.options, Focus: path == m.focus,
-		Findings: m.about(path, r.kind)}
+	f := field{
+		Path:     path,
+		Kind:     r.kind,
+		Label:    r.label,
+		Hint:     r.hint,
+		Tag:      r.tag,
+		Options:  r.options,
+		Focus:    path == m.focus,
+		Findings: m.about(path, r.kind),
+	}
 	f.Value = r.read(of)
 	f.On = r.kind == "check" && f.Value == "on"
 	if r.kind == "choice" && !slices.ContainsFunc(r.options, func(o option) bool { return o.Value == f.Value }) {
@@ -160,10 +169,19 @@ func newSettingsForm(s hotsync.Settings, findings []hotsync.SettingsFinding, foc
 
 func (m formMaker) provider(i int, p hotsync.Provider) providerForm {
 	path := fmt.Sprintf("providers[%d].", i)
-	out := providerForm{N: i + 1, Title: p.Name, At: i, Findings: m.about(path+"claims", ""), Fields: fieldsOf(m, path, providerRows, &p)}
+	out := providerForm{
+		N:        i + 1,
+		Title:    p.Name,
+		At:       i,
+		Findings: m.about(path+"claims", ""),
+		Fields:   fieldsOf(m, path, providerRows, &p),
+	}
 	for j, c := range p.Claims {
-		out.Claims = append(out.Claims, claimForm{N: j + 1, Title: c.Claim, Provider: i, At: j, Used: c.NamesZuoraAccount(),
-			Fields: fieldsOf(m, fmt.Sprintf("%sclaims[%d].", path, j), claimRows, &c)})
+		out.Claims = append(
+			out.Claims,
+			claimForm{N: j + 1, Title: c.Claim, Provider: i, At: j, Used: c.NamesZuoraAccount(),
+				Fields: fieldsOf(m, fmt.Sprintf("%sclaims[%d].", path, j), claimRows, &c)},
+		)
 	}
 	return out
 }
@@ -260,7 +278,10 @@ const (
 func parseSettings(v url.Values) (hotsync.Settings, error) {
 	version, err := strconv.Atoi(strings.TrimSpace(v.Get("version")))
 	if err != nil || version < 0 {
-		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeBadRequest, "The form does not say which version it was made from. Open the settings again.")
+		return hotsync.Settings{}, hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"The form does not say which version it was made from. Open the settings again.",
+		)
 	}
 	s := hotsync.Settings{Version: version, Providers: []hotsync.Provider{}}
 	readRows(v, "", []row[hotsync.Settings]{switchRow}, &s)
@@ -311,7 +332,11 @@ func editSettings(s *hotsync.Settings, do, name string) (done, focus string, err
 	what, at, _ := strings.Cut(do, ":")
 	if what == "add-provider" {
 		if len(s.Providers) == maxProviders {
-			return "", "", hotsync.Errorf(hotsync.CodeBadRequest, "There can be at most %d identity providers.", maxProviders)
+			return "", "", hotsync.Errorf(
+				hotsync.CodeBadRequest,
+				"There can be at most %d identity providers.",
+				maxProviders,
+			)
 		}
 		s.Providers = append(s.Providers, presetOf(name))
 		return "A provider was added to the form.", fmt.Sprintf("providers[%d].name", len(s.Providers)-1), nil

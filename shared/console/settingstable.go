@@ -112,42 +112,74 @@ type rowGroup struct {
 }
 
 var settingRows = []rowGroup{
-	{"zuora", "Reading Zuora", []row[hotsync.Settings]{
-		choiceRow("zuoraPlan", "Zuora plan", "",
-			func(s *hotsync.Settings) *hotsync.ZuoraPlan { return &s.ZuoraPlan },
-			option{string(hotsync.PlanH), "H: Object Query, 2 calls an account"},
-			option{string(hotsync.PlanV), "V: v1 only, 3 calls; where Object Query is off or stale"}),
-		textRow("timeZone", "Time zone", "Of the Zuora tenant, such as Europe/London. Decides which price is today’s.",
-			func(s *hotsync.Settings) *string { return &s.TimeZone }),
-		checkRow("guardStaleLookups", "Guard stale lookups", "Before writing, an account found by lookup must still name the login.",
-			func(s *hotsync.Settings) *bool { return &s.GuardStaleLookups }),
-		loginRecordsRow(),
-		checkRow("recordUnmatched", "Record unmatched", "Also logins whose lookup finds no account leave an event, for a short time.",
-			func(s *hotsync.Settings) *bool { return &s.RecordUnmatched }),
-	}},
-	{"limio", "Writing Limio", []row[hotsync.Settings]{
-		choiceRow("creationStrategy", "Creation strategy", "",
-			func(s *hotsync.Settings) *hotsync.CreationStrategy { return &s.CreationStrategy },
-			option{string(hotsync.CreateObjects), "Objects: hotsync creates each under an id of its own"},
-			option{string(hotsync.CreatePlugin), "Plugin: Limio’s Zuora sync creates subscription and customer"}),
-		choiceRow("salesforceId", "Salesforce ID", "What the CRM ID of a Zuora account names.",
-			func(s *hotsync.Settings) *hotsync.SalesforceID { return &s.SalesforceID },
-			option{string(hotsync.SalesforceAccount), "a Salesforce account"},
-			option{string(hotsync.SalesforceContact), "a Salesforce contact"}),
-		schedulesRow(),
-		mapRow("catalogueMap", "Catalogue overrides", "Where matching by name does not find the right item: the id of the product rate plan, = and the item’s path, one a line.",
-			func(s *hotsync.Settings) *map[string]string { return &s.CatalogueMap }),
-		checkRow("createOffers", "Create missing offers", "Limio advises to migrate the catalogue instead.",
-			func(s *hotsync.Settings) *bool { return &s.CreateOffers }).tagged(notRecommended),
-		checkRow("createAddOns", "Create missing add-ons", "Likewise.",
-			func(s *hotsync.Settings) *bool { return &s.CreateAddOns }).tagged(notRecommended),
-	}},
-	{"links", "Links in this console", []row[hotsync.Settings]{
-		textRow("zuoraAccountUrl", "Zuora account URL", "An https address with {id} for the account id. Empty: no link.",
-			func(s *hotsync.Settings) *string { return &s.ZuoraAccountURL }),
-		textRow("limioCustomerUrl", "Limio customer URL", "Likewise, with {id} for the customer’s id.",
-			func(s *hotsync.Settings) *string { return &s.LimioCustomerURL }),
-	}},
+	{
+		"zuora",
+		"Reading Zuora",
+		[]row[hotsync.Settings]{
+			choiceRow("zuoraPlan", "Zuora plan", "",
+				func(s *hotsync.Settings) *hotsync.ZuoraPlan { return &s.ZuoraPlan },
+				option{string(hotsync.PlanH), "H: Object Query, 2 calls an account"},
+				option{string(hotsync.PlanV), "V: v1 only, 3 calls; where Object Query is off or stale"}),
+			textRow(
+				"timeZone",
+				"Time zone",
+				"Of the Zuora tenant, such as Europe/London. Decides which price is today’s.",
+				func(s *hotsync.Settings) *string { return &s.TimeZone },
+			),
+			checkRow(
+				"guardStaleLookups",
+				"Guard stale lookups",
+				"Before writing, an account found by lookup must still name the login.",
+				func(s *hotsync.Settings) *bool { return &s.GuardStaleLookups },
+			),
+			loginRecordsRow(),
+			checkRow(
+				"recordUnmatched",
+				"Record unmatched",
+				"Also logins whose lookup finds no account leave an event, for a short time.",
+				func(s *hotsync.Settings) *bool { return &s.RecordUnmatched },
+			),
+		},
+	},
+	{
+		"limio",
+		"Writing Limio",
+		[]row[hotsync.Settings]{
+			choiceRow("creationStrategy", "Creation strategy", "",
+				func(s *hotsync.Settings) *hotsync.CreationStrategy { return &s.CreationStrategy },
+				option{string(hotsync.CreateObjects), "Objects: hotsync creates each under an id of its own"},
+				option{string(hotsync.CreatePlugin), "Plugin: Limio’s Zuora sync creates subscription and customer"}),
+			choiceRow("salesforceId", "Salesforce ID", "What the CRM ID of a Zuora account names.",
+				func(s *hotsync.Settings) *hotsync.SalesforceID { return &s.SalesforceID },
+				option{string(hotsync.SalesforceAccount), "a Salesforce account"},
+				option{string(hotsync.SalesforceContact), "a Salesforce contact"}),
+			schedulesRow(),
+			mapRow(
+				"catalogueMap",
+				"Catalogue overrides",
+				"Where matching by name does not find the right item: the id of the product rate plan, = and the item’s path, one a line.",
+				func(s *hotsync.Settings) *map[string]string { return &s.CatalogueMap },
+			),
+			checkRow("createOffers", "Create missing offers", "Limio advises to migrate the catalogue instead.",
+				func(s *hotsync.Settings) *bool { return &s.CreateOffers }).tagged(notRecommended),
+			checkRow("createAddOns", "Create missing add-ons", "Likewise.",
+				func(s *hotsync.Settings) *bool { return &s.CreateAddOns }).tagged(notRecommended),
+		},
+	},
+	{
+		"links",
+		"Links in this console",
+		[]row[hotsync.Settings]{
+			textRow(
+				"zuoraAccountUrl",
+				"Zuora account URL",
+				"An https address with {id} for the account id. Empty: no link.",
+				func(s *hotsync.Settings) *string { return &s.ZuoraAccountURL },
+			),
+			textRow("limioCustomerUrl", "Limio customer URL", "Likewise, with {id} for the customer’s id.",
+				func(s *hotsync.Settings) *string { return &s.LimioCustomerURL }),
+		},
+	},
 }
 
 // schedulesRow shows the default, which settings saved before it do not name.
@@ -169,10 +201,14 @@ func schedulesRow() row[hotsync.Settings] {
 
 // loginRecordsRow shows the default likewise.
 func loginRecordsRow() row[hotsync.Settings] {
-	r := choiceRow("loginRecords", "Logins without a sync", "Whether a login that leads to nothing leaves a short record that says why.",
+	r := choiceRow(
+		"loginRecords",
+		"Logins without a sync",
+		"Whether a login that leads to nothing leaves a short record that says why.",
 		func(s *hotsync.Settings) *hotsync.LoginRecording { return &s.LoginRecords },
 		option{string(hotsync.LoginRecordsOn), "leave a record for 7 days"},
-		option{string(hotsync.LoginRecordsOff), "are only counted"})
+		option{string(hotsync.LoginRecordsOff), "are only counted"},
+	)
 	r.read = func(s *hotsync.Settings) string { return string(cmp.Or(s.LoginRecords, hotsync.LoginRecordsOn)) }
 	r.write = func(s *hotsync.Settings, v string) {
 		s.LoginRecords = cmp.Or(hotsync.LoginRecording(strings.TrimSpace(v)), hotsync.LoginRecordsOn)
@@ -183,22 +219,58 @@ func loginRecordsRow() row[hotsync.Settings] {
 var providerRows = []row[hotsync.Provider]{
 	textRow("name", "Name", "How events and filters call it.",
 		func(p *hotsync.Provider) *string { return &p.Name }),
-	textRow("issuer", "Issuer", "Exactly the iss of its tokens. For Cognito: https://issuer-cognito-idp.REGION.amazonaws.com/POOL, or without issuer-",
-		func(p *hotsync.Provider) *string { return &p.Issuer }),
-	linesRow("audiences", "Audiences", "The client ids accepted as aud, one a line. A Cognito user pool whose triggers call hotsync needs none.",
-		[]string{}, func(p *hotsync.Provider) *[]string { return &p.Audiences }),
-	linesRow("issuers", "Further issuers", "Other values of iss that the provider signs tokens with, one a line. Mostly none.",
-		nil, func(p *hotsync.Provider) *[]string { return &p.Issuers }),
-	textRow("discovery", "Discovery address", "Where its discovery document is, if not below the issuer: Azure B2C has one for each user flow.",
-		func(p *hotsync.Provider) *string { return &p.Discovery }),
-	linesRow("algorithms", "Algorithms", "That its tokens may be signed with, such as RS256, one a line. None: every safe one.",
-		nil, func(p *hotsync.Provider) *[]string { return &p.Algorithms }),
-	textRow("userPool", "User pool", "Id of the Cognito user pool whose triggers are logins of this provider, such as eu-west-1_AbCdEfGhI.",
-		func(p *hotsync.Provider) *string { return &p.UserPool }),
-	textRow("syncScope", "Scope of systems", "Access tokens of this provider with this scope may sync accounts by POST /sync. Empty: none may.",
-		func(p *hotsync.Provider) *string { return &p.SyncScope }),
-	linesRow("syncAudiences", "Audiences of systems", "The aud of those access tokens, one a line; with Cognito the client ids.",
-		nil, func(p *hotsync.Provider) *[]string { return &p.SyncAudiences }),
+	textRow(
+		"issuer",
+		"Issuer",
+		"Exactly the iss of its tokens. For Cognito: https://issuer-cognito-idp.REGION.amazonaws.com/POOL, or without issuer-",
+		func(p *hotsync.Provider) *string { return &p.Issuer },
+	),
+	linesRow(
+		"audiences",
+		"Audiences",
+		"The client ids accepted as aud, one a line. A Cognito user pool whose triggers call hotsync needs none.",
+		[]string{},
+		func(p *hotsync.Provider) *[]string { return &p.Audiences },
+	),
+	linesRow(
+		"issuers",
+		"Further issuers",
+		"Other values of iss that the provider signs tokens with, one a line. Mostly none.",
+		nil,
+		func(p *hotsync.Provider) *[]string { return &p.Issuers },
+	),
+	textRow(
+		"discovery",
+		"Discovery address",
+		"Where its discovery document is, if not below the issuer: Azure B2C has one for each user flow.",
+		func(p *hotsync.Provider) *string { return &p.Discovery },
+	),
+	linesRow(
+		"algorithms",
+		"Algorithms",
+		"That its tokens may be signed with, such as RS256, one a line. None: every safe one.",
+		nil,
+		func(p *hotsync.Provider) *[]string { return &p.Algorithms },
+	),
+	textRow(
+		"userPool",
+		"User pool",
+		"Id of the Cognito user pool whose triggers are logins of this provider, such as eu-west-1_AbCdEfGhI.",
+		func(p *hotsync.Provider) *string { return &p.UserPool },
+	),
+	textRow(
+		"syncScope",
+		"Scope of systems",
+		"Access tokens of this provider with this scope may sync accounts by POST /sync. Empty: none may.",
+		func(p *hotsync.Provider) *string { return &p.SyncScope },
+	),
+	linesRow(
+		"syncAudiences",
+		"Audiences of systems",
+		"The aud of those access tokens, one a line; with Cognito the client ids.",
+		nil,
+		func(p *hotsync.Provider) *[]string { return &p.SyncAudiences },
+	),
 }
 
 // The labels of a claim are those of Limio's settings page.
@@ -208,8 +280,18 @@ var claimRows = []row[hotsync.IdentityClaim]{
 	textRow("issuer", "Issuer", "", func(c *hotsync.IdentityClaim) *string { return &c.Issuer }),
 	textRow("type", "Type", "", func(c *hotsync.IdentityClaim) *string { return &c.Type }),
 	checkRow("accountLookup", "Account Lookup", "", func(c *hotsync.IdentityClaim) *bool { return &c.AccountLookup }),
-	textRow("accountLookupField", "Account Lookup Field", "", func(c *hotsync.IdentityClaim) *string { return &c.AccountLookupField }),
-	checkRow("allowUnverified", "Allow Unverified", "", func(c *hotsync.IdentityClaim) *bool { return &c.AllowUnverified }),
+	textRow(
+		"accountLookupField",
+		"Account Lookup Field",
+		"",
+		func(c *hotsync.IdentityClaim) *string { return &c.AccountLookupField },
+	),
+	checkRow(
+		"allowUnverified",
+		"Allow Unverified",
+		"",
+		func(c *hotsync.IdentityClaim) *bool { return &c.AllowUnverified },
+	),
 }
 
 // pair finds, for each of a, which of b it became, or -1. The first rule that

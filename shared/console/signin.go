@@ -94,7 +94,11 @@ func (c *console) endSessions(w http.ResponseWriter, r *http.Request, m member) 
 	if err != nil {
 		return err
 	}
-	c.record(r.Context(), m, act{Action: "end_sessions", Note: clip(strings.TrimSpace(r.PostForm.Get("note")), maxNote), Result: page.Of})
+	c.record(
+		r.Context(),
+		m,
+		act{Action: "end_sessions", Note: clip(strings.TrimSpace(r.PostForm.Get("note")), maxNote), Result: page.Of},
+	)
 	return c.render(w, r, m, "me", view{Title: "Sessions", Body: page})
 }
 

@@ -16,7 +16,11 @@ type suggestion struct{ Value, Label string }
 
 // suggestions are what the field offers before anything was typed.
 func suggestions(providers []string) []suggestion {
-	out := []suggestion{{"is:open", "Open: nothing has settled it"}, {"from:today", "Today"}, {"from:yesterday", "Since yesterday"}}
+	out := []suggestion{
+		{"is:open", "Open: nothing has settled it"},
+		{"from:today", "Today"},
+		{"from:yesterday", "Since yesterday"},
+	}
 	for _, s := range hotsync.Statuses {
 		out = append(out, suggestion{"status:" + string(s), capital(string(s))})
 	}
@@ -59,7 +63,10 @@ func (c *console) matchingSuggestions(r *http.Request, last string) []suggestion
 			codes = append(codes, code)
 		}
 	}
-	slices.SortFunc(codes, func(a, b string) int { return cmp.Or(strings.Compare(label(a), label(b)), strings.Compare(a, b)) })
+	slices.SortFunc(
+		codes,
+		func(a, b string) int { return cmp.Or(strings.Compare(label(a), label(b)), strings.Compare(a, b)) },
+	)
 	for _, code := range codes {
 		out = append(out, suggestion{"reason:" + code, capital(label(code))})
 	}

@@ -149,7 +149,10 @@ func readPasted(text, as string) (pasted, error) {
 	p := pasted{kind: inputClaims, text: strings.TrimSpace(text)}
 	switch {
 	case p.text == "":
-		return p, hotsync.Errorf(hotsync.CodeBadRequest, "Paste an ID token, its claims as JSON, or the event of a Cognito trigger.")
+		return p, hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"Paste an ID token, its claims as JSON, or the event of a Cognito trigger.",
+		)
 	case len(p.text) > maxPaste:
 		p.text = ""
 		return p, hotsync.Errorf(hotsync.CodeBadRequest, "What was pasted is longer than %d KB.", maxPaste>>10)
@@ -174,7 +177,10 @@ func readPasted(text, as string) (pasted, error) {
 	p.issuer, _ = object["iss"].(string)
 	p.issuer = cmp.Or(as, p.issuer)
 	if p.issuer == "" {
-		return p, hotsync.Errorf(hotsync.CodeBadRequest, "The claims have no iss. Add it, or choose the provider that they count as.")
+		return p, hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"The claims have no iss. Add it, or choose the provider that they count as.",
+		)
 	}
 	return p, nil
 }
@@ -189,7 +195,10 @@ func readToken(p pasted) (pasted, error) {
 	p.raw, p.text = p.text, ""
 	parts := strings.Split(p.raw, ".")
 	if len(parts) != 3 {
-		return p, hotsync.Errorf(hotsync.CodeTokenMalformed, "That is neither a JSON object nor a token of three parts.")
+		return p, hotsync.Errorf(
+			hotsync.CodeTokenMalformed,
+			"That is neither a JSON object nor a token of three parts.",
+		)
 	}
 	body, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
@@ -219,7 +228,12 @@ func jsonObject(text string) (map[string]any, bool) {
 
 func (c *console) try(ctx context.Context, p pasted, s hotsync.Settings, dryRun bool) tried {
 	out := tried{Kind: p.kind, HotSync: s.HotSync, Issuer: p.issuer, DryRun: dryRun}
-	login := hotsync.Login{Trigger: hotsync.TriggerLogin, Identity: hotsync.Identity{Issuer: p.issuer}, Claims: p.claims, At: c.Now()}
+	login := hotsync.Login{
+		Trigger:  hotsync.TriggerLogin,
+		Identity: hotsync.Identity{Issuer: p.issuer},
+		Claims:   p.claims,
+		At:       c.Now(),
+	}
 	login.Identity.Subject, _ = p.claims["sub"].(string)
 	if p.kind == inputToken {
 		// Its result is not used: what a refused token says is worth seeing too.
@@ -287,8 +301,20 @@ func (c *console) tryTarget(ctx context.Context, w claims.Wanted, named []string
 	if !dryRun {
 		return t
 	}
-	would, err := c.DryRunner.DryRun(ctx, hotsync.SyncRequest{Trigger: hotsync.TriggerLogin, Provider: provider, Identity: who, Claim: w.Claim, Named: named,
-		Account: t.Ref.ID, AccountID: t.Ref.ID, Lookup: w.Lookup, RequestedAt: c.Now()})
+	would, err := c.DryRunner.DryRun(
+		ctx,
+		hotsync.SyncRequest{
+			Trigger:     hotsync.TriggerLogin,
+			Provider:    provider,
+			Identity:    who,
+			Claim:       w.Claim,
+			Named:       named,
+			Account:     t.Ref.ID,
+			AccountID:   t.Ref.ID,
+			Lookup:      w.Lookup,
+			RequestedAt: c.Now(),
+		},
+	)
 	if err != nil {
 		t.State, t.NoDryRun = "bad", hotsync.AsError(err).Problem()
 		return t
@@ -325,7 +351,9 @@ func (c *console) tryLookup(ctx context.Context, t *target, l hotsync.Lookup, s 
 	case len(found) == 0:
 		t.State, t.Says, t.ToDo = "warn", "No Zuora account has this value. The login goes on, and nothing is recorded.", hotsync.CodeLookupNoMatch.Hint()
 	case len(found) > 1:
-		t.State, t.Says, t.ToDo = "bad", zuora.Count(found)+" Zuora accounts have this value, so none would be synced; an event says so.", hotsync.CodeLookupAmbiguous.Hint()
+		t.State, t.Says, t.ToDo = "bad", zuora.Count(
+			found,
+		)+" Zuora accounts have this value, so none would be synced; an event says so.", hotsync.CodeLookupAmbiguous.Hint()
 		t.Matches = found
 	default:
 		t.Ref, t.Says = found[0], "Exactly one Zuora account has this value; it would be queued under it."
@@ -341,7 +369,16 @@ func (c *console) tryState(ctx context.Context, t *target, who hotsync.Identity)
 	}
 	t.Known, t.Linked = &state, state.Linked(who)
 	t.Ref.Number = cmp.Or(t.Ref.Number, state.Number)
-	page, err := c.search(ctx, filter{Account: t.Ref.ID, Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying}}, 1, "", false)
+	page, err := c.search(
+		ctx,
+		filter{
+			Account:  t.Ref.ID,
+			Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying},
+		},
+		1,
+		"",
+		false,
+	)
 	if err != nil {
 		c.Log.WarnContext(ctx, "waiting syncs not read", "account", t.Ref.ID, "error", err)
 		return

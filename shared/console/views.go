@@ -73,8 +73,18 @@ func (c *console) saveView(w http.ResponseWriter, r *http.Request, _ member) err
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, &http.Cookie{Name: viewsCookie, Value: base64.RawURLEncoding.EncodeToString(raw), Path: "/", MaxAge: 365 * 24 * 3600,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: c.Staff.HTTPS(r)})
+	http.SetCookie(
+		w,
+		&http.Cookie{
+			Name:     viewsCookie,
+			Value:    base64.RawURLEncoding.EncodeToString(raw),
+			Path:     "/",
+			MaxAge:   365 * 24 * 3600,
+			HttpOnly: true,
+			SameSite: http.SameSiteLaxMode,
+			Secure:   c.Staff.HTTPS(r),
+		},
+	)
 	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
 }

@@ -30,13 +30,18 @@ type words struct {
 
 const goesOn = "Nothing to do: it goes on by itself as soon as that works again."
 
-// wordsFor gives the words for a code or a reason. What has none is called by
+// wordsFor returns the words for a code or a reason. What has none is called by
 // its code.
 func wordsFor(code string) words {
 	if w, ok := vocabulary[code]; ok {
 		return w
 	}
-	return words{label: spaced(code), cause: causeOurs, ended: "Retry; if it fails again, search the logs for the event id.", page: "failing-syncs"}
+	return words{
+		label: spaced(code),
+		cause: causeOurs,
+		ended: "Retry; if it fails again, search the logs for the event id.",
+		page:  "failing-syncs",
+	}
 }
 
 func spaced(code string) string {
@@ -60,8 +65,11 @@ var vocabulary = map[string]words{
 		ended: "Switch hot sync on in the settings, then retry."},
 	hotsync.ReasonAmbiguous: {label: "several accounts match", cause: causeAccount,
 		ended: "Clear the lookup field on all accounts but one, then retry."},
-	hotsync.ReasonNoMatch: {label: "no account matches", cause: causeAccount,
-		ended: "Put the login’s value into the lookup field of the account; then retry, or let the person sign in again."},
+	hotsync.ReasonNoMatch: {
+		label: "no account matches",
+		cause: causeAccount,
+		ended: "Put the login’s value into the lookup field of the account; then retry, or let the person sign in again.",
+	},
 	hotsync.ReasonStaleClaim: {label: "the claim is out of date", cause: causeAccount,
 		ended: "Correct the claim at the identity provider, or the field in Zuora; then let the person sign in again."},
 	eventstore.ReasonNotSeen: {label: "synced, but the login does not see it", cause: causeNextSign,
@@ -69,16 +77,24 @@ var vocabulary = map[string]words{
 
 	string(hotsync.CodeZuoraUnavailable): {label: "Zuora does not answer", cause: causeOutage, page: "zuora-paused",
 		ended: "Zuora was away for longer than a sync waits. Retry once it answers."},
-	string(hotsync.CodeZuoraRateLimited): {label: "Zuora’s rate limit is used up", cause: causeOutage, page: "zuora-paused",
-		ended: "Zuora took no calls for longer than a sync waits. Retry, a few at a time."},
+	string(hotsync.CodeZuoraRateLimited): {
+		label: "Zuora’s rate limit is used up",
+		cause: causeOutage,
+		page:  "zuora-paused",
+		ended: "Zuora took no calls for longer than a sync waits. Retry, a few at a time.",
+	},
 	string(hotsync.CodeZuoraBusy): {label: "Zuora is busy", cause: causeOutage, page: "zuora-paused",
 		ended: "Zuora was at its limit, or the record was locked, at every attempt. Retry."},
 	string(hotsync.CodeZuoraPaused): {label: "calls to Zuora are paused", cause: causeOutage, page: "zuora-paused",
 		ended: "Zuora was away for longer than a sync waits. Retry once it answers."},
 	string(hotsync.CodeLimioUnavailable): {label: "Limio does not answer", cause: causeOutage, page: "limio-failing",
 		ended: "Limio was away for longer than a sync waits. Retry once it answers."},
-	string(hotsync.CodeLimioRateLimited): {label: "Limio’s rate limit is used up", cause: causeOutage, page: "limio-failing",
-		ended: "Limio took no calls for longer than a sync waits. Retry, a few at a time."},
+	string(hotsync.CodeLimioRateLimited): {
+		label: "Limio’s rate limit is used up",
+		cause: causeOutage,
+		page:  "limio-failing",
+		ended: "Limio took no calls for longer than a sync waits. Retry, a few at a time.",
+	},
 	string(hotsync.CodeLimioPaused): {label: "calls to Limio are paused", cause: causeOutage, page: "limio-failing",
 		ended: "Limio was away for longer than a sync waits. Retry once it answers."},
 	string(hotsync.CodeStoreUnavailable): {label: "DynamoDB does not answer", cause: causeOutage,
@@ -88,10 +104,18 @@ var vocabulary = map[string]words{
 	string(hotsync.CodeJWKSUnavailable): {label: "the provider’s keys could not be read", cause: causeOutage,
 		ended: "Check the issuer’s address and its status.", page: "login-errors"},
 
-	string(hotsync.CodeZuoraNotFound): {label: "no such Zuora account", cause: causeAccount, page: "failing-syncs",
-		ended: "The claim names an account that this Zuora tenant does not have. Correct it at the identity provider, then let the person sign in again."},
-	string(hotsync.CodeZuoraUnauthorized): {label: "Zuora refused the credentials", cause: causeSetup, page: "failing-syncs",
-		ended: "Put valid credentials into the Zuora secret, then retry."},
+	string(hotsync.CodeZuoraNotFound): {
+		label: "no such Zuora account",
+		cause: causeAccount,
+		page:  "failing-syncs",
+		ended: "The claim names an account that this Zuora tenant does not have. Correct it at the identity provider, then let the person sign in again.",
+	},
+	string(hotsync.CodeZuoraUnauthorized): {
+		label: "Zuora refused the credentials",
+		cause: causeSetup,
+		page:  "failing-syncs",
+		ended: "Put valid credentials into the Zuora secret, then retry.",
+	},
 	string(hotsync.CodeZuoraForbidden): {label: "Zuora denies a permission", cause: causeSetup, page: "failing-syncs",
 		ended: "Give the OAuth client’s user read access to accounts, subscriptions and payment methods, then retry."},
 	string(hotsync.CodeZuoraRefused): {label: "Zuora refused the request", cause: causeAccount, page: "failing-syncs",
@@ -102,8 +126,12 @@ var vocabulary = map[string]words{
 	string(hotsync.CodeZuoraHost): {label: "Zuora pointed elsewhere", cause: causeSetup, page: "failing-syncs",
 		ended: "Check the Zuora data centre in the configuration, then retry."},
 
-	string(hotsync.CodeLimioUnauthorized): {label: "Limio refused the credentials", cause: causeSetup, page: "failing-syncs",
-		ended: "Put valid credentials into the Limio secret, then retry."},
+	string(hotsync.CodeLimioUnauthorized): {
+		label: "Limio refused the credentials",
+		cause: causeSetup,
+		page:  "failing-syncs",
+		ended: "Put valid credentials into the Limio secret, then retry.",
+	},
 	string(hotsync.CodeLimioForbidden): {label: "Limio denies a permission", cause: causeSetup, page: "failing-syncs",
 		ended: "Ask Limio for full read and write for the OAuth client, then retry."},
 	string(hotsync.CodeLimioRefused): {label: "Limio refused an object", cause: causeAccount, page: "failing-syncs",
@@ -139,20 +167,47 @@ var vocabulary = map[string]words{
 
 	string(hotsync.CodeLookupAmbiguous): {label: "several accounts match", cause: causeAccount,
 		ended: "Clear the lookup field on all accounts but one, then retry."},
-	string(hotsync.CodeLookupNoMatch): {label: "no account matches", cause: causeAccount,
-		ended: "Put the login’s value into the lookup field of the account; then retry, or let the person sign in again."},
+	string(hotsync.CodeLookupNoMatch): {
+		label: "no account matches",
+		cause: causeAccount,
+		ended: "Put the login’s value into the lookup field of the account; then retry, or let the person sign in again.",
+	},
 	string(hotsync.CodeLookupValue): {label: "a value that cannot be looked up", cause: causeAccount,
 		ended: "Check what the identity provider puts into the claim, then let the person sign in again."},
-	string(hotsync.CodeLookupField): {label: "the lookup field is missing", cause: causeSetup, page: "failing-syncs",
-		ended: "Make the field exist on the Zuora Account object and be indexed, spelt as in the settings. Then retry."},
+	string(hotsync.CodeLookupField): {
+		label: "the lookup field is missing",
+		cause: causeSetup,
+		page:  "failing-syncs",
+		ended: "Make the field exist on the Zuora Account object and be indexed, spelt as in the settings. Then retry.",
+	},
 	string(hotsync.CodeClaimMalformed): {label: "the claim cannot be read", cause: causeAccount, page: "login-errors",
 		ended: "Let the claim hold Zuora account ids or numbers, as a list or with commas between them."},
 
-	string(hotsync.CodeBadRequest):      {label: "bad request", cause: causeRequest, ended: "Correct the request and send it again."},
-	string(hotsync.CodeUnauthenticated): {label: "nobody vouches for it", cause: causeRequest, ended: "Sign in, and send the ID token as a bearer token."},
-	string(hotsync.CodeForbidden):       {label: "not allowed", cause: causeRequest, ended: "Ask an administrator for a role that may do this."},
-	string(hotsync.CodeNotFound):        {label: "not found", cause: causeRequest, ended: "Check the id; events expire after some time."},
-	string(hotsync.CodeConflict):        {label: "changed meanwhile", cause: causeRequest, ended: "Read it again and repeat."},
+	string(hotsync.CodeBadRequest): {
+		label: "bad request",
+		cause: causeRequest,
+		ended: "Correct the request and send it again.",
+	},
+	string(hotsync.CodeUnauthenticated): {
+		label: "nobody vouches for it",
+		cause: causeRequest,
+		ended: "Sign in, and send the ID token as a bearer token.",
+	},
+	string(hotsync.CodeForbidden): {
+		label: "not allowed",
+		cause: causeRequest,
+		ended: "Ask an administrator for a role that may do this.",
+	},
+	string(hotsync.CodeNotFound): {
+		label: "not found",
+		cause: causeRequest,
+		ended: "Check the id; events expire after some time.",
+	},
+	string(hotsync.CodeConflict): {
+		label: "changed meanwhile",
+		cause: causeRequest,
+		ended: "Read it again and repeat.",
+	},
 
 	string(hotsync.CodeTokenMalformed): {label: "no ID token", cause: causeSetup, page: "login-errors",
 		ended: "Send the ID token exactly as the identity provider issued it."},

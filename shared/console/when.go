@@ -125,15 +125,36 @@ func parseDay(s string, now time.Time) (time.Time, bool) {
 func parseClock(s string, day time.Time) (time.Time, bool) {
 	for _, layout := range []string{"15:04", "15:04:05", "15.04", "3pm", "3 pm", "3:04pm", "3:04 pm"} {
 		if t, err := time.Parse(layout, s); err == nil {
-			return time.Date(day.Year(), day.Month(), day.Day(), t.Hour(), t.Minute(), t.Second(), 0, day.Location()), true
+			return time.Date(
+				day.Year(),
+				day.Month(),
+				day.Day(),
+				t.Hour(),
+				t.Minute(),
+				t.Second(),
+				0,
+				day.Location(),
+			), true
 		}
 	}
 	return time.Time{}, false
 }
 
-var units = map[string]time.Duration{"s": time.Second, "sec": time.Second, "second": time.Second, "m": time.Minute, "min": time.Minute,
-	"minute": time.Minute, "h": time.Hour, "hour": time.Hour, "hr": time.Hour, "d": 24 * time.Hour, "day": 24 * time.Hour,
-	"w": 7 * 24 * time.Hour, "week": 7 * 24 * time.Hour}
+var units = map[string]time.Duration{
+	"s":      time.Second,
+	"sec":    time.Second,
+	"second": time.Second,
+	"m":      time.Minute,
+	"min":    time.Minute,
+	"minute": time.Minute,
+	"h":      time.Hour,
+	"hour":   time.Hour,
+	"hr":     time.Hour,
+	"d":      24 * time.Hour,
+	"day":    24 * time.Hour,
+	"w":      7 * 24 * time.Hour,
+	"week":   7 * 24 * time.Hour,
+}
 
 var ago = regexp.MustCompile(`^(?:last )?(\d{1,4}|an?) ?([a-z]+?)s?(?: ago)?$`)
 

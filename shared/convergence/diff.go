@@ -53,7 +53,12 @@ type Plan struct {
 //     never deleted: subscriptions and payments are cancelled, the rest is set
 //     inactive. All else is not touched. Logins are never unlinked.
 func Diff(want projection.Result, have []projection.Object) Plan {
-	d := &differ{want: want, ids: map[string]string{}, found: map[string]projection.Object{}, creates: map[string]bool{}}
+	d := &differ{
+		want:    want,
+		ids:     map[string]string{},
+		found:   map[string]projection.Object{},
+		creates: map[string]bool{},
+	}
 	d.have = d.ownObjects(have)
 	d.match()
 	for _, w := range want.Objects {
@@ -100,8 +105,11 @@ func isOwner(o projection.Object) bool {
 func (d *differ) create(w projection.Object) {
 	o := d.rewritten(w)
 	if pm, _ := w.Data[defaultPaymentMethod].(string); w.Kind == projection.Customer && d.creates[pm] {
-		d.deferred = append(d.deferred, Change{Action: hotsync.ActionUpdate, Object: d.rewritten(w), Data: map[string]any{defaultPaymentMethod: pm},
-			Fields: []hotsync.FieldChange{{Field: defaultPaymentMethod, After: pm}}})
+		d.deferred = append(
+			d.deferred,
+			Change{Action: hotsync.ActionUpdate, Object: d.rewritten(w), Data: map[string]any{defaultPaymentMethod: pm},
+				Fields: []hotsync.FieldChange{{Field: defaultPaymentMethod, After: pm}}},
+		)
 		delete(o.Data, defaultPaymentMethod)
 	}
 	if w.Kind == projection.PaymentMethod {
@@ -111,7 +119,10 @@ func (d *differ) create(w projection.Object) {
 	o.Data = pruned(o.Data)
 	_, fields := patch(o.Data, nil)
 	fields = append([]hotsync.FieldChange{{Field: "status", After: o.Status}}, fields...)
-	d.plan.Changes = append(d.plan.Changes, Change{Action: hotsync.ActionCreate, Object: o, Status: o.Status, Data: o.Data, Fields: fields})
+	d.plan.Changes = append(
+		d.plan.Changes,
+		Change{Action: hotsync.ActionCreate, Object: o, Status: o.Status, Data: o.Data, Fields: fields},
+	)
 }
 
 const defaultPaymentMethod = "defaultPaymentMethodId"
@@ -126,8 +137,15 @@ func (d *differ) deferTies(w projection.Object, o *projection.Object) {
 		if !d.creates[id] {
 			continue
 		}
-		d.deferred = append(d.deferred, Change{Action: hotsync.ActionUpdate, Object: d.rewritten(w), Data: map[string]any{relationships: o.Data[relationships]},
-			Fields: []hotsync.FieldChange{{Field: relationships, After: o.Data[relationships]}}})
+		d.deferred = append(
+			d.deferred,
+			Change{
+				Action: hotsync.ActionUpdate,
+				Object: d.rewritten(w),
+				Data:   map[string]any{relationships: o.Data[relationships]},
+				Fields: []hotsync.FieldChange{{Field: relationships, After: o.Data[relationships]}},
+			},
+		)
 		delete(o.Data, relationships)
 		return
 	}
@@ -163,7 +181,11 @@ func (d *differ) update(w, found projection.Object) {
 		d.plan.Changes = append(d.plan.Changes, c)
 	}
 	if found.Owner != "" && found.Owner != o.Owner && o.Owner != "" {
-		d.warn("The %s %s belongs to another owner in Limio than its customer does. Use Limio's owner transfer.", o.Kind, o.ID)
+		d.warn(
+			"The %s %s belongs to another owner in Limio than its customer does. Use Limio's owner transfer.",
+			o.Kind,
+			o.ID,
+		)
 	}
 }
 
@@ -192,7 +214,11 @@ func (d *differ) link(w projection.Object) {
 		switch {
 		case !h.IsLogin() || h.Key != w.Key:
 		case h.Owner != "" && h.Owner != o.Owner:
-			d.warn("The login belongs to the owner %s in Limio, but the account to %s, so it was not linked. Use Limio's owner transfer.", h.Owner, o.Owner)
+			d.warn(
+				"The login belongs to the owner %s in Limio, but the account to %s, so it was not linked. Use Limio's owner transfer.",
+				h.Owner,
+				o.Owner,
+			)
 			return
 		case sameStatus(projection.StatusActive, h.Status):
 			return
@@ -254,7 +280,8 @@ func (d *differ) gone(o projection.Object, number string) (_ projection.Ref, ok 
 		if ref.Kind != o.Kind {
 			continue
 		}
-		if o.Key != "" && ref.Key == o.Key || o.Key == "" && ref.RatePlan != "" && ref.Subscription == number && hasRatePlan(o, ref.RatePlan) {
+		if o.Key != "" && ref.Key == o.Key ||
+			o.Key == "" && ref.RatePlan != "" && ref.Subscription == number && hasRatePlan(o, ref.RatePlan) {
 			return ref, true
 		}
 	}
@@ -293,7 +320,10 @@ func (d *differ) end(o projection.Object, last string) Change {
 		// The pages join an address or a payment method with its tie, and read the
 		// status of that.
 		c.Data = map[string]any{relationships: ended}
-		c.Fields = append(c.Fields, hotsync.FieldChange{Field: relationships, Before: o.Data[relationships], After: ended})
+		c.Fields = append(
+			c.Fields,
+			hotsync.FieldChange{Field: relationships, Before: o.Data[relationships], After: ended},
+		)
 	}
 	if o.Kind == projection.SubscriptionOffer || o.Kind == projection.SubscriptionAddOn {
 		// Limio takes an offer for current while today is before its end.

@@ -7,7 +7,7 @@ import (
 	"hotsync/shared/projection"
 )
 
-// ownObjects gives what belongs to the account of all that Limio showed, each
+// ownObjects returns what belongs to the account of all that Limio showed, each
 // object once and with its key. Limio's lists of what is related to a customer
 // are not documented: should they hold objects of the owner's other customers,
 // those are none of this sync's business.

@@ -72,7 +72,8 @@ func (d *differ) findPlan(w projection.Object, candidates []projection.Object) (
 // findByName is for offers that do not say their rate plan.
 func (d *differ) findByName(w projection.Object, candidates []projection.Object) (projection.Object, bool) {
 	for _, other := range d.want.Objects {
-		if other.Kind == w.Kind && other.ID != w.ID && other.Related == w.Related && other.Data["name"] == w.Data["name"] {
+		if other.Kind == w.Kind && other.ID != w.ID && other.Related == w.Related &&
+			other.Data["name"] == w.Data["name"] {
 			return projection.Object{}, false
 		}
 	}
@@ -141,7 +142,8 @@ func hasRatePlan(o projection.Object, plan string) bool {
 // otherProduct reports whether two objects name products that are not the same.
 func otherProduct(a, b projection.Object) bool {
 	x, y := productCodes(a), productCodes(b)
-	return len(x) > 0 && len(y) > 0 && !slices.ContainsFunc(x, func(code string) bool { return slices.Contains(y, code) })
+	return len(x) > 0 && len(y) > 0 &&
+		!slices.ContainsFunc(x, func(code string) bool { return slices.Contains(y, code) })
 }
 
 func productCodes(o projection.Object) []string {

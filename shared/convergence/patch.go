@@ -29,7 +29,10 @@ func patch(want, have map[string]any) (map[string]any, []hotsync.FieldChange) {
 		if isWhole(name) {
 			if value, differs := whole(want[name], have[name]); differs {
 				set(name, value)
-				fields = append(fields, hotsync.FieldChange{Field: name, Before: brief(have[name]), After: brief(want[name])})
+				fields = append(
+					fields,
+					hotsync.FieldChange{Field: name, Before: brief(have[name]), After: brief(want[name])},
+				)
 			}
 			continue
 		}
@@ -222,7 +225,8 @@ func mergeRelationships(want, have any) any {
 		}
 		merged := maps.Clone(out[i].(map[string]any))
 		for name, value := range w {
-			if name != "relationship_id" && (name != "start" || merged["start"] == nil || w["relationship_type"] != nil) {
+			if name != "relationship_id" &&
+				(name != "start" || merged["start"] == nil || w["relationship_type"] != nil) {
 				merged[name] = value
 			}
 		}

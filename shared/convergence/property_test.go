@@ -65,7 +65,7 @@ func newWorld(t *testing.T, seed uint64) world {
 	return w
 }
 
-// madeByLimio gives objects ids that hotsync would not give, and takes from some
+// madeByLimio returns objects ids that hotsync would not give, and takes from some
 // offers what ties them to Zuora.
 func madeByLimio(r *rand.Rand, want projection.Result) projection.Result {
 	raw, err := json.Marshal(want)

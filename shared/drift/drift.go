@@ -126,7 +126,10 @@ func Of(run syncer.DryRun, err error) Result {
 		return Equal
 	}
 	// Limio has nothing of an account whose customer is yet to be made.
-	if slices.ContainsFunc(run.Changes, func(c hotsync.Change) bool { return c.Action == hotsync.ActionCreate && c.Object == customer }) {
+	if slices.ContainsFunc(
+		run.Changes,
+		func(c hotsync.Change) bool { return c.Action == hotsync.ActionCreate && c.Object == customer },
+	) {
 		return Absent
 	}
 	return Different
@@ -158,7 +161,10 @@ func (r *Report) Compare(ctx context.Context, next func(context.Context) (string
 			}
 		}
 		g.Go(func() error {
-			run, err := opt.Comparer.DryRun(gctx, hotsync.SyncRequest{Trigger: hotsync.TriggerReconcile, Account: account})
+			run, err := opt.Comparer.DryRun(
+				gctx,
+				hotsync.SyncRequest{Trigger: hotsync.TriggerReconcile, Account: account},
+			)
 			if gctx.Err() != nil {
 				return gctx.Err()
 			}

@@ -165,7 +165,7 @@ func Decode(it Item, state any) (revision int, err error) {
 	return int(GetNumber(it, Revision)), nil
 }
 
-// WithState gives the item with a state.
+// WithState returns the item with a state.
 func WithState(it Item, state any) (Item, error) {
 	raw, err := json.Marshal(state)
 	if err != nil {

@@ -32,7 +32,7 @@ func Time(t time.Time) types.AttributeValue {
 	return Number(t.UnixMilli())
 }
 
-// GetText gives a string attribute, "" when it is absent or of another kind.
+// GetText returns a string attribute, "" when it is absent or of another kind.
 func GetText(it Item, name string) string {
 	v, ok := it[name].(*types.AttributeValueMemberS)
 	if !ok {
@@ -41,7 +41,7 @@ func GetText(it Item, name string) string {
 	return v.Value
 }
 
-// GetNumber gives a number attribute, 0 when it is absent or no whole number.
+// GetNumber returns a number attribute, 0 when it is absent or no whole number.
 func GetNumber(it Item, name string) int64 {
 	v, ok := it[name].(*types.AttributeValueMemberN)
 	if !ok {
@@ -54,7 +54,7 @@ func GetNumber(it Item, name string) int64 {
 	return n
 }
 
-// GetBytes gives a binary attribute, nil when it is absent or of another kind.
+// GetBytes returns a binary attribute, nil when it is absent or of another kind.
 func GetBytes(it Item, name string) []byte {
 	v, ok := it[name].(*types.AttributeValueMemberB)
 	if !ok {
@@ -63,7 +63,7 @@ func GetBytes(it Item, name string) []byte {
 	return v.Value
 }
 
-// GetTime gives what Time made, the zero time when it is absent.
+// GetTime returns what Time made, the zero time when it is absent.
 func GetTime(it Item, name string) time.Time {
 	ms := GetNumber(it, name)
 	if ms == 0 {

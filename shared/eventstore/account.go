@@ -226,14 +226,20 @@ func (s *Store) nameSubject(ctx context.Context, e hotsync.Event) error {
 	return s.table.Put(ctx, it)
 }
 
-// named gives the partitions of the accounts and subjects that have a name.
+// named returns the partitions of the accounts and subjects that have a name.
 func (s *Store) named(ctx context.Context, kind, name string) ([]partition, error) {
 	if name == "" {
 		return nil, nil
 	}
-	out, err := s.table.Query(ctx, &dynamodb.QueryInput{Limit: aws.Int32(maxNamed),
-		KeyConditionExpression: aws.String("pk = :pk"), FilterExpression: aws.String("expiresAt > :now"),
-		ExpressionAttributeValues: item{":pk": dynamo.Text(aliasKey(kind, name)), ":now": dynamo.Number(s.now().Unix())}})
+	out, err := s.table.Query(ctx, &dynamodb.QueryInput{
+		Limit:                  aws.Int32(maxNamed),
+		KeyConditionExpression: aws.String("pk = :pk"),
+		FilterExpression:       aws.String("expiresAt > :now"),
+		ExpressionAttributeValues: item{
+			":pk":  dynamo.Text(aliasKey(kind, name)),
+			":now": dynamo.Number(s.now().Unix()),
+		},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (s *Store) Record(ctx context.Context, a Act) (err error) {
 
 func auditPartition(day time.Time) string { return "audit#" + day.UTC().Format(time.DateOnly) }
 
-// Acts gives the acts of a day (UTC), the newest first, up to limit.
+// Acts returns the acts of a day (UTC), the newest first, up to limit.
 func (s *Store) Acts(ctx context.Context, day time.Time, limit int) (_ []Act, err error) {
 	defer hotsync.In(&err, "eventstore.Acts")
 	in := &dynamodb.QueryInput{ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(min(max(limit, 1), 1000))),

@@ -42,9 +42,25 @@ type Latency map[time.Duration]int
 // longest is the bound of the range that has none.
 const longest = time.Duration(math.MaxInt64)
 
-var latencyBounds = []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second,
-	5 * time.Second, 8 * time.Second, 13 * time.Second, 20 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute,
-	5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, longest}
+var latencyBounds = []time.Duration{
+	250 * time.Millisecond,
+	500 * time.Millisecond,
+	time.Second,
+	2 * time.Second,
+	3 * time.Second,
+	5 * time.Second,
+	8 * time.Second,
+	13 * time.Second,
+	20 * time.Second,
+	30 * time.Second,
+	time.Minute,
+	2 * time.Minute,
+	5 * time.Minute,
+	15 * time.Minute,
+	time.Hour,
+	6 * time.Hour,
+	longest,
+}
 
 // Slot is what ended in the SlotLength that begins at At.
 type Slot struct {
@@ -208,7 +224,7 @@ func latencyBound(d time.Duration) time.Duration {
 	return latencyBounds[min(i, len(latencyBounds)-1)]
 }
 
-// Count gives the slots from the one that holds from to the last that begins
+// Count returns the slots from the one that holds from to the last that begins
 // before to, in order of time, without those in which nothing ended. What is
 // older than the retention period is gone.
 func (s *Store) Count(ctx context.Context, from, to time.Time) (_ []Slot, err error) {
@@ -325,7 +341,13 @@ func (s *Store) CountMatching(ctx context.Context, q Query, limit int) (_ Total,
 const maxCountBatch = 1_000
 
 // countWindow adds up a window and reports whether it left something uncounted.
-func (s *Store) countWindow(ctx context.Context, w window, p plan, limit int, found, budget *atomic.Int64) (cut bool, err error) {
+func (s *Store) countWindow(
+	ctx context.Context,
+	w window,
+	p plan,
+	limit int,
+	found, budget *atomic.Int64,
+) (cut bool, err error) {
 	if overlapping(w.partitions) {
 		return s.countMerged(ctx, w, p, limit, found, budget)
 	}
@@ -375,7 +397,13 @@ func overlapping(partitions []partition) bool {
 }
 
 // countMerged counts where partitions overlap, which takes reading the ids.
-func (s *Store) countMerged(ctx context.Context, w window, p plan, limit int, found, budget *atomic.Int64) (cut bool, err error) {
+func (s *Store) countMerged(
+	ctx context.Context,
+	w window,
+	p plan,
+	limit int,
+	found, budget *atomic.Int64,
+) (cut bool, err error) {
 	left := int(budget.Load())
 	m := s.merge(w, p, maxBatch, &left)
 	for found.Load() <= int64(limit) {
@@ -397,7 +425,10 @@ func (s *Store) OldestUnfinished(ctx context.Context) (oldest hotsync.Event, ok 
 	defer hotsync.In(&err, "eventstore.OldestUnfinished")
 	now := s.now()
 	lo, hi := hotsync.FirstEventID(now.Add(-s.retention)), hotsync.FirstEventID(now.Add(skew))
-	partitions := statusPartitions([]hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying}, "")
+	partitions := statusPartitions(
+		[]hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying},
+		"",
+	)
 	first := make([]hotsync.Event, len(partitions))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)

@@ -33,7 +33,7 @@ func encodeCursor(q Query, before string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(raw, digits...)), nil
 }
 
-// decodeCursor gives the id a page begins before; it is "" for the first page.
+// decodeCursor returns the id a page begins before; it is "" for the first page.
 func decodeCursor(q Query, cursor string) (string, error) {
 	if cursor == "" {
 		return "", nil

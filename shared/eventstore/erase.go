@@ -98,8 +98,15 @@ func (t traces) targets(who hotsync.Identity) []string {
 // traces reads every event of the subject, also those that have expired and are
 // still there.
 func (s *Store) traces(ctx context.Context, who hotsync.Identity) (t traces, err error) {
-	in := &dynamodb.QueryInput{IndexName: aws.String(indexSubject), Limit: aws.Int32(100), ProjectionExpression: aws.String("pk, sk"),
-		KeyConditionExpression: aws.String("subjectKey = :subject"), ExpressionAttributeValues: item{":subject": dynamo.Text(bounded(who.Subject))}}
+	in := &dynamodb.QueryInput{
+		IndexName:            aws.String(indexSubject),
+		Limit:                aws.Int32(100),
+		ProjectionExpression: aws.String("pk, sk"),
+		KeyConditionExpression: aws.String(
+			"subjectKey = :subject",
+		),
+		ExpressionAttributeValues: item{":subject": dynamo.Text(bounded(who.Subject))},
+	}
 	for {
 		out, err := s.table.Query(ctx, in)
 		if err != nil {
@@ -124,7 +131,8 @@ func (s *Store) traces(ctx context.Context, who hotsync.Identity) (t traces, err
 }
 
 func (t *traces) add(e hotsync.Event, who hotsync.Identity) {
-	if e.Subject != who.Subject || who.Issuer != "" && e.Request.Identity.Issuer != "" && e.Request.Identity.Issuer != who.Issuer {
+	if e.Subject != who.Subject ||
+		who.Issuer != "" && e.Request.Identity.Issuer != "" && e.Request.Identity.Issuer != who.Issuer {
 		t.namesake = t.namesake || e.Subject == who.Subject
 		return
 	}
@@ -147,7 +155,11 @@ func (t *traces) add(e hotsync.Event, who hotsync.Identity) {
 // forgetNames removes the names that are made of an e-mail address: those of the
 // hashes that events had, and those that can be found by what they lead to, which a
 // subject shares with a namesake. It says which targets lost one.
-func (s *Store) forgetNames(ctx context.Context, who hotsync.Identity, traces traces) (forgotten map[string]bool, removed int, err error) {
+func (s *Store) forgetNames(
+	ctx context.Context,
+	who hotsync.Identity,
+	traces traces,
+) (forgotten map[string]bool, removed int, err error) {
 	forgotten = map[string]bool{}
 	for _, target := range traces.targets(who) {
 		hashes := slices.Clone(traces.emails)
@@ -172,7 +184,7 @@ func (s *Store) forgetNames(ctx context.Context, who hotsync.Identity, traces tr
 	return forgotten, removed, nil
 }
 
-// emailNames gives the hashes of the e-mail addresses that lead to a target.
+// emailNames returns the hashes of the e-mail addresses that lead to a target.
 func (s *Store) emailNames(ctx context.Context, target string) (hashes []string, err error) {
 	p := partition{index: indexAccount, attr: attrAccount}
 	id, ok := strings.CutPrefix(target, targetAccount)
@@ -198,7 +210,12 @@ func (s *Store) removeAlias(ctx context.Context, hash, target string) (removed b
 // forgetLogin takes logins out of an account's state. A name that was removed
 // makes the state forget its names too, so that the next sync writes those that
 // still belong to the account.
-func (s *Store) forgetLogin(ctx context.Context, id string, who []hotsync.Identity, nameRemoved bool) (changed bool, err error) {
+func (s *Store) forgetLogin(
+	ctx context.Context,
+	id string,
+	who []hotsync.Identity,
+	nameRemoved bool,
+) (changed bool, err error) {
 	err = retryConflict(func() error {
 		state, err := s.LoadAccount(ctx, id)
 		if err != nil {

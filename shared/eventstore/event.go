@@ -70,7 +70,7 @@ type rest struct{ plain }
 // plain is an event without its JSON form, which is that of answers.
 type plain hotsync.Event
 
-// parts gives an event as it is stored at a revision, with its detail apart.
+// parts returns an event as it is stored at a revision, with its detail apart.
 func parts(e hotsync.Event, revision int) (stored, detail) {
 	d := detail{e.Attempts, e.Steps, e.Changes, e.Findings, e.Candidates, &e.Request, e.Subscriptions}
 	return stored{rest: rest{plain(e)}, Revision: revision, ChangeCount: e.ChangeCount, AttemptCount: e.AttemptCount,
@@ -171,7 +171,13 @@ func counted(e hotsync.Event) hotsync.Event {
 	e.FindingCount, e.AttentionCount = len(e.Findings), hotsync.AttentionCount(e.Findings)
 	if slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == findingCut }) {
 		e.ChangeCount, e.AttemptCount = max(was.ChangeCount, e.ChangeCount), max(was.AttemptCount, e.AttemptCount)
-		e.FindingCount, e.AttentionCount = max(was.FindingCount, e.FindingCount), max(was.AttentionCount, e.AttentionCount)
+		e.FindingCount, e.AttentionCount = max(
+			was.FindingCount,
+			e.FindingCount,
+		), max(
+			was.AttentionCount,
+			e.AttentionCount,
+		)
 	}
 	return e
 }
@@ -240,7 +246,7 @@ func (s *Store) encode(e hotsync.Event, revision int) (hotsync.Event, item, erro
 	return e, it, nil
 }
 
-// encodeParts gives the summary and the packed detail.
+// encodeParts returns the summary and the packed detail.
 func encodeParts(e hotsync.Event, revision int) (row, packed []byte, err error) {
 	summary, _ := parts(e, revision)
 	row, err = json.Marshal(summary)
@@ -274,7 +280,13 @@ func cutLists(e hotsync.Event) hotsync.Event {
 	e.Changes, e.Attempts, e.Steps, e.Candidates = few(e.Changes), few(e.Attempts), few(e.Steps), few(e.Candidates)
 	e.Findings, e.Subscriptions = few(e.Findings), few(e.Subscriptions)
 	for i := range e.Findings {
-		e.Findings[i].Message, e.Findings[i].Hint = cutText(e.Findings[i].Message, shortText), cutText(e.Findings[i].Hint, shortText)
+		e.Findings[i].Message, e.Findings[i].Hint = cutText(
+			e.Findings[i].Message,
+			shortText,
+		), cutText(
+			e.Findings[i].Hint,
+			shortText,
+		)
 	}
 	for i := range e.Attempts {
 		e.Attempts[i].Steps = nil
@@ -327,7 +339,15 @@ func readRow(it item) (row stored, err error) {
 	if err != nil {
 		return stored{}, fmt.Errorf("summary of %s: %w", dynamo.GetText(it, attrID), err)
 	}
-	row.ID, row.Status, row.Reason = dynamo.GetText(it, attrID), hotsync.Status(dynamo.GetText(it, attrStatus)), dynamo.GetText(it, attrReason)
+	row.ID, row.Status, row.Reason = dynamo.GetText(
+		it,
+		attrID,
+	), hotsync.Status(
+		dynamo.GetText(it, attrStatus),
+	), dynamo.GetText(
+		it,
+		attrReason,
+	)
 	row.Trigger, row.Provider = hotsync.Trigger(dynamo.GetText(it, attrTrigger)), dynamo.GetText(it, attrProvider)
 	return row, nil
 }

@@ -63,7 +63,7 @@ var (
 // Config says how the store behaves. The zero value is good.
 type Config struct {
 	Retention time.Duration // of everything, counted from the time in the event's id; DefaultRetention when zero
-	// SearchKey gives the key of hotsync.SearchHash. It is asked for only when an
+	// SearchKey returns the key of hotsync.SearchHash. It is asked for only when an
 	// e-mail address is searched for; without it such a search finds nothing.
 	SearchKey func(context.Context) ([]byte, error)
 	Now       func() time.Time // time.Now when nil

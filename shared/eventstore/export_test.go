@@ -12,7 +12,7 @@ func (s *Store) SetBounds(page int, count int64, batch int) {
 	s.pageBudget, s.countBudget, s.maxBatch = page, count, batch
 }
 
-// Detail gives the detail of an event's item as JSON, "" of an item without one.
+// Detail returns the detail of an event's item as JSON, "" of an item without one.
 func Detail(it item) (string, error) {
 	packed := dynamo.GetBytes(it, attrDetail)
 	if packed == nil {

@@ -27,7 +27,8 @@ type filter struct {
 
 // selective reports whether the filter leaves out more than expired events.
 func (f filter) selective() bool {
-	return len(f.accounts) > 0 || f.subject != "" || len(f.statuses) > 0 || f.provider != "" || f.trigger != "" || f.reason != ""
+	return len(f.accounts) > 0 || f.subject != "" || len(f.statuses) > 0 || f.provider != "" || f.trigger != "" ||
+		f.reason != ""
 }
 
 // allows reports whether a partition can hold what the filter lets through: a
@@ -51,7 +52,11 @@ func (s *Store) query(p partition, lo, hi string, f filter) *dynamodb.QueryInput
 		ExpressionAttributeValues: item{":key": dynamo.Text(p.key), ":now": dynamo.Number(f.now.Unix())}}
 	if p.id == "" {
 		in.KeyConditionExpression = aws.String("#key = :key AND #id BETWEEN :lo AND :hi")
-		in.ExpressionAttributeValues[":lo"], in.ExpressionAttributeValues[":hi"] = dynamo.Text(lo), dynamo.Text(below(hi))
+		in.ExpressionAttributeValues[":lo"], in.ExpressionAttributeValues[":hi"] = dynamo.Text(
+			lo,
+		), dynamo.Text(
+			below(hi),
+		)
 	} else {
 		in.KeyConditionExpression = aws.String("#key = :key AND #id = :id")
 		in.ExpressionAttributeValues[":id"] = dynamo.Text(p.id)

@@ -99,7 +99,12 @@ type Known struct {
 // KnownAccounts lists accounts that a sync succeeded of before a time, those first that
 // have been listed with the same one for longest, and the cursor of the next page, "" at
 // the end. An account that is synced while they are listed is listed once at most.
-func (s *Store) KnownAccounts(ctx context.Context, before time.Time, limit int, cursor string) (_ []Known, next string, err error) {
+func (s *Store) KnownAccounts(
+	ctx context.Context,
+	before time.Time,
+	limit int,
+	cursor string,
+) (_ []Known, next string, err error) {
 	defer hotsync.In(&err, "eventstore.KnownAccounts")
 	until := before.UTC().Format(knownTime)
 	if cursor >= until || limit < 1 {
@@ -109,9 +114,19 @@ func (s *Store) KnownAccounts(ctx context.Context, before time.Time, limit int, 
 	g, gctx := errgroup.WithContext(ctx)
 	for n := range shards {
 		g.Go(func() error {
-			out, err := s.table.Query(gctx, &dynamodb.QueryInput{IndexName: aws.String(indexTime), Limit: aws.Int32(int32(limit)),
-				KeyConditionExpression:    aws.String("gsiTimePk = :part AND id BETWEEN :from AND :until"),
-				ExpressionAttributeValues: item{":part": dynamo.Text(knownPrefix + shards[n:n+1]), ":from": dynamo.Text(cursor + "!"), ":until": dynamo.Text(until)}})
+			out, err := s.table.Query(
+				gctx,
+				&dynamodb.QueryInput{
+					IndexName:              aws.String(indexTime),
+					Limit:                  aws.Int32(int32(limit)),
+					KeyConditionExpression: aws.String("gsiTimePk = :part AND id BETWEEN :from AND :until"),
+					ExpressionAttributeValues: item{
+						":part":  dynamo.Text(knownPrefix + shards[n:n+1]),
+						":from":  dynamo.Text(cursor + "!"),
+						":until": dynamo.Text(until),
+					},
+				},
+			)
 			if err != nil {
 				return err
 			}
@@ -124,7 +139,10 @@ func (s *Store) KnownAccounts(ctx context.Context, before time.Time, limit int, 
 		return nil, "", err
 	}
 	all := slices.Concat(pages...)
-	slices.SortFunc(all, func(a, b item) int { return strings.Compare(dynamo.GetText(a, attrID), dynamo.GetText(b, attrID)) })
+	slices.SortFunc(
+		all,
+		func(a, b item) int { return strings.Compare(dynamo.GetText(a, attrID), dynamo.GetText(b, attrID)) },
+	)
 	if len(all) > limit || slices.Contains(more, true) {
 		all = all[:min(len(all), limit)]
 		next = dynamo.GetText(all[len(all)-1], attrID)

@@ -146,7 +146,7 @@ func (s *Store) Logins(ctx context.Context, q LoginQuery) (_ LoginPage, err erro
 	return s.readLogins(ctx, q, partitions, lo, hi)
 }
 
-// loginPartitions gives where the records may be, the newest first.
+// loginPartitions returns where the records may be, the newest first.
 func (s *Store) loginPartitions(ctx context.Context, q string, from, to time.Time) ([]partition, error) {
 	if strings.Contains(q, "@") {
 		key, err := s.searchKey(ctx)
@@ -168,7 +168,12 @@ func (s *Store) loginPartitions(ctx context.Context, q string, from, to time.Tim
 }
 
 // readLogins reads partitions one after the other, as far as the budget goes.
-func (s *Store) readLogins(ctx context.Context, q LoginQuery, partitions []partition, lo, hi string) (page LoginPage, err error) {
+func (s *Store) readLogins(
+	ctx context.Context,
+	q LoginQuery,
+	partitions []partition,
+	lo, hi string,
+) (page LoginPage, err error) {
 	budget := loginBudget
 	for _, p := range partitions {
 		f := filter{provider: q.Provider, now: s.now()}
@@ -228,8 +233,11 @@ func (s *Store) eraseLogins(ctx context.Context, who hotsync.Identity, emails []
 	for len(todo) > 0 {
 		p := todo[0]
 		todo = todo[1:]
-		in := &dynamodb.QueryInput{IndexName: aws.String(p.index), KeyConditionExpression: aws.String(p.attr + " = :key"),
-			ExpressionAttributeValues: item{":key": dynamo.Text(p.key)}}
+		in := &dynamodb.QueryInput{
+			IndexName:                 aws.String(p.index),
+			KeyConditionExpression:    aws.String(p.attr + " = :key"),
+			ExpressionAttributeValues: item{":key": dynamo.Text(p.key)},
+		}
 		for {
 			out, err := s.table.Query(ctx, in)
 			if err != nil {
@@ -244,9 +252,13 @@ func (s *Store) eraseLogins(ctx context.Context, who hotsync.Identity, emails []
 					continue
 				}
 				seen[r.ID] = true
-				if r.Verified && r.EmailHash != "" && r.Subject == who.Subject && !slices.Contains(emails, r.EmailHash) {
+				if r.Verified && r.EmailHash != "" && r.Subject == who.Subject &&
+					!slices.Contains(emails, r.EmailHash) {
 					emails = append(emails, r.EmailHash)
-					todo = append(todo, partition{index: indexAccount, attr: attrAccount, key: loginRecords + r.EmailHash})
+					todo = append(
+						todo,
+						partition{index: indexAccount, attr: attrAccount, key: loginRecords + r.EmailHash},
+					)
 				}
 				_, err = s.table.Delete(ctx, item{dynamo.PK: it[dynamo.PK], dynamo.SK: it[dynamo.SK]})
 				if err != nil {

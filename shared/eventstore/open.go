@@ -151,8 +151,17 @@ func (s *Store) open(ctx context.Context, at item, e hotsync.Event) error {
 	if err != nil {
 		return err
 	}
-	o := Open{ID: e.ID, Status: e.Status, Reason: e.Reason, Provider: e.Provider, Trigger: e.Trigger, Account: e.Account,
-		First: e.RequestedAt.UTC(), Last: e.RequestedAt.UTC(), Failures: 1}
+	o := Open{
+		ID:       e.ID,
+		Status:   e.Status,
+		Reason:   e.Reason,
+		Provider: e.Provider,
+		Trigger:  e.Trigger,
+		Account:  e.Account,
+		First:    e.RequestedAt.UTC(),
+		Last:     e.RequestedAt.UTC(),
+		Failures: 1,
+	}
 	if e.Status == hotsync.StatusSucceeded {
 		o.Reason = ReasonNotSeen
 	}
@@ -274,7 +283,7 @@ func (s *Store) readOpen(ctx context.Context, q Query, before string) (events []
 // subject means.
 const openPages = 8
 
-// openMatching gives what is open and matches, before an id, newest first.
+// openMatching returns what is open and matches, before an id, newest first.
 func (s *Store) openMatching(ctx context.Context, q Query, before string) (_ []Open, more bool, err error) {
 	list, err := s.Open(ctx)
 	if err != nil {
@@ -297,7 +306,8 @@ func (s *Store) openMatching(ctx context.Context, q Query, before string) (_ []O
 func (o Open) matches(q Query, accounts []string) bool {
 	return (len(q.Statuses) == 0 || slices.Contains(q.Statuses, o.Status)) && (q.Reason == "" || q.Reason == o.Reason) &&
 		(q.Provider == "" || q.Provider == o.Provider) && (q.Trigger == "" || q.Trigger == o.Trigger) &&
-		!o.Last.Before(q.From) && (q.To.IsZero() || o.Last.Before(q.To)) &&
+		!o.Last.Before(q.From) &&
+		(q.To.IsZero() || o.Last.Before(q.To)) &&
 		(len(accounts) == 0 || slices.Contains(accounts, accountKey(o.Account)) ||
 			slices.Contains(accounts, fold(o.Account.Number)))
 }

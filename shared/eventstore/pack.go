@@ -53,7 +53,7 @@ var packers = sync.Pool{New: func() any {
 	return w
 }}
 
-// pack gives the detail of an event whose summary is that.
+// pack returns the detail of an event whose summary is that.
 func pack(e hotsync.Event, summary []byte) ([]byte, error) {
 	_, detail := parts(e, 0)
 	raw, err := json.Marshal(detail)

@@ -56,7 +56,10 @@ func (q Query) valid() (Query, error) {
 	}
 	for _, st := range q.Statuses {
 		if !slices.Contains(hotsync.Statuses, st) {
-			return q, badRequest("%.60q is not a status. The statuses are queued, running, retrying, succeeded, failed and skipped.", st)
+			return q, badRequest(
+				"%.60q is not a status. The statuses are queued, running, retrying, succeeded, failed and skipped.",
+				st,
+			)
 		}
 	}
 	switch {
@@ -177,7 +180,9 @@ func (s *Store) plan(ctx context.Context, q Query, before string) (_ plan, err e
 		}
 		p.monthly = func(month string) []partition {
 			// What is queued is in no index but that of its status.
-			return append(sharded(indexTime, attrTime, month+"#"), statusPartitions([]hotsync.Status{hotsync.StatusQueued}, "")...)
+			return append(
+				sharded(indexTime, attrTime, month+"#"),
+				statusPartitions([]hotsync.Status{hotsync.StatusQueued}, "")...)
 		}
 	}
 	if err != nil {
@@ -191,7 +196,7 @@ func (s *Store) plan(ctx context.Context, q Query, before string) (_ plan, err e
 	return p, nil
 }
 
-// sharded gives the partitions of a key, one a shard.
+// sharded returns the partitions of a key, one a shard.
 func sharded(index, attr, prefix string) []partition {
 	out := make([]partition, 0, len(shards))
 	for i := range len(shards) {
@@ -224,7 +229,7 @@ func subjectPartition(subject string) partition {
 	return partition{index: indexSubject, attr: attrSubject, key: bounded(subject)}
 }
 
-// accountKeys gives the keys that events of an account may have: its id, and
+// accountKeys returns the keys that events of an account may have: its id, and
 // the number under which they were asked for before the id was known.
 func (s *Store) accountKeys(ctx context.Context, account string) ([]string, error) {
 	name := fold(account)

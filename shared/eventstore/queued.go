@@ -11,7 +11,7 @@ import (
 // index would cost as much as the item does. A search by account, subject or id looks
 // among what is queued too, and sorts out what it does not mean.
 
-// queuedPartitions gives where what is queued is to be looked for.
+// queuedPartitions returns where what is queued is to be looked for.
 func queuedPartitions(meant []partition) []partition {
 	all := statusPartitions([]hotsync.Status{hotsync.StatusQueued}, "")
 	if !slices.ContainsFunc(meant, func(p partition) bool { return p.id == "" }) {

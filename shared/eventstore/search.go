@@ -140,7 +140,7 @@ type stream struct {
 	done   bool
 }
 
-// next gives the next older event; ok is false at the end of the window, or
+// next returns the next older event; ok is false at the end of the window, or
 // where the budget ended, which is then in rest.
 func (m *merge) next(ctx context.Context) (_ hotsync.Event, ok bool, err error) {
 	err = m.fill(ctx)

@@ -46,12 +46,21 @@ func (t *TurnTaken) Error() string { return "the other lane syncs the account" }
 func (s *Store) TakeTurn(ctx context.Context, id string, lane Lane, until time.Time) (_ AccountState, err error) {
 	defer hotsync.In(&err, "eventstore.TakeTurn(%q)", id)
 	now := s.now()
-	it, err := s.table.Update(ctx, &dynamodb.UpdateItemInput{Key: accountItemKey(id),
-		UpdateExpression:    aws.String("SET turnLane = :lane, turnUntil = :until, expiresAt = if_not_exists(expiresAt, :stub) ADD revision :one"),
+	it, err := s.table.Update(ctx, &dynamodb.UpdateItemInput{
+		Key: accountItemKey(id),
+		UpdateExpression: aws.String(
+			"SET turnLane = :lane, turnUntil = :until, expiresAt = if_not_exists(expiresAt, :stub) ADD revision :one",
+		),
 		ConditionExpression: aws.String("attribute_not_exists(turnUntil) OR turnUntil <= :now OR turnLane = :lane"),
 		ReturnValues:        types.ReturnValueAllNew,
-		ExpressionAttributeValues: item{":lane": dynamo.Text(string(lane)), ":until": dynamo.Time(until), ":now": dynamo.Time(now),
-			":one": dynamo.Number(1), ":stub": dynamo.Number(until.Add(time.Hour).Unix())}})
+		ExpressionAttributeValues: item{
+			":lane":  dynamo.Text(string(lane)),
+			":until": dynamo.Time(until),
+			":now":   dynamo.Time(now),
+			":one":   dynamo.Number(1),
+			":stub":  dynamo.Number(until.Add(time.Hour).Unix()),
+		},
+	})
 	if errors.Is(err, dynamo.ErrRefused) {
 		return AccountState{}, s.turnTaken(ctx, id, now)
 	}

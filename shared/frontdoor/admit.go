@@ -53,7 +53,12 @@ func (h *Handler) settings(ctx context.Context, wait time.Duration) (hotsync.Set
 // admit queues what a login asks to sync. eventID makes the event id of a
 // target by its key. The error has a code; it says that
 // something was to be queued and nothing was.
-func (h *Handler) admit(ctx context.Context, login hotsync.Login, settings hotsync.Settings, eventID func(target string) string) (_ admission, err error) {
+func (h *Handler) admit(
+	ctx context.Context,
+	login hotsync.Login,
+	settings hotsync.Settings,
+	eventID func(target string) string,
+) (_ admission, err error) {
 	defer hotsync.In(&err, "frontdoor.admit(%q)", login.ID)
 
 	out := admission{Login: login.ID, Queued: []queued{}, Ignored: []claims.Ignored{}}
@@ -82,7 +87,12 @@ func (h *Handler) admit(ctx context.Context, login hotsync.Login, settings hotsy
 	return out, err
 }
 
-func (h *Handler) requests(ctx context.Context, login hotsync.Login, result claims.Result, eventID func(string) string) []hotsync.SyncRequest {
+func (h *Handler) requests(
+	ctx context.Context,
+	login hotsync.Login,
+	result claims.Result,
+	eventID func(string) string,
+) []hotsync.SyncRequest {
 	if len(result.Wanted) == 0 {
 		return nil
 	}
@@ -98,8 +108,19 @@ func (h *Handler) requests(ctx context.Context, login hotsync.Login, result clai
 	}
 	requests := make([]hotsync.SyncRequest, 0, len(result.Wanted))
 	for _, w := range result.Wanted {
-		r := hotsync.SyncRequest{LoginID: login.ID, Trigger: login.Trigger, Provider: result.Provider, Identity: login.Identity,
-			EmailHash: emailHash, EmailMask: hotsync.MaskEmail(login.Email), Claim: w.Claim, Account: w.Account, Lookup: w.Lookup, Named: named, RequestedAt: login.At}
+		r := hotsync.SyncRequest{
+			LoginID:     login.ID,
+			Trigger:     login.Trigger,
+			Provider:    result.Provider,
+			Identity:    login.Identity,
+			EmailHash:   emailHash,
+			EmailMask:   hotsync.MaskEmail(login.Email),
+			Claim:       w.Claim,
+			Account:     w.Account,
+			Lookup:      w.Lookup,
+			Named:       named,
+			RequestedAt: login.At,
+		}
 		r.EventID = eventID(w.Key())
 		if hotsync.IsAccountID(w.Account) {
 			r.AccountID = w.Account
@@ -166,8 +187,22 @@ func (h *Handler) enqueue(ctx context.Context, requests []hotsync.SyncRequest, o
 			first = errs[i]
 		}
 		failed = append(failed, i)
-		out.Ignored = append(out.Ignored, claims.Ignored{Claim: r.Claim, Reason: string(hotsync.CodeQueueUnavailable), Detail: notTaken(r)})
-		h.Log.ErrorContext(ctx, "request not queued", "code", hotsync.CodeQueueUnavailable, "event_id", r.EventID, "account", r.Account, "error", errs[i])
+		out.Ignored = append(
+			out.Ignored,
+			claims.Ignored{Claim: r.Claim, Reason: string(hotsync.CodeQueueUnavailable), Detail: notTaken(r)},
+		)
+		h.Log.ErrorContext(
+			ctx,
+			"request not queued",
+			"code",
+			hotsync.CodeQueueUnavailable,
+			"event_id",
+			r.EventID,
+			"account",
+			r.Account,
+			"error",
+			errs[i],
+		)
 	}
 	if first == nil {
 		return nil
@@ -195,12 +230,15 @@ func notTaken(r hotsync.SyncRequest) string {
 	return "The queue did not take the account " + r.Account + "."
 }
 
-// send gives an error for each request, nil for those that the queue has taken.
+// send returns an error for each request, nil for those that the queue has taken.
 // It leaves enough of the deadline to record the others.
 func (h *Handler) send(ctx context.Context, requests []hotsync.SyncRequest) (errs []error) {
 	defer func() {
 		for len(errs) < len(requests) { // after a panic, or from a queue that says too little
-			errs = append(errs, hotsync.Errorf(hotsync.CodeInternal, "The queue did not say whether it took the request."))
+			errs = append(
+				errs,
+				hotsync.Errorf(hotsync.CodeInternal, "The queue did not say whether it took the request."),
+			)
 		}
 	}()
 	defer h.caught(ctx)
@@ -223,8 +261,22 @@ func (h *Handler) summary(ctx context.Context, login hotsync.Login, provider str
 	if a.Reason != "" {
 		reasons = append(reasons, a.Reason)
 	}
-	attrs := []any{"login_id", login.ID, "trigger", login.Trigger, "provider", provider, "queued", len(a.Queued), "ignored", len(a.Ignored),
-		"reasons", reasons, "ms", h.Now().Sub(login.At).Milliseconds()}
+	attrs := []any{
+		"login_id",
+		login.ID,
+		"trigger",
+		login.Trigger,
+		"provider",
+		provider,
+		"queued",
+		len(a.Queued),
+		"ignored",
+		len(a.Ignored),
+		"reasons",
+		reasons,
+		"ms",
+		h.Now().Sub(login.At).Milliseconds(),
+	}
 	if err != nil {
 		e := hotsync.AsError(err)
 		h.Log.ErrorContext(ctx, "login", append(attrs, "code", e.Code, "error", err)...)

@@ -32,7 +32,10 @@ func (h *Handler) authenticate(ctx context.Context, r *gateway.Event, settings h
 	case len(values) == 1 && isBare(values[0]):
 		return h.Tokens.Verify(ctx, values[0], accept) // bare, as an identity source of API Gateway may be
 	default:
-		return oidc.Token{}, hotsync.Errorf(hotsync.CodeUnauthenticated, "The Authorization header is not one bearer token.")
+		return oidc.Token{}, hotsync.Errorf(
+			hotsync.CodeUnauthenticated,
+			"The Authorization header is not one bearer token.",
+		)
 	}
 }
 
@@ -58,7 +61,13 @@ func checkVerified(c map[string]any, accept oidc.Accept, now time.Time) (oidc.To
 		s, _ := c[name].(string)
 		return s
 	}
-	t := oidc.Token{Issuer: text("iss"), Subject: text("sub"), Email: text("email"), Audience: audiences(c["aud"]), Claims: c}
+	t := oidc.Token{
+		Issuer:   text("iss"),
+		Subject:  text("sub"),
+		Email:    text("email"),
+		Audience: audiences(c["aud"]),
+		Claims:   c,
+	}
 	rules, ok := accept(t.Issuer)
 	foreign := func(audience string) bool { return !slices.Contains(rules.Audiences, audience) }
 	_, hasUse := c["token_use"]
@@ -66,19 +75,36 @@ func checkVerified(c map[string]any, accept oidc.Accept, now time.Time) (oidc.To
 	kind := text("typ") // Keycloak's: ID, Bearer, Refresh, …
 	switch {
 	case !ok:
-		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "The token's issuer is not a configured identity provider.")
-	case hasUse && text("token_use") != "id", kind != "" && !strings.EqualFold(kind, "ID") && !strings.EqualFold(kind, "JWT"):
+		return oidc.Token{}, hotsync.Errorf(
+			hotsync.CodeTokenIssuer,
+			"The token's issuer is not a configured identity provider.",
+		)
+	case hasUse && text("token_use") != "id",
+		kind != "" && !strings.EqualFold(kind, "ID") && !strings.EqualFold(kind, "JWT"):
 		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenKind, "The token is not an ID token.")
 	case t.Subject == "":
 		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "The token has no sub.")
 	case oidc.SubjectProblem(t.Subject) != "":
-		return oidc.Token{}, hotsync.Errorf(hotsync.CodeBadRequest, "The token's sub %s.", oidc.SubjectProblem(t.Subject))
+		return oidc.Token{}, hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"The token's sub %s.",
+			oidc.SubjectProblem(t.Subject),
+		)
 	case !slices.ContainsFunc(t.Audience, func(a string) bool { return !foreign(a) }):
-		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued for another application (aud).")
+		return oidc.Token{}, hotsync.Errorf(
+			hotsync.CodeTokenAudience,
+			"The token was issued for another application (aud).",
+		)
 	case hasParty && foreign(text("azp")):
-		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued to another application (azp).")
+		return oidc.Token{}, hotsync.Errorf(
+			hotsync.CodeTokenAudience,
+			"The token was issued to another application (azp).",
+		)
 	case !hasParty && slices.ContainsFunc(t.Audience, foreign):
-		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenAudience, "The token is for several applications and does not say which one it was issued to (azp).")
+		return oidc.Token{}, hotsync.Errorf(
+			hotsync.CodeTokenAudience,
+			"The token is for several applications and does not say which one it was issued to (azp).",
+		)
 	}
 	t.ExpiresAt = seconds(c["exp"]) // the authorizer has held it against the clock, so that its age says nothing new
 	return t, t.CheckAge(now)

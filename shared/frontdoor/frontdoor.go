@@ -40,7 +40,7 @@ type Tokens interface {
 	Verify(ctx context.Context, raw string, accept oidc.Accept) (oidc.Token, error)
 }
 
-// Settings gives the settings in force.
+// Settings returns the settings in force.
 type Settings interface {
 	Load(ctx context.Context) (hotsync.Settings, error)
 }
@@ -154,6 +154,15 @@ func (h *Handler) within(ctx context.Context, limit time.Duration, f func(contex
 // panic's text is not logged, since it may quote what was being read.
 func (h *Handler) caught(ctx context.Context) {
 	if p := recover(); p != nil {
-		h.Log.ErrorContext(ctx, "panic", "code", hotsync.CodeInternal, "panic_type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+		h.Log.ErrorContext(
+			ctx,
+			"panic",
+			"code",
+			hotsync.CodeInternal,
+			"panic_type",
+			fmt.Sprintf("%T", p),
+			"stack",
+			string(debug.Stack()),
+		)
 	}
 }

@@ -64,7 +64,9 @@ func (h *Handler) login(ctx context.Context, raw []byte) gateway.Answer {
 	case r.EventPath() == syncPath:
 		return h.serveSync(ctx, r)
 	case r.EventPath() != "/login":
-		return refusal(hotsync.Errorf(hotsync.CodeNotFound, "There are POST /login, GET /syncs/{event} and POST /sync here."))
+		return refusal(
+			hotsync.Errorf(hotsync.CodeNotFound, "There are POST /login, GET /syncs/{event} and POST /sync here."),
+		)
 	case r.Method() != http.MethodPost:
 		return wrongMethod(http.MethodPost)
 	}
@@ -90,12 +92,34 @@ func (h *Handler) admitRequest(ctx context.Context, r *gateway.Event) (admission
 }
 
 // admitToken admits the login of a token that is proven.
-func (h *Handler) admitToken(ctx context.Context, token oidc.Token, settings hotsync.Settings, now time.Time) (admission, error) {
-	login := hotsync.Login{Trigger: hotsync.TriggerLogin, Identity: hotsync.Identity{Issuer: token.Issuer, Subject: token.Subject},
-		Audience: token.Audience, Email: token.Email, Claims: token.Claims, At: now}
+func (h *Handler) admitToken(
+	ctx context.Context,
+	token oidc.Token,
+	settings hotsync.Settings,
+	now time.Time,
+) (admission, error) {
+	login := hotsync.Login{
+		Trigger:  hotsync.TriggerLogin,
+		Identity: hotsync.Identity{Issuer: token.Issuer, Subject: token.Subject},
+		Audience: token.Audience,
+		Email:    token.Email,
+		Claims:   token.Claims,
+		At:       now,
+	}
 	// One token is one login, however often it is sent within ten seconds: its
 	// claims, jti and iat among them, tell it from the token of the next sign-in.
 	bucket := now.Truncate(sameLogin)
-	login.ID = loginID("token", token.Issuer, token.Subject, string(encode(token.Claims)), bucket.UTC().Format(time.RFC3339))
-	return h.admit(ctx, login, settings, func(target string) string { return hotsync.EventIDFor(bucket, login.ID, target) })
+	login.ID = loginID(
+		"token",
+		token.Issuer,
+		token.Subject,
+		string(encode(token.Claims)),
+		bucket.UTC().Format(time.RFC3339),
+	)
+	return h.admit(
+		ctx,
+		login,
+		settings,
+		func(target string) string { return hotsync.EventIDFor(bucket, login.ID, target) },
+	)
 }

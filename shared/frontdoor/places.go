@@ -58,7 +58,7 @@ func (p *places) take(who hotsync.Identity, requests []hotsync.SyncRequest) {
 	}
 }
 
-// last gives the event of a person's last place for a target, if they hold so many
+// last returns the event of a person's last place for a target, if they hold so many
 // that it has to be looked at.
 func (p *places) last(who hotsync.Identity, target string) (event string, ok bool) {
 	p.mu.Lock()

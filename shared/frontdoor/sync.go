@@ -61,10 +61,30 @@ func (h *Handler) serveSync(ctx context.Context, r *gateway.Event) gateway.Answe
 	}
 	out, err := h.syncAccounts(ctx, r)
 	if err != nil {
-		h.Log.WarnContext(ctx, "sync refused", "trigger", hotsync.TriggerAPI, "code", hotsync.AsError(err).Code, "error", err)
+		h.Log.WarnContext(
+			ctx,
+			"sync refused",
+			"trigger",
+			hotsync.TriggerAPI,
+			"code",
+			hotsync.AsError(err).Code,
+			"error",
+			err,
+		)
 		return refusal(hotsync.AsError(err))
 	}
-	h.Log.InfoContext(ctx, "sync", "trigger", hotsync.TriggerAPI, "accounts", len(out.Answers), "queued", out.Queued, "dry_run", out.DryRun)
+	h.Log.InfoContext(
+		ctx,
+		"sync",
+		"trigger",
+		hotsync.TriggerAPI,
+		"accounts",
+		len(out.Answers),
+		"queued",
+		out.Queued,
+		"dry_run",
+		out.DryRun,
+	)
 	if out.Queued == 0 {
 		return gateway.JSON(http.StatusOK, out)
 	}
@@ -148,8 +168,14 @@ func (h *Handler) enqueueSync(ctx context.Context, requests []hotsync.SyncReques
 // syncRequest asks for a sync of an account for nobody: who reads it in Limio is
 // not touched.
 func (h *Handler) syncRequest(account, provider, client string, now time.Time) hotsync.SyncRequest {
-	r := hotsync.SyncRequest{EventID: hotsync.NewEventID(now, h.Random), Trigger: hotsync.TriggerAPI, Provider: provider, Account: account,
-		Actor: client, RequestedAt: now}
+	r := hotsync.SyncRequest{
+		EventID:     hotsync.NewEventID(now, h.Random),
+		Trigger:     hotsync.TriggerAPI,
+		Provider:    provider,
+		Account:     account,
+		Actor:       client,
+		RequestedAt: now,
+	}
 	if hotsync.IsAccountID(account) {
 		r.AccountID = account
 	}
@@ -192,7 +218,10 @@ func readSyncBody(r *gateway.Event) (syncBody, error) {
 	}
 	switch {
 	case !errors.Is(err, io.EOF):
-		return body, hotsync.Errorf(hotsync.CodeBadRequest, `The body must be one JSON object such as {"accounts": ["A00000001"], "dryRun": false}.`)
+		return body, hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			`The body must be one JSON object such as {"accounts": ["A00000001"], "dryRun": false}.`,
+		)
 	case len(body.Accounts) == 0:
 		return body, hotsync.Errorf(hotsync.CodeBadRequest, "Name at least one account, by id or number.")
 	case len(body.Accounts) > maxSyncAccounts:

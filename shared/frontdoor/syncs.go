@@ -34,7 +34,7 @@ type progress struct {
 	Tries   int            `json:"tries"`
 }
 
-// syncID gives the event that a request asks about.
+// syncID returns the event that a request asks about.
 func syncID(r *gateway.Event) (string, bool) {
 	id, ok := strings.CutPrefix(r.EventPath(), syncsPath)
 	return id, ok && !strings.Contains(id, "/")

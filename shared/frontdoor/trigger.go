@@ -54,7 +54,14 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 	attributes := event.Request.UserAttributes
 	subject, _ := attributes["sub"].(string)
 	if event.Region == "" || event.UserPoolID == "" || subject == "" {
-		h.Log.ErrorContext(ctx, "trigger without region, user pool or sub", "code", hotsync.CodeBadRequest, "trigger", kind)
+		h.Log.ErrorContext(
+			ctx,
+			"trigger without region, user pool or sub",
+			"code",
+			hotsync.CodeBadRequest,
+			"trigger",
+			kind,
+		)
 		h.Metrics.WithoutSync("", string(hotsync.CodeBadRequest))
 		return
 	}
@@ -69,7 +76,16 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 	now := h.Now()
 	settings, err := h.settings(ctx, settingsWait)
 	if err != nil {
-		h.Log.ErrorContext(ctx, "login without settings", "code", hotsync.AsError(err).Code, "trigger", kind, "error", err)
+		h.Log.ErrorContext(
+			ctx,
+			"login without settings",
+			"code",
+			hotsync.AsError(err).Code,
+			"trigger",
+			kind,
+			"error",
+			err,
+		)
 		h.Metrics.WithoutSync("", string(hotsync.AsError(err).Code))
 		return
 	}

@@ -41,9 +41,24 @@ func (h *Handler) without(ctx context.Context, settings hotsync.Settings, email 
 }
 
 // ledToNothing is without for a login whose person is known.
-func (h *Handler) ledToNothing(ctx context.Context, settings hotsync.Settings, login hotsync.Login, provider string, out admission) {
-	r := hotsync.LoginRecord{LoginID: login.ID, At: login.At, Trigger: login.Trigger, Provider: provider, Reason: out.Reason,
-		Issuer: login.Identity.Issuer, Subject: login.Identity.Subject, Verified: true, Had: slices.Collect(maps.Keys(login.Claims))}
+func (h *Handler) ledToNothing(
+	ctx context.Context,
+	settings hotsync.Settings,
+	login hotsync.Login,
+	provider string,
+	out admission,
+) {
+	r := hotsync.LoginRecord{
+		LoginID:  login.ID,
+		At:       login.At,
+		Trigger:  login.Trigger,
+		Provider: provider,
+		Reason:   out.Reason,
+		Issuer:   login.Identity.Issuer,
+		Subject:  login.Identity.Subject,
+		Verified: true,
+		Had:      slices.Collect(maps.Keys(login.Claims)),
+	}
 	for _, x := range out.Ignored {
 		r.Claims = append(r.Claims, hotsync.LoginClaim{Claim: x.Claim, Reason: x.Reason, Detail: x.Detail})
 	}
@@ -63,9 +78,26 @@ func (h *Handler) refused(ctx context.Context, r *gateway.Event, settings hotsyn
 	h.Log.WarnContext(ctx, "login refused", "trigger", hotsync.TriggerLogin, "code", code, "error", err)
 	said := claimed(r)
 	provider, _ := settings.Provider(said.Issuer)
-	h.without(ctx, settings, said.Email, hotsync.LoginRecord{At: h.Now(), Trigger: hotsync.TriggerLogin, Provider: provider.Name, Reason: string(code),
-		LoginID: loginID("refused", string(code), said.Issuer, said.Subject), Issuer: said.Issuer, Subject: said.Subject,
-		Verified: r.Claims() != nil && anyToken(r) == ""})
+	h.without(
+		ctx,
+		settings,
+		said.Email,
+		hotsync.LoginRecord{
+			At:       h.Now(),
+			Trigger:  hotsync.TriggerLogin,
+			Provider: provider.Name,
+			Reason:   string(code),
+			LoginID: loginID(
+				"refused",
+				string(code),
+				said.Issuer,
+				said.Subject,
+			),
+			Issuer:   said.Issuer,
+			Subject:  said.Subject,
+			Verified: r.Claims() != nil && anyToken(r) == "",
+		},
+	)
 }
 
 // claimed is what a request says of its person, proven or not.

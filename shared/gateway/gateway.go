@@ -143,7 +143,7 @@ func fill(route string, values map[string]string) (string, bool) {
 	return strings.Join(parts, "/"), true
 }
 
-// Header gives the values of a header, whatever its case.
+// Header returns the values of a header, whatever its case.
 func (e *Event) Header(name string) []string {
 	for n, values := range e.MultiHeaders {
 		if strings.EqualFold(n, name) {
@@ -158,7 +158,7 @@ func (e *Event) Header(name string) []string {
 	return nil
 }
 
-// Parameter gives a parameter of the query, the last where there are several.
+// Parameter returns a parameter of the query, the last where there are several.
 func (e *Event) Parameter(name string) string { return e.Query[name] }
 
 // Content is the body.

@@ -16,7 +16,7 @@ import (
 	"hotsync/shared/gateway"
 )
 
-// serve gives what a handler sees of an event.
+// serve returns what a handler sees of an event.
 func serve(t *testing.T, event string, h http.HandlerFunc) gateway.Answer {
 	t.Helper()
 	got, err := gateway.Serve(h)(t.Context(), json.RawMessage(event))

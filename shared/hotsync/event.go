@@ -150,7 +150,7 @@ type Event struct {
 	AttentionCount int `json:"-"`
 }
 
-// MarshalJSON gives lists as [] and never as null, so that readers need not
+// MarshalJSON returns lists as [] and never as null, so that readers need not
 // tell the two apart.
 func (e Event) MarshalJSON() ([]byte, error) {
 	type plain Event
@@ -176,8 +176,19 @@ func (e Event) MarshalJSON() ([]byte, error) {
 
 // NewEvent is the event of a request that has just been queued.
 func NewEvent(r SyncRequest) Event {
-	e := Event{ID: r.EventID, Status: StatusQueued, Trigger: r.Trigger, Provider: r.Provider, Subject: r.Identity.Subject,
-		LoginID: r.LoginID, RequestedAt: r.RequestedAt, RetryOf: r.RetryOf, RetriedBy: r.Actor, Job: r.Job, Request: r}
+	e := Event{
+		ID:          r.EventID,
+		Status:      StatusQueued,
+		Trigger:     r.Trigger,
+		Provider:    r.Provider,
+		Subject:     r.Identity.Subject,
+		LoginID:     r.LoginID,
+		RequestedAt: r.RequestedAt,
+		RetryOf:     r.RetryOf,
+		RetriedBy:   r.Actor,
+		Job:         r.Job,
+		Request:     r,
+	}
 	e.Account.ID = r.AccountID
 	switch {
 	case r.Account == "" || r.Account == r.AccountID:

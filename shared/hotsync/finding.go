@@ -59,7 +59,13 @@ func Note(code FindingCode, object, format string, args ...any) Finding {
 
 // Attention returns a finding that somebody has to act on; hint says how.
 func Attention(code FindingCode, object, hint, format string, args ...any) Finding {
-	return Finding{Code: code, Severity: SeverityAttention, Object: object, Hint: hint, Message: fmt.Sprintf(format, args...)}
+	return Finding{
+		Code:     code,
+		Severity: SeverityAttention,
+		Object:   object,
+		Hint:     hint,
+		Message:  fmt.Sprintf(format, args...),
+	}
 }
 
 // AttentionCount returns how many of the findings somebody has to act on.

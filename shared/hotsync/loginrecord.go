@@ -60,8 +60,16 @@ func LoginHint(reason string) string {
 }
 
 // loginReasons are the reasons of claims by how much they say, the most first.
-var loginReasons = []string{string(CodeClaimMalformed), string(CodeLookupField), string(CodeLookupValue), "claim_unverified", "claim_too_many",
-	"claim_missing", "claim_empty", "claim_not_used"}
+var loginReasons = []string{
+	string(CodeClaimMalformed),
+	string(CodeLookupField),
+	string(CodeLookupValue),
+	"claim_unverified",
+	"claim_too_many",
+	"claim_missing",
+	"claim_empty",
+	"claim_not_used",
+}
 
 // MainReason is the reason of several claims that says most.
 func MainReason(claims []LoginClaim) string {
@@ -105,7 +113,7 @@ func (r LoginRecord) Bounded() LoginRecord {
 	return r
 }
 
-// shortText gives a text that is no longer than n bytes and has no control
+// shortText returns a text that is no longer than n bytes and has no control
 // characters, or nothing.
 func shortText(text string, n int) string {
 	if len(text) > n || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {

@@ -88,22 +88,46 @@ var codes = map[Code]codeFacts{
 	CodeNotFound:        {404, false, "Check the id; events expire after the retention period."},
 	CodeConflict:        {409, false, "Somebody else changed it meanwhile: read it again and repeat."},
 	CodeInternal:        {500, false, "Search the logs for this event id and report it with them."},
-	CodeTimeout:         {504, true, "It is tried again by itself; if it keeps failing, look for slow calls in the steps."},
-	CodeDisabled:        {409, false, "Switch hot sync on in the settings, then retry."},
-	CodeGaveUp:          {500, false, "The sync died several times without an answer. Look at the sync function's log at this time, then retry."},
+	CodeTimeout: {
+		504,
+		true,
+		"It is tried again by itself; if it keeps failing, look for slow calls in the steps.",
+	},
+	CodeDisabled: {409, false, "Switch hot sync on in the settings, then retry."},
+	CodeGaveUp: {
+		500,
+		false,
+		"The sync died several times without an answer. Look at the sync function's log at this time, then retry.",
+	},
 
-	CodeTokenMalformed:  {401, false, "Send the ID token exactly as the identity provider issued it."},
-	CodeTokenAlgorithm:  {401, false, "Sign ID tokens with RS256, PS256 or ES256."},
-	CodeTokenSignature:  {401, false, "The token was changed or signed by somebody else. Sign in again."},
-	CodeTokenKeyUnknown: {401, false, "The signing key is not among the issuer's keys (JWKS). Sign in again; check the issuer's key rotation."},
-	CodeTokenIssuer:     {401, false, "Add the issuer as an identity provider in the settings, spelt exactly as in the token's iss."},
-	CodeTokenAudience:   {401, false, "Add the token's client id (aud) to the provider's audiences in the settings."},
-	CodeTokenExpired:    {401, false, "Sign in again for a fresh token."},
-	CodeTokenNotYet:     {401, false, "The token is not valid yet: check the clocks of issuer and caller."},
-	CodeTokenKind:       {401, false, "This is not an ID token. Send the ID token, not the access or refresh token."},
-	CodeJWKSUnavailable: {503, true, "The identity provider's discovery document or keys could not be read. Check the issuer's address and its status."},
+	CodeTokenMalformed: {401, false, "Send the ID token exactly as the identity provider issued it."},
+	CodeTokenAlgorithm: {401, false, "Sign ID tokens with RS256, PS256 or ES256."},
+	CodeTokenSignature: {401, false, "The token was changed or signed by somebody else. Sign in again."},
+	CodeTokenKeyUnknown: {
+		401,
+		false,
+		"The signing key is not among the issuer's keys (JWKS). Sign in again; check the issuer's key rotation.",
+	},
+	CodeTokenIssuer: {
+		401,
+		false,
+		"Add the issuer as an identity provider in the settings, spelt exactly as in the token's iss.",
+	},
+	CodeTokenAudience: {401, false, "Add the token's client id (aud) to the provider's audiences in the settings."},
+	CodeTokenExpired:  {401, false, "Sign in again for a fresh token."},
+	CodeTokenNotYet:   {401, false, "The token is not valid yet: check the clocks of issuer and caller."},
+	CodeTokenKind:     {401, false, "This is not an ID token. Send the ID token, not the access or refresh token."},
+	CodeJWKSUnavailable: {
+		503,
+		true,
+		"The identity provider's discovery document or keys could not be read. Check the issuer's address and its status.",
+	},
 
-	CodeClaimMalformed:   {400, false, "Let the claim hold Zuora account ids or numbers, as a list or separated by commas."},
+	CodeClaimMalformed: {
+		400,
+		false,
+		"Let the claim hold Zuora account ids or numbers, as a list or separated by commas.",
+	},
 	CodeMessageMalformed: {400, false, "Something other than hotsync wrote to the queue. Check who may send to it."},
 	CodeSettingsInvalid:  {422, false, "Correct the settings named in the message."},
 	CodeSettingsMissing:  {503, true, "Save the settings in the console, or run the command that seeds them."},
@@ -112,32 +136,116 @@ var codes = map[Code]codeFacts{
 	CodeStoreUnavailable: {503, true, "DynamoDB did not answer. It is tried again by itself."},
 
 	CodeLookupAmbiguous: {409, false, "Clear the field on all accounts but one, then retry."},
-	CodeLookupNoMatch:   {404, false, "Put the login's value into the lookup field of the account, then retry or sign in again."},
-	CodeLookupValue:     {400, false, "The claim's value cannot be used to look an account up. Check what the identity provider puts into the claim."},
-	CodeLookupField:     {422, false, "Make the lookup field exist on the Zuora Account object and be indexed (filterable), and spell it as in the settings."},
-	CodeStaleClaim:      {409, false, "The account no longer names this login. Correct the claim at the identity provider, or the field in Zuora."},
+	CodeLookupNoMatch: {
+		404,
+		false,
+		"Put the login's value into the lookup field of the account, then retry or sign in again.",
+	},
+	CodeLookupValue: {
+		400,
+		false,
+		"The claim's value cannot be used to look an account up. Check what the identity provider puts into the claim.",
+	},
+	CodeLookupField: {
+		422,
+		false,
+		"Make the lookup field exist on the Zuora Account object and be indexed (filterable), and spell it as in the settings.",
+	},
+	CodeStaleClaim: {
+		409,
+		false,
+		"The account no longer names this login. Correct the claim at the identity provider, or the field in Zuora.",
+	},
 
-	CodeZuoraNotFound:     {404, false, "No Zuora account has this id or number. Check the claim's value and that the right Zuora tenant is configured."},
-	CodeZuoraUnauthorized: {502, false, "Zuora refused the OAuth client. Check client id, secret and data centre in the Zuora secret, then retry."},
-	CodeZuoraForbidden:    {502, false, "The Zuora OAuth client's user lacks a permission. Grant it read access to accounts, subscriptions and payment methods, then retry."},
-	CodeZuoraRefused:      {502, false, "Zuora refused the request. Search Zuora's answer by the request id in the log."},
-	CodeZuoraRateLimited:  {503, true, "Zuora's rate limit is used up. Syncs wait and go on by themselves."},
-	CodeZuoraBusy:         {503, true, "Zuora is at its concurrency limit or the record is locked. It is tried again by itself."},
-	CodeZuoraUnavailable:  {503, true, "Zuora did not answer. Syncs wait and go on by themselves, for a day; see Zuora's status page if it lasts."},
-	CodeZuoraAnswer:       {502, true, "Zuora's answer could not be read. It is tried again by itself; if it lasts, compare Zuora's release notes."},
-	CodeZuoraHost:         {502, false, "An answer pointed to another host, so it was not followed. Check the Zuora data centre in the configuration."},
-	CodeZuoraPaused:       {503, true, "Calls to Zuora are paused after its last answers. Syncs wait and go on by themselves."},
+	CodeZuoraNotFound: {
+		404,
+		false,
+		"No Zuora account has this id or number. Check the claim's value and that the right Zuora tenant is configured.",
+	},
+	CodeZuoraUnauthorized: {
+		502,
+		false,
+		"Zuora refused the OAuth client. Check client id, secret and data centre in the Zuora secret, then retry.",
+	},
+	CodeZuoraForbidden: {
+		502,
+		false,
+		"The Zuora OAuth client's user lacks a permission. Grant it read access to accounts, subscriptions and payment methods, then retry.",
+	},
+	CodeZuoraRefused: {
+		502,
+		false,
+		"Zuora refused the request. Search Zuora's answer by the request id in the log.",
+	},
+	CodeZuoraRateLimited: {503, true, "Zuora's rate limit is used up. Syncs wait and go on by themselves."},
+	CodeZuoraBusy: {
+		503,
+		true,
+		"Zuora is at its concurrency limit or the record is locked. It is tried again by itself.",
+	},
+	CodeZuoraUnavailable: {
+		503,
+		true,
+		"Zuora did not answer. Syncs wait and go on by themselves, for a day; see Zuora's status page if it lasts.",
+	},
+	CodeZuoraAnswer: {
+		502,
+		true,
+		"Zuora's answer could not be read. It is tried again by itself; if it lasts, compare Zuora's release notes.",
+	},
+	CodeZuoraHost: {
+		502,
+		false,
+		"An answer pointed to another host, so it was not followed. Check the Zuora data centre in the configuration.",
+	},
+	CodeZuoraPaused: {
+		503,
+		true,
+		"Calls to Zuora are paused after its last answers. Syncs wait and go on by themselves.",
+	},
 
-	CodeLimioUnauthorized: {502, false, "Limio refused the OAuth client. Check client id and secret in the Limio secret, then retry."},
-	CodeLimioForbidden:    {502, false, "The Limio OAuth client may not do this. Ask Limio for full read and write, then retry."},
-	CodeLimioRefused:      {502, false, "Limio refused the object. The message has the members that its answer names; correct the data in Zuora or the settings, then retry."},
-	CodeLimioNotFound:     {502, true, "Limio does not know the object. It is tried again by itself; if it stays, check the assumptions about Limio's endpoints."}, // it has just named or made it
-	CodeLimioRateLimited:  {503, true, "Limio asked to slow down. Syncs wait and go on by themselves."},
-	CodeLimioPaused:       {503, true, "Calls to Limio are paused after its last answers. Syncs wait and go on by themselves."},
-	CodeLimioUnavailable:  {503, true, "Limio did not answer. Syncs wait and go on by themselves, for a day; see Limio's status page if it lasts."},
-	CodeLimioAnswer:       {502, true, "Limio's answer could not be read. It is tried again by itself."},
-	CodeLimioHost:         {502, false, "An answer pointed to another host, so it was not followed. Check the Limio host in the configuration."},
-	CodeLimioCreation:     {502, false, "This Limio does not let hotsync create such an object. Choose the other creation strategy in the settings."},
+	CodeLimioUnauthorized: {
+		502,
+		false,
+		"Limio refused the OAuth client. Check client id and secret in the Limio secret, then retry.",
+	},
+	CodeLimioForbidden: {
+		502,
+		false,
+		"The Limio OAuth client may not do this. Ask Limio for full read and write, then retry.",
+	},
+	CodeLimioRefused: {
+		502,
+		false,
+		"Limio refused the object. The message has the members that its answer names; correct the data in Zuora or the settings, then retry.",
+	},
+	CodeLimioNotFound: {
+		502,
+		true,
+		"Limio does not know the object. It is tried again by itself; if it stays, check the assumptions about Limio's endpoints.",
+	}, // it has just named or made it
+	CodeLimioRateLimited: {503, true, "Limio asked to slow down. Syncs wait and go on by themselves."},
+	CodeLimioPaused: {
+		503,
+		true,
+		"Calls to Limio are paused after its last answers. Syncs wait and go on by themselves.",
+	},
+	CodeLimioUnavailable: {
+		503,
+		true,
+		"Limio did not answer. Syncs wait and go on by themselves, for a day; see Limio's status page if it lasts.",
+	},
+	CodeLimioAnswer: {502, true, "Limio's answer could not be read. It is tried again by itself."},
+	CodeLimioHost: {
+		502,
+		false,
+		"An answer pointed to another host, so it was not followed. Check the Limio host in the configuration.",
+	},
+	CodeLimioCreation: {
+		502,
+		false,
+		"This Limio does not let hotsync create such an object. Choose the other creation strategy in the settings.",
+	},
 
 	CodeOwnerBusy: {503, true, "Another sync is deciding who sees the account. It goes on by itself within a minute."},
 }
@@ -202,7 +310,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", e.Code, e.Message)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
 // AsError finds the Error in err. A passed deadline is a timeout; whatever else

@@ -33,7 +33,18 @@ type Provider struct {
 
 // SignatureAlgorithms are those that ID tokens may be signed with. All are
 // asymmetric, so that a public key can never be taken for a shared secret.
-var SignatureAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+var SignatureAlgorithms = []string{
+	"RS256",
+	"RS384",
+	"RS512",
+	"PS256",
+	"PS384",
+	"PS512",
+	"ES256",
+	"ES384",
+	"ES512",
+	"EdDSA",
+}
 
 // accepts reports whether the provider's tokens may have that iss. Issuers are
 // compared exactly, as OpenID Connect Core 3.1.3.7 wants.
@@ -151,13 +162,20 @@ func doubtIdentities(providers []Provider, warn func(path, format string, args .
 				if c.AccountLookup && k != i && slices.ContainsFunc(other.Claims, func(o IdentityClaim) bool {
 					return o.NamesZuoraAccount() && o.AccountLookup && o.AccountLookupField == c.AccountLookupField
 				}) {
-					warn(path+".accountLookupField", "%q looks up in this field, too: whoever gets somebody else's value at one of the two sees that "+
-						"customer's account. Give each provider a field of its own, unless the same people have the same values at both.", other.Name)
+					warn(
+						path+".accountLookupField",
+						"%q looks up in this field, too: whoever gets somebody else's value at one of the two sees that "+
+							"customer's account. Give each provider a field of its own, unless the same people have the same values at both.",
+						other.Name,
+					)
 				}
 			}
 			if p.isUserPool() && isWritable(c.Claim) {
-				warn(path+".claim", "Customers of a user pool can write this attribute themselves, and so name any account, "+
-					"unless it is read-only for every app client of the pool.")
+				warn(
+					path+".claim",
+					"Customers of a user pool can write this attribute themselves, and so name any account, "+
+						"unless it is read-only for every app client of the pool.",
+				)
 			}
 		}
 	}
@@ -181,7 +199,10 @@ func isWritable(claim string) bool {
 func validateVerification(path string, p Provider, fail, warn func(path, format string, args ...any)) {
 	of, isPool := userPoolOf(p.Issuer)
 	if len(p.Audiences) == 0 && !isPool && p.UserPool == "" {
-		fail(path+".audiences", "Name at least one client id (aud): without it a token issued for another application would count as a login.")
+		fail(
+			path+".audiences",
+			"Name at least one client id (aud): without it a token issued for another application would count as a login.",
+		)
 	}
 	for j, a := range p.Audiences {
 		if strings.TrimSpace(a) == "" {
@@ -190,7 +211,12 @@ func validateVerification(path string, p Provider, fail, warn func(path, format 
 	}
 	for j, a := range p.Algorithms {
 		if !slices.Contains(SignatureAlgorithms, a) {
-			fail(fmt.Sprintf("%s.algorithms[%d]", path, j), "%q is not one of %s.", a, strings.Join(SignatureAlgorithms, ", "))
+			fail(
+				fmt.Sprintf("%s.algorithms[%d]", path, j),
+				"%q is not one of %s.",
+				a,
+				strings.Join(SignatureAlgorithms, ", "),
+			)
 		}
 	}
 	switch {
@@ -205,7 +231,10 @@ func validateVerification(path string, p Provider, fail, warn func(path, format 
 	case !scopeToken.MatchString(p.SyncScope):
 		fail(path+".syncScope", "Give one scope, such as hotsync:sync: printable characters without blanks.")
 	case len(p.SyncAudiences) == 0:
-		fail(path+".syncAudiences", "Name at least one audience (aud) of the access tokens: the API that they are for, or with Cognito the client id.")
+		fail(
+			path+".syncAudiences",
+			"Name at least one audience (aud) of the access tokens: the API that they are for, or with Cognito the client id.",
+		)
 	}
 	switch {
 	case p.UserPool == "":

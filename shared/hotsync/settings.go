@@ -164,8 +164,19 @@ func (s Settings) Validate() []SettingsFinding {
 	oneOf("zuoraPlan", string(s.ZuoraPlan), string(PlanH), string(PlanV))
 	oneOf("creationStrategy", string(s.CreationStrategy), string(CreateObjects), string(CreatePlugin))
 	oneOf("salesforceId", string(s.SalesforceID), string(SalesforceAccount), string(SalesforceContact))
-	oneOf("schedules", string(cmp.Or(s.Schedules, SchedulesPreview)), string(SchedulesPreview), string(SchedulesCharges), string(SchedulesOff))
-	oneOf("loginRecords", string(cmp.Or(s.LoginRecords, LoginRecordsOn)), string(LoginRecordsOn), string(LoginRecordsOff))
+	oneOf(
+		"schedules",
+		string(cmp.Or(s.Schedules, SchedulesPreview)),
+		string(SchedulesPreview),
+		string(SchedulesCharges),
+		string(SchedulesOff),
+	)
+	oneOf(
+		"loginRecords",
+		string(cmp.Or(s.LoginRecords, LoginRecordsOn)),
+		string(LoginRecordsOn),
+		string(LoginRecordsOff),
+	)
 	for _, id := range slices.Sorted(maps.Keys(s.CatalogueMap)) {
 		if !productRatePlan.MatchString(id) {
 			fail("catalogueMap", "%.40q is not the id of a product rate plan: 32 hexadecimal digits.", id)
@@ -178,10 +189,16 @@ func (s Settings) Validate() []SettingsFinding {
 		fail("timeZone", "%q is not a time zone such as Europe/London.", s.TimeZone)
 	}
 	if s.CreateOffers {
-		warn("createOffers", "Limio publishes no way to create offers, so this does nothing: a plan without an offer gets a stand-in in any case.")
+		warn(
+			"createOffers",
+			"Limio publishes no way to create offers, so this does nothing: a plan without an offer gets a stand-in in any case.",
+		)
 	}
 	if s.CreateAddOns {
-		warn("createAddOns", "Limio publishes no way to create add-ons, so this does nothing: what is an add-on, the catalogue says.")
+		warn(
+			"createAddOns",
+			"Limio publishes no way to create add-ons, so this does nothing: what is an add-on, the catalogue says.",
+		)
 	}
 	for _, link := range [...]struct{ path, pattern string }{
 		{"zuoraAccountUrl", s.ZuoraAccountURL}, {"limioCustomerUrl", s.LimioCustomerURL},
@@ -194,7 +211,8 @@ func (s Settings) Validate() []SettingsFinding {
 }
 
 func isLinkPattern(pattern string) bool {
-	return strings.Contains(pattern, "{id}") && (strings.HasPrefix(pattern, "https://") || strings.HasPrefix(pattern, "http://127.0.0.1"))
+	return strings.Contains(pattern, "{id}") &&
+		(strings.HasPrefix(pattern, "https://") || strings.HasPrefix(pattern, "http://127.0.0.1"))
 }
 
 func validateClaims(path string, p Provider, fail, warn func(path, format string, args ...any)) {
@@ -222,9 +240,15 @@ func validateClaims(path string, p Provider, fail, warn func(path, format string
 		}
 		switch {
 		case c.AccountLookup && !IsLookupField(c.AccountLookupField):
-			fail(path+".accountLookupField", "Give the API name of a Zuora Account custom field, such as LimioExternalId__c.")
+			fail(
+				path+".accountLookupField",
+				"Give the API name of a Zuora Account custom field, such as LimioExternalId__c.",
+			)
 		case c.AccountLookup && c.AllowUnverified:
-			warn(path+".allowUnverified", "Whoever types in somebody else's address at a sign-up finds that customer's account, unless the provider lets nobody do so.")
+			warn(
+				path+".allowUnverified",
+				"Whoever types in somebody else's address at a sign-up finds that customer's account, unless the provider lets nobody do so.",
+			)
 		case !c.AccountLookup && c.AccountLookupField != "":
 			warn(path+".accountLookupField", "Account lookup is off, so the field is not used.")
 		}

@@ -25,7 +25,17 @@ const maxLine = 16 << 10
 
 // The columns, by the names that they go by, without case, blanks and signs.
 var (
-	accountColumns = []string{"account", "accountnumber", "accountid", "accountkey", "number", "id", "zuoraaccount", "zuoraaccountid", "zuoraaccountnumber"}
+	accountColumns = []string{
+		"account",
+		"accountnumber",
+		"accountid",
+		"accountkey",
+		"number",
+		"id",
+		"zuoraaccount",
+		"zuoraaccountid",
+		"zuoraaccountnumber",
+	}
 	issuerColumns  = []string{"issuer", "iss"}
 	subjectColumns = []string{"subject", "sub"}
 )
@@ -155,7 +165,8 @@ func readColumns(line []byte, long bool) (c *columns, header bool) {
 	}
 	c = &columns{separator: ',', account: 0, issuer: -1, subject: -1}
 	fields, problem := c.split(line)
-	if problem == "" && len(fields) == 1 && hotsync.IsAccountKey(strings.TrimSpace(fields[0])) && strings.ContainsAny(fields[0], "0123456789") {
+	if problem == "" && len(fields) == 1 && hotsync.IsAccountKey(strings.TrimSpace(fields[0])) &&
+		strings.ContainsAny(fields[0], "0123456789") {
 		return c, false
 	}
 	return nil, false

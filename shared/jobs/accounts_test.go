@@ -89,7 +89,7 @@ func TestReadAccountsOfAWrongFile(t *testing.T) {
 	}
 }
 
-// lines gives rows without ever having them all.
+// lines returns rows without ever having them all.
 type lines struct {
 	n, of int
 	rest  []byte

@@ -153,7 +153,7 @@ const (
 	WaitSource Wait = "source" // what lists the accounts does not answer
 )
 
-// Counts gives the outcomes of every account that has been listed.
+// Counts returns the outcomes of every account that has been listed.
 func (j Job) Counts() Counts {
 	c := j.Final.add(j.Window)
 	n := 0
@@ -297,7 +297,11 @@ func New(r Request, now time.Time, random func([]byte) (int, error)) (Job, error
 	}
 	switch {
 	case r.Rate < 1 || r.Rate > MaxRate:
-		return Job{}, hotsync.Errorf(hotsync.CodeBadRequest, "The rate must be between 1 and %d accounts a minute.", MaxRate)
+		return Job{}, hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"The rate must be between 1 and %d accounts a minute.",
+			MaxRate,
+		)
 	case sources != 1:
 		return Job{}, hotsync.Errorf(hotsync.CodeBadRequest, "A job takes its accounts from one source.")
 	case len(r.Issuers) > MaxIssuers:
@@ -305,8 +309,22 @@ func New(r Request, now time.Time, random func([]byte) (int, error)) (Job, error
 	case len(r.Note) > maxNote:
 		return Job{}, hotsync.Errorf(hotsync.CodeBadRequest, "The reason may have %d characters.", maxNote)
 	}
-	j := Job{ID: newID(now, random), Kind: r.Kind, Status: Running, Title: r.Title, Filter: r.Filter, Reason: r.Reason, Note: r.Note, Actor: r.Actor,
-		Source: r.Source, Issuers: r.Issuers, Rate: r.Rate, CreatedAt: now.UTC().Truncate(time.Millisecond), Limit: r.Limit, Expected: r.Expected}
+	j := Job{
+		ID:        newID(now, random),
+		Kind:      r.Kind,
+		Status:    Running,
+		Title:     r.Title,
+		Filter:    r.Filter,
+		Reason:    r.Reason,
+		Note:      r.Note,
+		Actor:     r.Actor,
+		Source:    r.Source,
+		Issuers:   r.Issuers,
+		Rate:      r.Rate,
+		CreatedAt: now.UTC().Truncate(time.Millisecond),
+		Limit:     r.Limit,
+		Expected:  r.Expected,
+	}
 	if r.Source.File != "" {
 		j.Status = Loading
 	}

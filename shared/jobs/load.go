@@ -153,7 +153,8 @@ func WriteResults(ctx context.Context, s Store, j Job, to io.Writer) (err error)
 		if i.Line > 0 {
 			line = strconv.Itoa(i.Line)
 		}
-		if !c.Begun.IsZero() && !i.Erased && i.Outcome != Waiting && i.Outcome != Refused && i.Outcome != Passed && !(j.Kind == Reconcile && i.Outcome == Unchanged) {
+		if !c.Begun.IsZero() && !i.Erased && i.Outcome != Waiting && i.Outcome != Refused && i.Outcome != Passed &&
+			!(j.Kind == Reconcile && i.Outcome == Unchanged) {
 			event = c.EventID(i)
 		}
 		outcome := string(i.Outcome)

@@ -15,7 +15,7 @@ import (
 // Events is what a job asks of the event store. Errors are *hotsync.Error.
 type Events interface {
 	Get(ctx context.Context, id string) (hotsync.Event, error)
-	// Summaries gives the events of those ids that exist, without their details.
+	// Summaries returns the events of those ids that exist, without their details.
 	Summaries(ctx context.Context, ids []string) (map[string]hotsync.Event, error)
 	PutQueued(ctx context.Context, e hotsync.Event) error
 	// NewerSync reports whether the account, or else the subject, of an ended event
@@ -31,7 +31,7 @@ type Queue interface {
 
 // Gate says whether the second lane may be used at the moment.
 type Gate interface {
-	// Wait gives the reason not to, or "".
+	// Wait returns the reason not to, or "".
 	Wait(ctx context.Context, k Kind) Wait
 }
 
@@ -356,7 +356,12 @@ func (r *Runner) send(ctx context.Context, j Job, c *Chunk, limit int) (took int
 // requests makes the requests of items, and gives those their outcome that need
 // none. Where something does not answer, it says what to wait for and leaves the
 // rest for later.
-func (r *Runner) requests(ctx context.Context, j Job, c *Chunk, picked []int) (requests []hotsync.SyncRequest, at []int, wait Wait) {
+func (r *Runner) requests(
+	ctx context.Context,
+	j Job,
+	c *Chunk,
+	picked []int,
+) (requests []hotsync.SyncRequest, at []int, wait Wait) {
 	made := make([]*hotsync.SyncRequest, len(picked))
 	waits := make([]Wait, len(picked))
 	var g errgroup.Group
@@ -409,8 +414,16 @@ func (r *Runner) request(ctx context.Context, j Job, c *Chunk, n int) (*hotsync.
 		}
 		// Whatever else is wrong with it, its sync records.
 	}
-	request := hotsync.SyncRequest{EventID: c.EventID(i), Trigger: trigger(j.Kind), Identity: hotsync.Identity{Issuer: i.Issuer, Subject: i.Subject},
-		Account: i.Account, RequestedAt: r.Now().UTC(), Actor: j.Actor, Note: j.Note, Job: j.ID}
+	request := hotsync.SyncRequest{
+		EventID:     c.EventID(i),
+		Trigger:     trigger(j.Kind),
+		Identity:    hotsync.Identity{Issuer: i.Issuer, Subject: i.Subject},
+		Account:     i.Account,
+		RequestedAt: r.Now().UTC(),
+		Actor:       j.Actor,
+		Note:        j.Note,
+		Job:         j.ID,
+	}
 	if hotsync.IsAccountID(i.Account) {
 		request.AccountID = i.Account
 	}
@@ -431,7 +444,11 @@ func trigger(k Kind) hotsync.Trigger {
 // waitOf says what an error of an upstream has a job wait for.
 func waitOf(c hotsync.Code) Wait {
 	switch c {
-	case hotsync.CodeLimioPaused, hotsync.CodeLimioRateLimited, hotsync.CodeLimioUnavailable, hotsync.CodeLimioAnswer, hotsync.CodeLimioNotFound:
+	case hotsync.CodeLimioPaused,
+		hotsync.CodeLimioRateLimited,
+		hotsync.CodeLimioUnavailable,
+		hotsync.CodeLimioAnswer,
+		hotsync.CodeLimioNotFound:
 		return WaitLimio
 	case hotsync.CodeStoreUnavailable, hotsync.CodeSettingsMissing, hotsync.CodeSecretMissing:
 		return WaitStore
@@ -473,7 +490,9 @@ func (r *Runner) retry(ctx context.Context, j Job, c *Chunk, n int) (*hotsync.Sy
 	if c.Items[n].Account == "" {
 		c.Items[n].Account = old.Account.ID
 	}
-	request.EventID, request.RequestedAt, request.Actor, request.Note, request.Job = id, r.Now().UTC(), j.Actor, j.Note, j.ID
+	request.EventID, request.RequestedAt, request.Actor, request.Note, request.Job = id, r.Now().
+		UTC(),
+		j.Actor, j.Note, j.ID
 	if request.Lookup != nil {
 		// A look-up that finds nothing is recorded only where there is an event.
 		err = r.Events.PutQueued(ctx, hotsync.NewEvent(request))
@@ -503,7 +522,8 @@ func (r *Runner) count(ctx context.Context, was, j Job, window []Chunk) error {
 		}
 	}
 	if j.Settled == was.Settled && j.Total == was.Total && j.Listed == was.Listed && j.Status == was.Status && j.Waits == was.Waits && len(j.Overlaps) == len(was.Overlaps) &&
-		equal(j.Window, was.Window) && int(j.Credit) == int(was.Credit) {
+		equal(j.Window, was.Window) &&
+		int(j.Credit) == int(was.Credit) {
 		return nil
 	}
 	_, err := r.Store.SaveJob(ctx, j)

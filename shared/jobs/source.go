@@ -25,7 +25,12 @@ type Sources struct {
 }
 
 // List implements Lister.
-func (s Sources) List(ctx context.Context, j Job, cursor string, limit int) (items []Item, next string, last bool, err error) {
+func (s Sources) List(
+	ctx context.Context,
+	j Job,
+	cursor string,
+	limit int,
+) (items []Item, next string, last bool, err error) {
 	defer hotsync.In(&err, "jobs.List(%q)", j.ID)
 	switch {
 	case j.Source.ZOQL != "":

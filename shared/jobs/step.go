@@ -21,7 +21,7 @@ const (
 	lostAfter = 6 * 24 * time.Hour
 )
 
-// earn gives the job the accounts that its rate allows since it last did.
+// earn credits the job with the accounts that its rate allows since it last did.
 func (j *Job) earn(now time.Time) {
 	if j.CreditAt.IsZero() || now.Before(j.CreditAt) {
 		j.CreditAt = now

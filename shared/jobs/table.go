@@ -105,7 +105,10 @@ func (t Table) save(ctx context.Context, pk, sk string, v any, revision int) (in
 }
 
 func (t Table) get(ctx context.Context, pk, sk string) (attributes, error) {
-	out, err := t.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.Name, Key: itemKey(pk, sk), ConsistentRead: aws.Bool(true)})
+	out, err := t.Client.GetItem(
+		ctx,
+		&dynamodb.GetItemInput{TableName: &t.Name, Key: itemKey(pk, sk), ConsistentRead: aws.Bool(true)},
+	)
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -164,8 +167,14 @@ func (t Table) SaveJob(ctx context.Context, j Job) (_ Job, err error) {
 // Jobs implements Store.
 func (t Table) Jobs(ctx context.Context, limit int, cursor string) (jobs []Job, next string, err error) {
 	defer hotsync.In(&err, "jobs.Jobs")
-	in := &dynamodb.QueryInput{TableName: &t.Name, Limit: aws.Int32(int32(limit)), ScanIndexForward: aws.Bool(false), ConsistentRead: aws.Bool(true),
-		KeyConditionExpression: aws.String("pk = :pk"), ExpressionAttributeValues: attributes{":pk": text(jobsKey)}}
+	in := &dynamodb.QueryInput{
+		TableName:                 &t.Name,
+		Limit:                     aws.Int32(int32(limit)),
+		ScanIndexForward:          aws.Bool(false),
+		ConsistentRead:            aws.Bool(true),
+		KeyConditionExpression:    aws.String("pk = :pk"),
+		ExpressionAttributeValues: attributes{":pk": text(jobsKey)},
+	}
 	if cursor != "" {
 		in.ExclusiveStartKey = itemKey(jobsKey, cursor)
 	}
@@ -190,9 +199,17 @@ func (t Table) Jobs(ctx context.Context, limit int, cursor string) (jobs []Job, 
 // Chunks implements Store.
 func (t Table) Chunks(ctx context.Context, job string, n, limit int) (chunks []Chunk, err error) {
 	defer hotsync.In(&err, "jobs.Chunks(%q)", job)
-	in := &dynamodb.QueryInput{TableName: &t.Name, Limit: aws.Int32(int32(limit)), ConsistentRead: aws.Bool(true),
-		KeyConditionExpression:    aws.String("pk = :pk AND sk BETWEEN :from AND :to"),
-		ExpressionAttributeValues: attributes{":pk": text("job#" + job), ":from": text(chunkName(n)), ":to": text(chunkName(n + limit - 1))}}
+	in := &dynamodb.QueryInput{
+		TableName:              &t.Name,
+		Limit:                  aws.Int32(int32(limit)),
+		ConsistentRead:         aws.Bool(true),
+		KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :from AND :to"),
+		ExpressionAttributeValues: attributes{
+			":pk":   text("job#" + job),
+			":from": text(chunkName(n)),
+			":to":   text(chunkName(n + limit - 1)),
+		},
+	}
 	for {
 		out, err := t.Client.Query(ctx, in)
 		if err != nil {

@@ -26,8 +26,12 @@ import (
 // Calls are tried attempts times at most, each bounded by perCall.
 func AWS(getenv func(string) string, attempts int, perCall time.Duration) (aws.Config, error) {
 	region := getenv("AWS_REGION")
-	credentials := aws.Credentials{AccessKeyID: getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY"),
-		SessionToken: getenv("AWS_SESSION_TOKEN"), Source: "environment"}
+	credentials := aws.Credentials{
+		AccessKeyID:     getenv("AWS_ACCESS_KEY_ID"),
+		SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY"),
+		SessionToken:    getenv("AWS_SESSION_TOKEN"),
+		Source:          "environment",
+	}
 	switch {
 	case region == "":
 		return aws.Config{}, fmt.Errorf("set AWS_REGION to the region of the queue and the tables")
@@ -39,13 +43,17 @@ func AWS(getenv func(string) string, attempts int, perCall time.Duration) (aws.C
 		return aws.Config{}, err
 	}
 	return aws.Config{
-		Region:        region,
-		AppID:         getenv("AWS_SDK_UA_APP_ID"), // goes into the User-Agent, by which calls can be told apart
-		Credentials:   aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials, nil }),
+		Region: region,
+		AppID:  getenv("AWS_SDK_UA_APP_ID"), // goes into the User-Agent, by which calls can be told apart
+		Credentials: aws.CredentialsProviderFunc(
+			func(context.Context) (aws.Credentials, error) { return credentials, nil },
+		),
 		HTTPClient:    HTTPClient(perCall, 16, 8, roots),
 		ConfigSources: []any{endpoints{getenv}},
 		Retryer: func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, 100*time.Millisecond })
+			return retry.NewStandard(
+				func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, 100*time.Millisecond },
+			)
 		},
 	}, nil
 }

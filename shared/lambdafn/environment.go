@@ -36,10 +36,10 @@ func (r *Environment) problem(format string, args ...any) {
 	}
 }
 
-// Getenv gives a variable as it is.
+// Getenv returns a variable as it is.
 func (r *Environment) Getenv(name string) string { return r.get(name) }
 
-// Text gives a variable that must not be empty; how says what to set it to.
+// Text returns a variable that must not be empty; how says what to set it to.
 func (r *Environment) Text(name, how string) string {
 	v := strings.TrimSpace(r.get(name))
 	if v == "" {
@@ -48,7 +48,7 @@ func (r *Environment) Text(name, how string) string {
 	return v
 }
 
-// Number gives a whole number from low to high, or fallback when the variable
+// Number returns a whole number from low to high, or fallback when the variable
 // is empty.
 func (r *Environment) Number(name string, fallback, low, high int) int {
 	v := strings.TrimSpace(r.get(name))
@@ -63,7 +63,7 @@ func (r *Environment) Number(name string, fallback, low, high int) int {
 	return n
 }
 
-// URL gives an http or https address without path; plain http is for loopback
+// URL returns an http or https address without path; plain http is for loopback
 // addresses only.
 func (r *Environment) URL(name, how string) string {
 	v := r.Text(name, how)
@@ -71,7 +71,8 @@ func (r *Environment) URL(name, how string) string {
 		return ""
 	}
 	u, err := url.Parse(v)
-	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" ||
+	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" ||
+		u.Fragment != "" ||
 		u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
 		r.problem("set %s to %s (it is %q)", name, how, v)
 		return ""

@@ -11,7 +11,7 @@ import (
 
 // SecretManager is where secrets are kept, such as AWS Secrets Manager.
 type SecretManager interface {
-	// SecretString gives the current text of a secret.
+	// SecretString returns the current text of a secret.
 	SecretString(ctx context.Context, id string) (string, error)
 }
 
@@ -36,12 +36,16 @@ type Secret struct {
 func NewSecret(name string, getenv func(string) string, manager func() SecretManager) (*Secret, error) {
 	s := &Secret{name: name, value: getenv(name), id: getenv(name + "_SECRET_ID"), manager: manager}
 	if s.value == "" && s.id == "" {
-		return nil, fmt.Errorf("set %s_SECRET_ID to the id of a secret in AWS Secrets Manager (or, on your own computer, %s to the secret itself)", name, name)
+		return nil, fmt.Errorf(
+			"set %s_SECRET_ID to the id of a secret in AWS Secrets Manager (or, on your own computer, %s to the secret itself)",
+			name,
+			name,
+		)
 	}
 	return s, nil
 }
 
-// Text gives the secret. With refresh it is read again, because the value given
+// Text returns the secret. With refresh it is read again, because the value given
 // before was refused: that is how a rotated secret comes into use.
 func (s *Secret) Text(ctx context.Context, refresh bool) (string, error) {
 	if s.value != "" {
@@ -63,7 +67,7 @@ func (s *Secret) Text(ctx context.Context, refresh bool) (string, error) {
 	return text, nil
 }
 
-// Client gives the credentials of an OAuth client, kept as
+// Client returns the credentials of an OAuth client, kept as
 // {"clientId": "…", "clientSecret": "…"}.
 func (s *Secret) Client(ctx context.Context, refresh bool) (id, secret string, err error) {
 	text, err := s.Text(ctx, refresh)
@@ -76,7 +80,11 @@ func (s *Secret) Client(ctx context.Context, refresh bool) (id, secret string, e
 	}
 	// The cause is left out on purpose: a JSON error quotes the text.
 	if json.Unmarshal([]byte(text), &c) != nil || c.ClientID == "" || c.ClientSecret == "" {
-		return "", "", hotsync.Errorf(hotsync.CodeSecretMissing, `The secret %s must be {"clientId": "…", "clientSecret": "…"}.`, s.name)
+		return "", "", hotsync.Errorf(
+			hotsync.CodeSecretMissing,
+			`The secret %s must be {"clientId": "…", "clientSecret": "…"}.`,
+			s.name,
+		)
 	}
 	return c.ClientID, c.ClientSecret, nil
 }

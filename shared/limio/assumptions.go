@@ -149,7 +149,8 @@ func (c *Client) CreateNew(ctx context.Context, o projection.Object) (made bool,
 	case r.exists():
 		return false, nil
 	case r.status == http.StatusNotFound, r.status == http.StatusMethodNotAllowed:
-		return false, hotsync.Errorf(hotsync.CodeLimioCreation, "%d: Limio did not take a new %s.", r.status, o.Kind).Because(err)
+		return false, hotsync.Errorf(hotsync.CodeLimioCreation, "%d: Limio did not take a new %s.", r.status, o.Kind).
+			Because(err)
 	default:
 		return false, err
 	}

@@ -73,7 +73,8 @@ func (c *Client) call(ctx context.Context, o operation, ids []string, body, out 
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
-		return hotsync.Errorf(hotsync.CodeTimeout, "The sync ran out of time before a call to Limio.").Because(ctx.Err())
+		return hotsync.Errorf(hotsync.CodeTimeout, "The sync ran out of time before a call to Limio.").
+			Because(ctx.Err())
 	}
 	return c.api.Do(ctx, r, func(answer io.Reader) error {
 		if out == nil {

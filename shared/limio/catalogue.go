@@ -107,7 +107,12 @@ func (r *catalogueReader) list(ctx context.Context, l catalogueList) error {
 		switch {
 		case more == nil || more.From == "" && more.Alias == "":
 			if seen < a.Hits.least {
-				return hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's catalogue ended after %d of %d items.", seen, a.Hits.least)
+				return hotsync.Errorf(
+					hotsync.CodeLimioAnswer,
+					"Limio's catalogue ended after %d of %d items.",
+					seen,
+					a.Hits.least,
+				)
 			}
 			return nil
 		case len(*a.Items) == 0 || ids != nil && ids[0] == string(more.From):

@@ -15,7 +15,7 @@ type related struct {
 	Items *[]object `json:"items"`
 }
 
-// objects gives the objects of the kinds hotsync knows, each once: Limio also
+// objects returns the objects of the kinds hotsync knows, each once: Limio also
 // lists orders, events and, for an object that hangs on several
 // subscriptions, a row for each.
 func (r related) objects() ([]projection.Object, error) {
@@ -82,14 +82,22 @@ func (o object) decode() (projection.Object, error) {
 		RelationshipType: string(o.RelationshipType),
 	}
 	if out.ID == "" {
-		return projection.Object{}, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer has a %s without id.", out.Kind)
+		return projection.Object{}, hotsync.Errorf(
+			hotsync.CodeLimioAnswer,
+			"Limio's answer has a %s without id.",
+			out.Kind,
+		)
 	}
 	if len(o.Data) > 0 {
 		dec := json.NewDecoder(bytes.NewReader(o.Data))
 		dec.UseNumber()
 		err := dec.Decode(&out.Data)
 		if err != nil {
-			return projection.Object{}, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer has a %s whose data is no object.", out.Kind)
+			return projection.Object{}, hotsync.Errorf(
+				hotsync.CodeLimioAnswer,
+				"Limio's answer has a %s whose data is no object.",
+				out.Kind,
+			)
 		}
 	}
 	out.Key = projection.KeyOf(out)

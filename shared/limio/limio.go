@@ -40,7 +40,7 @@ type Config struct {
 	// under /api, the token endpoint is /oauth2/token. It must be https, unless
 	// it is on this computer.
 	BaseURL string
-	// Credentials gives the OAuth client. With refresh it must read them anew,
+	// Credentials returns the OAuth client. With refresh it must read them anew,
 	// since the ones it gave before were refused. It may be called from several
 	// goroutines.
 	Credentials func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
@@ -94,16 +94,36 @@ func New(cfg Config) (*Client, error) {
 		cfg.HTTP = apiclient.NewTransport(inFlight)
 	}
 	c := &Client{now: cfg.Now, slots: make(chan struct{}, inFlight)}
-	c.api, err = apiclient.New(apiclient.Config{API: "Limio", Base: base, TokenPath: "/oauth2/token", Codes: codes,
-		Credentials: cfg.Credentials, Transport: cfg.HTTP, Gate: cfg.Gate, Timeout: cmp.Or(cfg.Timeout, defaultTimeout),
-		MaxBody: cmp.Or(cfg.MaxBody, defaultMaxBody), Now: cfg.Now, Log: cfg.Log, Refused: c.refused, Unread: answerInvalid})
+	c.api, err = apiclient.New(apiclient.Config{
+		API:         "Limio",
+		Base:        base,
+		TokenPath:   "/oauth2/token",
+		Codes:       codes,
+		Credentials: cfg.Credentials,
+		Transport:   cfg.HTTP,
+		Gate:        cfg.Gate,
+		Timeout:     cmp.Or(cfg.Timeout, defaultTimeout),
+		MaxBody: cmp.Or(
+			cfg.MaxBody,
+			defaultMaxBody,
+		),
+		Now:     cfg.Now,
+		Log:     cfg.Log,
+		Refused: c.refused,
+		Unread:  answerInvalid,
+	})
 	return c, err
 }
 
 // codes are those of a failure that Limio itself says nothing about.
-var codes = apiclient.Codes{Unauthorized: hotsync.CodeLimioUnauthorized, Refused: hotsync.CodeLimioRefused,
-	RateLimited: hotsync.CodeLimioRateLimited, Unavailable: hotsync.CodeLimioUnavailable, Answer: hotsync.CodeLimioAnswer,
-	Host: hotsync.CodeLimioHost}
+var codes = apiclient.Codes{
+	Unauthorized: hotsync.CodeLimioUnauthorized,
+	Refused:      hotsync.CodeLimioRefused,
+	RateLimited:  hotsync.CodeLimioRateLimited,
+	Unavailable:  hotsync.CodeLimioUnavailable,
+	Answer:       hotsync.CodeLimioAnswer,
+	Host:         hotsync.CodeLimioHost,
+}
 
 // baseURL checks the tenant's address and gives it without a trailing slash.
 func baseURL(raw string) (string, error) {

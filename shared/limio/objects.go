@@ -108,7 +108,12 @@ func (c *Client) related(ctx context.Context, customerID string) ([]projection.O
 // Update merges data into the data of an object and, unless it is "", sets the
 // status. Members of data that are left out stay as they are. The name is never
 // sent: a changed name may break a merchant's integrations.
-func (c *Client) Update(ctx context.Context, kind projection.Kind, service, id, status string, data map[string]any) (err error) {
+func (c *Client) Update(
+	ctx context.Context,
+	kind projection.Kind,
+	service, id, status string,
+	data map[string]any,
+) (err error) {
 	defer hotsync.In(&err, "limio.Update(%s, %q)", kind, id)
 	pathType, err := pathType(kind)
 	if err != nil {
@@ -128,7 +133,7 @@ func (c *Client) LinkExternalIdentity(ctx context.Context, owner string, identit
 	return c.call(ctx, linkExternalIdentity, []string{owner}, body, nil)
 }
 
-// TransferOwner gives everything that one owner identity has to another. Logins
+// TransferOwner returns everything that one owner identity has to another. Logins
 // stay linked to the owner they were linked to:
 // https://limio.zendesk.com/hc/en-gb/articles/10622544240797
 func (c *Client) TransferOwner(ctx context.Context, from, to string) (err error) {
@@ -159,14 +164,18 @@ func (c *Client) SyncSubscription(ctx context.Context, number string) (subscript
 	case err != nil:
 		return "", "", err
 	case answer.Success != nil && !*answer.Success:
-		return "", "", hotsync.Errorf(hotsync.CodeLimioUnavailable, "Limio did not complete its sync of subscription %s.", number)
+		return "", "", hotsync.Errorf(
+			hotsync.CodeLimioUnavailable,
+			"Limio did not complete its sync of subscription %s.",
+			number,
+		)
 	case !strings.HasPrefix(answer.ID, "sub-") || !strings.HasPrefix(answer.Owner, "id-"):
 		return "", "", hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio's answer names no subscription and owner.")
 	}
 	return answer.ID, answer.Owner, nil
 }
 
-// serviceOr gives the owning system as a path has it.
+// serviceOr returns the owning system as a path has it.
 func serviceOr(service string) string {
 	if service == "" {
 		return "limio"

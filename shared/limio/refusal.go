@@ -68,7 +68,7 @@ var (
 	memberName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 )
 
-// named gives the member names of the sent JSON that are words of an answer, in
+// named returns the member names of the sent JSON that are words of an answer, in
 // whatever shape it comes. An answer that repeats the object names all of its
 // members, which says nothing: it is then as if it named none.
 func named(answer, sent []byte) []string {

@@ -63,7 +63,7 @@ func (k key) verify(alg jwa.SignatureAlgorithm, signed, signature []byte) error 
 	return v.Verify(signed, signature, k.public)
 }
 
-// find gives the keys that a token with this kid and algorithm may be signed
+// find returns the keys that a token with this kid and algorithm may be signed
 // with: one, unless the issuer gave a kid to several. It reads the issuer's keys
 // when there are none yet, when they are old, or when the kid is not among them.
 func (i *issuer) find(ctx context.Context, kid string, alg jwa.SignatureAlgorithm) ([]key, error) {
@@ -72,7 +72,8 @@ func (i *issuer) find(ctx context.Context, kid string, alg jwa.SignatureAlgorith
 		if known && len(found) == 0 && retry > 0 {
 			// Whoever sends unknown keys decides when the next reading is, not what is
 			// said of a token whose key may just be new.
-			return nil, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The token's key is not known, and the identity provider was asked for its keys a moment ago.").After(retry)
+			return nil, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The token's key is not known, and the identity provider was asked for its keys a moment ago.").
+				After(retry)
 		}
 		return choose(found, known, alg)
 	}
@@ -96,7 +97,8 @@ func (i *issuer) find(ctx context.Context, kid string, alg jwa.SignatureAlgorith
 	if len(found) > 0 {
 		return choose(found, true, alg) // old keys are better than a refused login
 	}
-	return nil, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The identity provider's keys could not be read.").Because(err)
+	return nil, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The identity provider's keys could not be read.").
+		Because(err)
 }
 
 // cached looks the kid up in what is known. read says that the issuer should,
@@ -127,7 +129,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// match gives the keys with this kid. A token without a kid can only mean a key
+// match returns the keys with this kid. A token without a kid can only mean a key
 // without one, or an issuer's only key (OpenID Connect Core 10.1).
 func match(keys []key, kid string) []key {
 	var out []key
@@ -157,7 +159,10 @@ func choose(found []key, known bool, alg jwa.SignatureAlgorithm) ([]key, error) 
 	case known:
 		return nil, hotsync.Errorf(hotsync.CodeTokenKeyUnknown, "The token's key is not among the issuer's.")
 	default:
-		return nil, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The identity provider's keys could not be read a moment ago.")
+		return nil, hotsync.Errorf(
+			hotsync.CodeJWKSUnavailable,
+			"The identity provider's keys could not be read a moment ago.",
+		)
 	}
 }
 
@@ -234,7 +239,7 @@ func parseKeys(body []byte) ([]key, error) {
 	return out, nil
 }
 
-// usableFor gives the algorithms a public key can be used for, none for keys of
+// usableFor returns the algorithms a public key can be used for, none for keys of
 // another kind: symmetric, private, weak or on another curve.
 func usableFor(public any) []jwa.SignatureAlgorithm {
 	switch p := public.(type) {

@@ -39,9 +39,14 @@ type Rules struct {
 	Scope string
 }
 
-// RulesOf gives the rules of a configured provider.
+// RulesOf returns the rules of a configured provider.
 func RulesOf(p hotsync.Provider) Rules {
-	return Rules{Audiences: p.Audiences, Algorithms: p.Algorithms, Issuers: append([]string{p.Issuer}, p.Issuers...), Discovery: p.Discovery}
+	return Rules{
+		Audiences:  p.Audiences,
+		Algorithms: p.Algorithms,
+		Issuers:    append([]string{p.Issuer}, p.Issuers...),
+		Discovery:  p.Discovery,
+	}
 }
 
 // Accepting takes the tokens of the configured providers.
@@ -131,7 +136,10 @@ func (v *Verifier) Verify(ctx context.Context, raw string, accept Accept) (_ Tok
 	}
 	rules, ok := accept(u.Issuer)
 	if !ok {
-		return Token{}, hotsync.Errorf(hotsync.CodeTokenIssuer, "The token's issuer is not a configured identity provider.")
+		return Token{}, hotsync.Errorf(
+			hotsync.CodeTokenIssuer,
+			"The token's issuer is not a configured identity provider.",
+		)
 	}
 	err = rules.check(u, v.now())
 	if err != nil {
@@ -146,7 +154,10 @@ func (v *Verifier) Verify(ctx context.Context, raw string, accept Accept) (_ Tok
 			return u.Token, nil
 		}
 	}
-	return Token{}, hotsync.Errorf(hotsync.CodeTokenSignature, "The token's signature does not fit its content and the issuer's key.")
+	return Token{}, hotsync.Errorf(
+		hotsync.CodeTokenSignature,
+		"The token's signature does not fit its content and the issuer's key.",
+	)
 }
 
 // check holds a token against the rules and the clock.
@@ -161,13 +172,19 @@ func (r Rules) check(u unverified, now time.Time) error {
 	case !u.isIDToken():
 		return hotsync.Errorf(hotsync.CodeTokenKind, "The token is not an ID token.")
 	case len(r.Algorithms) > 0 && !slices.Contains(r.Algorithms, u.alg.String()):
-		return hotsync.Errorf(hotsync.CodeTokenAlgorithm, "The token's algorithm is not one that its provider is configured with.")
+		return hotsync.Errorf(
+			hotsync.CodeTokenAlgorithm,
+			"The token's algorithm is not one that its provider is configured with.",
+		)
 	case !slices.ContainsFunc(u.Audience, func(a string) bool { return !foreign(a) }):
 		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued for another application (aud).")
 	case hasParty && foreign(party):
 		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued to another application (azp).")
 	case !hasParty && slices.ContainsFunc(u.Audience, foreign):
-		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token is for several applications and does not say which one it was issued to (azp).")
+		return hotsync.Errorf(
+			hotsync.CodeTokenAudience,
+			"The token is for several applications and does not say which one it was issued to (azp).",
+		)
 	}
 	return u.checkTimes(now)
 }
@@ -211,11 +228,17 @@ func (r Rules) checkAccess(u unverified, now time.Time) error {
 	case hasUse && use != "access", isAnswer:
 		return hotsync.Errorf(hotsync.CodeTokenKind, "The token is not an access token.")
 	case len(r.Algorithms) > 0 && !slices.Contains(r.Algorithms, u.alg.String()):
-		return hotsync.Errorf(hotsync.CodeTokenAlgorithm, "The token's algorithm is not one that its provider is configured with.")
+		return hotsync.Errorf(
+			hotsync.CodeTokenAlgorithm,
+			"The token's algorithm is not one that its provider is configured with.",
+		)
 	case !slices.ContainsFunc(audiences, own):
 		return hotsync.Errorf(hotsync.CodeTokenAudience, "The token was issued for another API (aud).")
 	case !slices.Contains(u.scopes(), r.Scope):
-		return hotsync.Errorf(hotsync.CodeForbidden, "The token does not carry the scope that the settings ask of systems.")
+		return hotsync.Errorf(
+			hotsync.CodeForbidden,
+			"The token does not carry the scope that the settings ask of systems.",
+		)
 	}
 	return u.checkTimes(now)
 }
@@ -238,7 +261,7 @@ func (u unverified) scopes() (all []string) {
 	return all
 }
 
-// issuer gives the keys of an issuer, which are known by where they are read
+// issuer returns the keys of an issuer, which are known by where they are read
 // from, too: a changed discovery address begins anew.
 func (v *Verifier) issuer(name string, rules Rules) *issuer {
 	v.mu.Lock()
@@ -246,7 +269,15 @@ func (v *Verifier) issuer(name string, rules Rules) *issuer {
 	at := name + " " + rules.Discovery
 	i, ok := v.issuers[at]
 	if !ok {
-		i = &issuer{source: source{name: name, names: append([]string{name}, rules.Issuers...), discovery: rules.Discovery, http: v.http}, now: v.now}
+		i = &issuer{
+			source: source{
+				name:      name,
+				names:     append([]string{name}, rules.Issuers...),
+				discovery: rules.Discovery,
+				http:      v.http,
+			},
+			now: v.now,
+		}
 		v.issuers[at] = i
 	}
 	return i

@@ -107,7 +107,11 @@ func (u *unverified) readHeader(raw []byte) error {
 	}
 	u.alg, u.kid, u.typ = jwa.SignatureAlgorithm(alg), kid, typ
 	if !slices.Contains(hotsync.SignatureAlgorithms, alg) {
-		return hotsync.Errorf(hotsync.CodeTokenAlgorithm, "The token's algorithm is not one of %s.", strings.Join(hotsync.SignatureAlgorithms, ", "))
+		return hotsync.Errorf(
+			hotsync.CodeTokenAlgorithm,
+			"The token's algorithm is not one of %s.",
+			strings.Join(hotsync.SignatureAlgorithms, ", "),
+		)
 	}
 	for _, name := range []string{"crit", "zip", "enc", "b64"} {
 		if _, present := h[name]; present {

@@ -97,7 +97,12 @@ const moment = 3 * time.Second
 //   - What Limio shows counts as much as what is known; where nobody knows what an
 //     owner has, nobody new is linked to it.
 func Decide(f Facts) Decision {
-	d := decider{Facts: f, need: map[string]bool{}, look: map[string]bool{}, named: append(slices.Clone(f.Named), f.Account.ID)}
+	d := decider{
+		Facts: f,
+		need:  map[string]bool{},
+		look:  map[string]bool{},
+		named: append(slices.Clone(f.Named), f.Account.ID),
+	}
 	d.views = append(d.views, view{f.Account.ID, f.Seen})
 	for _, account := range slices.Sorted(maps.Keys(f.Others)) {
 		d.views = append(d.views, view{account, f.Others[account]})
@@ -213,7 +218,13 @@ func (d *decider) leave(why Reason) Decision {
 	case alone.Partial, !d.othersName(alone, d.Account, ""):
 		return Decision{Next: true}
 	}
-	return Decision{Reason: why, Owner: alone.ID, New: alone.Revision == 0, Binding: binding, Save: []Owner{d.with(alone, d.Account)}}
+	return Decision{
+		Reason:  why,
+		Owner:   alone.ID,
+		New:     alone.Revision == 0,
+		Binding: binding,
+		Save:    []Owner{d.with(alone, d.Account)},
+	}
 }
 
 // note remembers what a look-up found also where the login is not linked: one that
@@ -258,7 +269,9 @@ func (d *decider) create() Decision {
 func (d *decider) meet() Decision {
 	owner, mine := d.owner(d.Seen.Owner), d.mine()
 	switch {
-	case owner.MovingTo != "" && owner.MovingTo != mine.ID, mine.MovingTo != "", mine.ID != owner.ID && d.isUnborn(mine):
+	case owner.MovingTo != "" && owner.MovingTo != mine.ID,
+		mine.MovingTo != "",
+		mine.ID != owner.ID && d.isUnborn(mine):
 		return Decision{Wait: moment}
 	case mine.ID == "" || mine.ID == owner.ID:
 	case d.mayMove(owner, mine):
@@ -289,7 +302,14 @@ func (d *decider) join(o Owner, why Reason) Decision {
 		m.Named = b.Named
 	}
 	o.Logins[d.Login] = m
-	return Decision{Reason: why, Link: true, Owner: o.ID, New: o.Revision == 0 && !d.isSeen(o.ID), Binding: d.changed(b), Save: []Owner{o}}
+	return Decision{
+		Reason:  why,
+		Link:    true,
+		Owner:   o.ID,
+		New:     o.Revision == 0 && !d.isSeen(o.ID),
+		Binding: d.changed(b),
+		Save:    []Owner{o},
+	}
 }
 
 // bind is the login with its owner, and with what its newest sign-in names.
@@ -306,7 +326,7 @@ func (d *decider) bind(owner string) Login {
 	return b
 }
 
-// move gives the accounts of an owner that nobody signs in to to the login's.
+// move returns the accounts of an owner that nobody signs in to to the login's.
 func (d *decider) move(from, to Owner) Decision {
 	for id, a := range from.Accounts {
 		to = d.with(to, hotsync.AccountRef{ID: id, Number: a.Number})
@@ -522,7 +542,10 @@ func (d *decider) isSeen(owner string) bool {
 
 // isLinked reports whether Limio shows the login to be linked to the owner.
 func (d *decider) isLinked(owner string) bool {
-	return slices.ContainsFunc(d.views, func(v view) bool { return v.Owner == owner && slices.Contains(v.Logins, d.Login) })
+	return slices.ContainsFunc(
+		d.views,
+		func(v view) bool { return v.Owner == owner && slices.Contains(v.Logins, d.Login) },
+	)
 }
 
 // lookAt asks for what Limio shows of an account. It reports false where more are

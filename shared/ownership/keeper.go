@@ -18,7 +18,7 @@ type Limio interface {
 	MakeOwner(ctx context.Context, id string, accounts map[string]string) (made bool, err error)
 	// NoteAccounts adds to the note of an owner, and makes the owner if there is none.
 	NoteAccounts(ctx context.Context, id string, accounts map[string]string) error
-	// TransferOwner gives everything that one owner has to another. It reports false
+	// TransferOwner returns everything that one owner has to another. It reports false
 	// when Limio refuses.
 	TransferOwner(ctx context.Context, from, to string) (moved bool, err error)
 }

@@ -431,7 +431,7 @@ func (w *world) run(queues map[string][]*request, others []func(*actor)) {
 	}
 }
 
-// end gives a request back to its queue, or takes it for failed.
+// end returns a request back to its queue, or takes it for failed.
 func (w *world) end(queues map[string][]*request, r *request, name string, err error) {
 	if err != nil {
 		w.say("  %s ends: %v", name, err)

@@ -43,7 +43,13 @@ func (t Table) Load(ctx context.Context) (_ State, err error) {
 func (t Table) Replace(ctx context.Context, old, next State) (_ bool, err error) {
 	defer hotsync.In(&err, "pause.Replace")
 	it := dynamo.Key(partition, t.Upstream)
-	it[attrUntil], it[attrProbe], it[attrSince] = dynamo.Time(next.Until), dynamo.Time(next.ProbeUntil), dynamo.Time(next.Since)
+	it[attrUntil], it[attrProbe], it[attrSince] = dynamo.Time(
+		next.Until,
+	), dynamo.Time(
+		next.ProbeUntil,
+	), dynamo.Time(
+		next.Since,
+	)
 	it[attrStep], it[attrReason] = dynamo.Number(next.Step), dynamo.Text(string(next.Reason))
 	when := dynamo.Condition{Expression: "#until = :until AND #probe = :probe",
 		Names:  map[string]string{"#until": attrUntil, "#probe": attrProbe},
@@ -58,7 +64,7 @@ func (t Table) Replace(ctx context.Context, old, next State) (_ bool, err error)
 	return err == nil, err
 }
 
-// All gives the pauses of all upstreams by their ID, in one read.
+// All returns the pauses of all upstreams by their ID, in one read.
 func All(ctx context.Context, table dynamo.Table) (_ map[string]State, err error) {
 	defer hotsync.In(&err, "pause.All")
 	found := map[string]State{}

@@ -57,7 +57,7 @@ type State struct {
 
 // Store keeps the pause.
 type Store interface {
-	// Load gives the pause, the zero value when there is none.
+	// Load returns the pause, the zero value when there is none.
 	Load(ctx context.Context) (State, error)
 	// Replace writes next if the pause still ends at old.Until and is probed until
 	// old.ProbeUntil; otherwise it changes nothing and reports false.
@@ -272,7 +272,7 @@ func (b *Gate) refresh(ctx context.Context) {
 	b.known, b.knownAt = p, now
 }
 
-// Current gives the pause as this process knows it.
+// Current returns the pause as this process knows it.
 func (b *Gate) Current(ctx context.Context) State {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -90,7 +90,7 @@ func TestStoreHasOneWinner(t *testing.T) {
 	}
 }
 
-// All gives every pause that is on, in one read.
+// All returns every pause that is on, in one read.
 func TestAll(t *testing.T) {
 	t.Parallel()
 

@@ -47,8 +47,15 @@ func (p *projector) address(relationshipType string, c *billing.Contact, subscri
 	default:
 		// Left out: a country that was right before is better than none.
 		// What it says is not repeated: people write their street into such fields.
-		p.find(hotsync.Note(hotsync.FindingAddressCountry, relationshipType, "The country of the %s address is not known, so it is left out.",
-			relationshipType), "Correct the country of the contact in Zuora.")
+		p.find(
+			hotsync.Note(
+				hotsync.FindingAddressCountry,
+				relationshipType,
+				"The country of the %s address is not known, so it is left out.",
+				relationshipType,
+			),
+			"Correct the country of the contact in Zuora.",
+		)
 	}
 	return o
 }

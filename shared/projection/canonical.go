@@ -16,14 +16,20 @@ func canonical(a billing.Account) billing.Account {
 	a.PaymentMethods = slices.SortedFunc(slices.Values(a.PaymentMethods), func(x, y billing.PaymentMethod) int {
 		return cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(x.Status, y.Status), cmp.Compare(x.Type, y.Type))
 	})
-	a.PaymentMethods = slices.CompactFunc(a.PaymentMethods, func(x, y billing.PaymentMethod) bool { return x.ID == y.ID })
+	a.PaymentMethods = slices.CompactFunc(
+		a.PaymentMethods,
+		func(x, y billing.PaymentMethod) bool { return x.ID == y.ID },
+	)
 
 	// Of one number the latest version counts; Expired marks a superseded one.
 	a.Subscriptions = slices.SortedFunc(slices.Values(a.Subscriptions), func(x, y billing.Subscription) int {
 		return cmp.Or(cmp.Compare(x.Number, y.Number), compareBool(is(x.Status, "expired"), is(y.Status, "expired")),
 			cmp.Compare(y.Version, x.Version), cmp.Compare(x.ID, y.ID))
 	})
-	a.Subscriptions = slices.CompactFunc(a.Subscriptions, func(x, y billing.Subscription) bool { return x.Number == y.Number })
+	a.Subscriptions = slices.CompactFunc(
+		a.Subscriptions,
+		func(x, y billing.Subscription) bool { return x.Number == y.Number },
+	)
 	for i, s := range a.Subscriptions {
 		a.Subscriptions[i].RatePlans = canonicalPlans(s)
 	}

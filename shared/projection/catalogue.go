@@ -73,10 +73,19 @@ func (p *projector) match(s billing.Subscription, pl plan) catalogue.Match {
 	}
 	rp := pl.zuora
 	return p.opt.Catalogue.Match(catalogue.Facts{
-		Path:         p.opt.CatalogueMap[rp.ProductRatePlanID],
-		RatePlanName: rp.Name, ProductSKU: rp.ProductSKU, ProductID: rp.ProductID, ProductRatePlanID: rp.ProductRatePlanID,
-		Currency: cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)), AutoRenew: s.AutoRenew || is(s.TermType, "evergreen"),
-		UnitPrice: pl.price.unit, TermMonths: termMonths(s), Discount: pl.role == roleDiscount,
+		Path:              p.opt.CatalogueMap[rp.ProductRatePlanID],
+		RatePlanName:      rp.Name,
+		ProductSKU:        rp.ProductSKU,
+		ProductID:         rp.ProductID,
+		ProductRatePlanID: rp.ProductRatePlanID,
+		Currency: cmp.Or(
+			pl.price.currency,
+			subscriptionCurrency(s, p.account),
+		),
+		AutoRenew:  s.AutoRenew || is(s.TermType, "evergreen"),
+		UnitPrice:  pl.price.unit,
+		TermMonths: termMonths(s),
+		Discount:   pl.role == roleDiscount,
 	})
 }
 
@@ -87,19 +96,41 @@ func (p *projector) reportMatch(s billing.Subscription, pl plan) {
 		return
 	}
 	p.noteMatch(s, pl)
-	what := fmt.Sprintf("rate plan %q of product %q (SKU %q) in %s", pl.zuora.Name, pl.zuora.ProductName, pl.zuora.ProductSKU,
-		cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)))
+	what := fmt.Sprintf(
+		"rate plan %q of product %q (SKU %q) in %s",
+		pl.zuora.Name,
+		pl.zuora.ProductName,
+		pl.zuora.ProductSKU,
+		cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)),
+	)
 	if pl.match.Unpublished {
-		p.find(hotsync.Note(hotsync.FindingCatalogueMap, s.Number, "Subscription %s: the settings name a catalogue item for %s that is not published.",
-			s.Number, what), "Publish the item in Limio, or correct its path in the settings.")
+		p.find(
+			hotsync.Note(
+				hotsync.FindingCatalogueMap,
+				s.Number,
+				"Subscription %s: the settings name a catalogue item for %s that is not published.",
+				s.Number,
+				what,
+			),
+			"Publish the item in Limio, or correct its path in the settings.",
+		)
 	}
 	switch pl.match.Standing {
 	case catalogue.Unmatched:
 		p.reportUnmatched(s, pl, what)
 	case catalogue.Ambiguous:
-		p.find(hotsync.Note(hotsync.FindingPlanAmbiguous, s.Number, "Subscription %s: %d catalogue items may be meant by %s: %s. The first was taken.",
-			s.Number, len(pl.match.Candidates), what, strings.Join(pl.match.Candidates[:min(5, len(pl.match.Candidates))], ", ")),
-			"Name the right one for this product rate plan in the settings (catalogueMap).")
+		p.find(
+			hotsync.Note(
+				hotsync.FindingPlanAmbiguous,
+				s.Number,
+				"Subscription %s: %d catalogue items may be meant by %s: %s. The first was taken.",
+				s.Number,
+				len(pl.match.Candidates),
+				what,
+				strings.Join(pl.match.Candidates[:min(5, len(pl.match.Candidates))], ", "),
+			),
+			"Name the right one for this product rate plan in the settings (catalogueMap).",
+		)
 	}
 	if pl.isMatched() && pl.role != roleDiscount {
 		p.reportItem(s, pl)
@@ -107,23 +138,48 @@ func (p *projector) reportMatch(s billing.Subscription, pl plan) {
 }
 
 func (p *projector) reportUnmatched(s billing.Subscription, pl plan, what string) {
-	hint := fmt.Sprintf("Publish an offer in Limio whose product bundle has the rate plan %q and a product with the code %q, priced in %s; "+
-		"or name an item for it in the settings (catalogueMap).", pl.zuora.Name, pl.zuora.ProductSKU, cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)))
+	hint := fmt.Sprintf(
+		"Publish an offer in Limio whose product bundle has the rate plan %q and a product with the code %q, priced in %s; "+
+			"or name an item for it in the settings (catalogueMap).",
+		pl.zuora.Name,
+		pl.zuora.ProductSKU,
+		cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)),
+	)
 	switch {
 	case pl.role == roleDiscount:
-		p.find(hotsync.Note(hotsync.FindingPlanUnmatched, s.Number, "Subscription %s: Limio's catalogue has no discount for %s, so a stand-in is shown.",
-			s.Number, what), hint)
+		p.find(
+			hotsync.Note(
+				hotsync.FindingPlanUnmatched,
+				s.Number,
+				"Subscription %s: Limio's catalogue has no discount for %s, so a stand-in is shown.",
+				s.Number,
+				what,
+			),
+			hint,
+		)
 	case pl.extra:
 		counts := "; its price counts"
 		if pl.role == roleOneTime {
 			counts = ""
 		}
-		p.find(hotsync.Note(hotsync.FindingPlanUnmatched, s.Number,
-			"Subscription %s: Limio's catalogue has no add-on or offer for %s, so it is not shown%s.", s.Number, what, counts),
+		p.find(hotsync.Note(
+			hotsync.FindingPlanUnmatched,
+			s.Number,
+			"Subscription %s: Limio's catalogue has no add-on or offer for %s, so it is not shown%s.",
+			s.Number,
+			what,
+			counts,
+		),
 			strings.Replace(hint, "an offer", "an add-on or offer", 1))
 	default:
-		p.find(hotsync.Attention(hotsync.FindingPlanUnmatched, s.Number, hint,
-			"Subscription %s: Limio's catalogue has no offer for %s, so a stand-in is shown that cannot be managed.", s.Number, what), hint)
+		p.find(hotsync.Attention(
+			hotsync.FindingPlanUnmatched,
+			s.Number,
+			hint,
+			"Subscription %s: Limio's catalogue has no offer for %s, so a stand-in is shown that cannot be managed.",
+			s.Number,
+			what,
+		), hint)
 	}
 }
 
@@ -133,11 +189,28 @@ func (p *projector) reportItem(s billing.Subscription, pl plan) {
 	item := pl.match.Item
 	switch {
 	case pl.match.OtherCurrency:
-		p.find(hotsync.Note(hotsync.FindingPriceDiffers, s.Number, "Subscription %s is paid in %s, in which %s has no price. Zuora's price is shown.",
-			s.Number, cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)), item.Path), "Add the currency to the item, or publish one in it.")
+		p.find(
+			hotsync.Note(
+				hotsync.FindingPriceDiffers,
+				s.Number,
+				"Subscription %s is paid in %s, in which %s has no price. Zuora's price is shown.",
+				s.Number,
+				cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)),
+				item.Path,
+			),
+			"Add the currency to the item, or publish one in it.",
+		)
 	case pl.match.OtherPrice:
-		p.find(hotsync.Note(hotsync.FindingPriceDiffers, s.Number, "Subscription %s pays another price than %s has. Zuora's price is shown.",
-			s.Number, item.Path), "")
+		p.find(
+			hotsync.Note(
+				hotsync.FindingPriceDiffers,
+				s.Number,
+				"Subscription %s pays another price than %s has. Zuora's price is shown.",
+				s.Number,
+				item.Path,
+			),
+			"",
+		)
 	}
 	if item.IsAddOn() {
 		return
@@ -150,8 +223,17 @@ func (p *projector) reportItem(s billing.Subscription, pl plan) {
 		}
 	}
 	if len(lacks) > 0 {
-		p.find(hotsync.Note(hotsync.FindingOfferUnmanaged, s.Number, "Subscription %s: %s lacks %s, so customers cannot manage it in full.",
-			s.Number, item.Path, strings.Join(lacks, ", ")), "Fill in these attributes of the offer and publish it again.")
+		p.find(
+			hotsync.Note(
+				hotsync.FindingOfferUnmanaged,
+				s.Number,
+				"Subscription %s: %s lacks %s, so customers cannot manage it in full.",
+				s.Number,
+				item.Path,
+				strings.Join(lacks, ", "),
+			),
+			"Fill in these attributes of the offer and publish it again.",
+		)
 	}
 }
 
@@ -176,8 +258,18 @@ func (p *projector) offerOf(s billing.Subscription, pl plan) map[string]any {
 	if item.IsAddOn() && !strings.HasPrefix(id, "add_on-") {
 		id = "add_on-" + id
 	}
-	out := map[string]any{"path": item.Path, "name": item.Name, "id": id, "version": item.Version, "type": cmp.Or(item.Type, "item"),
-		"mode": "production", "service": serviceLimio, "record_type": item.RecordType, "status": StatusActive, "data": data}
+	out := map[string]any{
+		"path":        item.Path,
+		"name":        item.Name,
+		"id":          id,
+		"version":     item.Version,
+		"type":        cmp.Or(item.Type, "item"),
+		"mode":        "production",
+		"service":     serviceLimio,
+		"record_type": item.RecordType,
+		"status":      StatusActive,
+		"data":        data,
+	}
 	p.offers[cacheKey] = out
 	return out
 }
@@ -267,8 +359,15 @@ func (p *projector) standIn(s billing.Subscription, pl plan) map[string]any {
 	if pl.role == roleDiscount {
 		data["record_subtype"] = subtypeDiscount
 	}
-	return map[string]any{"name": name, "type": "item", "mode": "production", "service": serviceLimio, "record_type": "offer",
-		"status": StatusActive, "data": data}
+	return map[string]any{
+		"name":        name,
+		"type":        "item",
+		"mode":        "production",
+		"service":     serviceLimio,
+		"record_type": "offer",
+		"status":      StatusActive,
+		"data":        data,
+	}
 }
 
 func standInProduct(rp billing.RatePlan, at string) map[string]any {

@@ -133,7 +133,15 @@ func (p *projector) addPart(s subscription, out map[string][]item, bases map[str
 	if !ok || currencyOf(b.charge, s.zuora, p.account) != s.price.currency {
 		return // said with the price
 	}
-	out[day] = append(out[day], item{charge: b.charge.Name, product: b.plan.zuora.ProductName, quantity: sensible(seg.Quantity), amount: amount})
+	out[day] = append(
+		out[day],
+		item{
+			charge:   b.charge.Name,
+			product:  b.plan.zuora.ProductName,
+			quantity: sensible(seg.Quantity),
+			amount:   amount,
+		},
+	)
 	bases[day] = append(bases[day], part{b.plan.key, amount})
 }
 
@@ -152,7 +160,8 @@ func billOf(l line, period period, from, currency string) (_ decimal.Decimal, ok
 	for n := range maxPayments * bills {
 		if period.after(l.segment.From, n) == from {
 			due := func(k int) decimal.Decimal {
-				return list.Mul(decimal.NewFromInt(int64(k))).DivRound(decimal.NewFromInt(int64(bills)), decimals(currency))
+				return list.Mul(decimal.NewFromInt(int64(k))).
+					DivRound(decimal.NewFromInt(int64(bills)), decimals(currency))
 			}
 			k := n % bills
 			return due(k + 1).Sub(due(k)), true
@@ -179,7 +188,8 @@ func (p *projector) discounts(s subscription, charges []billed, parts []part, da
 						base = base.Add(part.amount)
 					}
 				}
-				amount = base.Mul(seg.DiscountPercentage.Decimal).DivRound(decimal.NewFromInt(-100), decimals(s.price.currency))
+				amount = base.Mul(seg.DiscountPercentage.Decimal).
+					DivRound(decimal.NewFromInt(-100), decimals(s.price.currency))
 			case readable(seg.DiscountAmount) && p.isBilledOn(charges, c, day):
 				amount = seg.DiscountAmount.Decimal.Abs().Neg()
 			}

@@ -42,12 +42,22 @@ func (p *projector) defaultPaymentMethod() any {
 		case isUsable(m):
 			return p.id(PaymentMethod, m.ID)
 		default:
-			p.find(hotsync.Note(hotsync.FindingDefaultPayment, m.ID, "Zuora's default payment method is closed, so the customer has no default in Limio."), "")
+			p.find(
+				hotsync.Note(
+					hotsync.FindingDefaultPayment,
+					m.ID,
+					"Zuora's default payment method is closed, so the customer has no default in Limio.",
+				),
+				"",
+			)
 			return nil
 		}
 	}
-	p.find(hotsync.Note(hotsync.FindingDefaultPayment, id,
-		"Zuora's default payment method is not among the account's payment methods, so the customer has no default in Limio."), "")
+	p.find(hotsync.Note(
+		hotsync.FindingDefaultPayment,
+		id,
+		"Zuora's default payment method is not among the account's payment methods, so the customer has no default in Limio.",
+	), "")
 	return nil
 }
 

@@ -15,7 +15,14 @@ const (
 // ownerIdentity is what everything else belongs to. It may own several accounts,
 // so nothing but its name, which is set once, depends on this one.
 func (p *projector) ownerIdentity() Object {
-	return Object{Kind: Identity, Key: keyOwner, ID: p.owner, Type: TypeOwner, Name: p.customerName(), Data: map[string]any{}}
+	return Object{
+		Kind: Identity,
+		Key:  keyOwner,
+		ID:   p.owner,
+		Type: TypeOwner,
+		Name: p.customerName(),
+		Data: map[string]any{},
+	}
 }
 
 // loginIdentity lets the login see what the owner owns. Limio makes its id when
@@ -25,8 +32,10 @@ func (p *projector) loginIdentity(login hotsync.Identity) []Object {
 		return nil
 	}
 	key := externalKey(login.Issuer, login.Subject)
-	return []Object{{Kind: Identity, Key: key, ID: ID(p.opt.Tenant, Identity, "", key), Type: TypeExternal, Owner: p.owner,
-		Data: map[string]any{"iss": login.Issuer, "sub": login.Subject}}}
+	return []Object{
+		{Kind: Identity, Key: key, ID: ID(p.opt.Tenant, Identity, "", key), Type: TypeExternal, Owner: p.owner,
+			Data: map[string]any{"iss": login.Issuer, "sub": login.Subject}},
+	}
 }
 
 func signedIn(login hotsync.Identity) bool { return login.Issuer != "" && login.Subject != "" }
@@ -67,20 +76,34 @@ func (p *projector) salesforceID() (value string, ok bool) {
 	}
 	match := salesforcePattern.FindStringSubmatch(crm)
 	if match == nil {
-		p.find(hotsync.Note(hotsync.FindingAccountCRMID, "",
-			"The account's CRM ID is not the id of a Salesforce Account or Contact, so no Salesforce identity is kept."), "")
+		p.find(hotsync.Note(
+			hotsync.FindingAccountCRMID,
+			"",
+			"The account's CRM ID is not the id of a Salesforce Account or Contact, so no Salesforce identity is kept.",
+		), "")
 		return "", false
 	}
 	names := map[string]hotsync.SalesforceID{"001": hotsync.SalesforceAccount, "003": hotsync.SalesforceContact}[match[1]]
 	if names == hotsync.SalesforceContact && p.opt.SalesforceID == hotsync.SalesforceAccount {
-		p.find(hotsync.Note(hotsync.FindingAccountCRMID, "",
-			"The account's CRM ID names a Salesforce contact, but the settings say that CRM IDs name an account, so no Salesforce identity is kept."),
+		p.find(hotsync.Note(
+			hotsync.FindingAccountCRMID,
+			"",
+			"The account's CRM ID names a Salesforce contact, but the settings say that CRM IDs name an account, so no Salesforce identity is kept.",
+		),
 			"Correct the CRM ID in Zuora, or the setting.")
 		return "", false
 	}
 	if names != p.opt.SalesforceID {
-		p.find(hotsync.Note(hotsync.FindingAccountCRMID, "", "The account's CRM ID names a Salesforce %s, but the settings say that CRM IDs name a %s.",
-			names, p.opt.SalesforceID), "Correct the setting, or the CRM ID in Zuora.")
+		p.find(
+			hotsync.Note(
+				hotsync.FindingAccountCRMID,
+				"",
+				"The account's CRM ID names a Salesforce %s, but the settings say that CRM IDs name a %s.",
+				names,
+				p.opt.SalesforceID,
+			),
+			"Correct the setting, or the CRM ID in Zuora.",
+		)
 	}
 	if len(crm) == 15 {
 		crm += salesforceSuffix(crm)

@@ -25,8 +25,13 @@ func (p *projector) planObjects(s subscription) []Object {
 		out = append(out, p.planObject(s, pl))
 	}
 	if !s.hasMain && !isOver(s.zuora, p.opt.Today) {
-		p.find(hotsync.Attention(hotsync.FindingNoBasePlan, s.zuora.Number, "",
-			"Subscription %s has no plan that could be the customer's: only add-ons, discounts or one-time charges.", s.zuora.Number),
+		p.find(hotsync.Attention(
+			hotsync.FindingNoBasePlan,
+			s.zuora.Number,
+			"",
+			"Subscription %s has no plan that could be the customer's: only add-ons, discounts or one-time charges.",
+			s.zuora.Number,
+		),
 			"Add the plan in Zuora, or publish one of its rate plans as an offer in Limio.")
 	}
 	return out

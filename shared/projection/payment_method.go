@@ -76,9 +76,17 @@ func (p *projector) methodRelationships(m billing.PaymentMethod, subscriptions [
 // crudWords are Zuora's CRUD words, which Limio's pages compare with, for those
 // of v1.
 var crudWords = map[string]string{
-	"paypalec": "PayPal", "paypaladaptive": "PayPal", "paypalcp": "PayPal", "paypalnativeec": "PayPal",
-	"bacs": "BankTransfer", "sepa": "BankTransfer", "becs": "BankTransfer", "becsnz": "BankTransfer", "pad": "BankTransfer",
-	"autogiro": "BankTransfer", "betalingsservice": "BankTransfer",
+	"paypalec":         "PayPal",
+	"paypaladaptive":   "PayPal",
+	"paypalcp":         "PayPal",
+	"paypalnativeec":   "PayPal",
+	"bacs":             "BankTransfer",
+	"sepa":             "BankTransfer",
+	"becs":             "BankTransfer",
+	"becsnz":           "BankTransfer",
+	"pad":              "BankTransfer",
+	"autogiro":         "BankTransfer",
+	"betalingsservice": "BankTransfer",
 }
 
 // zuoraRecord is the part of Zuora's CRUD record (PascalCase) that Limio's pages
@@ -117,7 +125,7 @@ func orNilNumber(n int) any {
 // bank of an IBAN, of which the bank may have letters (NL91 ABNA).
 var maskedNumber = regexp.MustCompile(`^(?:[A-Z]{2}(?:[0-9*]{2} ?[A-Z0-9]{0,4})?)?[0-9*xX#•.\- ]*([0-9]{4})$`)
 
-// remask gives the mask with all but its last four digits hidden, and those
+// remask returns the mask with all but its last four digits hidden, and those
 // four. Zuora masks already; this holds should it ever not. A text that is no
 // number (a PayPal address) gives nothing.
 func remask(mask string) (masked, last4 string) {

@@ -15,8 +15,16 @@ type period struct {
 	number        int
 }
 
-var monthsOf = map[string]int{"month": 1, "quarter": 3, "semiannual": 6, "annual": 12, "eighteenmonths": 18, "twoyears": 24,
-	"threeyears": 36, "fiveyears": 60}
+var monthsOf = map[string]int{
+	"month":          1,
+	"quarter":        3,
+	"semiannual":     6,
+	"annual":         12,
+	"eighteenmonths": 18,
+	"twoyears":       24,
+	"threeyears":     36,
+	"fiveyears":      60,
+}
 
 // periodOf is the billing period of a charge.
 func periodOf(c billing.Charge) period {

@@ -32,7 +32,9 @@ func (p *projector) plans(s billing.Subscription) []plan {
 		pl := plan{zuora: rp, span: spanOf(rp), role: roleOf(rp)}
 		ended := pl.span.isOver(p.opt.Today)
 		switch {
-		case pl.span.never, ended && (isRemoved(rp) || pl.role == roleOneTime || isOneDay(rp)), len(rp.Charges) == 0 && isRemoved(rp):
+		case pl.span.never,
+			ended && (isRemoved(rp) || pl.role == roleOneTime || isOneDay(rp)),
+			len(rp.Charges) == 0 && isRemoved(rp):
 			p.leave(s, rp, pl.span.end)
 			continue
 		}
@@ -58,7 +60,8 @@ func (p *projector) plans(s billing.Subscription) []plan {
 
 // isOneDay reports whether a plan is nothing but one-time charges.
 func isOneDay(rp billing.RatePlan) bool {
-	return len(rp.Charges) > 0 && !slices.ContainsFunc(rp.Charges, func(c billing.Charge) bool { return !is(c.Type, "onetime") })
+	return len(rp.Charges) > 0 &&
+		!slices.ContainsFunc(rp.Charges, func(c billing.Charge) bool { return !is(c.Type, "onetime") })
 }
 
 // leave notes that a plan is gone, under all keys it may have.
@@ -102,7 +105,8 @@ func (p *projector) isExtra(plans []plan, pl plan) bool {
 		day = pl.span.start
 	}
 	return slices.ContainsFunc(plans, func(other plan) bool {
-		return other.isMatched() && !other.isAddOn() && other.role != roleDiscount && other.role != roleOneTime && other.span.holds(day)
+		return other.isMatched() && !other.isAddOn() && other.role != roleDiscount && other.role != roleOneTime &&
+			other.span.holds(day)
 	})
 }
 
@@ -122,9 +126,18 @@ func (p *projector) mainPlan(plans []plan) (_ plan, ok bool) {
 }
 
 func (p *projector) comparePlans(a, b plan) int {
-	return cmp.Or(cmp.Compare(p.when(a), p.when(b)), compareBool(!a.isMatched(), !b.isMatched()), cmp.Compare(a.role, b.role),
-		p.compareStart(a, b), b.price.amount.Decimal.Cmp(a.price.amount.Decimal), cmp.Compare(a.span.start, b.span.start),
-		cmp.Compare(a.key, b.key))
+	return cmp.Or(
+		cmp.Compare(p.when(a), p.when(b)),
+		compareBool(!a.isMatched(), !b.isMatched()),
+		cmp.Compare(a.role, b.role),
+		p.compareStart(
+			a,
+			b,
+		),
+		b.price.amount.Decimal.Cmp(a.price.amount.Decimal),
+		cmp.Compare(a.span.start, b.span.start),
+		cmp.Compare(a.key, b.key),
+	)
 }
 
 // when puts what is in force first, then what is to come, then what is over.

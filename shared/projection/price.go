@@ -80,9 +80,15 @@ func (p *projector) subscriptionPrice(s billing.Subscription, plans []plan) pric
 	}
 	out, leftOut := p.sum(s, charges)
 	for _, l := range leftOut {
-		p.find(hotsync.Note(hotsync.FindingPriceUnknown, s.Number,
+		p.find(hotsync.Note(
+			hotsync.FindingPriceUnknown,
+			s.Number,
 			"Subscription %s: charge %s (%s, %s) has another billing period or currency than the first one, so it is not in the price.",
-			s.Number, l.charge.Number, l.charge.BillingPeriod, currencyOf(l.charge, s, p.account)), "")
+			s.Number,
+			l.charge.Number,
+			l.charge.BillingPeriod,
+			currencyOf(l.charge, s, p.account),
+		), "")
 	}
 	out.quantity = decimal.NewNullDecimal(one)
 	if ok {
@@ -126,8 +132,14 @@ func (p *projector) sum(s billing.Subscription, charges []billing.Charge) (_ pri
 			out.amount = decimal.NewNullDecimal(out.amount.Decimal.Add(amount))
 		} else {
 			unread = true
-			p.find(hotsync.Note(hotsync.FindingPriceUnknown, s.Number,
-				"Subscription %s: the price of charge %s (%.40s) cannot be read, so no amount is written.", s.Number, l.charge.Number, l.charge.Model), "")
+			p.find(hotsync.Note(
+				hotsync.FindingPriceUnknown,
+				s.Number,
+				"Subscription %s: the price of charge %s (%.40s) cannot be read, so no amount is written.",
+				s.Number,
+				l.charge.Number,
+				l.charge.Model,
+			), "")
 		}
 		if !foundQuantity && !is(l.charge.Model, "flatfee") {
 			out.quantity, foundQuantity = decimal.NullDecimal{}, true
@@ -189,8 +201,17 @@ func (p *projector) discountPrice(s billing.Subscription, plan billing.RatePlan)
 		case readable(l.segment.DiscountAmount):
 			amount, found = amount.Sub(l.segment.DiscountAmount.Decimal.Abs()), true
 		default:
-			p.find(hotsync.Note(hotsync.FindingPriceUnknown, s.Number, "Subscription %s: the discount of charge %s (%.40s) cannot be read.",
-				s.Number, l.charge.Number, l.charge.Model), "")
+			p.find(
+				hotsync.Note(
+					hotsync.FindingPriceUnknown,
+					s.Number,
+					"Subscription %s: the discount of charge %s (%.40s) cannot be read.",
+					s.Number,
+					l.charge.Number,
+					l.charge.Model,
+				),
+				"",
+			)
 		}
 	}
 	if found {
@@ -364,6 +385,9 @@ func inOrder(tiers []billing.Tier) (_ []billing.Tier, ok bool) {
 			return nil, false
 		}
 	}
-	tiers = slices.SortedStableFunc(slices.Values(tiers), func(x, y billing.Tier) int { return x.StartingUnit.Cmp(y.StartingUnit) })
+	tiers = slices.SortedStableFunc(
+		slices.Values(tiers),
+		func(x, y billing.Tier) int { return x.StartingUnit.Cmp(y.StartingUnit) },
+	)
 	return tiers, len(tiers) > 0
 }

@@ -75,7 +75,12 @@ type Ref struct {
 // Project says what Limio should have of account for login, who may be nobody.
 // It neither changes account nor keeps any of it.
 func Project(account billing.Account, login hotsync.Identity, opt Options) Result {
-	p := &projector{account: canonical(account), opt: opt, offerKeys: map[string]bool{}, offers: map[[3]string]map[string]any{}}
+	p := &projector{
+		account:   canonical(account),
+		opt:       opt,
+		offerKeys: map[string]bool{},
+		offers:    map[[3]string]map[string]any{},
+	}
 	if p.opt.SalesforceID == "" {
 		p.opt.SalesforceID = hotsync.SalesforceAccount
 	}
@@ -96,8 +101,17 @@ func Project(account billing.Account, login hotsync.Identity, opt Options) Resul
 	p.add(p.addresses(subscriptions)...)
 	p.add(p.loginIdentity(login)...)
 
-	return Result{Tenant: opt.Tenant, Today: opt.Today, AccountID: account.ID, Objects: p.objects, Gone: p.gone, Unclear: p.unclear, Findings: p.findings,
-		Matches: p.matches, Seen: p.seen(subscriptions)}
+	return Result{
+		Tenant:    opt.Tenant,
+		Today:     opt.Today,
+		AccountID: account.ID,
+		Objects:   p.objects,
+		Gone:      p.gone,
+		Unclear:   p.unclear,
+		Findings:  p.findings,
+		Matches:   p.matches,
+		Seen:      p.seen(subscriptions),
+	}
 }
 
 // projector is one run of Project.

@@ -175,8 +175,13 @@ func (p *projector) schedule(s subscription, day string, items []item) Object {
 }
 
 func (i item) line(currency string) map[string]any {
-	out := map[string]any{"chargeName": i.charge, "productName": i.product, "chargeDescription": i.description, "processingType": "Charge",
-		"amountWithoutTax": money(i.amount, currency)}
+	out := map[string]any{
+		"chargeName":        i.charge,
+		"productName":       i.product,
+		"chargeDescription": i.description,
+		"processingType":    "Charge",
+		"amountWithoutTax":  money(i.amount, currency),
+	}
 	if i.discount {
 		out["processingType"] = "Discount"
 	}
@@ -191,10 +196,17 @@ func (i item) line(currency string) map[string]any {
 
 func sortedItems(items []item) []item {
 	return slices.SortedStableFunc(slices.Values(items), func(a, b item) int {
-		return cmp.Or(compareBool(a.discount, b.discount), strings.Compare(a.product, b.product), strings.Compare(a.charge, b.charge),
-			a.amount.Cmp(b.amount), a.tax.Decimal.Cmp(b.tax.Decimal), compareBool(a.tax.Valid, b.tax.Valid),
-			strings.Compare(a.description, b.description), compareBool(a.quantity.Valid, b.quantity.Valid),
-			a.quantity.Decimal.Cmp(b.quantity.Decimal))
+		return cmp.Or(
+			compareBool(a.discount, b.discount),
+			strings.Compare(a.product, b.product),
+			strings.Compare(a.charge, b.charge),
+			a.amount.Cmp(b.amount),
+			a.tax.Decimal.Cmp(b.tax.Decimal),
+			compareBool(a.tax.Valid, b.tax.Valid),
+			strings.Compare(a.description, b.description),
+			compareBool(a.quantity.Valid, b.quantity.Valid),
+			a.quantity.Decimal.Cmp(b.quantity.Decimal),
+		)
 	})
 }
 
@@ -208,8 +220,15 @@ func (p *projector) previews(subscriptions []subscription) (_ map[string]map[str
 	preview := p.account.Preview
 	if preview.Missing != "" {
 		if preview.Missing != "off" {
-			p.find(hotsync.Note(hotsync.FindingScheduleSource, "", "Zuora's billing preview was %.20s, so coming payments are worked out from the charges.",
-				preview.Missing), "Let the OAuth client's user preview billing in Zuora, or set schedules to charges in the settings.")
+			p.find(
+				hotsync.Note(
+					hotsync.FindingScheduleSource,
+					"",
+					"Zuora's billing preview was %.20s, so coming payments are worked out from the charges.",
+					preview.Missing,
+				),
+				"Let the OAuth client's user preview billing in Zuora, or set schedules to charges in the settings.",
+			)
 		}
 		return nil, false
 	}
@@ -226,19 +245,40 @@ func (p *projector) previews(subscriptions []subscription) (_ map[string]map[str
 		case !ok && p.isOurs(i.SubscriptionNumber):
 			continue // a draft, or one that is over
 		case !ok:
-			p.find(hotsync.Note(hotsync.FindingScheduleItem, i.SubscriptionNumber,
-				"Zuora's billing preview has a payment of subscription %.40q, which the account does not have. It was ignored.", i.SubscriptionNumber), "")
+			p.find(hotsync.Note(
+				hotsync.FindingScheduleItem,
+				i.SubscriptionNumber,
+				"Zuora's billing preview has a payment of subscription %.40q, which the account does not have. It was ignored.",
+				i.SubscriptionNumber,
+			), "")
 			continue
 		case !isDay(day) || !readable(decimal.NewNullDecimal(i.Amount)) || !readable(decimal.NewNullDecimal(i.Tax)):
-			p.find(hotsync.Note(hotsync.FindingScheduleItem, s.Number,
-				"Subscription %s: a payment in Zuora's billing preview has no day or amount that can be read. It was ignored.", s.Number), "")
+			p.find(hotsync.Note(
+				hotsync.FindingScheduleItem,
+				s.Number,
+				"Subscription %s: a payment in Zuora's billing preview has no day or amount that can be read. It was ignored.",
+				s.Number,
+			), "")
 			continue
 		}
 		if out[s.Number] == nil {
 			out[s.Number] = map[string][]item{}
 		}
-		out[s.Number][day] = append(out[s.Number][day], item{charge: i.ChargeName, product: i.ProductName, description: i.Description,
-			discount: is(i.ProcessingType, "discount"), quantity: sensible(i.Quantity), amount: i.Amount, tax: decimal.NewNullDecimal(i.Tax)})
+		out[s.Number][day] = append(
+			out[s.Number][day],
+			item{
+				charge:      i.ChargeName,
+				product:     i.ProductName,
+				description: i.Description,
+				discount: is(
+					i.ProcessingType,
+					"discount",
+				),
+				quantity: sensible(i.Quantity),
+				amount:   i.Amount,
+				tax:      decimal.NewNullDecimal(i.Tax),
+			},
+		)
 	}
 	return out, true
 }
@@ -252,8 +292,12 @@ func (p *projector) reportTax(preview billing.Preview) {
 	country, _ := p.purchaseCountry()
 	taxed := func(i billing.PreviewItem) bool { return i.Tax.Sign() != 0 }
 	if addedTax[country] && len(preview.Items) > 0 && !slices.ContainsFunc(preview.Items, taxed) {
-		p.find(hotsync.Note(hotsync.FindingScheduleTax, "",
-			"Zuora's billing preview has no tax. Where sales tax is added to the price in %s, coming payments are shown without it.", country), "")
+		p.find(hotsync.Note(
+			hotsync.FindingScheduleTax,
+			"",
+			"Zuora's billing preview has no tax. Where sales tax is added to the price in %s, coming payments are shown without it.",
+			country,
+		), "")
 	}
 }
 

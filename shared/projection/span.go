@@ -10,10 +10,11 @@ import (
 // What is in force is told by dates, never by words: Zuora marks a plan as
 // removed on the day the order is booked, which may be long before it ends.
 
-// runOn gives the charges that end only with a term that is renewed no end: the
+// runOn returns the charges that end only with a term that is renewed no end: the
 // end of the term is then no end of theirs.
 func runOn(s billing.Subscription, plan billing.RatePlan, charges []billing.Charge) {
-	if s.TermEnd == "" || !s.AutoRenew || is(s.TermType, "evergreen") || isCancelled(s) || s.ScheduledCancel != "" || isRemoved(plan) {
+	if s.TermEnd == "" || !s.AutoRenew || is(s.TermType, "evergreen") || isCancelled(s) || s.ScheduledCancel != "" ||
+		isRemoved(plan) {
 		return
 	}
 	for _, c := range charges {

@@ -37,7 +37,16 @@ func (p *projector) subscriptions() []subscription {
 		s.object.Name, s.object.Reference, s.object.Status = z.Number, z.Number, status
 		s.object.Data = p.subscriptionData(s)
 		if end := lastDay(z); isCancelled(z) && end > p.opt.Today {
-			p.find(hotsync.Note(hotsync.FindingServedUntil, z.Number, "Subscription %s is cancelled, and served until %s.", z.Number, end), "")
+			p.find(
+				hotsync.Note(
+					hotsync.FindingServedUntil,
+					z.Number,
+					"Subscription %s is cancelled, and served until %s.",
+					z.Number,
+					end,
+				),
+				"",
+			)
 		}
 		out = append(out, s)
 	}
@@ -91,11 +100,27 @@ func (p *projector) subscriptionStatus(s billing.Subscription) (status string, o
 		return "pending activation", true
 	case "expired":
 	case "draft", "pendingacceptance":
-		p.find(hotsync.Note(hotsync.FindingSubscription, s.Number, "Subscription %s is %s, which Limio does not support, so it was skipped.",
-			s.Number, s.Status), "It is synced once it is active in Zuora.")
+		p.find(
+			hotsync.Note(
+				hotsync.FindingSubscription,
+				s.Number,
+				"Subscription %s is %s, which Limio does not support, so it was skipped.",
+				s.Number,
+				s.Status,
+			),
+			"It is synced once it is active in Zuora.",
+		)
 	default:
-		p.find(hotsync.Note(hotsync.FindingSubscription, s.Number, "Subscription %s has the status %.40q, which hotsync does not know, so it was skipped.",
-			s.Number, s.Status), "")
+		p.find(
+			hotsync.Note(
+				hotsync.FindingSubscription,
+				s.Number,
+				"Subscription %s has the status %.40q, which hotsync does not know, so it was skipped.",
+				s.Number,
+				s.Status,
+			),
+			"",
+		)
 	}
 	p.unclear = append(p.unclear, s.Number)
 	return "", false

@@ -49,7 +49,7 @@ type loading struct {
 // NewCached makes an empty cache.
 func NewCached(loader Loader, log *slog.Logger) *Cached { return &Cached{loader: loader, log: log} }
 
-// Load gives the settings, which may be as old as the time to live, or older
+// Load returns the settings, which may be as old as the time to live, or older
 // while newer ones cannot be read or are invalid: that is logged. It returns an
 // error only when no settings were ever read. Callers share the settings and
 // must not change them.
@@ -104,8 +104,18 @@ func (c *Cached) refresh(ctx context.Context, l *loading) {
 		c.settings, c.read, c.due = settings, now, now.Add(ttl)
 	case !c.read.IsZero():
 		c.due = now.Add(min(retryAfter, ttl))
-		c.log.WarnContext(ctx, "settings could not be read; the last ones stay in use",
-			"version", c.settings.Version, "age_s", int(now.Sub(c.read).Seconds()), "code", hotsync.AsError(err).Code, "error", err)
+		c.log.WarnContext(
+			ctx,
+			"settings could not be read; the last ones stay in use",
+			"version",
+			c.settings.Version,
+			"age_s",
+			int(now.Sub(c.read).Seconds()),
+			"code",
+			hotsync.AsError(err).Code,
+			"error",
+			err,
+		)
 	}
 	l.err = err
 	c.loading = nil

@@ -128,7 +128,12 @@ func (s *Store) Restore(ctx context.Context, earlier int, by string) (_ hotsync.
 }
 
 // replace writes settings over the item that is in force.
-func (s *Store) replace(ctx context.Context, before item, settings hotsync.Settings, by string) (hotsync.Settings, error) {
+func (s *Store) replace(
+	ctx context.Context,
+	before item,
+	settings hotsync.Settings,
+	by string,
+) (hotsync.Settings, error) {
 	if strings.TrimSpace(by) == "" {
 		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeBadRequest, "Say who changes the settings.")
 	}
@@ -159,10 +164,21 @@ func (s *Store) replace(ctx context.Context, before item, settings hotsync.Setti
 		return hotsync.Settings{}, fmt.Errorf("encode: %w", err)
 	}
 	if len(raw) > maxSize {
-		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "The settings are too large: %d KB of at most %d.", len(raw)>>10, maxSize>>10)
+		return hotsync.Settings{}, hotsync.Errorf(
+			hotsync.CodeSettingsInvalid,
+			"The settings are too large: %d KB of at most %d.",
+			len(raw)>>10,
+			maxSize>>10,
+		)
 	}
 	it := dynamo.Key(partition, current)
-	it[attrVersion], it[attrSettings], it[attrBy] = dynamo.Number(settings.Version), dynamo.Text(string(raw)), dynamo.Text(by)
+	it[attrVersion], it[attrSettings], it[attrBy] = dynamo.Number(
+		settings.Version,
+	), dynamo.Text(
+		string(raw),
+	), dynamo.Text(
+		by,
+	)
 	it[attrAt] = dynamo.Text(settings.UpdatedAt.Format(time.RFC3339Nano))
 	err = s.put(ctx, it, version(before))
 	if err != nil {
@@ -217,10 +233,17 @@ func archivedVersion(it item) int {
 
 // archivedBelow reads archived items with a key up to that one, newest first.
 func (s *Store) archivedBelow(ctx context.Context, upTo string, limit int) ([]item, error) {
-	out, err := s.table.Query(ctx, &dynamodb.QueryInput{ConsistentRead: aws.Bool(true),
+	out, err := s.table.Query(ctx, &dynamodb.QueryInput{
+		ConsistentRead:         aws.Bool(true),
 		KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
-		ScanIndexForward:       aws.Bool(false), Limit: aws.Int32(int32(limit)),
-		ExpressionAttributeValues: item{":pk": dynamo.Text(partition), ":first": dynamo.Text(archiveKey(0)), ":last": dynamo.Text(upTo)}})
+		ScanIndexForward:       aws.Bool(false),
+		Limit:                  aws.Int32(int32(limit)),
+		ExpressionAttributeValues: item{
+			":pk":    dynamo.Text(partition),
+			":first": dynamo.Text(archiveKey(0)),
+			":last":  dynamo.Text(upTo),
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +274,7 @@ func (s *Store) Version(ctx context.Context, n int) (_ Entry, err error) {
 	return Entry{}, ErrNotFound
 }
 
-// History gives the versions of the settings, newest first and the one in force
+// History returns the versions of the settings, newest first and the one in force
 // among them, and the cursor of the next page, "" at the end. limit 0 is
 // DefaultLimit. A wrong limit or cursor is a bad_request.
 func (s *Store) History(ctx context.Context, limit int, cursor string) (_ []Entry, next string, err error) {
@@ -267,7 +290,10 @@ func (s *Store) History(ctx context.Context, limit int, cursor string) (_ []Entr
 	if cursor != "" {
 		before, err = strconv.Atoi(cursor)
 		if err != nil || before < 1 || strconv.Itoa(before) != cursor {
-			return nil, "", hotsync.Errorf(hotsync.CodeBadRequest, "The cursor is not one of this history. Begin again at the first page.")
+			return nil, "", hotsync.Errorf(
+				hotsync.CodeBadRequest,
+				"The cursor is not one of this history. Begin again at the first page.",
+			)
 		}
 	} else {
 		it, err := s.get(ctx, current)
@@ -313,10 +339,16 @@ func decode(it item) (hotsync.Settings, error) {
 	settings := hotsync.DefaultSettings()
 	err := json.Unmarshal([]byte(dynamo.GetText(it, attrSettings)), &settings)
 	if err != nil {
-		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "Version %d of the settings cannot be read: it is damaged.", version(it)).Because(err)
+		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "Version %d of the settings cannot be read: it is damaged.", version(it)).
+			Because(err)
 	}
 	if settings.Version != version(it) {
-		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "The stored settings say version %d and are kept as version %d: they are damaged.", settings.Version, version(it))
+		return hotsync.Settings{}, hotsync.Errorf(
+			hotsync.CodeSettingsInvalid,
+			"The stored settings say version %d and are kept as version %d: they are damaged.",
+			settings.Version,
+			version(it),
+		)
 	}
 	return settings, nil
 }

@@ -56,7 +56,14 @@ func (d *DeadLetters) recordDead(ctx context.Context, rec recorder, request hots
 	r.Request = request
 	if len(r.Attempts) == 0 && request.SentOn < maxSentOn {
 		request.SentOn++
-		rec.log.WarnContext(ctx, "dead letter never ran, sent on", "sent_on", request.SentOn, "requeued", request.Requeued)
+		rec.log.WarnContext(
+			ctx,
+			"dead letter never ran, sent on",
+			"sent_on",
+			request.SentOn,
+			"requeued",
+			request.Requeued,
+		)
 		if request.Job != "" && d.Jobs != nil {
 			return d.Jobs.Resend(ctx, request)
 		}

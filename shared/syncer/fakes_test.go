@@ -156,7 +156,7 @@ func (l *mirror) customer(customer string) []projection.Object {
 	return copies(out)
 }
 
-// all gives every object there is.
+// all returns every object there is.
 func (l *mirror) all() []projection.Object {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -104,7 +104,7 @@ func (l *line) send(r hotsync.SyncRequest) {
 	l.waiting = append(l.waiting, &letter{request: r, visibleAt: time.Now()})
 }
 
-// receive gives the first message that may be seen, nil when there is none.
+// receive returns the first message that may be seen, nil when there is none.
 func (l *line) receive() *letter {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -84,10 +84,20 @@ func placed(f ownership.Facts, d ownership.Decision) belonging {
 func (s *Syncer) facts(ctx context.Context, t task, in reading) (ownership.Facts, error) {
 	key := s.SearchKey(ctx)
 	if len(key) == 0 {
-		return ownership.Facts{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "The key of the logins' hashes could not be read.")
+		return ownership.Facts{}, hotsync.Errorf(
+			hotsync.CodeStoreUnavailable,
+			"The key of the logins' hashes could not be read.",
+		)
 	}
-	f := ownership.Facts{Account: in.ref(), Fresh: fresh(t), Found: t.request.Lookup != nil, Named: t.request.Named, At: t.request.RequestedAt,
-		Seen: s.seen(key, in.account.ID, in.have, in.at), Sole: s.isSole(t, in)}
+	f := ownership.Facts{
+		Account: in.ref(),
+		Fresh:   fresh(t),
+		Found:   t.request.Lookup != nil,
+		Named:   t.request.Named,
+		At:      t.request.RequestedAt,
+		Seen:    s.seen(key, in.account.ID, in.have, in.at),
+		Sole:    s.isSole(t, in),
+	}
 	if who := t.request.Identity; who.Issuer != "" && who.Subject != "" {
 		f.Login = ownership.Hash(key, who)
 	}
@@ -99,7 +109,10 @@ func (s *Syncer) facts(ctx context.Context, t task, in reading) (ownership.Facts
 func (s *Syncer) isSole(t task, in reading) bool {
 	c, there := projection.CustomerOf(s.Tenant, in.account.ID, in.have)
 	made, _ := projection.CustomerOf(s.Tenant, in.account.ID, nil)
-	ours := []string{projection.SpareOwnerID(s.Tenant, in.account.ID, 0), projection.OwnerID(s.Tenant, in.account.ID, t.request.Identity)}
+	ours := []string{
+		projection.SpareOwnerID(s.Tenant, in.account.ID, 0),
+		projection.OwnerID(s.Tenant, in.account.ID, t.request.Identity),
+	}
 	return there && (c.ID != made.ID || slices.Contains(ours, c.Owner))
 }
 
@@ -174,7 +187,16 @@ func (o *owners) MakeOwner(ctx context.Context, id string, accounts map[string]s
 			return maps.Equal(noted(has), accounts), "Limio has it", err
 		}
 		fields := append([]hotsync.FieldChange{{Field: "status", After: owner.Status}}, noteFields(accounts)...)
-		o.made = append(o.made, convergence.Change{Action: hotsync.ActionCreate, Object: owner, Status: owner.Status, Data: owner.Data, Fields: fields})
+		o.made = append(
+			o.made,
+			convergence.Change{
+				Action: hotsync.ActionCreate,
+				Object: owner,
+				Status: owner.Status,
+				Data:   owner.Data,
+				Fields: fields,
+			},
+		)
 		return true, "", nil
 	})
 }
@@ -190,7 +212,15 @@ func (o *owners) NoteAccounts(ctx context.Context, id string, accounts map[strin
 		return err
 	}
 	if err == nil {
-		o.made = append(o.made, convergence.Change{Action: hotsync.ActionUpdate, Object: owner, Data: owner.Data, Fields: noteFields(accounts)})
+		o.made = append(
+			o.made,
+			convergence.Change{
+				Action: hotsync.ActionUpdate,
+				Object: owner,
+				Data:   owner.Data,
+				Fields: noteFields(accounts),
+			},
+		)
 	}
 	return err
 }

@@ -31,7 +31,7 @@ func (b *testBundle) signIn(t *testing.T, subject string, accounts ...string) []
 	return warnings
 }
 
-// sees gives the Zuora accounts that a login sees in Limio: those whose customer
+// sees returns the Zuora accounts that a login sees in Limio: those whose customer
 // has an owner that the login is linked to.
 func (b *testBundle) sees(subject string) []string {
 	objects := b.limio.all()

@@ -39,8 +39,16 @@ func (s *Syncer) plan(ctx context.Context, t task, in reading, place belonging) 
 		if place.finding != nil {
 			d.Findings = append(d.Findings, *place.finding)
 		}
-		return planned{want: want, changes: d.Changes, findings: slices.Concat(in.findings, want.Findings, d.Findings), matches: want.Matches},
-			fmt.Sprintf("%d changes", len(d.Changes)), nil
+		return planned{
+				want:     want,
+				changes:  d.Changes,
+				findings: slices.Concat(in.findings, want.Findings, d.Findings),
+				matches:  want.Matches,
+			},
+			fmt.Sprintf(
+				"%d changes",
+				len(d.Changes),
+			), nil
 	})
 }
 
@@ -60,7 +68,16 @@ func (j *job) notePlans(ctx context.Context, matches []projection.PlanMatch) (wa
 	return func() {
 		err := g.Wait()
 		if err != nil {
-			j.Log.WarnContext(ctx, "rate plans not noted", "event_id", j.request.EventID, "code", hotsync.AsError(err).Code, "error", err)
+			j.Log.WarnContext(
+				ctx,
+				"rate plans not noted",
+				"event_id",
+				j.request.EventID,
+				"code",
+				hotsync.AsError(err).Code,
+				"error",
+				err,
+			)
 		}
 	}
 }
@@ -77,9 +94,20 @@ func (s *Syncer) project(ctx context.Context, t task, in reading, owner string) 
 func (s *Syncer) want(t task, in reading, owner string) (projection.Result, error) {
 	zone, err := time.LoadLocation(t.settings.TimeZone)
 	if err != nil {
-		return projection.Result{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "timeZone %q is not known.", t.settings.TimeZone).Because(err)
+		return projection.Result{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "timeZone %q is not known.", t.settings.TimeZone).
+			Because(err)
 	}
-	return projection.Project(in.account, t.request.Identity, projection.Options{Today: s.Now().In(zone).Format(time.DateOnly), Tenant: s.Tenant,
-		Owner: owner, SalesforceID: t.settings.SalesforceID, Catalogue: in.catalogue, CatalogueMap: t.settings.CatalogueMap,
-		Schedules: t.settings.Schedules}), nil
+	return projection.Project(
+		in.account,
+		t.request.Identity,
+		projection.Options{
+			Today:        s.Now().In(zone).Format(time.DateOnly),
+			Tenant:       s.Tenant,
+			Owner:        owner,
+			SalesforceID: t.settings.SalesforceID,
+			Catalogue:    in.catalogue,
+			CatalogueMap: t.settings.CatalogueMap,
+			Schedules:    t.settings.Schedules,
+		},
+	), nil
 }

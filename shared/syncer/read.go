@@ -37,7 +37,11 @@ func (s *Syncer) read(ctx context.Context, t task) (reading, error) {
 	g.Go(func() (err error) {
 		in.account, err = step(gctx, t.trace, "read zuora", func(ctx context.Context) (billing.Account, string, error) {
 			a, err := s.Zuora.Read(zuora.WithTrackID(ctx, t.request.EventID), t.request.AccountID, s.readOptions(t))
-			return a, fmt.Sprintf("%d subscriptions, %d payment methods", len(a.Subscriptions), len(a.PaymentMethods)), err
+			return a, fmt.Sprintf(
+				"%d subscriptions, %d payment methods",
+				len(a.Subscriptions),
+				len(a.PaymentMethods),
+			), err
 		})
 		return err
 	})
@@ -54,10 +58,16 @@ func (s *Syncer) read(ctx context.Context, t task) (reading, error) {
 		return reading{}, err
 	}
 	if in.account.ID != t.request.AccountID {
-		return reading{}, hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora answered with another account than the one asked for.")
+		return reading{}, hotsync.Errorf(
+			hotsync.CodeZuoraAnswer,
+			"Zuora answered with another account than the one asked for.",
+		)
 	}
 	if s.isForeign(in) {
-		return reading{}, hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio answered with the customer of another Zuora account than the one asked for.")
+		return reading{}, hotsync.Errorf(
+			hotsync.CodeLimioAnswer,
+			"Limio answered with the customer of another Zuora account than the one asked for.",
+		)
 	}
 	return in, nil
 }
@@ -82,9 +92,12 @@ func (s *Syncer) isForeign(in reading) bool {
 	return others
 }
 
-// readCatalogue gives the catalogue. Without one no offer can be told, so that an
+// readCatalogue returns the catalogue. Without one no offer can be told, so that an
 // error ends the try before anything is written.
-func (s *Syncer) readCatalogue(ctx context.Context, t task) (index *catalogue.Index, notes []hotsync.Finding, err error) {
+func (s *Syncer) readCatalogue(
+	ctx context.Context,
+	t task,
+) (index *catalogue.Index, notes []hotsync.Finding, err error) {
 	if s.Catalogue == nil {
 		return nil, nil, nil
 	}
@@ -115,10 +128,15 @@ func (s *Syncer) readOptions(t task) zuora.ReadOptions {
 // does not find by the account as long as its identity is missing.
 func (s *Syncer) readCustomer(ctx context.Context, t task, accountID string) ([]projection.Object, error) {
 	made, _ := projection.CustomerOf(s.Tenant, accountID, nil)
-	return step(ctx, t.trace, "read limio, half-made customer", func(ctx context.Context) ([]projection.Object, string, error) {
-		have, err := s.Limio.Customer(ctx, made.ID)
-		return have, fmt.Sprintf("%d objects", len(have)), err
-	})
+	return step(
+		ctx,
+		t.trace,
+		"read limio, half-made customer",
+		func(ctx context.Context) ([]projection.Object, string, error) {
+			have, err := s.Limio.Customer(ctx, made.ID)
+			return have, fmt.Sprintf("%d objects", len(have)), err
+		},
+	)
 }
 
 func (s *Syncer) readLimio(ctx context.Context, t task, name string) ([]projection.Object, error) {

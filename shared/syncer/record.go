@@ -233,8 +233,11 @@ func (r *record) summary(ctx context.Context, level slog.Level, v verdict) {
 // from the message, so that a repeated delivery makes no second one.
 func (r recorder) malformed(ctx context.Context, m syncqueue.Message) syncqueue.Outcome {
 	r.log = r.log.With("message_id", m.ID)
-	rec, err := r.open(ctx, hotsync.SyncRequest{EventID: hotsync.EventIDFor(m.SentAt, "malformed", m.ID), Trigger: hotsync.TriggerAPI,
-		RequestedAt: m.SentAt})
+	rec, err := r.open(
+		ctx,
+		hotsync.SyncRequest{EventID: hotsync.EventIDFor(m.SentAt, "malformed", m.ID), Trigger: hotsync.TriggerAPI,
+			RequestedAt: m.SentAt},
+	)
 	if err == nil && rec.existed {
 		return syncqueue.Done()
 	}

@@ -42,7 +42,10 @@ func (j *job) resolveLookup(ctx context.Context, l hotsync.Lookup) (verdict, err
 		j.record.log.InfoContext(ctx, "lookup matched no account", "claim", j.request.Claim)
 		return verdict{}, nil
 	case len(refs) == 0:
-		return skipped(hotsync.ReasonNoMatch, hotsync.Errorf(hotsync.CodeLookupNoMatch, "No Zuora account has this value in %s.", l.Field)), nil
+		return skipped(
+			hotsync.ReasonNoMatch,
+			hotsync.Errorf(hotsync.CodeLookupNoMatch, "No Zuora account has this value in %s.", l.Field),
+		), nil
 	}
 	v := skipped(hotsync.ReasonAmbiguous, hotsync.Errorf(hotsync.CodeLookupAmbiguous,
 		"%s Zuora accounts share this value of %s, so none was synced.", zuora.Count(refs), l.Field))
@@ -74,14 +77,40 @@ func (j *job) sendOn(ctx context.Context, ref hotsync.AccountRef) (verdict, erro
 func (j *job) unmatched(ctx context.Context) {
 	r := j.request
 	if j.Observe != nil {
-		j.Observe(hotsync.Event{ID: r.EventID, Status: hotsync.StatusSkipped, Reason: hotsync.ReasonNoMatch, Trigger: r.Trigger, Provider: r.Provider})
+		j.Observe(
+			hotsync.Event{
+				ID:       r.EventID,
+				Status:   hotsync.StatusSkipped,
+				Reason:   hotsync.ReasonNoMatch,
+				Trigger:  r.Trigger,
+				Provider: r.Provider,
+			},
+		)
 	}
 	if j.Records == nil || !j.settings.RecordsLogins() || r.Identity.IsZero() {
 		return
 	}
-	_, err := j.Records.RecordLogin(ctx, hotsync.LoginRecord{LoginID: r.LoginID, At: r.RequestedAt, Trigger: r.Trigger, Provider: r.Provider,
-		Reason: hotsync.ReasonNoMatch, Issuer: r.Identity.Issuer, Subject: r.Identity.Subject, Verified: true, EmailHash: r.EmailHash,
-		Claims: []hotsync.LoginClaim{{Claim: r.Claim, Reason: hotsync.ReasonNoMatch, Detail: "No Zuora account has this value in " + r.Lookup.Field + "."}}})
+	_, err := j.Records.RecordLogin(
+		ctx,
+		hotsync.LoginRecord{
+			LoginID:   r.LoginID,
+			At:        r.RequestedAt,
+			Trigger:   r.Trigger,
+			Provider:  r.Provider,
+			Reason:    hotsync.ReasonNoMatch,
+			Issuer:    r.Identity.Issuer,
+			Subject:   r.Identity.Subject,
+			Verified:  true,
+			EmailHash: r.EmailHash,
+			Claims: []hotsync.LoginClaim{
+				{
+					Claim:  r.Claim,
+					Reason: hotsync.ReasonNoMatch,
+					Detail: "No Zuora account has this value in " + r.Lookup.Field + ".",
+				},
+			},
+		},
+	)
 	if err != nil {
 		j.record.log.WarnContext(ctx, "login not recorded", "error", err)
 	}

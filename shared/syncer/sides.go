@@ -94,7 +94,13 @@ func compare(account billing.Account, want projection.Result, have []projection.
 // side is what the objects of one side say of a subscription.
 func side(s projection.Object, all []projection.Object, today string) *Side {
 	price, _ := s.Data["price"].(map[string]any)
-	out := &Side{Status: s.Status, Plan: text(s.Data, "name"), Amount: text(price, "amount"), Currency: text(price, "currency"), Until: day(text(s.Data, "termEndDate"))}
+	out := &Side{
+		Status:   s.Status,
+		Plan:     text(s.Data, "name"),
+		Amount:   text(price, "amount"),
+		Currency: text(price, "currency"),
+		Until:    day(text(s.Data, "termEndDate")),
+	}
 	for _, o := range all {
 		if o.Kind != projection.Schedule || o.Related != s.ID {
 			continue

@@ -67,7 +67,15 @@ func (j *job) arrange(ctx context.Context, in *reading) (belonging, planned, err
 			}
 		}
 		if place.owner != "" { // it is there now
-			in.have = append(in.have, projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: place.owner, Status: projection.StatusActive})
+			in.have = append(
+				in.have,
+				projection.Object{
+					Kind:   projection.Identity,
+					Type:   projection.TypeOwner,
+					ID:     place.owner,
+					Status: projection.StatusActive,
+				},
+			)
 		}
 		p, err := j.plan(ctx, j.task, *in, place)
 		if err != nil || place.owner == "" {
@@ -141,7 +149,11 @@ func (j *job) staleLookup(in reading) *hotsync.Error {
 	if l == nil || !j.settings.GuardStaleLookups || in.account.CustomFields[l.Field] == l.Value {
 		return nil
 	}
-	return hotsync.Errorf(hotsync.CodeStaleClaim, "The account's %s no longer has the value that this login was found by.", l.Field)
+	return hotsync.Errorf(
+		hotsync.CodeStaleClaim,
+		"The account's %s no longer has the value that this login was found by.",
+		l.Field,
+	)
 }
 
 // createByPlugin lets Limio create the wanted subscriptions that it lacks, and
@@ -154,7 +166,10 @@ func (j *job) createByPlugin(ctx context.Context, in *reading) error {
 	missing := missingSubscriptions(want.Objects, in.have)
 	if len(missing) == 0 {
 		if len(in.have) == 0 {
-			return hotsync.Errorf(hotsync.CodeLimioCreation, "The plugin strategy creates a customer with its first subscription, and this account has none.")
+			return hotsync.Errorf(
+				hotsync.CodeLimioCreation,
+				"The plugin strategy creates a customer with its first subscription, and this account has none.",
+			)
 		}
 		return nil
 	}
@@ -184,7 +199,11 @@ func (j *job) createByPlugin(ctx context.Context, in *reading) error {
 	// Whatever is missing here hotsync would make under ids of its own, beside
 	// what Limio has just made.
 	if unseen := missingSubscriptions(want.Objects, in.have); len(unseen) > 0 {
-		return hotsync.Errorf(hotsync.CodeLimioAnswer, "Limio made subscription %s and does not show it as the account's.", unseen[0])
+		return hotsync.Errorf(
+			hotsync.CodeLimioAnswer,
+			"Limio made subscription %s and does not show it as the account's.",
+			unseen[0],
+		)
 	}
 	return nil
 }

@@ -26,31 +26,31 @@ import (
 
 // Zuora is what a sync asks of Zuora. Errors are *hotsync.Error.
 type Zuora interface {
-	// Read gives the account with that id as it is now.
+	// Read returns the account with that id as it is now.
 	Read(ctx context.Context, accountID string, opt zuora.ReadOptions) (billing.Account, error)
 	// Resolve finds the account with that number, or fails with CodeZuoraNotFound.
 	Resolve(ctx context.Context, number string) (hotsync.AccountRef, error)
-	// Find gives the accounts whose custom field has exactly that value.
+	// Find returns the accounts whose custom field has exactly that value.
 	Find(ctx context.Context, field, value string, plan hotsync.ZuoraPlan) ([]hotsync.AccountRef, error)
 }
 
 // Limio is what a sync asks of Limio. Errors are *hotsync.Error.
 type Limio interface {
 	convergence.Writer
-	// Account gives every object of the account's customer; none when Limio does
+	// Account returns every object of the account's customer; none when Limio does
 	// not have the account.
 	Account(ctx context.Context, accountID string) ([]projection.Object, error)
-	// Customer gives every object of the customer with that id of Limio's; none when
+	// Customer returns every object of the customer with that id of Limio's; none when
 	// there is none.
 	Customer(ctx context.Context, id string) ([]projection.Object, error)
-	// Identity gives an identity that Limio has.
+	// Identity returns an identity that Limio has.
 	Identity(ctx context.Context, id string) (projection.Object, error)
 	// CreateNew makes the object like Create. It reports false, and changes nothing,
 	// when there is one with that id.
 	CreateNew(ctx context.Context, o projection.Object) (made bool, err error)
 	// SyncSubscription lets Limio itself read a subscription from Zuora.
 	SyncSubscription(ctx context.Context, number string) (subscriptionID, owner string, err error)
-	// TransferOwner gives everything one owner has to another.
+	// TransferOwner returns everything one owner has to another.
 	TransferOwner(ctx context.Context, from, to string) error
 }
 
@@ -68,7 +68,7 @@ type Events interface {
 	SaveAliases(ctx context.Context, s eventstore.AccountState, terms ...string) (eventstore.AccountState, error)
 }
 
-// Catalogue gives Limio's published catalogue, and what is to be said of it.
+// Catalogue returns Limio's published catalogue, and what is to be said of it.
 // Errors are *hotsync.Error.
 type Catalogue interface {
 	Load(ctx context.Context) (*catalogue.Index, []hotsync.Finding, error)
@@ -80,7 +80,7 @@ type Plans interface {
 	Note(ctx context.Context, matches []projection.PlanMatch) error
 }
 
-// Settings gives the settings in force.
+// Settings returns the settings in force.
 type Settings interface {
 	Load(ctx context.Context) (hotsync.Settings, error)
 }

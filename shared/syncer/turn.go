@@ -58,7 +58,7 @@ func (j *job) takeTurn(ctx context.Context) (wait time.Duration, err error) {
 	}
 }
 
-// endTurn gives a turn back of which no state was saved.
+// endTurn returns a turn back of which no state was saved.
 func (j *job) endTurn(ctx context.Context) {
 	if !j.turn || j.Lane == eventstore.LaneLogins {
 		return

@@ -33,7 +33,7 @@ type Pause interface {
 // Pauses are those of the upstreams; nil for none.
 type Pauses struct{ Zuora, Limio Pause }
 
-// of gives the pause that holds a request back the longest: a look-up needs Zuora
+// of returns the pause that holds a request back the longest: a look-up needs Zuora
 // alone.
 func (p Pauses) of(ctx context.Context, r hotsync.SyncRequest) (longest pause.State) {
 	if p.Zuora != nil {

@@ -52,12 +52,12 @@ type Outcome struct {
 // Done acknowledges a message: it is gone.
 func Done() Outcome { return Outcome{} }
 
-// Again gives a message back, to be handed out again after that time: whole
+// Again returns a message back, to be handed out again after that time: whole
 // seconds, rounded up, at most 11 hours 45 minutes. Later messages of its group
 // wait with it.
 func Again(after time.Duration) Outcome { return Outcome{again: true, after: after} }
 
-// Delay gives the time after which the message comes again; ok is false when it is done.
+// Delay returns the time after which the message comes again; ok is false when it is done.
 func (o Outcome) Delay() (after time.Duration, ok bool) { return o.after, o.again }
 
 // HandleBatch runs a received batch: groups at the same time, the messages of a
@@ -68,7 +68,11 @@ func (o Outcome) Delay() (after time.Duration, ok bool) { return o.after, o.agai
 // is handed to handle too, with DecodeErr set. Messages for which too little
 // time is left come again unseen; the context that handle gets ends a little
 // before ctx.
-func (q *Queue) HandleBatch(ctx context.Context, batch events.SQSEvent, handle func(context.Context, Message) Outcome) events.SQSEventResponse {
+func (q *Queue) HandleBatch(
+	ctx context.Context,
+	batch events.SQSEvent,
+	handle func(context.Context, Message) Outcome,
+) events.SQSEventResponse {
 	work, cancel := ctx, context.CancelFunc(func() {})
 	if deadline, ok := ctx.Deadline(); ok {
 		work, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
@@ -94,7 +98,10 @@ func (q *Queue) HandleBatch(ctx context.Context, batch events.SQSEvent, handle f
 	out := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for _, r := range records {
 		if !r.done {
-			out.BatchItemFailures = append(out.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: r.MessageId})
+			out.BatchItemFailures = append(
+				out.BatchItemFailures,
+				events.SQSBatchItemFailure{ItemIdentifier: r.MessageId},
+			)
 		}
 	}
 	return out
@@ -172,15 +179,31 @@ func (q *Queue) putOff(ctx context.Context, group []*record, after time.Duration
 		group = group[len(batch):]
 		entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(batch))
 		for i, r := range batch {
-			entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &r.ReceiptHandle, VisibilityTimeout: seconds(after)}
+			entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{
+				Id:                aws.String(strconv.Itoa(i)),
+				ReceiptHandle:     &r.ReceiptHandle,
+				VisibilityTimeout: seconds(after),
+			}
 			after = 0
 		}
-		out, err := q.client.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url, Entries: entries})
+		out, err := q.client.ChangeMessageVisibilityBatch(
+			ctx,
+			&sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url, Entries: entries},
+		)
 		if err == nil && len(out.Failed) > 0 {
 			err = fmt.Errorf("%d of %d refused: %s", len(out.Failed), len(entries), aws.ToString(out.Failed[0].Code))
 		}
 		if err != nil {
-			slog.WarnContext(ctx, "visibility not changed", "message_id", batch[0].MessageId, "messages", len(batch), "error", err)
+			slog.WarnContext(
+				ctx,
+				"visibility not changed",
+				"message_id",
+				batch[0].MessageId,
+				"messages",
+				len(batch),
+				"error",
+				err,
+			)
 		}
 	}
 }

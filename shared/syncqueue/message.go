@@ -34,7 +34,7 @@ type wire struct {
 	hotsync.SyncRequest
 }
 
-// Encode gives the body of a message. A request that Decode would refuse is
+// Encode returns the body of a message. A request that Decode would refuse is
 // refused with message_malformed.
 func Encode(r hotsync.SyncRequest) (string, error) {
 	r.RequestedAt = r.RequestedAt.UTC().Round(0)
@@ -99,8 +99,14 @@ func wrong(r hotsync.SyncRequest) string {
 		return "note is too long or not UTF-8"
 	}
 	switch r.Trigger {
-	case hotsync.TriggerPostAuthentication, hotsync.TriggerPostConfirmation, hotsync.TriggerLogin, hotsync.TriggerCallout, hotsync.TriggerAPI, hotsync.TriggerConsole,
-		hotsync.TriggerBackfill, hotsync.TriggerReconcile:
+	case hotsync.TriggerPostAuthentication,
+		hotsync.TriggerPostConfirmation,
+		hotsync.TriggerLogin,
+		hotsync.TriggerCallout,
+		hotsync.TriggerAPI,
+		hotsync.TriggerConsole,
+		hotsync.TriggerBackfill,
+		hotsync.TriggerReconcile:
 	default:
 		return "its trigger is not known here"
 	}

@@ -157,7 +157,7 @@ func TestSendGivesAnErrorForEach(t *testing.T) {
 	})
 }
 
-// sent gives the group and de-duplication id of a request.
+// sent returns the group and de-duplication id of a request.
 func sent(t *testing.T, r hotsync.SyncRequest) (group, dedup string) {
 	t.Helper()
 	var f fake

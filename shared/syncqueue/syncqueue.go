@@ -33,9 +33,21 @@ const batchSize = 10
 // Client is what the queue needs of *sqs.Client.
 type Client interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
-	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
-	ChangeMessageVisibilityBatch(context.Context, *sqs.ChangeMessageVisibilityBatchInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
-	GetQueueAttributes(context.Context, *sqs.GetQueueAttributesInput, ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error)
+	SendMessageBatch(
+		context.Context,
+		*sqs.SendMessageBatchInput,
+		...func(*sqs.Options),
+	) (*sqs.SendMessageBatchOutput, error)
+	ChangeMessageVisibilityBatch(
+		context.Context,
+		*sqs.ChangeMessageVisibilityBatchInput,
+		...func(*sqs.Options),
+	) (*sqs.ChangeMessageVisibilityBatchOutput, error)
+	GetQueueAttributes(
+		context.Context,
+		*sqs.GetQueueAttributesInput,
+		...func(*sqs.Options),
+	) (*sqs.GetQueueAttributesOutput, error)
 }
 
 // Queue is one SQS FIFO queue. It is safe for concurrent use.
@@ -44,7 +56,7 @@ type Queue struct {
 	url    string
 }
 
-// New gives the queue at that address.
+// New returns the queue at that address.
 func New(client Client, url string) *Queue { return &Queue{client, url} }
 
 // SendAll sends requests and gives an error for each, in their order: nil says
@@ -102,8 +114,11 @@ func (q *Queue) sendBatch(ctx context.Context, requests []hotsync.SyncRequest, e
 			errs[i] = err
 			continue
 		}
-		entries = append(entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: &body,
-			MessageGroupId: aws.String(group(r)), MessageDeduplicationId: aws.String(deduplication(r))})
+		entries = append(
+			entries,
+			types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: &body,
+				MessageGroupId: aws.String(group(r)), MessageDeduplicationId: aws.String(deduplication(r))},
+		)
 		errs[i] = notTaken(errors.New("no answer for this entry"))
 	}
 	if len(entries) == 0 {
@@ -141,9 +156,14 @@ type Depth struct {
 // Depth asks SQS how many messages there are.
 func (q *Queue) Depth(ctx context.Context) (_ Depth, err error) {
 	defer hotsync.In(&err, "syncqueue.Depth")
-	out, err := q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: []types.QueueAttributeName{
-		types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
-		types.QueueAttributeNameApproximateNumberOfMessagesDelayed}})
+	out, err := q.client.GetQueueAttributes(
+		ctx,
+		&sqs.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: []types.QueueAttributeName{
+			types.QueueAttributeNameApproximateNumberOfMessages,
+			types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+			types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
+		}},
+	)
 	if err != nil {
 		return Depth{}, hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not answer.").Because(err)
 	}
@@ -155,7 +175,8 @@ func (q *Queue) Depth(ctx context.Context) (_ Depth, err error) {
 	} {
 		*to, err = strconv.Atoi(out.Attributes[string(name)])
 		if err != nil {
-			return Depth{}, hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not say how many messages it holds.").Because(err)
+			return Depth{}, hotsync.Errorf(hotsync.CodeQueueUnavailable, "SQS did not say how many messages it holds.").
+				Because(err)
 		}
 	}
 	return d, nil

@@ -9,7 +9,7 @@ import (
 
 type callCountKey struct{}
 
-// WithCallCount gives a context under which CountCall counts into the returned
+// WithCallCount returns a context under which CountCall counts into the returned
 // counter. A nested count does not reach the outer one.
 func WithCallCount(ctx context.Context) (context.Context, *atomic.Int64) {
 	n := new(atomic.Int64)

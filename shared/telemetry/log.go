@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// NewLogger gives the logger of a function: a JSON object a line, with the
+// NewLogger returns the logger of a function: a JSON object a line, with the
 // Lambda request id. level is debug, info, warn or error; anything else is info.
 func NewLogger(w io.Writer, level string) *slog.Logger {
 	var l slog.Level

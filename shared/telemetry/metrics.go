@@ -47,7 +47,11 @@ func failedFor(code hotsync.Code) Metric { return Failed + "_" + Metric(code) }
 
 // units of the metrics that are no counts. Their values are kept one by one,
 // for percentiles; counts are added up.
-var units = map[Metric]string{LoginMilliseconds: "Milliseconds", LoginToSyncedSeconds: "Seconds", RequestAgeSeconds: "Seconds"}
+var units = map[Metric]string{
+	LoginMilliseconds:    "Milliseconds",
+	LoginToSyncedSeconds: "Seconds",
+	RequestAgeSeconds:    "Seconds",
+}
 
 // Namespace and Dimension are where CloudWatch finds the metrics.
 const (
@@ -87,7 +91,13 @@ type withoutSync struct{ provider, reason string }
 // NewMetrics makes a collector for a function, named as in AWS. Lines are
 // written to w, which in Lambda is the standard output.
 func NewMetrics(w io.Writer, function string, now func() time.Time) *Metrics {
-	return &Metrics{w: w, function: function, now: now, values: map[Metric][]float64{}, without: map[withoutSync]float64{}}
+	return &Metrics{
+		w:        w,
+		function: function,
+		now:      now,
+		values:   map[Metric][]float64{},
+		without:  map[withoutSync]float64{},
+	}
 }
 
 // WithoutSync counts a login that led to nothing. The provider is the configured
@@ -211,7 +221,7 @@ type (
 	}
 )
 
-// Encode gives a line in CloudWatch's embedded metric format, with its line
+// Encode returns a line in CloudWatch's embedded metric format, with its line
 // end; nil when there are no values.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 func Encode(at time.Time, function string, values map[Metric][]float64) []byte {
@@ -237,11 +247,14 @@ func Encode(at time.Time, function string, values map[Metric][]float64) []byte {
 	return encodeLine(line)
 }
 
-// encodeWithoutSync gives the line that counts logins that led to nothing, for
+// encodeWithoutSync returns the line that counts logins that led to nothing, for
 // the function as a whole and by provider and reason.
 func encodeWithoutSync(at time.Time, function string, of withoutSync, n float64) []byte {
-	d := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}, {Dimension, ProviderDimension, ReasonDimension}},
-		Metrics: []definition{{LoginsWithoutSync, "Count"}}}
+	d := directive{
+		Namespace:  Namespace,
+		Dimensions: [][]string{{Dimension}, {Dimension, ProviderDimension, ReasonDimension}},
+		Metrics:    []definition{{LoginsWithoutSync, "Count"}},
+	}
 	return encodeLine(map[string]any{Dimension: function, ProviderDimension: of.provider, ReasonDimension: of.reason,
 		string(LoginsWithoutSync): n, "_aws": metadata{at.UnixMilli(), []directive{d}}})
 }

@@ -41,7 +41,10 @@ func (c *Client) getCall(template, key, query string) (call, error) {
 	}
 	if strings.Contains(template, "{key}") {
 		if !isKey(key) {
-			return call{}, hotsync.Errorf(hotsync.CodeBadRequest, "This cannot be the id or number of anything in Zuora.")
+			return call{}, hotsync.Errorf(
+				hotsync.CodeBadRequest,
+				"This cannot be the id or number of anything in Zuora.",
+			)
 		}
 		r.path = strings.Replace(template, "{key}", url.PathEscape(key), 1)
 	}
@@ -55,7 +58,8 @@ func isKey(key string) bool {
 	if hotsync.IsAccountKey(key) {
 		return true
 	}
-	if key == "" || len(key) > maxKey || !utf8.ValidString(key) || strings.Trim(key, ".") == "" || strings.TrimSpace(key) != key {
+	if key == "" || len(key) > maxKey || !utf8.ValidString(key) || strings.Trim(key, ".") == "" ||
+		strings.TrimSpace(key) != key {
 		return false
 	}
 	return !strings.ContainsFunc(key, func(r rune) bool {

@@ -38,7 +38,7 @@ type Gate = apiclient.Gate
 // the zero value of every other member is a usable default.
 type Config struct {
 	BaseURL string // a name of Environments or what BaseURL takes
-	// Credentials gives the OAuth client. refresh says that what it gave before was
+	// Credentials returns the OAuth client. refresh says that what it gave before was
 	// refused, so that a rotated secret is to be read again.
 	Credentials    func(ctx context.Context, refresh bool) (clientID, clientSecret string, err error)
 	Transport      http.RoundTripper // nil: one of its own
@@ -89,17 +89,40 @@ func New(cfg Config) (_ *Client, err error) {
 	if cfg.Transport == nil {
 		cfg.Transport = apiclient.NewTransport(c.defaults.max + c.objectQuery.max)
 	}
-	c.api, err = apiclient.New(apiclient.Config{API: "Zuora", Base: address, TokenPath: "/oauth/token", Codes: codes,
-		Credentials: cfg.Credentials, Transport: cfg.Transport, Gate: cfg.Gate,
-		Timeout: orDefault(cfg.Timeout, DefaultTimeout), MaxBody: orDefault(cfg.MaxBody, DefaultMaxBody), Now: cfg.Now, Log: cfg.Log, RequestID: "Zuora-Request-Id",
-		Refused: c.refused, Unread: c.unread, ReadToken: readToken, Header: trackHeader, Observe: c.observe})
+	c.api, err = apiclient.New(apiclient.Config{
+		API:         "Zuora",
+		Base:        address,
+		TokenPath:   "/oauth/token",
+		Codes:       codes,
+		Credentials: cfg.Credentials,
+		Transport:   cfg.Transport,
+		Gate:        cfg.Gate,
+		Timeout: orDefault(
+			cfg.Timeout,
+			DefaultTimeout,
+		),
+		MaxBody:   orDefault(cfg.MaxBody, DefaultMaxBody),
+		Now:       cfg.Now,
+		Log:       cfg.Log,
+		RequestID: "Zuora-Request-Id",
+		Refused:   c.refused,
+		Unread:    c.unread,
+		ReadToken: readToken,
+		Header:    trackHeader,
+		Observe:   c.observe,
+	})
 	return c, err
 }
 
 // codes are those of a failure that Zuora itself says nothing about.
-var codes = apiclient.Codes{Unauthorized: hotsync.CodeZuoraUnauthorized, Refused: hotsync.CodeZuoraRefused,
-	RateLimited: hotsync.CodeZuoraRateLimited, Unavailable: hotsync.CodeZuoraUnavailable, Answer: hotsync.CodeZuoraAnswer,
-	Host: hotsync.CodeZuoraHost}
+var codes = apiclient.Codes{
+	Unauthorized: hotsync.CodeZuoraUnauthorized,
+	Refused:      hotsync.CodeZuoraRefused,
+	RateLimited:  hotsync.CodeZuoraRateLimited,
+	Unavailable:  hotsync.CodeZuoraUnavailable,
+	Answer:       hotsync.CodeZuoraAnswer,
+	Host:         hotsync.CodeZuoraHost,
+}
 
 func orDefault[T int | int64 | time.Duration](value, fallback T) T {
 	if value > 0 {
@@ -118,7 +141,7 @@ type Budget struct {
 	ObjectQuery   PoolBudget `json:"objectQuery"`
 }
 
-// Budget gives the state of this process.
+// Budget returns the state of this process.
 func (c *Client) Budget() Budget {
 	return Budget{Calls: c.api.Calls(), RateLimited: c.rateLimited.Load(), RateRemaining: c.rateRemaining.Load(),
 		Default: c.defaults.budget(), ObjectQuery: c.objectQuery.budget()}
@@ -126,7 +149,7 @@ func (c *Client) Budget() Budget {
 
 type trackKey struct{}
 
-// WithTrackID gives a context whose calls carry the event's id in
+// WithTrackID returns a context whose calls carry the event's id in
 // Zuora-Track-Id, so that Zuora's support can find them.
 func WithTrackID(ctx context.Context, eventID string) context.Context {
 	return context.WithValue(ctx, trackKey{}, apiclient.PlainID(strings.TrimPrefix(eventID, "event-")))

@@ -41,7 +41,7 @@ type memberError struct {
 // Error implements error.
 func (e *memberError) Error() string { return e.name + ": " + e.err.Error() }
 
-// Unwrap gives what failed.
+// Unwrap returns what failed.
 func (e *memberError) Unwrap() error { return e.err }
 
 // object reads an object; member must read the value of each name it is given.

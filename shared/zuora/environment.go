@@ -29,7 +29,7 @@ var environments = map[string]string{
 // Config.BaseURL may name.
 func Environments() []string { return slices.Sorted(maps.Keys(environments)) }
 
-// BaseURL gives the address of a data centre. It takes a name of Environments,
+// BaseURL returns the address of a data centre. It takes a name of Environments,
 // one of their addresses, or an http address on the loopback interface, where
 // the local sandbox listens; everything else is refused.
 func BaseURL(environment string) (string, error) {

@@ -99,7 +99,7 @@ func (s *shape) reasons(raw json.RawMessage) {
 	}
 }
 
-// codeOf gives digits or a word, and "?" for what is neither.
+// codeOf returns digits or a word, and "?" for what is neither.
 func codeOf(raw json.RawMessage) string {
 	text := strings.Trim(string(raw), `"`)
 	if text == "" || len(text) > 64 {
@@ -205,7 +205,7 @@ func (f *failure) verdict(fallback hotsync.Code) hotsync.Code {
 	return found
 }
 
-// meaning gives the code for one of Zuora's. The last two digits of a number are
+// meaning returns the code for one of Zuora's. The last two digits of a number are
 // its category, whatever came before.
 func meaning(text string) (hotsync.Code, bool) {
 	n, err := strconv.ParseUint(text, 10, 64)
@@ -260,7 +260,7 @@ var words = map[string]hotsync.Code{
 	"MALFORMED_QUERY":        hotsync.CodeZuoraRefused,
 }
 
-// said gives the failure that err was made from, if any.
+// said returns the failure that err was made from, if any.
 func said(err error) (*failure, bool) {
 	var f *failure
 	ok := errors.As(err, &f)

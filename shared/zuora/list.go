@@ -39,7 +39,11 @@ func CheckCondition(where string) error {
 // where), at most limit of them, and the cursor of the next ones, "" at the end. A
 // cursor holds for some minutes:
 // https://developer.zuora.com/v1-api-reference/api/operation/Action_POSTqueryMore/
-func (c *Client) List(ctx context.Context, where, cursor string, limit int) (_ []hotsync.AccountRef, next string, err error) {
+func (c *Client) List(
+	ctx context.Context,
+	where, cursor string,
+	limit int,
+) (_ []hotsync.AccountRef, next string, err error) {
 	defer hotsync.In(&err, "zuora.List")
 	err = CheckCondition(where)
 	if err != nil {
@@ -57,7 +61,14 @@ func (c *Client) List(ctx context.Context, where, cursor string, limit int) (_ [
 	if err != nil {
 		return nil, "", err
 	}
-	r := call{method: http.MethodPost, template: path, path: path, contentType: "application/json", body: string(body), pool: c.defaults}
+	r := call{
+		method:      http.MethodPost,
+		template:    path,
+		path:        path,
+		contentType: "application/json",
+		body:        string(body),
+		pool:        c.defaults,
+	}
 	type page struct {
 		refs []hotsync.AccountRef
 		next string

@@ -41,7 +41,10 @@ func (c *Client) Resolve(ctx context.Context, number string) (_ hotsync.AccountR
 		return hotsync.AccountRef{}, err
 	}
 	if !hotsync.IsAccountID(a.ID) || !strings.EqualFold(a.Number, number) && a.ID != number {
-		return hotsync.AccountRef{}, hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora answered with another account than the one asked for.")
+		return hotsync.AccountRef{}, hotsync.Errorf(
+			hotsync.CodeZuoraAnswer,
+			"Zuora answered with another account than the one asked for.",
+		)
 	}
 	return hotsync.AccountRef{ID: a.ID, Number: a.Number}, nil
 }
@@ -73,14 +76,18 @@ func (c *Client) SubscriptionAccount(ctx context.Context, subscriptionKey string
 	})
 }
 
-// Find gives the accounts whose custom field has exactly that value, byte for
+// Find returns the accounts whose custom field has exactly that value, byte for
 // byte, sorted by number: none, one, or up to a handful of several; Count says
 // how many they stand for. It returns an error with CodeLookupAmbiguous when one
 // answer of Zuora does not hold all that it has to be decided among.
 //
 // A value that cannot stand in a query is refused with CodeLookupValue, a field
 // that Zuora cannot search by with CodeLookupField.
-func (c *Client) Find(ctx context.Context, field, value string, plan hotsync.ZuoraPlan) (_ []hotsync.AccountRef, err error) {
+func (c *Client) Find(
+	ctx context.Context,
+	field, value string,
+	plan hotsync.ZuoraPlan,
+) (_ []hotsync.AccountRef, err error) {
 	defer hotsync.In(&err, "zuora.Find(%q)", field)
 	err = checkLookup(field, value)
 	if err != nil {
@@ -137,10 +144,12 @@ func checkLookup(field, value string) error {
 // as an account that was not found.
 func fieldRefused(err error, field string) error {
 	f, ok := said(err)
-	if !ok || f.status != http.StatusBadRequest && f.status != http.StatusOK || !f.has(codeBadFilter) && !f.has("INVALID_FIELD") {
+	if !ok || f.status != http.StatusBadRequest && f.status != http.StatusOK ||
+		!f.has(codeBadFilter) && !f.has("INVALID_FIELD") {
 		return err
 	}
-	return hotsync.Errorf(hotsync.CodeLookupField, "Zuora cannot search accounts by %s: it does not exist there or is not indexed.", field).Because(err)
+	return hotsync.Errorf(hotsync.CodeLookupField, "Zuora cannot search accounts by %s: it does not exist there or is not indexed.", field).
+		Because(err)
 }
 
 // candidate is an account of a search's answer with its value of the field.
@@ -165,7 +174,10 @@ func (c candidates) refs(value string) ([]hotsync.AccountRef, error) {
 		}
 	}
 	if c.more && len(exact) < handful {
-		return nil, hotsync.Errorf(hotsync.CodeLookupAmbiguous, "More Zuora accounts than one answer of Zuora holds may have this value, so none was chosen.")
+		return nil, hotsync.Errorf(
+			hotsync.CodeLookupAmbiguous,
+			"More Zuora accounts than one answer of Zuora holds may have this value, so none was chosen.",
+		)
 	}
 	exact = exact[:min(len(exact), handful)]
 	slices.SortFunc(exact, func(a, b hotsync.AccountRef) int { return strings.Compare(a.Number, b.Number) })
@@ -209,7 +221,14 @@ func (c *Client) findByZOQL(ctx context.Context, field, value string) (candidate
 	if err != nil {
 		return candidates{}, err
 	}
-	r := call{method: http.MethodPost, template: pathQuery, path: pathQuery, contentType: "application/json", body: string(body), pool: c.defaults}
+	r := call{
+		method:      http.MethodPost,
+		template:    pathQuery,
+		path:        pathQuery,
+		contentType: "application/json",
+		body:        string(body),
+		pool:        c.defaults,
+	}
 	return get(ctx, c, r, func(body io.Reader) (out candidates, err error) {
 		var size *integer
 		done := false

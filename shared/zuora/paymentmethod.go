@@ -38,7 +38,12 @@ type paymentMethod struct {
 }
 
 func (m *paymentMethod) plain() billing.PaymentMethod {
-	out := billing.PaymentMethod{ID: m.ID, Status: m.Status, ExpirationMonth: int(m.ExpirationMonth), ExpirationYear: int(m.ExpirationYear)}
+	out := billing.PaymentMethod{
+		ID:              m.ID,
+		Status:          m.Status,
+		ExpirationMonth: int(m.ExpirationMonth),
+		ExpirationYear:  int(m.ExpirationYear),
+	}
 	out.Type, out.Kind, out.BankTransferType = methodWords(m.Type, m.BankTransferType, m.CreditCardType)
 	masks := []lastFour{m.CardNumber, m.CreditCardMaskNumber}
 	switch {
@@ -79,7 +84,11 @@ type objectPaymentMethod struct {
 func (m *objectPaymentMethod) plain() billing.PaymentMethod {
 	out := billing.PaymentMethod{ID: m.ID, Status: m.PaymentMethodStatus,
 		ExpirationMonth: int(m.CreditCardExpirationMonth), ExpirationYear: int(m.CreditCardExpirationYear)}
-	out.Type, out.Kind, out.BankTransferType = methodWords(m.Type, cmp.Or(m.PaypalType, m.BankTransferType), m.CreditCardType)
+	out.Type, out.Kind, out.BankTransferType = methodWords(
+		m.Type,
+		cmp.Or(m.PaypalType, m.BankTransferType),
+		m.CreditCardType,
+	)
 	number := m.CreditCardMaskNumber
 	switch out.Type {
 	case "ACH":
@@ -109,7 +118,7 @@ func finish(m *billing.PaymentMethod, card, bank string, number lastFour) {
 
 const applePay = "ApplePay"
 
-// methodWords gives the words of the CRUD API and of v1 for a payment method
+// methodWords returns the words of the CRUD API and of v1 for a payment method
 // that is told by either. kind is what tells PayPal's kinds and the schemes of
 // bank transfers apart. A DebitCard of CRUD is a CreditCard in v1, and both are
 // called that here. Sources:

@@ -139,7 +139,7 @@ func (p *pool) budget() PoolBudget {
 	return PoolBudget{InFlight: p.inFlight, Limit: p.limit, Max: p.max, ConcurrencyRemaining: p.remaining}
 }
 
-// ratio gives what is left of a limit, 0 to 1. Ratelimit-Limit lists several
+// ratio returns what is left of a limit, 0 to 1. Ratelimit-Limit lists several
 // windows; the first number is the one that Ratelimit-Remaining counts.
 func ratio(h http.Header, remaining, limit string) (float64, bool) {
 	left, ok := number(h.Get(remaining))

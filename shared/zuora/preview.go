@@ -49,8 +49,13 @@ func (c *Client) preview(ctx context.Context, accountID, today string) billing.P
 	if err != nil {
 		return billing.Preview{Missing: previewInvalid}
 	}
-	items, err := get(ctx, c, call{method: http.MethodPost, template: pathPreview, path: pathPreview, contentType: "application/json",
-		body: string(body), pool: c.defaults, optional: true}, readPreview)
+	items, err := get(
+		ctx,
+		c,
+		call{method: http.MethodPost, template: pathPreview, path: pathPreview, contentType: "application/json",
+			body: string(body), pool: c.defaults, optional: true},
+		readPreview,
+	)
 	if err != nil {
 		return billing.Preview{Missing: previewMissing(err)}
 	}
@@ -63,7 +68,7 @@ func previewTarget(today string, now time.Time) (string, error) {
 	return day.AddDate(0, previewMonths, 0).Format(time.DateOnly), err
 }
 
-// previewMissing gives the word for why a preview could not be had.
+// previewMissing returns the word for why a preview could not be had.
 func previewMissing(err error) string {
 	switch e := hotsync.AsError(err); {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
@@ -129,9 +134,18 @@ func readPreview(body io.Reader) ([]billing.PreviewItem, error) {
 		return nil, err
 	}
 	slices.SortFunc(items, func(a, b billing.PreviewItem) int {
-		return cmp.Or(strings.Compare(a.SubscriptionNumber, b.SubscriptionNumber), strings.Compare(a.ServiceStart, b.ServiceStart),
-			strings.Compare(a.ChargeNumber, b.ChargeNumber), strings.Compare(a.ProcessingType, b.ProcessingType),
-			strings.Compare(a.ServiceEnd, b.ServiceEnd), a.Amount.Cmp(b.Amount), strings.Compare(a.ChargeName, b.ChargeName))
+		return cmp.Or(
+			strings.Compare(a.SubscriptionNumber, b.SubscriptionNumber),
+			strings.Compare(a.ServiceStart, b.ServiceStart),
+			strings.Compare(a.ChargeNumber, b.ChargeNumber),
+			strings.Compare(a.ProcessingType, b.ProcessingType),
+			strings.Compare(
+				a.ServiceEnd,
+				b.ServiceEnd,
+			),
+			a.Amount.Cmp(b.Amount),
+			strings.Compare(a.ChargeName, b.ChargeName),
+		)
 	})
 	return items, nil
 }
@@ -161,9 +175,17 @@ func (i *creditItem) plain() billing.PreviewItem {
 	if !i.Gross.Valid {
 		gross = net
 	}
-	return billing.PreviewItem{SubscriptionNumber: i.SubscriptionNumber, ChargeNumber: i.ChargeNumber, ChargeName: i.Name,
-		ProcessingType: "Discount", ServiceStart: string(i.ServiceStart), ServiceEnd: string(i.ServiceEnd),
-		Amount: net.Neg(), Tax: net.Sub(gross), Quantity: i.Quantity.NullDecimal}
+	return billing.PreviewItem{
+		SubscriptionNumber: i.SubscriptionNumber,
+		ChargeNumber:       i.ChargeNumber,
+		ChargeName:         i.Name,
+		ProcessingType:     "Discount",
+		ServiceStart:       string(i.ServiceStart),
+		ServiceEnd:         string(i.ServiceEnd),
+		Amount:             net.Neg(),
+		Tax:                net.Sub(gross),
+		Quantity:           i.Quantity.NullDecimal,
+	}
 }
 
 // previewItem is a line of the invoice that Zuora would write. Its amount is
@@ -185,8 +207,20 @@ type previewItem struct {
 }
 
 func (i *previewItem) plain() billing.PreviewItem {
-	return billing.PreviewItem{SubscriptionNumber: cmp.Or(i.SubscriptionNumber, i.SubscriptionName), ChargeNumber: i.ChargeNumber,
-		ChargeName: i.ChargeName, ProductName: i.ProductName, Description: i.Description, ProcessingType: i.ProcessingType,
-		ServiceStart: string(i.ServiceStart), ServiceEnd: string(i.ServiceEnd), Amount: i.Amount.Decimal, Tax: i.Tax.Decimal,
-		Quantity: i.Quantity.NullDecimal, UnitPrice: i.UnitPrice.NullDecimal}
+	return billing.PreviewItem{
+		SubscriptionNumber: cmp.Or(i.SubscriptionNumber, i.SubscriptionName),
+		ChargeNumber:       i.ChargeNumber,
+		ChargeName:         i.ChargeName,
+		ProductName:        i.ProductName,
+		Description:        i.Description,
+		ProcessingType:     i.ProcessingType,
+		ServiceStart: string(
+			i.ServiceStart,
+		),
+		ServiceEnd: string(i.ServiceEnd),
+		Amount:     i.Amount.Decimal,
+		Tax:        i.Tax.Decimal,
+		Quantity:   i.Quantity.NullDecimal,
+		UnitPrice:  i.UnitPrice.NullDecimal,
+	}
 }

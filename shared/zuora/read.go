@@ -39,7 +39,7 @@ type ReadOptions struct {
 	Today   string
 }
 
-// Read gives the account with that id and everything on it: contacts, payment
+// Read returns the account with that id and everything on it: contacts, payment
 // methods of every status but Scrubbed, and the latest version of every
 // subscription. Both plans give the same value. Payment methods are sorted by
 // id, subscriptions by number, rate plans and charges by number.
@@ -89,14 +89,21 @@ func (c *Client) Read(ctx context.Context, accountID string, opt ReadOptions) (_
 		return billing.Account{}, err
 	}
 	if account.ID != accountID {
-		return billing.Account{}, hotsync.Errorf(hotsync.CodeZuoraAnswer, "Zuora answered with another account than the one asked for.")
+		return billing.Account{}, hotsync.Errorf(
+			hotsync.CodeZuoraAnswer,
+			"Zuora answered with another account than the one asked for.",
+		)
 	}
 	account.PaymentMethods, account.Subscriptions, account.Preview = methods, subscriptions, preview
 	return account, nil
 }
 
 // objectAccount is the account part of plan H.
-func (c *Client) objectAccount(ctx context.Context, accountID string, custom []string) (billing.Account, []billing.PaymentMethod, error) {
+func (c *Client) objectAccount(
+	ctx context.Context,
+	accountID string,
+	custom []string,
+) (billing.Account, []billing.PaymentMethod, error) {
 	r, err := c.getCall(pathObjectAccount, accountID, queryAccount)
 	if err != nil {
 		return billing.Account{}, nil, err
@@ -137,9 +144,19 @@ func (c *Client) paymentMethods(ctx context.Context, key string) ([]billing.Paym
 // readObjectAccount reads the answer of Object Query. listed counts the payment
 // methods in it, with those that are left out; it is -1 when there is no list of
 // them, which is no proof that there are none.
-func readObjectAccount(body io.Reader, custom []string) (a billing.Account, methods []billing.PaymentMethod, listed int, err error) {
-	into := map[string]any{"id": &a.ID, "accountNumber": &a.Number, "name": &a.Name, "status": &a.Status, "crmId": &a.CRMID,
-		"currency": &a.Currency, "defaultPaymentMethodId": &a.DefaultPaymentMethodID}
+func readObjectAccount(
+	body io.Reader,
+	custom []string,
+) (a billing.Account, methods []billing.PaymentMethod, listed int, err error) {
+	into := map[string]any{
+		"id":                     &a.ID,
+		"accountNumber":          &a.Number,
+		"name":                   &a.Name,
+		"status":                 &a.Status,
+		"crmId":                  &a.CRMID,
+		"currency":               &a.Currency,
+		"defaultPaymentMethodId": &a.DefaultPaymentMethodID,
+	}
 	contacts := map[string]**billing.Contact{"billTo": &a.BillTo, "soldTo": &a.SoldTo, "shipTo": &a.ShipTo}
 	listed = -1
 	err = answer(body, false, func(d decoder, name string) error {
@@ -173,9 +190,19 @@ func readObjectAccount(body io.Reader, custom []string) (a billing.Account, meth
 
 // readAccount reads the answer of v1.
 func readAccount(body io.Reader, custom []string) (a billing.Account, err error) {
-	basic := map[string]any{"id": &a.ID, "accountNumber": &a.Number, "name": &a.Name, "status": &a.Status, "crmId": &a.CRMID}
+	basic := map[string]any{
+		"id":            &a.ID,
+		"accountNumber": &a.Number,
+		"name":          &a.Name,
+		"status":        &a.Status,
+		"crmId":         &a.CRMID,
+	}
 	paying := map[string]any{"currency": &a.Currency, "defaultPaymentMethodId": &a.DefaultPaymentMethodID}
-	contacts := map[string]**billing.Contact{"billToContact": &a.BillTo, "soldToContact": &a.SoldTo, "shipToContact": &a.ShipTo}
+	contacts := map[string]**billing.Contact{
+		"billToContact": &a.BillTo,
+		"soldToContact": &a.SoldTo,
+		"shipToContact": &a.ShipTo,
+	}
 	err = answer(body, true, func(d decoder, name string) error {
 		if to, ok := contacts[name]; ok {
 			return readContact(d, to)
@@ -255,7 +282,18 @@ func readContact(d decoder, to **billing.Contact) error {
 	if c.PostalCode == "" {
 		c.PostalCode = c.ZipCode
 	}
-	*to = &billing.Contact{ID: c.ID, FirstName: c.FirstName, LastName: c.LastName, WorkEmail: c.WorkEmail, HomeEmail: c.PersonalEmail,
-		Address1: c.Address1, Address2: c.Address2, City: c.City, State: c.State, PostalCode: c.PostalCode, Country: c.Country}
+	*to = &billing.Contact{
+		ID:         c.ID,
+		FirstName:  c.FirstName,
+		LastName:   c.LastName,
+		WorkEmail:  c.WorkEmail,
+		HomeEmail:  c.PersonalEmail,
+		Address1:   c.Address1,
+		Address2:   c.Address2,
+		City:       c.City,
+		State:      c.State,
+		PostalCode: c.PostalCode,
+		Country:    c.Country,
+	}
 	return nil
 }

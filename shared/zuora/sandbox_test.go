@@ -40,7 +40,7 @@ func setup(t *testing.T, edit ...func(*zuora.Config)) *testBundle {
 	return b
 }
 
-// startSandbox gives a sandbox without a client, for tests whose answers no
+// startSandbox returns a sandbox without a client, for tests whose answers no
 // file describes.
 func startSandbox(t *testing.T) *testBundle {
 	t.Helper()

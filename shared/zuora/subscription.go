@@ -48,7 +48,12 @@ func (c *Client) subscriptionPages(ctx context.Context, accountID string) ([]bil
 		if err != nil {
 			return nil, err
 		}
-		p, err := get(ctx, c, r, func(body io.Reader) (subscriptionPage, error) { return readSubscriptions(body, accountID) })
+		p, err := get(
+			ctx,
+			c,
+			r,
+			func(body io.Reader) (subscriptionPage, error) { return readSubscriptions(body, accountID) },
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -66,10 +71,17 @@ func (c *Client) subscriptionPages(ctx context.Context, accountID string) ([]bil
 		// The link only says that there is more, and may name the host of another data
 		// centre: the page is asked for by number, of the host that is configured.
 		if len(p.numbers) == 0 {
-			return nil, hotsync.Errorf(hotsync.CodeZuoraAnswer, "A page of subscriptions is empty and says that there are more.")
+			return nil, hotsync.Errorf(
+				hotsync.CodeZuoraAnswer,
+				"A page of subscriptions is empty and says that there are more.",
+			)
 		}
 	}
-	return nil, hotsync.Errorf(hotsync.CodeZuoraAnswer, "The account has more than %d pages of subscriptions.", c.maxPages)
+	return nil, hotsync.Errorf(
+		hotsync.CodeZuoraAnswer,
+		"The account has more than %d pages of subscriptions.",
+		c.maxPages,
+	)
 }
 
 type subscriptionPage struct {
@@ -154,20 +166,36 @@ func (s *subscription) whole() error {
 }
 
 func (s *subscription) plain() billing.Subscription {
-	out := billing.Subscription{ID: s.ID, Number: s.Number, Version: int(s.Version), Status: s.Status, TermType: s.TermType,
-		ContractEffective: string(s.ContractEffective), Start: string(s.Start), End: string(s.End),
-		TermStart: string(s.TermStart), TermEnd: string(s.TermEnd), AutoRenew: s.AutoRenew, Currency: s.Currency,
-		ScheduledCancel: string(s.ScheduledCancel), RatePlans: make([]billing.RatePlan, 0, len(s.RatePlans))}
+	out := billing.Subscription{
+		ID:                s.ID,
+		Number:            s.Number,
+		Version:           int(s.Version),
+		Status:            s.Status,
+		TermType:          s.TermType,
+		ContractEffective: string(s.ContractEffective),
+		Start:             string(s.Start),
+		End:               string(s.End),
+		TermStart:         string(s.TermStart),
+		TermEnd:           string(s.TermEnd),
+		AutoRenew:         s.AutoRenew,
+		Currency:          s.Currency,
+		ScheduledCancel:   string(s.ScheduledCancel),
+		RatePlans:         make([]billing.RatePlan, 0, len(s.RatePlans)),
+	}
 	for i := range s.RatePlans {
 		out.RatePlans = append(out.RatePlans, s.RatePlans[i].plain(s.Currency))
 	}
 	slices.SortFunc(out.RatePlans, func(a, b billing.RatePlan) int {
-		return cmp.Or(strings.Compare(a.Number, b.Number), strings.Compare(firstCharge(a), firstCharge(b)), strings.Compare(a.ID, b.ID))
+		return cmp.Or(
+			strings.Compare(a.Number, b.Number),
+			strings.Compare(firstCharge(a), firstCharge(b)),
+			strings.Compare(a.ID, b.ID),
+		)
 	})
 	return out
 }
 
-// firstCharge gives the one name of a rate plan that outlives a version where
+// firstCharge returns the one name of a rate plan that outlives a version where
 // Zuora sends no rate-plan number.
 func firstCharge(p billing.RatePlan) string {
 	if len(p.Charges) == 0 {
@@ -189,9 +217,17 @@ type ratePlan struct {
 }
 
 func (p *ratePlan) plain(currency string) billing.RatePlan {
-	out := billing.RatePlan{ID: p.ID, Number: p.Number, Name: p.Name, ProductName: p.ProductName, ProductSKU: p.ProductSKU,
-		ProductID: p.ProductID, ProductRatePlanID: p.ProductRatePlanID,
-		LastChangeType: p.LastChangeType, Charges: make([]billing.Charge, 0, len(p.Charges))}
+	out := billing.RatePlan{
+		ID:                p.ID,
+		Number:            p.Number,
+		Name:              p.Name,
+		ProductName:       p.ProductName,
+		ProductSKU:        p.ProductSKU,
+		ProductID:         p.ProductID,
+		ProductRatePlanID: p.ProductRatePlanID,
+		LastChangeType:    p.LastChangeType,
+		Charges:           make([]billing.Charge, 0, len(p.Charges)),
+	}
 	for i := range p.Charges {
 		out.Charges = append(out.Charges, p.Charges[i].plain(currency))
 	}
@@ -222,11 +258,23 @@ type charge struct {
 }
 
 func (c *charge) plain(currency string) billing.Charge {
-	out := billing.Charge{Number: c.Number, Name: c.Name, Type: c.Type, Model: c.Model, Currency: cmp.Or(c.Currency, currency),
-		UOM: c.UOM, BillingPeriod: c.BillingPeriod, SpecificBillingPeriod: int(c.SpecificBillingPeriod),
-		ListPriceBase: c.ListPriceBase, SpecificListPriceBase: int(c.SpecificListPriceBase), BillingTiming: c.BillingTiming,
-		EndDateCondition: c.EndDateCondition, DiscountLevel: c.DiscountLevel, UpToPeriods: int(c.UpToPeriods),
-		UpToPeriodsType: c.UpToPeriodsType}
+	out := billing.Charge{
+		Number:                c.Number,
+		Name:                  c.Name,
+		Type:                  c.Type,
+		Model:                 c.Model,
+		Currency:              cmp.Or(c.Currency, currency),
+		UOM:                   c.UOM,
+		BillingPeriod:         c.BillingPeriod,
+		SpecificBillingPeriod: int(c.SpecificBillingPeriod),
+		ListPriceBase:         c.ListPriceBase,
+		SpecificListPriceBase: int(c.SpecificListPriceBase),
+		BillingTiming:         c.BillingTiming,
+		EndDateCondition:      c.EndDateCondition,
+		DiscountLevel:         c.DiscountLevel,
+		UpToPeriods:           int(c.UpToPeriods),
+		UpToPeriodsType:       c.UpToPeriodsType,
+	}
 	if len(c.Segments) == 0 {
 		out.Segments = []billing.Segment{c.segment.plain()}
 		return out
@@ -251,11 +299,25 @@ type segment struct {
 }
 
 func (s *segment) plain() billing.Segment {
-	out := billing.Segment{From: string(s.From), Until: string(s.Until), ChargedThrough: string(s.ChargedThrough),
-		Price: s.Price.NullDecimal, Quantity: s.Quantity.NullDecimal, DiscountAmount: s.DiscountAmount.NullDecimal, DiscountPercentage: s.DiscountPercentage.NullDecimal}
+	out := billing.Segment{
+		From:               string(s.From),
+		Until:              string(s.Until),
+		ChargedThrough:     string(s.ChargedThrough),
+		Price:              s.Price.NullDecimal,
+		Quantity:           s.Quantity.NullDecimal,
+		DiscountAmount:     s.DiscountAmount.NullDecimal,
+		DiscountPercentage: s.DiscountPercentage.NullDecimal,
+	}
 	for _, t := range s.Tiers {
-		out.Tiers = append(out.Tiers, billing.Tier{StartingUnit: t.StartingUnit.Decimal, EndingUnit: t.EndingUnit.NullDecimal,
-			Price: t.Price.Decimal, FlatFee: strings.EqualFold(strings.ReplaceAll(t.PriceFormat, " ", ""), "FlatFee")})
+		out.Tiers = append(
+			out.Tiers,
+			billing.Tier{
+				StartingUnit: t.StartingUnit.Decimal,
+				EndingUnit:   t.EndingUnit.NullDecimal,
+				Price:        t.Price.Decimal,
+				FlatFee:      strings.EqualFold(strings.ReplaceAll(t.PriceFormat, " ", ""), "FlatFee"),
+			},
+		)
 	}
 	slices.SortStableFunc(out.Tiers, func(a, b billing.Tier) int { return a.StartingUnit.Cmp(b.StartingUnit) })
 	return out

@@ -50,7 +50,7 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// seen gives "METHOD path" of the requests so far.
+// seen returns "METHOD path" of the requests so far.
 func (f *fake) seen() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

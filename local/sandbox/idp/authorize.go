@@ -55,12 +55,20 @@ func readAuthorization(q url.Values) (_ authorization, tell bool, err error) {
 			return authorization{}, false, &oauthError{"invalid_request", name + " is given more than once."}
 		}
 	}
-	a := authorization{redirect: q.Get("redirect_uri"), state: q.Get("state"), nonce: q.Get("nonce"), challenge: q.Get("code_challenge")}
+	a := authorization{
+		redirect:  q.Get("redirect_uri"),
+		state:     q.Get("state"),
+		nonce:     q.Get("nonce"),
+		challenge: q.Get("code_challenge"),
+	}
 	switch {
 	case q.Get("client_id") != ClientID:
 		return a, false, &oauthError{"unauthorized_client", "The only client is " + ClientID + "."}
 	case !loopback(a.redirect):
-		return a, false, &oauthError{"invalid_request", "redirect_uri must be an http address on 127.0.0.1, [::1] or localhost, without a fragment."}
+		return a, false, &oauthError{
+			"invalid_request",
+			"redirect_uri must be an http address on 127.0.0.1, [::1] or localhost, without a fragment.",
+		}
 	case q.Get("response_type") != "code":
 		return a, true, &oauthError{"unsupported_response_type", "Only response_type=code is supported."}
 	case q.Get("response_mode") != "" && q.Get("response_mode") != "query":
@@ -162,7 +170,7 @@ func (s *Server) keep(code string, g grant) {
 	s.codes[code] = g
 }
 
-// take gives the grant of a code, once.
+// take returns the grant of a code, once.
 func (s *Server) take(code string) (grant, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -225,12 +233,28 @@ func (i issuer) exchange(r *http.Request) (map[string]any, error) {
 		return nil, err
 	}
 	now := i.now()
-	access, err := i.current().sign("at+jwt", map[string]any{"iss": i.url(), "sub": p.Claims["sub"], "aud": i.url(), "client_id": ClientID,
-		"token_use": "access", "scope": "openid", "iat": now.Unix(), "exp": now.Add(lifetime).Unix(), "jti": rand.Text()})
+	access, err := i.current().
+		sign("at+jwt", map[string]any{
+			"iss":       i.url(),
+			"sub":       p.Claims["sub"],
+			"aud":       i.url(),
+			"client_id": ClientID,
+			"token_use": "access",
+			"scope":     "openid",
+			"iat":       now.Unix(),
+			"exp":       now.Add(lifetime).Unix(),
+			"jti":       rand.Text(),
+		})
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"id_token": id, "access_token": access, "token_type": "Bearer", "expires_in": int(lifetime.Seconds()), "scope": "openid"}, nil
+	return map[string]any{
+		"id_token":     id,
+		"access_token": access,
+		"token_type":   "Bearer",
+		"expires_in":   int(lifetime.Seconds()),
+		"scope":        "openid",
+	}, nil
 }
 
 // logout is RP-initiated logout. Nobody stays signed in here, so all there is to
@@ -241,7 +265,12 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	back := q.Get("post_logout_redirect_uri")
 	switch {
 	case back == "":
-		render(w, http.StatusOK, "message", page{Title: "Signed out", Text: "You are signed out of the local identity provider."})
+		render(
+			w,
+			http.StatusOK,
+			"message",
+			page{Title: "Signed out", Text: "You are signed out of the local identity provider."},
+		)
 	case !loopback(back):
 		refusalPage(w, http.StatusBadRequest, "post_logout_redirect_uri must be an http address on this computer.")
 	default:

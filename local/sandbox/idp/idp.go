@@ -109,7 +109,19 @@ func (i issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"token_endpoint_auth_methods_supported": []string{"none"},
 		"code_challenge_methods_supported":      []string{"S256"},
-		"claims_supported":                      []string{"iss", "sub", "aud", "exp", "iat", "nonce", "email", "email_verified", "name", "groups", "zuora_account_ids"},
+		"claims_supported": []string{
+			"iss",
+			"sub",
+			"aud",
+			"exp",
+			"iat",
+			"nonce",
+			"email",
+			"email_verified",
+			"name",
+			"groups",
+			"zuora_account_ids",
+		},
 	})
 }
 

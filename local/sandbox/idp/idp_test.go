@@ -118,7 +118,7 @@ func authorize(change ...string) url.Values {
 	return q
 }
 
-// signIn gives the code of somebody who signed in.
+// signIn returns the code of somebody who signed in.
 func (b *testBundle) signIn(issuer, name string) string {
 	b.t.Helper()
 	resp, body := b.form("/"+issuer+"/authorize?"+authorize().Encode(), url.Values{"persona": {name}})

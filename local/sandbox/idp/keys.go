@@ -33,7 +33,7 @@ func newKey() (key, error) {
 	return key{id: encode(sum[:]), private: private}, nil
 }
 
-// numbers gives modulus and exponent as a JWK has them.
+// numbers returns modulus and exponent as a JWK has them.
 func numbers(k *rsa.PublicKey) (n, e string) {
 	return encode(k.N.Bytes()), encode(big.NewInt(int64(k.E)).Bytes())
 }
@@ -61,7 +61,13 @@ func (k key) sign(typ string, claims map[string]any) (string, error) {
 // token has. What is there stays, also when it is null: tests want wrong tokens.
 func (i issuer) idToken(claims map[string]any) (string, error) {
 	now := i.now()
-	all := map[string]any{"iss": i.url(), "aud": ClientID, "iat": now.Unix(), "exp": now.Add(lifetime).Unix(), "jti": rand.Text()}
+	all := map[string]any{
+		"iss": i.url(),
+		"aud": ClientID,
+		"iat": now.Unix(),
+		"exp": now.Add(lifetime).Unix(),
+		"jti": rand.Text(),
+	}
 	maps.Copy(all, claims)
 	return i.current().sign("JWT", all)
 }
@@ -96,7 +102,10 @@ func (s *Server) jwks(w http.ResponseWriter, _ *http.Request) {
 	for n := range s.keys {
 		k := s.keys[len(s.keys)-1-n]
 		modulus, exponent := numbers(&k.private.PublicKey)
-		set = append(set, map[string]string{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": k.id, "n": modulus, "e": exponent})
+		set = append(
+			set,
+			map[string]string{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": k.id, "n": modulus, "e": exponent},
+		)
 	}
 	sandbox.Answer(w, http.StatusOK, map[string]any{"keys": set})
 }

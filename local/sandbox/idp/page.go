@@ -75,7 +75,12 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (i issuer) renderSignIn(w http.ResponseWriter, query string) {
-	render(w, http.StatusOK, "signin", page{Title: "Who is signing in?", Issuer: i.url(), Query: template.URL(query), People: i.personas()})
+	render(
+		w,
+		http.StatusOK,
+		"signin",
+		page{Title: "Who is signing in?", Issuer: i.url(), Query: template.URL(query), People: i.personas()},
+	)
 }
 
 // initials are shown in the place of a portrait.

@@ -12,7 +12,20 @@ import (
 
 // createMembers are the members a POST takes: id, name and data as observed,
 // the rest by assumption.
-var createMembers = []string{"id", "name", "data", "owner", "customer", "service", "status", "type", "reference", "related", "start", "relationship_type"}
+var createMembers = []string{
+	"id",
+	"name",
+	"data",
+	"owner",
+	"customer",
+	"service",
+	"status",
+	"type",
+	"reference",
+	"related",
+	"start",
+	"relationship_type",
+}
 
 // members are those of a request's body.
 type members map[string]json.RawMessage

@@ -129,7 +129,11 @@ func (s *Sandbox) catalogue(w http.ResponseWriter, r *http.Request, of func(cata
 	}
 	s.store.mu.RUnlock()
 	page := found[min(q.from, len(found)):min(q.from+q.pageSize, len(found))]
-	tail := map[string]any{"hits": hits(len(found)), "commitId": "0123456789abcdef0123456789abcdef01234567", "indexName": "catalog-live"}
+	tail := map[string]any{
+		"hits":      hits(len(found)),
+		"commitId":  "0123456789abcdef0123456789abcdef01234567",
+		"indexName": "catalog-live",
+	}
 	if end := q.from + len(page); q.all && end < len(found) {
 		tail["queryMore"] = map[string]string{"from": strconv.Itoa(end), "alias": catalogueAlias}
 	}

@@ -23,7 +23,7 @@ func (b *testBundle) publish() {
 	b.must("PUT", "/_sandbox/catalogue", string(body))
 }
 
-// paths gives the paths of a list of catalogue items.
+// paths returns the paths of a list of catalogue items.
 func paths(list any) []string {
 	out := []string{}
 	for _, item := range list.([]any) {

@@ -134,7 +134,7 @@ func (s *Sandbox) snapshot() (map[string][]json.RawMessage, error) {
 	return all, nil
 }
 
-// relationshipRows gives the relationships of an address or a payment method as
+// relationshipRows returns the relationships of an address or a payment method as
 // rows of their own.
 func (r *record) relationshipRows() ([]json.RawMessage, error) {
 	relationships, err := relationshipsIn(r.Data)
@@ -143,8 +143,20 @@ func (r *record) relationshipRows() ([]json.RawMessage, error) {
 	}
 	var out []json.RawMessage
 	for _, rel := range relationships {
-		raw, err := json.Marshal(envelope{RecordType: kindRelationship, ID: rel.ID, RelationshipID: rel.ID, RelationshipType: rel.Type,
-			Service: r.Service, Status: rel.Status, Owner: r.Owner, Related: r.ID, Subscription: rel.Subscription, Start: rel.Start})
+		raw, err := json.Marshal(
+			envelope{
+				RecordType:       kindRelationship,
+				ID:               rel.ID,
+				RelationshipID:   rel.ID,
+				RelationshipType: rel.Type,
+				Service:          r.Service,
+				Status:           rel.Status,
+				Owner:            r.Owner,
+				Related:          r.ID,
+				Subscription:     rel.Subscription,
+				Start:            rel.Start,
+			},
+		)
 		if err != nil {
 			return nil, err
 		}

@@ -31,8 +31,17 @@ func (s *Sandbox) linkExternalIdentity(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusInternalServerError, err.Error())
 		return
 	}
-	e := envelope{RecordType: kindIdentity, ID: s.newID("identity-"), Type: typeExternal, Service: "limio", Status: "active",
-		Mode: "production", Owner: r.PathValue("owner"), Created: s.stamp(), Data: data}
+	e := envelope{
+		RecordType: kindIdentity,
+		ID:         s.newID("identity-"),
+		Type:       typeExternal,
+		Service:    "limio",
+		Status:     "active",
+		Mode:       "production",
+		Owner:      r.PathValue("owner"),
+		Created:    s.stamp(),
+		Data:       data,
+	}
 	e.Updated = e.Created
 
 	s.store.mu.Lock()

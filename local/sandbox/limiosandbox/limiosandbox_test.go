@@ -148,7 +148,7 @@ func (b *testBundle) addAccount(owner, digit string) {
 		`{"relationship_id":"`+id("rel", digit)+`","relationship_type":"billing","subscription":"`+id("sub", digit)+`","start":"2026-01-01","status":"active"}]}}`)
 }
 
-// ids gives the ids of a list.
+// ids returns the ids of a list.
 func ids(list any) []string {
 	out := []string{}
 	items, _ := list.([]any)

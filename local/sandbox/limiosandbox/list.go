@@ -53,7 +53,12 @@ func (s *Sandbox) list(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		refuse(w, http.StatusInternalServerError, err.Error())
 	case more:
-		sendRaw(w, append(bytes.TrimSuffix(list("items", summaries), []byte("}")), []byte(`,"queryMore":"`+s.cursor(r.URL.EscapedPath(), after)+`"}`)...))
+		sendRaw(
+			w,
+			append(
+				bytes.TrimSuffix(list("items", summaries), []byte("}")),
+				[]byte(`,"queryMore":"`+s.cursor(r.URL.EscapedPath(), after)+`"}`)...),
+		)
 	default:
 		sendRaw(w, list("items", summaries))
 	}

@@ -120,7 +120,7 @@ func (s *Sandbox) accountRelated(w http.ResponseWriter, r *http.Request) {
 
 // The methods below want the lock held.
 
-// subscriptionsOf gives what the owners of a login own, in order of creation.
+// subscriptionsOf returns what the owners of a login own, in order of creation.
 func (st *store) subscriptionsOf(issuer, subject string) []*record {
 	return st.ownedBy(issuer, subject, kindSubscription)
 }
@@ -142,7 +142,7 @@ func (st *store) ownedBy(issuer, subject, kind string) []*record {
 	return out
 }
 
-// joined gives subscriptions with their lists.
+// joined returns subscriptions with their lists.
 func (st *store) joined(subs []*record) ([]map[string]any, error) {
 	out := []map[string]any{}
 	for _, sub := range subs {
@@ -163,7 +163,7 @@ func (st *store) joined(subs []*record) ([]map[string]any, error) {
 	return out, nil
 }
 
-// hangingOn gives the objects of a kind that belong to a subscription; those
+// hangingOn returns the objects of a kind that belong to a subscription; those
 // that may belong to several come as rows that join the object and its tie.
 func (st *store) hangingOn(sub *record, kind string) ([]json.RawMessage, error) {
 	out := []json.RawMessage{}

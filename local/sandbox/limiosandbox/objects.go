@@ -52,7 +52,7 @@ func place(w http.ResponseWriter, r *http.Request) (service string, pt pathType,
 	return service, pt, true
 }
 
-// find gives the object of a path, or nil. The lock must be held.
+// find returns the object of a path, or nil. The lock must be held.
 func (st *store) find(service string, pt pathType, id string) *record {
 	r := st.byID[id]
 	if r == nil || r.RecordType != pt.kind || r.Service != service {
@@ -175,7 +175,7 @@ func (st *store) creatable(pt pathType) bool {
 	return pt.prefixes != nil && (pt.observed || st.assume.CreateObjects)
 }
 
-// create gives the object, or a status and why it was refused.
+// create returns the object, or a status and why it was refused.
 func (st *store) create(pt pathType, e envelope) (int, []byte) {
 	if !pt.observed {
 		st.counts.Assumed.CreateObjects++
@@ -252,8 +252,14 @@ type updated struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-// update gives the answer, or a message that says why it was refused.
-func (st *store) update(service string, pt pathType, id, name, status string, data map[string]any, now string) (_ updated, message string, err error) {
+// update returns the answer, or a message that says why it was refused.
+func (st *store) update(
+	service string,
+	pt pathType,
+	id, name, status string,
+	data map[string]any,
+	now string,
+) (_ updated, message string, err error) {
 	r := st.find(service, pt, id)
 	switch {
 	case r == nil:

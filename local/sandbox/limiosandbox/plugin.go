@@ -139,9 +139,12 @@ func (s *Sandbox) addOffers(z ZuoraSubscription, sub *record, now string) error 
 		}
 		whole := found[0]
 		whole["mode"], whole["service"], whole["record_type"], whole["status"] = "production", "limio", "offer", "active"
-		_, err := s.store.addOwn(envelope{RecordType: kindOffer, ID: s.newID("subscription_offer-"), Name: fmt.Sprint(whole["name"]),
-			Owner: sub.Owner, Customer: sub.Customer, Related: sub.ID, Start: z.Start}, now,
-			map[string]any{"name": whole["name"], "start": z.Start + "T09:00:00.210Z", "quantity": 1, "offer": whole})
+		_, err := s.store.addOwn(
+			envelope{RecordType: kindOffer, ID: s.newID("subscription_offer-"), Name: fmt.Sprint(whole["name"]),
+				Owner: sub.Owner, Customer: sub.Customer, Related: sub.ID, Start: z.Start},
+			now,
+			map[string]any{"name": whole["name"], "start": z.Start + "T09:00:00.210Z", "quantity": 1, "offer": whole},
+		)
 		if err != nil {
 			return err
 		}
@@ -165,7 +168,12 @@ func (s *Sandbox) about(ctx context.Context, z ZuoraSubscription) (ZuoraAccount,
 // timestamp for a start.
 func (s *Sandbox) addContacts(about ZuoraAccount, sub *record, now string) error {
 	tie := func(kind string) []any {
-		row := map[string]any{"relationship_id": s.newID("rel-"), "subscription": sub.ID, "start": now, "status": "active"}
+		row := map[string]any{
+			"relationship_id": s.newID("rel-"),
+			"subscription":    sub.ID,
+			"start":           now,
+			"status":          "active",
+		}
 		if kind != "" {
 			row["relationship_type"] = kind
 		}
@@ -205,8 +213,24 @@ func (st *store) addCustomer(z ZuoraSubscription, id map[string]string, now stri
 	if err != nil {
 		return nil, err
 	}
-	_, err = st.addOwn(envelope{RecordType: kindIdentity, ID: id["identity-"], Type: "account", Service: "zuora", Owner: owner.ID, Customer: customer.ID}, now,
-		map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": z.AccountID, "accountNumber": z.AccountNumber})
+	_, err = st.addOwn(
+		envelope{
+			RecordType: kindIdentity,
+			ID:         id["identity-"],
+			Type:       "account",
+			Service:    "zuora",
+			Owner:      owner.ID,
+			Customer:   customer.ID,
+		},
+		now,
+		map[string]any{
+			"service":       "zuora",
+			"issuer":        "zuora",
+			"type":          "account",
+			"value":         z.AccountID,
+			"accountNumber": z.AccountNumber,
+		},
+	)
 	return customer, err
 }
 

@@ -67,7 +67,14 @@ func (s *Sandbox) seed(objects []json.RawMessage) error {
 }
 
 func (st *store) seed(raw json.RawMessage, now string) error {
-	e := envelope{Service: "limio", Status: "active", Mode: "production", Created: now, Updated: now, Data: json.RawMessage("{}")}
+	e := envelope{
+		Service: "limio",
+		Status:  "active",
+		Mode:    "production",
+		Created: now,
+		Updated: now,
+		Data:    json.RawMessage("{}"),
+	}
 	err := json.Unmarshal(raw, &e)
 	switch {
 	case err != nil:

@@ -218,7 +218,7 @@ func (st *store) customerOf(accountID string) *record {
 	return nil
 }
 
-// owned gives the objects of an owner that belong to no customer: his external
+// owned returns the objects of an owner that belong to no customer: his external
 // identities above all.
 func (st *store) owned(owner string) []*record {
 	var out []*record
@@ -246,7 +246,7 @@ func (st *store) relatedToCustomer(c *record) []json.RawMessage {
 	return inOrder(set)
 }
 
-// relatedToSubscription gives a subscription with what hangs on it; its
+// relatedToSubscription returns a subscription with what hangs on it; its
 // addresses and the payment methods tied to it come as rows that join the object
 // to the relationship.
 func (st *store) relatedToSubscription(sub *record) ([]json.RawMessage, error) {
@@ -324,7 +324,7 @@ func relationshipsIn(data json.RawMessage) ([]relationship, error) {
 	return d.Relationships, nil
 }
 
-// joinedTo gives an address or a payment method as rows of the subscription.
+// joinedTo returns an address or a payment method as rows of the subscription.
 func (r *record) joinedTo(subscription string) ([]json.RawMessage, error) {
 	all, err := relationshipsIn(r.Data)
 	if err != nil {

@@ -15,8 +15,15 @@ import (
 
 // ZuoraOverHTTP reads subscriptions from the Zuora at baseURL as an OAuth
 // client of it: GET /v1/subscriptions/{key}. It is what Config.ReadZuora wants.
-func ZuoraOverHTTP(baseURL, clientID, clientSecret string) func(ctx context.Context, key string) (ZuoraSubscription, error) {
-	z := &zuoraReader{base: strings.TrimRight(baseURL, "/"), id: clientID, secret: clientSecret, http: &http.Client{Timeout: 10 * time.Second}}
+func ZuoraOverHTTP(
+	baseURL, clientID, clientSecret string,
+) func(ctx context.Context, key string) (ZuoraSubscription, error) {
+	z := &zuoraReader{
+		base:   strings.TrimRight(baseURL, "/"),
+		id:     clientID,
+		secret: clientSecret,
+		http:   &http.Client{Timeout: 10 * time.Second},
+	}
 	return z.read
 }
 
@@ -47,7 +54,7 @@ func (z *zuoraReader) read(ctx context.Context, key string) (ZuoraSubscription, 
 	return ZuoraSubscription{}, errZuoraUnauthorized
 }
 
-// bearer gives a token other than the refused one.
+// bearer returns a token other than the refused one.
 func (z *zuoraReader) bearer(ctx context.Context, refused string) (string, error) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -55,7 +62,12 @@ func (z *zuoraReader) bearer(ctx context.Context, refused string) (string, error
 		return z.token, nil
 	}
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {z.id}, "client_secret": {z.secret}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, z.base+"/oauth/token", strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodPost,
+		z.base+"/oauth/token",
+		strings.NewReader(form.Encode()),
+	)
 	if err != nil {
 		return "", err
 	}
@@ -101,8 +113,18 @@ func (z *zuoraReader) subscription(ctx context.Context, key, token string) (Zuor
 		return ZuoraSubscription{}, errors.New("zuora's answer names no subscription and account")
 	}
 	about := func(ctx context.Context) (ZuoraAccount, error) { return z.account(ctx, s.AccountID) }
-	out := ZuoraSubscription{About: about, Number: s.Number, AccountID: s.AccountID, AccountNumber: s.AccountNumber,
-		AccountName: s.AccountName, Status: s.Status, Start: s.Start, TermStart: s.TermStart, TermEnd: s.TermEnd, AutoRenew: s.AutoRenew}
+	out := ZuoraSubscription{
+		About:         about,
+		Number:        s.Number,
+		AccountID:     s.AccountID,
+		AccountNumber: s.AccountNumber,
+		AccountName:   s.AccountName,
+		Status:        s.Status,
+		Start:         s.Start,
+		TermStart:     s.TermStart,
+		TermEnd:       s.TermEnd,
+		AutoRenew:     s.AutoRenew,
+	}
 	for _, plan := range s.RatePlans {
 		if plan.LastChange != "Remove" {
 			out.Plans = append(out.Plans, plan.Name)
@@ -145,9 +167,14 @@ func (z *zuoraReader) account(ctx context.Context, id string) (ZuoraAccount, err
 	out := ZuoraAccount{Addresses: map[string]map[string]any{}}
 	for kind, c := range map[string]contact{"billing": a.BillToContact, "delivery": delivery} {
 		if c != (contact{}) {
-			out.Addresses[kind] = map[string]any{"firstName": c.FirstName, "lastName": c.LastName, "address1": c.Address1,
+			out.Addresses[kind] = map[string]any{
+				"firstName":  c.FirstName,
+				"lastName":   c.LastName,
+				"address1":   c.Address1,
 				"city":       c.City,
-				"postalCode": c.ZipCode, "country": c.Country}
+				"postalCode": c.ZipCode,
+				"country":    c.Country,
+			}
 		}
 	}
 	for _, card := range m.Cards {

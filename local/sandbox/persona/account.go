@@ -67,7 +67,7 @@ type account struct {
 	unbilled       bool // the subscription that is being made is not accepted yet
 }
 
-// zuoraID gives 32 hex digits that look like Zuora's and never change.
+// zuoraID returns 32 hex digits that look like Zuora's and never change.
 func zuoraID(parts ...any) string {
 	sum := sha256.Sum256([]byte(fmt.Sprintln(parts...)))
 	return "8a" + hex.EncodeToString(sum[:15])
@@ -78,14 +78,33 @@ func newAccount(c calendar, number int, name, currency string) *account {
 		contacts: map[string]doc{}, methods: map[string][]doc{}}
 	a.id = zuoraID("account", a.number)
 	a.basic = doc{
-		"id": a.id, "accountNumber": a.number, "name": name, "status": "Active", "crmId": "", "batch": "Batch1", "notes": "",
-		"parentId": nil, "partnerAccount": false, "salesRep": "", "customerServiceRepName": "", "purchaseOrderNumber": "",
-		"communicationProfileId": zuoraID("communication profile"), "invoiceTemplateId": nil, "sequenceSetId": nil,
+		"id":                     a.id,
+		"accountNumber":          a.number,
+		"name":                   name,
+		"status":                 "Active",
+		"crmId":                  "",
+		"batch":                  "Batch1",
+		"notes":                  "",
+		"parentId":               nil,
+		"partnerAccount":         false,
+		"salesRep":               "",
+		"customerServiceRepName": "",
+		"purchaseOrderNumber":    "",
+		"communicationProfileId": zuoraID("communication profile"),
+		"invoiceTemplateId":      nil,
+		"sequenceSetId":          nil,
 	}
 	a.billing = doc{
-		"currency": currency, "billCycleDay": 1, "bcdSettingOption": "ManualSet", "autoPay": true, "paymentTerm": "Net 30",
-		"paymentGateway": "Gateway " + currency, "defaultPaymentMethodId": nil, "additionalEmailAddresses": []string{},
-		"invoiceDeliveryPrefsEmail": true, "invoiceDeliveryPrefsPrint": false,
+		"currency":                  currency,
+		"billCycleDay":              1,
+		"bcdSettingOption":          "ManualSet",
+		"autoPay":                   true,
+		"paymentTerm":               "Net 30",
+		"paymentGateway":            "Gateway " + currency,
+		"defaultPaymentMethodId":    nil,
+		"additionalEmailAddresses":  []string{},
+		"invoiceDeliveryPrefsEmail": true,
+		"invoiceDeliveryPrefsPrint": false,
 	}
 	return a
 }
@@ -98,11 +117,26 @@ func (a *account) shipTo(p person) { a.contact("shipToContact", p) }
 // Zuora, with one id.
 func (a *account) contact(role string, p person) {
 	a.contacts[role] = doc{
-		"id": zuoraID("contact", a.number, p), "firstName": p.first, "lastName": p.last,
-		"address1": p.address.line1, "address2": p.address.line2, "city": p.address.city, "state": p.address.state,
-		"county": nil, "country": p.address.country, "zipCode": p.address.zip, "workEmail": p.email, "personalEmail": "",
-		"workPhone": p.phone, "mobilePhone": "", "homePhone": "", "otherPhone": "", "otherPhoneType": nil, "fax": "",
-		"nickname": "", "taxRegion": nil,
+		"id":             zuoraID("contact", a.number, p),
+		"firstName":      p.first,
+		"lastName":       p.last,
+		"address1":       p.address.line1,
+		"address2":       p.address.line2,
+		"city":           p.address.city,
+		"state":          p.address.state,
+		"county":         nil,
+		"country":        p.address.country,
+		"zipCode":        p.address.zip,
+		"workEmail":      p.email,
+		"personalEmail":  "",
+		"workPhone":      p.phone,
+		"mobilePhone":    "",
+		"homePhone":      "",
+		"otherPhone":     "",
+		"otherPhoneType": nil,
+		"fax":            "",
+		"nickname":       "",
+		"taxRegion":      nil,
 	}
 }
 
@@ -132,11 +166,19 @@ func (a *account) card(key, kind, brand, last4 string, months int) doc {
 }
 
 func (a *account) ach(bank, last4 string) doc {
-	return a.method("ach", "ACH", doc{"bankName": bank, "bankAccountType": "Checking", "bankAccountNumber": "********" + last4})
+	return a.method(
+		"ach",
+		"ACH",
+		doc{"bankName": bank, "bankAccountType": "Checking", "bankAccountNumber": "********" + last4},
+	)
 }
 
 func (a *account) bankTransfer(kind, bank, last4 string) doc {
-	return a.method("banktransfer", kind, doc{"bankTransferType": kind, "bankName": bank, "accountNumber": "********" + last4})
+	return a.method(
+		"banktransfer",
+		kind,
+		doc{"bankTransferType": kind, "bankName": bank, "accountNumber": "********" + last4},
+	)
 }
 
 func (a *account) payPal(email string) doc {
@@ -151,11 +193,19 @@ func (a *account) defaultMethod(m doc) {
 func (a *account) build() Account {
 	zero := json.Number("0")
 	body := doc{
-		"success": true, "basicInfo": a.basic, "billingAndPayment": a.billing,
-		"metrics": doc{"balance": zero, "totalInvoiceBalance": zero, "creditBalance": zero, "contractedMrr": num(a.mrr)},
+		"success":           true,
+		"basicInfo":         a.basic,
+		"billingAndPayment": a.billing,
+		"metrics": doc{
+			"balance":             zero,
+			"totalInvoiceBalance": zero,
+			"creditBalance":       zero,
+			"contractedMrr":       num(a.mrr),
+		},
 		"metricsData": []doc{{"currency": a.billing["currency"], "balance": zero, "totalInvoiceBalance": zero,
 			"contractedMrr": num(a.mrr)}},
-		"taxInfo": nil, "einvoiceProfile": nil,
+		"taxInfo":         nil,
+		"einvoiceProfile": nil,
 	}
 	for _, role := range []string{"billToContact", "soldToContact", "shipToContact"} {
 		body[role] = nil
@@ -165,7 +215,11 @@ func (a *account) build() Account {
 	}
 	out := Account{ID: a.id, Number: a.number, Account: encode(body)}
 	if len(a.methods) > 0 {
-		methods := doc{"success": true, "defaultPaymentMethodId": a.billing["defaultPaymentMethodId"], "paymentGateway": nil}
+		methods := doc{
+			"success":                true,
+			"defaultPaymentMethodId": a.billing["defaultPaymentMethodId"],
+			"paymentGateway":         nil,
+		}
 		for key, list := range a.methods {
 			methods[key] = list
 		}

@@ -4,15 +4,69 @@ import "fmt"
 
 // people, and where they live. Countries are spelt as Zuora spells them.
 var (
-	ada     = person{"Ada", "Whitfield", "ada.whitfield@example.com", "+44 113 496 0123", address{"14 Clarendon Road", "", "Leeds", "", "LS2 9NZ", "United Kingdom"}}
-	claire  = person{"Claire", "Dubois", "claire.dubois@example.com", "+33 1 99 00 12 34", address{"8 rue des Lilas", "Bâtiment C", "Lyon", "", "69003", "France"}}
-	jeanne  = person{"Jeanne", "Dubois", "jeanne.dubois@example.com", "+33 4 65 71 00 12", address{"22 avenue Foch", "", "Annecy", "", "74000", "France"}}
-	jonas   = person{"Jonas", "Becker", "jonas.becker@example.com", "+49 30 23125 042", address{"Kastanienallee 71", "Hinterhaus", "Berlin", "Berlin", "10435", "Germany"}}
-	patrick = person{"Patrick", "Murphy", "patrick.murphy@example.com", "+353 20 915 0117", address{"3 Fitzwilliam Lane", "", "Dublin", "", "D02 X285", "Ireland"}}
-	grace   = person{"Grace", "Holloway", "grace.holloway@example.com", "+1 503-555-0142", address{"2210 NW Everett St", "Apt 5", "Portland", "Oregon", "97210", "United States"}}
-	oliver  = person{"Oliver", "Grant", "oliver.grant@example.com", "+44 121 496 0777", address{"Harborne Library", "High Street", "Birmingham", "", "B17 9QG", "United Kingdom"}}
-	sofia   = person{"Sofia", "Marchetti", "sofia.marchetti@example.com", "+39 02 0000 4431", address{"Via Solferino 19", "", "Milano", "Milano", "20121", "Italy"}}
-	william = person{"William", "Carter", "william.carter@example.com", "+1 617-555-0199", address{"88 Beacon St", "", "Boston", "Massachusetts", "02108", "United States"}}
+	ada = person{
+		"Ada",
+		"Whitfield",
+		"ada.whitfield@example.com",
+		"+44 113 496 0123",
+		address{"14 Clarendon Road", "", "Leeds", "", "LS2 9NZ", "United Kingdom"},
+	}
+	claire = person{
+		"Claire",
+		"Dubois",
+		"claire.dubois@example.com",
+		"+33 1 99 00 12 34",
+		address{"8 rue des Lilas", "Bâtiment C", "Lyon", "", "69003", "France"},
+	}
+	jeanne = person{
+		"Jeanne",
+		"Dubois",
+		"jeanne.dubois@example.com",
+		"+33 4 65 71 00 12",
+		address{"22 avenue Foch", "", "Annecy", "", "74000", "France"},
+	}
+	jonas = person{
+		"Jonas",
+		"Becker",
+		"jonas.becker@example.com",
+		"+49 30 23125 042",
+		address{"Kastanienallee 71", "Hinterhaus", "Berlin", "Berlin", "10435", "Germany"},
+	}
+	patrick = person{
+		"Patrick",
+		"Murphy",
+		"patrick.murphy@example.com",
+		"+353 20 915 0117",
+		address{"3 Fitzwilliam Lane", "", "Dublin", "", "D02 X285", "Ireland"},
+	}
+	grace = person{
+		"Grace",
+		"Holloway",
+		"grace.holloway@example.com",
+		"+1 503-555-0142",
+		address{"2210 NW Everett St", "Apt 5", "Portland", "Oregon", "97210", "United States"},
+	}
+	oliver = person{
+		"Oliver",
+		"Grant",
+		"oliver.grant@example.com",
+		"+44 121 496 0777",
+		address{"Harborne Library", "High Street", "Birmingham", "", "B17 9QG", "United Kingdom"},
+	}
+	sofia = person{
+		"Sofia",
+		"Marchetti",
+		"sofia.marchetti@example.com",
+		"+39 02 0000 4431",
+		address{"Via Solferino 19", "", "Milano", "Milano", "20121", "Italy"},
+	}
+	william = person{
+		"William",
+		"Carter",
+		"william.carter@example.com",
+		"+1 617-555-0199",
+		address{"88 Beacon St", "", "Boston", "Massachusetts", "02108", "United States"},
+	}
 )
 
 func single(c calendar) Persona {
@@ -39,18 +93,32 @@ func several(c calendar) Persona {
 	gift.billTo(claire)
 	gift.soldTo(jeanne)
 	gift.defaultMethod(gift.card("creditcard", "CreditCard", "MasterCard", "4444", 20))
-	gift.subscribe(termed(-1, 12), add("Weekend Gift", weekend, flatFee("Annual", annual, "89.00"), oneTime("Gift wrapping", "4.50")))
+	gift.subscribe(
+		termed(-1, 12),
+		add("Weekend Gift", weekend, flatFee("Annual", annual, "89.00"), oneTime("Gift wrapping", "4.50")),
+	)
 
 	office := newAccount(c, 203, "Dubois & Fils SARL", "EUR")
-	office.billTo(person{"Claire", "Dubois", "compta@dubois.example.com", "+33 4 65 71 00 50", address{"5 quai Perrache", "", "Lyon", "", "69002", "France"}})
+	office.billTo(
+		person{
+			"Claire",
+			"Dubois",
+			"compta@dubois.example.com",
+			"+33 4 65 71 00 50",
+			address{"5 quai Perrache", "", "Lyon", "", "69002", "France"},
+		},
+	)
 	office.soldTo(claire)
 	office.defaultMethod(office.bankTransfer("SEPA", "Banque Rhône Exemple", "7606"))
 	office.subscribe(termed(-14, 24), add("Corporate", corporate, perUnit("Seats", month, "9.90", "12", "Seat")))
 
-	return Persona{Name: "several", Issuer: Direct,
+	return Persona{
+		Name:     "several",
+		Issuer:   Direct,
 		Story:    "Names three accounts in a list claim, two by id and one by number: her own, a gift to her mother, and her office.",
 		Claims:   naming(claims("direct|claire", claire), own.id, gift.id, office.number),
-		Accounts: []Account{own.build(), gift.build(), office.build()}}
+		Accounts: []Account{own.build(), gift.build(), office.build()},
+	}
 }
 
 func lookup(c calendar) Persona {
@@ -59,7 +127,15 @@ func lookup(c calendar) Persona {
 	a.basic[LookupField] = sub
 	a.billTo(jonas)
 	a.soldTo(jonas)
-	a.shipTo(person{"Jonas", "Becker", jonas.email, jonas.phone, address{"Postfach 4 11", "", "Potsdam", "Brandenburg", "14467", "Germany"}})
+	a.shipTo(
+		person{
+			"Jonas",
+			"Becker",
+			jonas.email,
+			jonas.phone,
+			address{"Postfach 4 11", "", "Potsdam", "Brandenburg", "14467", "Germany"},
+		},
+	)
 	a.defaultMethod(a.bankTransfer("SEPA", "Sparkasse Beispiel", "3000"))
 	a.subscribe(termed(-30, 12), add("Deutschland Print", weekend, flatFee("Quartalsabo", quarter, "84.00")))
 	return Persona{Name: "lookup", Issuer: Lookup,
@@ -69,9 +145,15 @@ func lookup(c calendar) Persona {
 }
 
 func nobody() Persona {
-	return Persona{Name: "nobody", Issuer: Lookup,
+	return Persona{
+		Name:   "nobody",
+		Issuer: Lookup,
 		Story:  "Is not known to Zuora: the login goes on and nothing is synced.",
-		Claims: claims("auth0|65aa01c7d3f9b20011c0ffee", person{first: "Nora", last: "Lindqvist", email: "nora.lindqvist@example.com"})}
+		Claims: claims(
+			"auth0|65aa01c7d3f9b20011c0ffee",
+			person{first: "Nora", last: "Lindqvist", email: "nora.lindqvist@example.com"},
+		),
+	}
 }
 
 func ambiguous(c calendar) Persona {
@@ -111,7 +193,10 @@ func sixty(c calendar) Persona {
 	a.soldTo(oliver)
 	a.defaultMethod(a.bankTransfer("Bacs", "Example Bank", "0779"))
 	for i := range 60 {
-		a.subscribe(termed(-1-i%11, 12), add(fmt.Sprintf("Branch %02d", i+1), corporate, flatFee("Annual", annual, "420.00")))
+		a.subscribe(
+			termed(-1-i%11, 12),
+			add(fmt.Sprintf("Branch %02d", i+1), corporate, flatFee("Annual", annual, "420.00")),
+		)
 	}
 	return Persona{Name: "sixty", Issuer: Direct,
 		Story:    "Pays for 60 subscriptions, one for each branch library, so Zuora answers in pages.",
@@ -172,20 +257,68 @@ func wallet(c calendar) Persona {
 
 func bare(c calendar) Persona {
 	a := newAccount(c, 901, "Lena Novak", "EUR")
-	return Persona{Name: "bare", Issuer: Direct,
-		Story:    "Has an account and nothing else: no contacts, no payment methods, no subscriptions.",
-		Claims:   naming(claims("direct|lena", person{first: "Lena", last: "Novak", email: "lena.novak@example.com"}), a.id),
-		Accounts: []Account{a.build()}}
+	return Persona{
+		Name:   "bare",
+		Issuer: Direct,
+		Story:  "Has an account and nothing else: no contacts, no payment methods, no subscriptions.",
+		Claims: naming(
+			claims("direct|lena", person{first: "Lena", last: "Novak", email: "lena.novak@example.com"}),
+			a.id,
+		),
+		Accounts: []Account{a.build()},
+	}
 }
 
 var (
-	una    = person{"Una", "Okafor", "una.okafor@example.com", "+44 117 496 0150", address{"9 Redland Grove", "", "Bristol", "", "BS6 6UJ", "United Kingdom"}}
-	felix  = person{"Felix", "Nagy", "felix.nagy@example.com", "+49 89 9998 0121", address{"Isartorplatz 4", "", "München", "Bayern", "80331", "Germany"}}
-	chloe  = person{"Chloe", "Fraser", "chloe.fraser@example.com", "+44 131 496 0188", address{"27 Leith Walk", "", "Edinburgh", "", "EH6 8LN", "United Kingdom"}}
-	dylan  = person{"Dylan", "Price", "dylan.price@example.com", "+44 29 2018 0144", address{"61 Cathedral Road", "", "Cardiff", "", "CF11 9HD", "United Kingdom"}}
-	lucia  = person{"Lucia", "Ferrer", "lucia.ferrer@example.com", "+34 910 050 123", address{"Calle Mayor 12", "3 B", "Madrid", "Madrid", "28013", "Spain"}}
-	marek  = person{"Marek", "Zielinski", "marek.zielinski@example.com", "+48 22 600 0177", address{"Mokotowska 40", "", "Warszawa", "", "00-543", "Poland"}}
-	ingrid = person{"Ingrid", "Solberg", "ingrid.solberg@example.com", "+44 20 7946 0122", address{"5 Mare Street", "", "London", "", "E8 4RP", "United Kingdom"}}
+	una = person{
+		"Una",
+		"Okafor",
+		"una.okafor@example.com",
+		"+44 117 496 0150",
+		address{"9 Redland Grove", "", "Bristol", "", "BS6 6UJ", "United Kingdom"},
+	}
+	felix = person{
+		"Felix",
+		"Nagy",
+		"felix.nagy@example.com",
+		"+49 89 9998 0121",
+		address{"Isartorplatz 4", "", "München", "Bayern", "80331", "Germany"},
+	}
+	chloe = person{
+		"Chloe",
+		"Fraser",
+		"chloe.fraser@example.com",
+		"+44 131 496 0188",
+		address{"27 Leith Walk", "", "Edinburgh", "", "EH6 8LN", "United Kingdom"},
+	}
+	dylan = person{
+		"Dylan",
+		"Price",
+		"dylan.price@example.com",
+		"+44 29 2018 0144",
+		address{"61 Cathedral Road", "", "Cardiff", "", "CF11 9HD", "United Kingdom"},
+	}
+	lucia = person{
+		"Lucia",
+		"Ferrer",
+		"lucia.ferrer@example.com",
+		"+34 910 050 123",
+		address{"Calle Mayor 12", "3 B", "Madrid", "Madrid", "28013", "Spain"},
+	}
+	marek = person{
+		"Marek",
+		"Zielinski",
+		"marek.zielinski@example.com",
+		"+48 22 600 0177",
+		address{"Mokotowska 40", "", "Warszawa", "", "00-543", "Poland"},
+	}
+	ingrid = person{
+		"Ingrid",
+		"Solberg",
+		"ingrid.solberg@example.com",
+		"+44 20 7946 0122",
+		address{"5 Mare Street", "", "London", "", "E8 4RP", "United Kingdom"},
+	}
 )
 
 func upgraded(c calendar) Persona {

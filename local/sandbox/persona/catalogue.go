@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Catalogue gives the catalogue that the merchant of the cast has published in
+// Catalogue returns the catalogue that the merchant of the cast has published in
 // Limio: items in the shape of Limio's own, with the rough edges that were
 // recorded from a live tenant. Most rate plans of the cast have an offer in it;
 // those of the personas unpublished and twooffers have none, or two.
@@ -20,7 +20,13 @@ func Catalogue() []json.RawMessage {
 		monthly("Corporate", "Corporate", corporate, "EUR", "9.90").with("term__limio", term(2, "years")),
 		every("Deutschland Print", "Deutschland Print", weekend, "EUR", "84.00", 3, "months"),
 		monthly("Digital Ireland", "Ireland Monthly", digital, "EUR", "16.00"),
-		monthly("Digital US", "US Monthly", digital, "USD", "19.99").with("display_price__limio", "<p>$19.99 a month</p>"),
+		monthly(
+			"Digital US",
+			"US Monthly",
+			digital,
+			"USD",
+			"19.99",
+		).with("display_price__limio", "<p>$19.99 a month</p>"),
 		yearly("Digital US Annual", "US Annual", digital, "USD", "199.00"),
 		yearly("Weekend Annual", "Weekend Annual", weekend, "EUR", "96.00").byPath(),
 		monthly("Weekend Monthly", "Weekend Monthly", weekend, "EUR", "9.00"),
@@ -80,13 +86,22 @@ func yearly(name, plan string, p product, currency, value string) item {
 // every is an offer of a term of a year that is paid every so often.
 func every(name, plan string, p product, currency, value string, interval int, unit string) item {
 	return item{path: "/offers2/" + name, kind: "offer", name: name, plan: plan, product: p, attributes: doc{
-		"display_name__limio": name, "offer_type__limio": "standard", "autoRenew__limio": true, "term__limio": term(1, "years"),
-		"price__limio": []doc{{"name": "charge1", "label": "Recurring", "type": "recurring", "value": value, "currencyCode": currency,
-			"repeat_interval": interval, "repeat_interval_type": unit, "trigger": "order_date"}},
-		"display_price__limio": fmt.Sprintf("<p>%s %s every %d %s</p>", currency, value, interval, unit),
-		"label__limio":         []string{"/labels/account"}, "group__limio": strings.ToLower(p.name),
-		"payment_types__limio": []string{"zuora"}, "allowed_countries__limio": []string{"*"},
-		"upgrade_offers__limio": []doc{}, "downgrade_offers__limio": []doc{}, "update_configuration__limio": "immediate",
+		"display_name__limio": name,
+		"offer_type__limio":   "standard",
+		"autoRenew__limio":    true,
+		"term__limio":         term(1, "years"),
+		"price__limio": []doc{
+			{"name": "charge1", "label": "Recurring", "type": "recurring", "value": value, "currencyCode": currency,
+				"repeat_interval": interval, "repeat_interval_type": unit, "trigger": "order_date"},
+		},
+		"display_price__limio":        fmt.Sprintf("<p>%s %s every %d %s</p>", currency, value, interval, unit),
+		"label__limio":                []string{"/labels/account"},
+		"group__limio":                strings.ToLower(p.name),
+		"payment_types__limio":        []string{"zuora"},
+		"allowed_countries__limio":    []string{"*"},
+		"upgrade_offers__limio":       []doc{},
+		"downgrade_offers__limio":     []doc{},
+		"update_configuration__limio": "immediate",
 	}}
 }
 
@@ -136,8 +151,17 @@ func (i item) encode() json.RawMessage {
 		from = "/offers2/" + i.from
 	}
 	data := doc{
-		"record_type": i.kind, "record_subtype": null(i.subtype), "name": i.name, "path": from, "id": commit("item", from),
-		"version": commit("version", from), "syncedFrom": zuoraID("product rate plan", i.plan), "attributes": i.attributes,
+		"record_type":    i.kind,
+		"record_subtype": null(i.subtype),
+		"name":           i.name,
+		"path":           from,
+		"id":             commit("item", from),
+		"version": commit(
+			"version",
+			from,
+		),
+		"syncedFrom":     zuoraID("product rate plan", i.plan),
+		"attributes":     i.attributes,
 		"productBundles": []doc{{"product_path": i.product.path(), "rate_plan": i.plan, "revenue_split": "100"}},
 		"products":       []any{i.product.published()},
 	}
@@ -152,12 +176,22 @@ func (p product) path() string { return "/products/" + p.name }
 
 // published is the product as Limio has it.
 func (p product) published() doc {
-	return doc{"path": p.path(), "name": p.name, "record_type": "product", "syncedFrom": zuoraID("product", p.sku), "synced": true,
-		"attributes":   doc{"display_name__limio": p.name, "product_code__limio": p.sku, "has_delivery__limio": p == weekend},
-		"entitlements": []doc{{"id": commit("entitlement", p.sku), "name": p.name}}}
+	return doc{
+		"path":        p.path(),
+		"name":        p.name,
+		"record_type": "product",
+		"syncedFrom":  zuoraID("product", p.sku),
+		"synced":      true,
+		"attributes": doc{
+			"display_name__limio": p.name,
+			"product_code__limio": p.sku,
+			"has_delivery__limio": p == weekend,
+		},
+		"entitlements": []doc{{"id": commit("entitlement", p.sku), "name": p.name}},
+	}
 }
 
-// commit gives 40 hex digits, as the catalogue's ids and versions are.
+// commit returns 40 hex digits, as the catalogue's ids and versions are.
 func commit(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, " ")))
 	return hex.EncodeToString(sum[:20])

@@ -44,7 +44,7 @@ type Account struct {
 	Subscriptions  []json.RawMessage `json:"subscriptions,omitempty"`  // of GET /v1/subscriptions/accounts/{key}
 }
 
-// All gives the cast. Its dates lie around today (only the date counts), so
+// All returns the cast. Its dates lie around today (only the date counts), so
 // that what has ended, goes on and is to come stays so.
 func All(today time.Time) []Persona {
 	c := calendar{today}
@@ -59,7 +59,7 @@ func All(today time.Time) []Persona {
 	}
 }
 
-// Find gives the persona of that name, with dates around today.
+// Find returns the persona of that name, with dates around today.
 func Find(name string, today time.Time) (Persona, bool) {
 	for _, p := range All(today) {
 		if p.Name == name {

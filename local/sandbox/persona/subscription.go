@@ -42,7 +42,15 @@ type terms struct {
 }
 
 func termed(start, term int) terms {
-	return terms{status: "Active", start: start, term: term, version: 1, autoRenew: true, accepted: true, effective: true}
+	return terms{
+		status:    "Active",
+		start:     start,
+		term:      term,
+		version:   1,
+		autoRenew: true,
+		accepted:  true,
+		effective: true,
+	}
 }
 
 func evergreen(start int) terms {
@@ -128,18 +136,48 @@ func (a *account) subscribe(t terms, plans ...plan) {
 	}
 	a.unbilled = !t.accepted
 	s := doc{
-		"id": zuoraID("subscription", number, t.version), "subscriptionNumber": number, "version": t.version,
-		"revision": fmt.Sprintf("%d.0", t.version), "isLatestVersion": true, "status": t.status, "statusHistory": a.history(t, d),
-		"accountId": a.id, "accountNumber": a.number, "accountName": a.basic["name"],
-		"invoiceOwnerAccountId": a.id, "invoiceOwnerAccountNumber": a.number, "invoiceOwnerAccountName": a.basic["name"],
-		"currency": a.billing["currency"], "termType": termType,
-		"contractEffectiveDate": null(d.start), "serviceActivationDate": null(d.start), "customerAcceptanceDate": null(accepted),
-		"subscriptionStartDate": null(d.start), "subscriptionEndDate": null(d.end),
-		"termStartDate": null(d.termStart), "termEndDate": null(d.termEnd),
-		"initialTerm": term, "initialTermPeriodType": period, "currentTerm": term, "currentTermPeriodType": period,
-		"autoRenew": t.autoRenew, "renewalSetting": renewal, "renewalTerm": term, "renewalTermPeriodType": period,
-		"cancelReason": nil, "scheduledCancelDate": nil, "scheduledSuspendDate": nil, "scheduledResumeDate": nil,
-		"orderNumber": fmt.Sprintf("O-%s%03d", a.number[4:], n), "externallyManagedBy": nil, "notes": "",
+		"id":                 zuoraID("subscription", number, t.version),
+		"subscriptionNumber": number,
+		"version":            t.version,
+		"revision": fmt.Sprintf(
+			"%d.0",
+			t.version,
+		),
+		"isLatestVersion":           true,
+		"status":                    t.status,
+		"statusHistory":             a.history(t, d),
+		"accountId":                 a.id,
+		"accountNumber":             a.number,
+		"accountName":               a.basic["name"],
+		"invoiceOwnerAccountId":     a.id,
+		"invoiceOwnerAccountNumber": a.number,
+		"invoiceOwnerAccountName":   a.basic["name"],
+		"currency":                  a.billing["currency"],
+		"termType":                  termType,
+		"contractEffectiveDate": null(
+			d.start,
+		),
+		"serviceActivationDate":  null(d.start),
+		"customerAcceptanceDate": null(accepted),
+		"subscriptionStartDate":  null(d.start),
+		"subscriptionEndDate":    null(d.end),
+		"termStartDate":          null(d.termStart),
+		"termEndDate":            null(d.termEnd),
+		"initialTerm":            term,
+		"initialTermPeriodType":  period,
+		"currentTerm":            term,
+		"currentTermPeriodType":  period,
+		"autoRenew":              t.autoRenew,
+		"renewalSetting":         renewal,
+		"renewalTerm":            term,
+		"renewalTermPeriodType":  period,
+		"cancelReason":           nil,
+		"scheduledCancelDate":    nil,
+		"scheduledSuspendDate":   nil,
+		"scheduledResumeDate":    nil,
+		"orderNumber":            fmt.Sprintf("O-%s%03d", a.number[4:], n),
+		"externallyManagedBy":    nil,
+		"notes":                  "",
 	}
 	if t.status == "Suspended" {
 		s["scheduledResumeDate"] = a.day(1)
@@ -207,9 +245,18 @@ func (a *account) plan(p plan, d dates, subscription string, version, n int) (do
 	}
 	key := fmt.Sprintf("%s%02d", subscription[3:], n)
 	out := doc{
-		"id": zuoraID("rate plan", key, version), "ratePlanName": p.name, "productRatePlanId": zuoraID("product rate plan", p.name),
-		"productId": zuoraID("product", p.product.sku), "productName": p.product.name, "productSku": p.product.sku,
-		"lastChangeType": p.change, "subscriptionProductFeatures": []doc{},
+		"id": zuoraID(
+			"rate plan",
+			key,
+			version,
+		),
+		"ratePlanName":                p.name,
+		"productRatePlanId":           zuoraID("product rate plan", p.name),
+		"productId":                   zuoraID("product", p.product.sku),
+		"productName":                 p.product.name,
+		"productSku":                  p.product.sku,
+		"lastChangeType":              p.change,
+		"subscriptionProductFeatures": []doc{},
 	}
 	if a.planNumbers {
 		out["subscriptionRatePlanNumber"] = "SRP-" + key
@@ -285,7 +332,15 @@ func flatFee(name, period, price string) charge {
 }
 
 func perUnit(name, period, price, quantity, uom string) charge {
-	return charge{name: name, kind: "Recurring", model: "PerUnit", period: period, price: price, quantity: quantity, uom: uom}
+	return charge{
+		name:     name,
+		kind:     "Recurring",
+		model:    "PerUnit",
+		period:   period,
+		price:    price,
+		quantity: quantity,
+		uom:      uom,
+	}
 }
 
 func oneTime(name, price string) charge {
@@ -293,7 +348,15 @@ func oneTime(name, price string) charge {
 }
 
 func tiered(name, uom, quantity string, tiers ...tier) charge {
-	return charge{name: name, kind: "Recurring", model: "Tiered", period: month, uom: uom, quantity: quantity, tiers: tiers}
+	return charge{
+		name:     name,
+		kind:     "Recurring",
+		model:    "Tiered",
+		period:   month,
+		uom:      uom,
+		quantity: quantity,
+		tiers:    tiers,
+	}
 }
 
 func volume(name, uom, quantity string, tiers ...tier) charge {
@@ -335,7 +398,11 @@ func (c charge) mrr() decimal.Decimal {
 // Zuora does by default, and all of them in chargeSegments if there are several.
 func (a *account) charge(c charge, d dates, number string, version int) doc {
 	start, end := d.start, d.end
-	endCondition, timing, listPrice := "Subscription_End", any("IN_ADVANCE"), any(cmp.Or(c.listPrice, "Per_Billing_Period"))
+	endCondition, timing, listPrice := "Subscription_End", any(
+		"IN_ADVANCE",
+	), any(
+		cmp.Or(c.listPrice, "Per_Billing_Period"),
+	)
 	switch {
 	case c.kind == "OneTime":
 		endCondition, timing, listPrice = "One_Time", nil, nil
@@ -366,11 +433,27 @@ func (a *account) charge(c charge, d dates, number string, version int) doc {
 		discountLevel, applyTo = "subscription", "RECURRING"
 	}
 	out := doc{
-		"number": number, "originalChargeId": zuoraID("charge", number, 1, 1), "productRatePlanChargeId": zuoraID("product charge", c.name),
-		"name": c.name, "type": c.kind, "model": c.model, "uom": null(c.uom), "billingPeriod": null(c.period),
-		"specificBillingPeriod": nullNumber(c.periodMonths), "billingTiming": timing, "listPriceBase": listPrice, "discountLevel": discountLevel,
-		"applyDiscountTo": applyTo, "triggerEvent": "ContractEffective", "endDateCondition": endCondition,
-		"upToPeriods": nullNumber(c.upTo), "upToPeriodsType": nil, "version": version, "processedThroughDate": nil,
+		"number":                  number,
+		"originalChargeId":        zuoraID("charge", number, 1, 1),
+		"productRatePlanChargeId": zuoraID("product charge", c.name),
+		"name":                    c.name,
+		"type":                    c.kind,
+		"model":                   c.model,
+		"uom":                     null(c.uom),
+		"billingPeriod":           null(c.period),
+		"specificBillingPeriod": nullNumber(
+			c.periodMonths,
+		),
+		"billingTiming":        timing,
+		"listPriceBase":        listPrice,
+		"discountLevel":        discountLevel,
+		"applyDiscountTo":      applyTo,
+		"triggerEvent":         "ContractEffective",
+		"endDateCondition":     endCondition,
+		"upToPeriods":          nullNumber(c.upTo),
+		"upToPeriodsType":      nil,
+		"version":              version,
+		"processedThroughDate": nil,
 	}
 	if c.upTo > 0 {
 		out["upToPeriodsType"] = "Billing_Periods"
@@ -415,10 +498,27 @@ func (a *account) segment(c charge, p step, until, number string, version, n int
 	priced := c
 	priced.price = p.price
 	return doc{
-		"id": zuoraID("charge", number, version, n), "segment": n, "effectiveStartDate": null(p.from), "effectiveEndDate": null(until),
-		"currency": a.billing["currency"], "price": amount(p.price), "quantity": amount(c.quantity), "tiers": renderTiers(c.tiers),
-		"discountAmount": amount(c.discountAmount), "discountPercentage": amount(c.discountPct),
-		"mrr": num(priced.mrr()), "tcv": nil, "pricingSummary": priced.summary(fmt.Sprint(a.billing["currency"])), "done": false,
+		"id": zuoraID(
+			"charge",
+			number,
+			version,
+			n,
+		),
+		"segment":            n,
+		"effectiveStartDate": null(p.from),
+		"effectiveEndDate":   null(until),
+		"currency":           a.billing["currency"],
+		"price":              amount(p.price),
+		"quantity":           amount(c.quantity),
+		"tiers":              renderTiers(c.tiers),
+		"discountAmount":     amount(c.discountAmount),
+		"discountPercentage": amount(c.discountPct),
+		"mrr": num(
+			priced.mrr(),
+		),
+		"tcv":            nil,
+		"pricingSummary": priced.summary(fmt.Sprint(a.billing["currency"])),
+		"done":           false,
 	}
 }
 

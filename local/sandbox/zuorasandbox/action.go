@@ -159,7 +159,12 @@ func (s *Server) queryMore(w http.ResponseWriter, r *http.Request) {
 	}
 	c, ok := s.cursors.take(body.QueryLocator)
 	if !ok {
-		sendJSON(w, r, http.StatusBadRequest, object{"FaultCode": "INVALID_QUERY_LOCATOR", "FaultMessage": "invalid query locator"})
+		sendJSON(
+			w,
+			r,
+			http.StatusBadRequest,
+			object{"FaultCode": "INVALID_QUERY_LOCATOR", "FaultMessage": "invalid query locator"},
+		)
 		return
 	}
 	sendJSON(w, r, http.StatusOK, s.cursors.answer(c.rest, c.total, c.batch))

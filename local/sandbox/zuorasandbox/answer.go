@@ -79,7 +79,12 @@ func refuseUnauthorised(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("WWW-Authenticate", "Basic realm=Zuora API, ZSession realm=Zuora API, Bearer realm=Zuora API")
 		sendJSON(w, r, http.StatusUnauthorized, object{"message": text})
 	case isV1(r):
-		sendJSON(w, r, http.StatusUnauthorized, object{"success": false, "reasons": []object{{"code": "90000011", "message": text}}})
+		sendJSON(
+			w,
+			r,
+			http.StatusUnauthorized,
+			object{"success": false, "reasons": []object{{"code": "90000011", "message": text}}},
+		)
 	default:
 		sendJSON(w, r, http.StatusUnauthorized, object{"reasons": []object{{"code": 90000011, "message": text}},
 			"requestId": w.Header().Get("Zuora-Request-Id")})
@@ -103,7 +108,9 @@ func processID(w http.ResponseWriter) string {
 func sendJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		status, body = http.StatusInternalServerError, []byte(`{"reasons":[{"code":"SystemError","message":"no JSON form"}]}`)
+		status, body = http.StatusInternalServerError, []byte(
+			`{"reasons":[{"code":"SystemError","message":"no JSON form"}]}`,
+		)
 	}
 	send(w, r, status, "application/json;charset=utf-8", body)
 }

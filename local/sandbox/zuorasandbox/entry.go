@@ -22,26 +22,78 @@ const Canary = "CANARY-"
 // neverCopiedV1 are fields of a v1 payment method that could be used to pay or
 // to identify a person: tokens, bank details, national ids.
 var neverCopiedV1 = []string{
-	"tokenId", "secondTokenId", "googleGatewayToken", "appleGatewayToken", "googleBIN", "appleBIN", "googleCardNumber",
-	"appleCardNumber", "BAID", "preapprovalKey", "securityCode", "IBAN", "accountNumber", "bankCode", "branchCode", "bankABACode",
-	"bankAccountNumber", "bankAccountName", "businessIdentificationCode", "bankIdentificationNumber", "identityNumber",
-	"ipAddress", "deviceSessionId",
+	"tokenId",
+	"secondTokenId",
+	"googleGatewayToken",
+	"appleGatewayToken",
+	"googleBIN",
+	"appleBIN",
+	"googleCardNumber",
+	"appleCardNumber",
+	"BAID",
+	"preapprovalKey",
+	"securityCode",
+	"IBAN",
+	"accountNumber",
+	"bankCode",
+	"branchCode",
+	"bankABACode",
+	"bankAccountNumber",
+	"bankAccountName",
+	"businessIdentificationCode",
+	"bankIdentificationNumber",
+	"identityNumber",
+	"ipAddress",
+	"deviceSessionId",
 }
 
 var (
-	mandateFields = []string{"mandateId", "mandateReason", "mandateStatus", "mitConsentAgreementRef", "mitProfileType", "mitTransactionId"}
-	holderFields  = []string{"accountHolderName", "addressLine1", "addressLine2", "city", "country", "email", "phone", "state", "zipCode"}
+	mandateFields = []string{
+		"mandateId",
+		"mandateReason",
+		"mandateStatus",
+		"mitConsentAgreementRef",
+		"mitProfileType",
+		"mitTransactionId",
+	}
+	holderFields = []string{
+		"accountHolderName",
+		"addressLine1",
+		"addressLine2",
+		"city",
+		"country",
+		"email",
+		"phone",
+		"state",
+		"zipCode",
+	}
 )
 
 // neverCopiedView are those of a payment method of Object Query, with the v1
 // field they show, if any.
 var neverCopiedView = map[string]string{
-	"tokenId": "tokenId", "secondTokenId": "secondTokenId", "methodReferenceId": "", "userReferenceId": "", "methodSpecificData": "",
-	"paypalBaid": "BAID", "paypalPreapprovalKey": "preapprovalKey", "iBAN": "IBAN", "achAbaCode": "bankABACode",
-	"achAccountName": "bankAccountName", "bankCode": "bankCode", "bankBranchCode": "branchCode", "bankTransferAccountName": "",
-	"creditCardHolderName": "", "identityNumber": "identityNumber", "iPAddress": "ipAddress", "deviceSessionId": "deviceSessionId",
-	"mandateId": "", "mandateReason": "", "mandateStatus": "", "businessIdentificationCode": "businessIdentificationCode",
-	"bankIdentificationNumber": "bankIdentificationNumber",
+	"tokenId":                    "tokenId",
+	"secondTokenId":              "secondTokenId",
+	"methodReferenceId":          "",
+	"userReferenceId":            "",
+	"methodSpecificData":         "",
+	"paypalBaid":                 "BAID",
+	"paypalPreapprovalKey":       "preapprovalKey",
+	"iBAN":                       "IBAN",
+	"achAbaCode":                 "bankABACode",
+	"achAccountName":             "bankAccountName",
+	"bankCode":                   "bankCode",
+	"bankBranchCode":             "branchCode",
+	"bankTransferAccountName":    "",
+	"creditCardHolderName":       "",
+	"identityNumber":             "identityNumber",
+	"iPAddress":                  "ipAddress",
+	"deviceSessionId":            "deviceSessionId",
+	"mandateId":                  "",
+	"mandateReason":              "",
+	"mandateStatus":              "",
+	"businessIdentificationCode": "businessIdentificationCode",
+	"bankIdentificationNumber":   "bankIdentificationNumber",
 }
 
 func canary(field, id string) string { return Canary + field + "-" + id }
@@ -97,7 +149,9 @@ func (s *Server) newEntry(id string, body accountBody) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.stored, err = json.Marshal(object{"account": body.Account, "paymentMethods": body.PaymentMethods, "subscriptions": body.Subscriptions})
+	e.stored, err = json.Marshal(
+		object{"account": body.Account, "paymentMethods": body.PaymentMethods, "subscriptions": body.Subscriptions},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("account: %w", err)
 	}
@@ -168,7 +222,11 @@ func completeMethods(body *accountBody) error {
 	}
 	other := body.PaymentMethods["defaultPaymentMethodId"]
 	if other != nil && other != "" && other != id {
-		return fmt.Errorf("account.billingAndPayment.defaultPaymentMethodId %v is not that of paymentMethods, %v", id, other)
+		return fmt.Errorf(
+			"account.billingAndPayment.defaultPaymentMethodId %v is not that of paymentMethods, %v",
+			id,
+			other,
+		)
 	}
 	for key, value := range body.PaymentMethods {
 		list, ok := value.([]any)
@@ -272,7 +330,7 @@ func (e *entry) addMethods(body accountBody) {
 	}
 }
 
-// objects gives the objects of a list member; an absent list is none.
+// objects returns the objects of a list member; an absent list is none.
 func objects(doc object, name string) ([]object, error) {
 	values, ok := doc[name].([]any)
 	if !ok && doc[name] != nil {

@@ -10,8 +10,26 @@ import (
 
 // accountFields are the standard fields of an account as Object Query names
 // them.
-var accountFields = slices.Sorted(slices.Values(slices.Concat(accountSame, billingSame, metricsSame, slices.Collect(maps.Values(accountRenamed)),
-	[]string{"id", "vATId", "mrr", "lastInvoiceDate", "createdDate", "updatedDate", "additionalEmailAddresses", "billToId", "soldToId", "shipToId"})))
+var accountFields = slices.Sorted(
+	slices.Values(slices.Concat(
+		accountSame,
+		billingSame,
+		metricsSame,
+		slices.Collect(maps.Values(accountRenamed)),
+		[]string{
+			"id",
+			"vATId",
+			"mrr",
+			"lastInvoiceDate",
+			"createdDate",
+			"updatedDate",
+			"additionalEmailAddresses",
+			"billToId",
+			"soldToId",
+			"shipToId",
+		},
+	)),
+)
 
 // viewFields are the standard fields of what can be queried or expanded.
 var viewFields = map[string][]string{
@@ -28,15 +46,28 @@ var viewFields = map[string][]string{
 var (
 	contactFields = slices.Concat(contactSame, []string{"accountId", "postalCode", "createdDate", "updatedDate"})
 	methodFields  = slices.Concat(methodSame, slices.Collect(maps.Keys(neverCopiedView)), []string{
-		"accountId", "active", "paymentMethodStatus", "creditCardMaskNumber", "creditCardExpirationMonth", "creditCardExpirationYear",
-		"achBankName", "achAccountNumberMask", "achAccountType", "bankName", "bankTransferAccountNumberMask", "bankTransferType", "paypalEmail", "paypalType",
-		"createdDate", "updatedDate",
+		"accountId",
+		"active",
+		"paymentMethodStatus",
+		"creditCardMaskNumber",
+		"creditCardExpirationMonth",
+		"creditCardExpirationYear",
+		"achBankName",
+		"achAccountNumberMask",
+		"achAccountType",
+		"bankName",
+		"bankTransferAccountNumberMask",
+		"bankTransferType",
+		"paypalEmail",
+		"paypalType",
+		"createdDate",
+		"updatedDate",
 	})
 	subscriptionFields = slices.Concat(subscriptionSame, slices.Collect(maps.Values(subscriptionRenamed)),
 		[]string{"originalId", "previousSubscriptionId", "createdDate", "updatedDate", "quoteNumber__QT"})
 )
 
-// accountField gives the API name of an account's field, in any case.
+// accountField returns the API name of an account's field, in any case.
 func (s *Server) accountField(name string) (string, bool) {
 	if isCustom(strings.ToLower(name)) {
 		api, _, ok := s.store.field(name)
@@ -57,7 +88,8 @@ func (s *Server) hasField(view, name string) bool {
 		return ok
 	}
 	known, ok := viewFields[view]
-	return !ok || isCustom(name) || slices.ContainsFunc(known, func(f string) bool { return strings.EqualFold(f, name) })
+	return !ok || isCustom(name) ||
+		slices.ContainsFunc(known, func(f string) bool { return strings.EqualFold(f, name) })
 }
 
 // described is the answer of GET /v1/describe/{object}.
@@ -88,21 +120,55 @@ func (s *Server) describe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PathValue("object") != "Account" {
-		send(w, r, http.StatusNotFound, "text/xml; charset=utf-8", []byte(xml.Header+"<error>The object does not exist.</error>"))
+		send(
+			w,
+			r,
+			http.StatusNotFound,
+			"text/xml; charset=utf-8",
+			[]byte(xml.Header+"<error>The object does not exist.</error>"),
+		)
 		return
 	}
 	d := described{Name: "Account", Label: "Account"}
 	contexts := []string{"soap", "export"}
 	for _, f := range accountFields {
 		name := upperFirst(f)
-		readOnly := slices.Contains([]string{"Id", "CreatedDate", "UpdatedDate", "Balance", "Mrr", "LastInvoiceDate"}, name)
-		d.Fields = append(d.Fields, describedField{Name: name, Label: label(name), Selectable: true, Createable: !readOnly, Updateable: !readOnly,
-			Filterable: true, Required: name == "Name" || name == "Currency", Type: fieldType(name), Contexts: contexts})
+		readOnly := slices.Contains(
+			[]string{"Id", "CreatedDate", "UpdatedDate", "Balance", "Mrr", "LastInvoiceDate"},
+			name,
+		)
+		d.Fields = append(
+			d.Fields,
+			describedField{
+				Name:       name,
+				Label:      label(name),
+				Selectable: true,
+				Createable: !readOnly,
+				Updateable: !readOnly,
+				Filterable: true,
+				Required:   name == "Name" || name == "Currency",
+				Type:       fieldType(name),
+				Contexts:   contexts,
+			},
+		)
 	}
 	fields := s.store.allFields()
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		d.Fields = append(d.Fields, describedField{Name: name, Label: label(strings.TrimSuffix(name, "__c")), Selectable: true, Createable: true,
-			Updateable: true, Filterable: fields[name].Indexed, Custom: true, MaxLength: "255", Type: "text", Contexts: contexts})
+		d.Fields = append(
+			d.Fields,
+			describedField{
+				Name:       name,
+				Label:      label(strings.TrimSuffix(name, "__c")),
+				Selectable: true,
+				Createable: true,
+				Updateable: true,
+				Filterable: fields[name].Indexed,
+				Custom:     true,
+				MaxLength:  "255",
+				Type:       "text",
+				Contexts:   contexts,
+			},
+		)
 	}
 	body, err := xml.MarshalIndent(d, "", "  ")
 	if err != nil {

@@ -29,17 +29,59 @@ type querySet struct {
 
 var accountSet = querySet{
 	name: "account",
-	filterable: []string{"id", "updatedDate", "accountNumber", "balance", "batch", "billCycleDay", "billToId", "crmId", "currency",
-		"defaultPaymentMethodId", "lastInvoiceDate", "name", "parentId", "shipToId", "soldToId", "status"},
-	expands: map[string]string{"billto": "billTo", "soldto": "soldTo", "shipto": "shipTo", "paymentmethods": "paymentMethods",
-		"defaultpaymentmethod": "defaultPaymentMethod", "subscriptions": "subscriptions", "invoices": "invoices", "payments": "payments",
-		"refunds": "refunds", "creditmemos": "creditMemos", "debitmemos": "debitMemos", "usages": "usages"},
+	filterable: []string{
+		"id",
+		"updatedDate",
+		"accountNumber",
+		"balance",
+		"batch",
+		"billCycleDay",
+		"billToId",
+		"crmId",
+		"currency",
+		"defaultPaymentMethodId",
+		"lastInvoiceDate",
+		"name",
+		"parentId",
+		"shipToId",
+		"soldToId",
+		"status",
+	},
+	expands: map[string]string{
+		"billto":               "billTo",
+		"soldto":               "soldTo",
+		"shipto":               "shipTo",
+		"paymentmethods":       "paymentMethods",
+		"defaultpaymentmethod": "defaultPaymentMethod",
+		"subscriptions":        "subscriptions",
+		"invoices":             "invoices",
+		"payments":             "payments",
+		"refunds":              "refunds",
+		"creditmemos":          "creditMemos",
+		"debitmemos":           "debitMemos",
+		"usages":               "usages",
+	},
 }
 
 var subscriptionSet = querySet{
 	name: "subscription",
-	filterable: []string{"id", "updatedDate", "accountId", "contractEffectiveDate", "invoiceOwnerId", "name", "originalId",
-		"previousSubscriptionId", "status", "isLatestVersion", "termStartDate", "termEndDate", "version", "cMRR", "quoteNumber__QT"},
+	filterable: []string{
+		"id",
+		"updatedDate",
+		"accountId",
+		"contractEffectiveDate",
+		"invoiceOwnerId",
+		"name",
+		"originalId",
+		"previousSubscriptionId",
+		"status",
+		"isLatestVersion",
+		"termStartDate",
+		"termEndDate",
+		"version",
+		"cMRR",
+		"quoteNumber__QT",
+	},
 }
 
 // objectQuery is a query as it was asked.
@@ -59,7 +101,16 @@ type objectQuery struct {
 
 // objectQueryOf reads the parameters. It has answered when it is false.
 func (s *Server) objectQueryOf(w http.ResponseWriter, r *http.Request, set querySet) (objectQuery, bool) {
-	allowed := []string{"pageSize", "cursor", "filter[]", "expand[]", "sort[]", "fields[]", "includeNullFields", set.name + ".fields[]"}
+	allowed := []string{
+		"pageSize",
+		"cursor",
+		"filter[]",
+		"expand[]",
+		"sort[]",
+		"fields[]",
+		"includeNullFields",
+		set.name + ".fields[]",
+	}
 	for name := range set.expands {
 		allowed = append(allowed, name+".fields[]")
 	}
@@ -117,7 +168,7 @@ func (s *Server) readObjectQuery(params url.Values, set querySet) (objectQuery, 
 	return q, q.readCursor(params)
 }
 
-// filterable gives the name of the field in the view. Custom fields can be
+// filterable returns the name of the field in the view. Custom fields can be
 // filtered by when they are indexed.
 func (s *Server) filterable(set querySet, name string) (string, error) {
 	i := slices.IndexFunc(set.filterable, func(f string) bool { return strings.EqualFold(f, name) })

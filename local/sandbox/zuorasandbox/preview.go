@@ -74,7 +74,12 @@ func (s *Server) billingPreview(w http.ResponseWriter, r *http.Request) {
 	}
 	items := e.preview(p)
 	rand.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
-	sendJSON(w, r, http.StatusOK, object{"success": true, "accountId": e.id, "invoiceItems": items, "creditMemoItems": []object{}})
+	sendJSON(
+		w,
+		r,
+		http.StatusOK,
+		object{"success": true, "accountId": e.id, "invoiceItems": items, "creditMemoItems": []object{}},
+	)
 }
 
 // previewed is an item with what discounts have to know of it.
@@ -130,21 +135,24 @@ func isBilled(doc object, p previewRequest) bool {
 
 func isDiscount(charge object) bool { return strings.HasPrefix(textOf(charge["model"]), "Discount") }
 
-// segmentsOf gives the segments of a charge by start. One without a start is
+// segmentsOf returns the segments of a charge by start. One without a start is
 // pending, and bills nothing.
 func segmentsOf(charge object) []object {
 	segments := list(charge, "chargeSegments")
 	if len(segments) == 0 {
 		segments = []object{charge}
 	}
-	segments = slices.DeleteFunc(slices.Clone(segments), func(s object) bool { return textOf(s["effectiveStartDate"]) == "" })
+	segments = slices.DeleteFunc(
+		slices.Clone(segments),
+		func(s object) bool { return textOf(s["effectiveStartDate"]) == "" },
+	)
 	slices.SortFunc(segments, func(a, b object) int {
 		return strings.Compare(textOf(a["effectiveStartDate"]), textOf(b["effectiveStartDate"]))
 	})
 	return segments
 }
 
-// bill gives the items of a charge: from the first day that is not billed, one
+// bill returns the items of a charge: from the first day that is not billed, one
 // for each billing period. What ends within a period is billed by the day.
 func bill(s *subscription, plan, charge object, p previewRequest) []previewed {
 	var out []previewed
@@ -182,7 +190,10 @@ func bill(s *subscription, plan, charge object, p previewRequest) []previewed {
 			}
 			item := newItem(s, plan, charge, from, addDays(until, -1), amount)
 			item["quantity"] = segment["quantity"]
-			out = append(out, previewed{item: item, subscription: s, plan: textOf(plan["id"]), amount: amount, from: from})
+			out = append(
+				out,
+				previewed{item: item, subscription: s, plan: textOf(plan["id"]), amount: amount, from: from},
+			)
 			if step == (cycle{}) {
 				break
 			}
@@ -197,24 +208,32 @@ func runsOn(doc, plan, charge object, end string, p previewRequest) bool {
 	renews := p.AssumeRenewal == "All" || p.AssumeRenewal == "Autorenew" && doc["autoRenew"] == true
 	zero, known := intOf(doc["renewalTerm"])
 	return end != "" && end == textOf(doc["termEndDate"]) && renews && (!known || zero != 0) && textOf(doc["status"]) == "Active" &&
-		textOf(plan["lastChangeType"]) != "Remove" && cmp.Or(textOf(charge["endDateCondition"]), "Subscription_End") == "Subscription_End"
+		textOf(plan["lastChangeType"]) != "Remove" &&
+		cmp.Or(textOf(charge["endDateCondition"]), "Subscription_End") == "Subscription_End"
 }
 
-// discount gives the items of a discount: a negative one for each that it
+// discount returns the items of a discount: a negative one for each that it
 // applies to, in as many periods as it holds for.
 func discount(s *subscription, plan, charge object, billed []previewed) []object {
 	var out []object
 	periods, limited := wholeOf(charge["upToPeriods"])
 	seen := map[string]bool{}
 	for _, segment := range segmentsOf(charge) {
-		start, end := cmp.Or(textOf(segment["chargedThroughDate"]), textOf(segment["effectiveStartDate"])), textOf(segment["effectiveEndDate"])
-		if textOf(charge["endDateCondition"]) == "Subscription_End" && end == textOf(s.doc["termEndDate"]) && s.doc["autoRenew"] == true {
+		start, end := cmp.Or(
+			textOf(segment["chargedThroughDate"]),
+			textOf(segment["effectiveStartDate"]),
+		), textOf(
+			segment["effectiveEndDate"],
+		)
+		if textOf(charge["endDateCondition"]) == "Subscription_End" && end == textOf(s.doc["termEndDate"]) &&
+			s.doc["autoRenew"] == true {
 			end = ""
 		}
 		percent, fixed := decimalOf(segment["discountPercentage"]), decimalOf(segment["discountAmount"])
 		for _, b := range billed {
 			level := textOf(charge["discountLevel"])
-			applies := b.subscription == s && (level != "rateplan" || b.plan == textOf(plan["id"])) || level == "account"
+			applies := b.subscription == s && (level != "rateplan" || b.plan == textOf(plan["id"])) ||
+				level == "account"
 			if !applies || b.from < start || end != "" && b.from >= end || !b.amount.IsPositive() {
 				continue
 			}
@@ -243,19 +262,46 @@ func discount(s *subscription, plan, charge object, billed []previewed) []object
 
 func newItem(s *subscription, plan, charge object, from, last string, amount decimal.Decimal) object {
 	return object{
-		"id": strings.ReplaceAll(randomHex(), "-", ""), "subscriptionId": s.id, "subscriptionName": s.number, "subscriptionNumber": s.number,
-		"serviceStartDate": from, "serviceEndDate": last, "chargeAmount": json.Number(amount.StringFixed(9)), "taxAmount": json.Number("0.000000000"),
-		"chargeDescription": "", "chargeName": charge["name"], "chargeNumber": charge["number"], "chargeId": charge["id"],
-		"productName": plan["productName"], "quantity": nil, "unitOfMeasure": textOf(charge["uom"]), "chargeDate": from + " 00:00:00",
-		"chargeType": charge["type"], "processingType": "Charge", "appliedToItemId": nil, "numberOfDeliveries": json.Number("0"),
+		"id": strings.ReplaceAll(
+			randomHex(),
+			"-",
+			"",
+		),
+		"subscriptionId":     s.id,
+		"subscriptionName":   s.number,
+		"subscriptionNumber": s.number,
+		"serviceStartDate":   from,
+		"serviceEndDate":     last,
+		"chargeAmount":       json.Number(amount.StringFixed(9)),
+		"taxAmount":          json.Number("0.000000000"),
+		"chargeDescription":  "",
+		"chargeName":         charge["name"],
+		"chargeNumber":       charge["number"],
+		"chargeId":           charge["id"],
+		"productName":        plan["productName"],
+		"quantity":           nil,
+		"unitOfMeasure":      textOf(charge["uom"]),
+		"chargeDate":         from + " 00:00:00",
+		"chargeType":         charge["type"],
+		"processingType":     "Charge",
+		"appliedToItemId":    nil,
+		"numberOfDeliveries": json.Number("0"),
 	}
 }
 
 // cycle is a billing period: months or days; neither for what is billed once.
 type cycle struct{ months, days int }
 
-var monthsOfPeriod = map[string]int{"Month": 1, "Quarter": 3, "Semi_Annual": 6, "Annual": 12, "Eighteen_Months": 18, "Two_Years": 24,
-	"Three_Years": 36, "Five_Years": 60}
+var monthsOfPeriod = map[string]int{
+	"Month":           1,
+	"Quarter":         3,
+	"Semi_Annual":     6,
+	"Annual":          12,
+	"Eighteen_Months": 18,
+	"Two_Years":       24,
+	"Three_Years":     36,
+	"Five_Years":      60,
+}
 
 // stepOf reads a charge's billing period. A charge billed for its whole term is
 // none that the sandbox knows.
@@ -273,7 +319,7 @@ func stepOf(charge object) (cycle, bool) {
 	}
 }
 
-// after gives the day n periods after another; the 31st becomes the last day of
+// after returns the day n periods after another; the 31st becomes the last day of
 // a shorter month.
 func (c cycle) after(day string, n int) string {
 	t, err := time.Parse(time.DateOnly, day)
@@ -291,7 +337,7 @@ func (c cycle) after(day string, n int) string {
 	return first.AddDate(0, 0, min(t.Day(), last)-1).Format(time.DateOnly)
 }
 
-// count gives how many whole periods there are between two days.
+// count returns how many whole periods there are between two days.
 func (c cycle) count(from, until string) int {
 	if c == (cycle{}) {
 		return 0

@@ -12,7 +12,7 @@ import (
 	"hotsync/local/sandbox/zuorasandbox"
 )
 
-// ids gives the last two characters of the ids in data.
+// ids returns the last two characters of the ids in data.
 func (a answer) ids() string {
 	a.t.Helper()
 	var out []string

@@ -147,7 +147,7 @@ func (a answer) object() map[string]any {
 	return out
 }
 
-// at gives the member of a path such as data.0.name, nil when there is none.
+// at returns the member of a path such as data.0.name, nil when there is none.
 func (a answer) at(path string) any {
 	a.t.Helper()
 	return at(a.object(), path)

@@ -96,7 +96,7 @@ func New(config Config) *Server {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Behaviour gives what makes the sandbox misbehave, and the log of its requests.
+// Behaviour returns what makes the sandbox misbehave, and the log of its requests.
 func (s *Server) Behaviour() *sandbox.Behaviour { return s.behaviour }
 
 // Reset brings back the state the sandbox was made with, and clears behaviour,
@@ -193,7 +193,13 @@ func (s *Server) envelope(next http.Handler) http.Handler {
 			refuseRateLimited(w, r)
 		case verdict == concurrencyLimited:
 			h.Set("Retry-After", "120")
-			refuse(w, r, http.StatusTooManyRequests, limitExceeded, "Concurrency limit exceeded, retry after 120 seconds.")
+			refuse(
+				w,
+				r,
+				http.StatusTooManyRequests,
+				limitExceeded,
+				"Concurrency limit exceeded, retry after 120 seconds.",
+			)
 		case !trackable:
 			refuse(w, r, http.StatusBadRequest, invalid, "Zuora-Track-Id has characters that are not allowed.")
 		default:
@@ -204,7 +210,8 @@ func (s *Server) envelope(next http.Handler) http.Handler {
 
 // isTrackID: up to 64 characters of US-ASCII, none of : ; " '
 func isTrackID(id string) bool {
-	return len(id) <= 64 && !strings.ContainsAny(id, `:;"'`) && !strings.ContainsFunc(id, func(c rune) bool { return c < ' ' || c > '~' })
+	return len(id) <= 64 && !strings.ContainsAny(id, `:;"'`) &&
+		!strings.ContainsFunc(id, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
 // parameters reads the query and refuses names that are not allowed. It has

@@ -187,7 +187,7 @@ func (st *store) ofSubscription(key string) (*entry, bool) {
 	return e, ok
 }
 
-// all gives the accounts by id.
+// all returns the accounts by id.
 func (st *store) all() []*entry {
 	st.mu.RLock()
 	sorted := st.sorted
@@ -203,7 +203,7 @@ func (st *store) all() []*entry {
 	return st.sorted
 }
 
-// withValue gives the accounts whose field may equal value, by id. Only for
+// withValue returns the accounts whose field may equal value, by id. Only for
 // fields that are looked up.
 func (st *store) withValue(field, value string) []*entry {
 	st.mu.RLock()
@@ -216,7 +216,7 @@ func (st *store) withValue(field, value string) []*entry {
 	return out
 }
 
-// field gives the setting of a custom field, in any case, with its API name.
+// field returns the setting of a custom field, in any case, with its API name.
 func (st *store) field(name string) (api string, setting fieldSetting, ok bool) {
 	st.mu.RLock()
 	defer st.mu.RUnlock()

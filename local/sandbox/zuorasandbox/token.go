@@ -49,7 +49,7 @@ func (t *tokens) expire() {
 	clear(t.until)
 }
 
-// randomHex gives 32 hex digits.
+// randomHex returns 32 hex digits.
 func randomHex() string {
 	var b [16]byte
 	_, err := rand.Read(b[:])
@@ -86,8 +86,11 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.limits.countToken()
 		sendJSON(w, r, http.StatusOK, object{
-			"access_token": s.tokens.issue(), "token_type": "bearer", "expires_in": int(tokenLifetime.Seconds()) - 1,
-			"scope": "user.local entity.11e643f4-a3ee-8bad-b061-0025904c57d6 service.echo.read tenant.1", "jti": randomHex(),
+			"access_token": s.tokens.issue(),
+			"token_type":   "bearer",
+			"expires_in":   int(tokenLifetime.Seconds()) - 1,
+			"scope":        "user.local entity.11e643f4-a3ee-8bad-b061-0025904c57d6 service.echo.read tenant.1",
+			"jti":          randomHex(),
 		})
 	}
 }

@@ -60,7 +60,8 @@ func (s *Server) getPaymentMethods(w http.ResponseWriter, r *http.Request) {
 	}
 	answer := maps.Clone(e.methodsHead)
 	for _, m := range e.methods {
-		if m.doc["status"] == "Scrubbed" || active && m.doc["status"] != "Active" || only && m.doc["isDefault"] != true {
+		if m.doc["status"] == "Scrubbed" || active && m.doc["status"] != "Active" ||
+			only && m.doc["isDefault"] != true {
 			continue
 		}
 		docs, ok := answer[m.key].([]object)
@@ -84,7 +85,13 @@ type detail struct {
 
 // detailParameters are those of detailOf. getDetailedMetrics and asOfDay are
 // taken and change nothing: the sandbox has no metrics of its own.
-var detailParameters = []string{"charge-detail", "as-of-date", "exclude-rate-plans-with-no-charges", "getDetailedMetrics", "asOfDay"}
+var detailParameters = []string{
+	"charge-detail",
+	"as-of-date",
+	"exclude-rate-plans-with-no-charges",
+	"getDetailedMetrics",
+	"asOfDay",
+}
 
 func (s *Server) detailOf(q url.Values) (detail, string) {
 	d := detail{mode: q.Get("charge-detail")}
@@ -229,7 +236,7 @@ func (s rendering) write(to *bytes.Buffer, first string) {
 	to.WriteString(`]}`)
 }
 
-// renderSubscriptions gives the latest versions in the order they were put,
+// renderSubscriptions returns the latest versions in the order they were put,
 // which stands for Zuora's order, newest change first. What is asked for often
 // is rendered once.
 func (e *entry) renderSubscriptions(d detail) []rendering {
@@ -275,12 +282,30 @@ func render(s *subscription, d detail) rendering {
 // segmentMembers are those of a charge that belong to its segment, for charges
 // that were put without chargeSegments.
 var segmentMembers = []string{
-	"id", "segment", "effectiveStartDate", "effectiveEndDate", "currency", "price", "quantity", "tiers", "discountAmount",
-	"discountPercentage", "mrr", "tcv", "dmrc", "dtcv", "pricingSummary", "chargedThroughDate", "processedThroughDate", "done",
-	"includedUnits", "overagePrice", "originalListPrice",
+	"id",
+	"segment",
+	"effectiveStartDate",
+	"effectiveEndDate",
+	"currency",
+	"price",
+	"quantity",
+	"tiers",
+	"discountAmount",
+	"discountPercentage",
+	"mrr",
+	"tcv",
+	"dmrc",
+	"dtcv",
+	"pricingSummary",
+	"chargedThroughDate",
+	"processedThroughDate",
+	"done",
+	"includedUnits",
+	"overagePrice",
+	"originalListPrice",
 }
 
-// apply gives the charge as asked for; it is false when the charge has no
+// apply returns the charge as asked for; it is false when the charge has no
 // segment on that day, as with current-segment before its start.
 func (d detail) apply(charge object) (object, bool) {
 	segments := list(charge, "chargeSegments")
@@ -314,7 +339,10 @@ func (d detail) choose(segments []object) (object, bool) {
 	}
 	i := slices.IndexFunc(segments, func(s object) bool { return holds(s, d.day) })
 	if i < 0 && d.mode == "current-segment" { // Zuora lists what ends today, though its text says that it does not
-		i = slices.IndexFunc(segments, func(s object) bool { return textOf(s["effectiveEndDate"]) == d.day && holds(s, addDays(d.day, -1)) })
+		i = slices.IndexFunc(
+			segments,
+			func(s object) bool { return textOf(s["effectiveEndDate"]) == d.day && holds(s, addDays(d.day, -1)) },
+		)
 	}
 	if i < 0 {
 		return nil, false

@@ -13,35 +13,112 @@ import (
 var (
 	accountRenamed = map[string]string{"salesRep": "salesRepName"}
 	accountSame    = []string{
-		"accountNumber", "name", "status", "crmId", "batch", "notes", "parentId", "partnerAccount", "customerServiceRepName",
-		"purchaseOrderNumber", "communicationProfileId", "invoiceTemplateId", "creditMemoTemplateId", "debitMemoTemplateId",
-		"sequenceSetId", "lastMetricsUpdate",
+		"accountNumber",
+		"name",
+		"status",
+		"crmId",
+		"batch",
+		"notes",
+		"parentId",
+		"partnerAccount",
+		"customerServiceRepName",
+		"purchaseOrderNumber",
+		"communicationProfileId",
+		"invoiceTemplateId",
+		"creditMemoTemplateId",
+		"debitMemoTemplateId",
+		"sequenceSetId",
+		"lastMetricsUpdate",
 	}
 	billingSame = []string{
-		"currency", "billCycleDay", "bcdSettingOption", "autoPay", "paymentTerm", "paymentGateway", "defaultPaymentMethodId",
-		"invoiceDeliveryPrefsEmail", "invoiceDeliveryPrefsPrint", "paymentMethodCascadingConsent",
+		"currency",
+		"billCycleDay",
+		"bcdSettingOption",
+		"autoPay",
+		"paymentTerm",
+		"paymentGateway",
+		"defaultPaymentMethodId",
+		"invoiceDeliveryPrefsEmail",
+		"invoiceDeliveryPrefsPrint",
+		"paymentMethodCascadingConsent",
 	}
 	metricsSame = []string{
 		"balance", "creditBalance", "totalInvoiceBalance", "totalDebitMemoBalance", "unappliedCreditMemoAmount",
 	}
 	contactSame = []string{
-		"id", "address1", "address2", "asBillTo", "asShipTo", "asSoldTo", "city", "country", "county", "fax", "firstName", "homePhone",
-		"lastName", "mobilePhone", "nickname", "otherPhone", "otherPhoneType", "personalEmail", "state", "taxRegion", "workEmail", "workPhone",
+		"id",
+		"address1",
+		"address2",
+		"asBillTo",
+		"asShipTo",
+		"asSoldTo",
+		"city",
+		"country",
+		"county",
+		"fax",
+		"firstName",
+		"homePhone",
+		"lastName",
+		"mobilePhone",
+		"nickname",
+		"otherPhone",
+		"otherPhoneType",
+		"personalEmail",
+		"state",
+		"taxRegion",
+		"workEmail",
+		"workPhone",
 	}
 	methodSame = []string{
-		"id", "type", "creditCardType", "existingMandate", "lastFailedSaleTransactionDate", "maxConsecutivePaymentFailures",
-		"numConsecutiveFailures", "paymentRetryWindow", "totalNumberOfErrorPayments", "totalNumberOfProcessedPayments",
+		"id",
+		"type",
+		"creditCardType",
+		"existingMandate",
+		"lastFailedSaleTransactionDate",
+		"maxConsecutivePaymentFailures",
+		"numConsecutiveFailures",
+		"paymentRetryWindow",
+		"totalNumberOfErrorPayments",
+		"totalNumberOfProcessedPayments",
 		"useDefaultRetryRule",
 	}
 	subscriptionSame = []string{
-		"id", "accountId", "autoRenew", "cancelReason", "contractEffectiveDate", "currency", "currentTerm", "currentTermPeriodType",
-		"externallyManagedBy", "initialTerm", "initialTermPeriodType", "invoiceTemplateId", "isLatestVersion", "lastBookingDate", "notes",
-		"paymentTerm", "renewalSetting", "renewalTerm", "renewalTermPeriodType", "revision", "sequenceSetId", "serviceActivationDate",
-		"status", "subscriptionEndDate", "subscriptionStartDate", "termEndDate", "termStartDate", "termType", "version",
+		"id",
+		"accountId",
+		"autoRenew",
+		"cancelReason",
+		"contractEffectiveDate",
+		"currency",
+		"currentTerm",
+		"currentTermPeriodType",
+		"externallyManagedBy",
+		"initialTerm",
+		"initialTermPeriodType",
+		"invoiceTemplateId",
+		"isLatestVersion",
+		"lastBookingDate",
+		"notes",
+		"paymentTerm",
+		"renewalSetting",
+		"renewalTerm",
+		"renewalTermPeriodType",
+		"revision",
+		"sequenceSetId",
+		"serviceActivationDate",
+		"status",
+		"subscriptionEndDate",
+		"subscriptionStartDate",
+		"termEndDate",
+		"termStartDate",
+		"termType",
+		"version",
 	}
 	subscriptionRenamed = map[string]string{
-		"subscriptionNumber": "name", "customerAcceptanceDate": "contractAcceptanceDate", "invoiceOwnerAccountId": "invoiceOwnerId",
-		"contractedMrr": "cMRR", "invoiceSeparately": "isInvoiceSeparate",
+		"subscriptionNumber":     "name",
+		"customerAcceptanceDate": "contractAcceptanceDate",
+		"invoiceOwnerAccountId":  "invoiceOwnerId",
+		"contractedMrr":          "cMRR",
+		"invoiceSeparately":      "isInvoiceSeparate",
 	}
 )
 
@@ -160,7 +237,10 @@ func (e *entry) methodView(m method, zone *time.Location) object {
 		view["achBankName"], view["achAccountNumberMask"] = doc["bankName"], masked(doc["bankAccountNumber"])
 		view["achAccountType"] = doc["bankAccountType"]
 	default:
-		view["bankName"], view["bankTransferAccountNumberMask"] = doc["bankName"], cmp.Or(masked(doc["accountNumber"]), masked(doc["IBAN"]))
+		view["bankName"], view["bankTransferAccountNumberMask"] = doc["bankName"], cmp.Or(
+			masked(doc["accountNumber"]),
+			masked(doc["IBAN"]),
+		)
 		view["paypalEmail"] = doc["email"]
 	}
 	view["createdDate"] = e.methodTime(either(doc, "createdDate", "createdOn"), e.created, zone)
@@ -197,7 +277,7 @@ func either(doc object, names ...string) any {
 	return nil
 }
 
-// versions gives every version of a subscription, oldest first. Those before
+// versions returns every version of a subscription, oldest first. Those before
 // the one that was put are made: expired, with other ids.
 func (e *entry) versions(s *subscription, times object) []object {
 	latest, ok := intOf(s.doc["version"])

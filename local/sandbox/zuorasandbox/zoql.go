@@ -39,7 +39,7 @@ var (
 	keywords  = []string{"select", "from", "where", "and", "or", "null", "true", "false"}
 )
 
-// zoqlScanner gives the tokens of a query, each with its kind.
+// zoqlScanner returns the tokens of a query, each with its kind.
 type zoqlScanner struct {
 	rest string
 	kind tokenKind

@@ -114,7 +114,10 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("wait for another process that installs the engines: %w", ctx.Err()), f.Close())
+			return nil, errors.Join(
+				fmt.Errorf("wait for another process that installs the engines: %w", ctx.Err()),
+				f.Close(),
+			)
 		case <-tick.C:
 		}
 	}

@@ -158,7 +158,11 @@ func (e *environment) awaitInit(id string) Result {
 	case <-e.gone:
 	case <-limit.C:
 		e.endInit()
-		return failure(id, "Sandbox.Timedout", fmt.Sprintf("Init timed out after %.2f seconds", e.fn.host.cfg.InitLimit.Seconds()))
+		return failure(
+			id,
+			"Sandbox.Timedout",
+			fmt.Sprintf("Init timed out after %.2f seconds", e.fn.host.cfg.InitLimit.Seconds()),
+		)
 	}
 	e.endInit()
 	e.mu.Lock()
@@ -185,7 +189,7 @@ func (e *environment) initTook() time.Duration {
 	return e.init
 }
 
-// invoke gives inv to the process and waits until it is over, with the status
+// invoke returns inv to the process and waits until it is over, with the status
 // for the log where it did not go well. It is errGone when the process had
 // ended before.
 func (e *environment) invoke(inv *invocation) (_ Result, status string, _ error) {
@@ -216,7 +220,11 @@ func (e *environment) invoke(inv *invocation) (_ Result, status string, _ error)
 	case <-limit.C:
 		e.observeMemory()
 		e.stop(0)
-		return failure(inv.id, "Sandbox.Timedout", fmt.Sprintf("Task timed out after %.2f seconds", e.fn.spec.Timeout.Seconds())), statusTimeout, nil
+		return failure(
+			inv.id,
+			"Sandbox.Timedout",
+			fmt.Sprintf("Task timed out after %.2f seconds", e.fn.spec.Timeout.Seconds()),
+		), statusTimeout, nil
 	}
 }
 

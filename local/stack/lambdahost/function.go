@@ -77,7 +77,7 @@ func (f *function) invoke(ctx context.Context, payload []byte) (Result, error) {
 	}
 }
 
-// run gives inv to env and writes the log lines around it.
+// run hands inv to env and writes the log lines around it.
 func (f *function) run(env *environment, inv *invocation, cold bool) (Result, error) {
 	now := f.host.cfg.Now
 	begun := now()
@@ -85,7 +85,12 @@ func (f *function) run(env *environment, inv *invocation, cold bool) (Result, er
 	result, status, err := env.invoke(inv)
 	took := now().Sub(begun)
 	if status == statusTimeout {
-		f.log.printf("%s %s Task timed out after %.2f seconds", now().UTC().Format("2006-01-02T15:04:05.000Z"), inv.id, f.spec.Timeout.Seconds())
+		f.log.printf(
+			"%s %s Task timed out after %.2f seconds",
+			now().UTC().Format("2006-01-02T15:04:05.000Z"),
+			inv.id,
+			f.spec.Timeout.Seconds(),
+		)
 	}
 	f.log.printf("END RequestId: %s", inv.id)
 	billed, extra := took, ""
@@ -96,14 +101,21 @@ func (f *function) run(env *environment, inv *invocation, cold bool) (Result, er
 	if status != "" {
 		extra += "\tStatus: " + status
 	}
-	f.log.printf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %.0f ms\tMemory Size: %d MB\tMax Memory Used: %d MB%s",
-		inv.id, milliseconds(took), math.Ceil(milliseconds(billed)), f.spec.MemorySize, env.peak()>>20, extra)
+	f.log.printf(
+		"REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %.0f ms\tMemory Size: %d MB\tMax Memory Used: %d MB%s",
+		inv.id,
+		milliseconds(took),
+		math.Ceil(milliseconds(billed)),
+		f.spec.MemorySize,
+		env.peak()>>20,
+		extra,
+	)
 	return result, err
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// take gives the environment that was used last, or nil when a new one is needed.
+// take returns the environment that was used last, or nil when a new one is needed.
 func (f *function) take() (*environment, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -167,7 +179,9 @@ func (f *function) start(id string) (*environment, Result) {
 
 // failure is the result of an invocation that the host itself declares failed.
 func failure(id, typ, message string) Result {
-	payload, err := json.Marshal(map[string]string{"errorType": typ, "errorMessage": "RequestId: " + id + " Error: " + message})
+	payload, err := json.Marshal(
+		map[string]string{"errorType": typ, "errorMessage": "RequestId: " + id + " Error: " + message},
+	)
 	if err != nil {
 		panic(err) // two strings always encode
 	}
@@ -208,5 +222,10 @@ func newTrace(now time.Time) string {
 	if _, err := rand.Read(b[:]); err != nil {
 		panic(err) // documented never to fail
 	}
-	return fmt.Sprintf("Root=1-%08x-%s;Parent=%s;Sampled=0", now.Unix(), hex.EncodeToString(b[:12]), hex.EncodeToString(b[12:]))
+	return fmt.Sprintf(
+		"Root=1-%08x-%s;Parent=%s;Sampled=0",
+		now.Unix(),
+		hex.EncodeToString(b[:12]),
+		hex.EncodeToString(b[12:]),
+	)
 }

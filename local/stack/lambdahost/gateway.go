@@ -206,7 +206,13 @@ func headerSize(r *http.Request) int {
 }
 
 // event makes the function's event of a request.
-func (g *gateway) event(r *http.Request, route *route, values map[string]string, body []byte, id string) awsgateway.Event {
+func (g *gateway) event(
+	r *http.Request,
+	route *route,
+	values map[string]string,
+	body []byte,
+	id string,
+) awsgateway.Event {
 	now := g.now()
 	host, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -257,10 +263,15 @@ func (g *gateway) event(r *http.Request, route *route, values map[string]string,
 	return e
 }
 
-// eventHeaders gives headers in lower case, repeated ones joined by commas, with
+// eventHeaders returns headers in lower case, repeated ones joined by commas, with
 // those that API Gateway adds; and the cookies, which are apart.
 func eventHeaders(r *http.Request, source, port string) (headers map[string]string, cookies []string) {
-	headers = map[string]string{"host": r.Host, "x-forwarded-port": port, "x-forwarded-proto": "http", "x-forwarded-for": source}
+	headers = map[string]string{
+		"host":              r.Host,
+		"x-forwarded-port":  port,
+		"x-forwarded-proto": "http",
+		"x-forwarded-for":   source,
+	}
 	for name, values := range r.Header {
 		switch name {
 		case "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Upgrade":
@@ -282,7 +293,7 @@ func eventHeaders(r *http.Request, source, port string) (headers map[string]stri
 	return headers, cookies
 }
 
-// joinQuery gives the query's parameters, repeated ones joined by commas.
+// joinQuery returns the query's parameters, repeated ones joined by commas.
 func joinQuery(raw string) map[string]string {
 	// What is malformed stays out; the raw query has it.
 	values, _ := url.ParseQuery(raw)
@@ -307,7 +318,8 @@ func isText(h http.Header, body []byte) bool {
 	if err != nil {
 		return false
 	}
-	return strings.HasPrefix(typ, "text/") || typ == "application/json" || typ == "application/xml" || typ == "application/javascript"
+	return strings.HasPrefix(typ, "text/") || typ == "application/json" || typ == "application/xml" ||
+		typ == "application/javascript"
 }
 
 // answer is what an HTTP API makes of a function's answer.
@@ -333,7 +345,11 @@ func decodeAnswer(payload []byte) (answer, error) {
 		if !json.Valid(payload) {
 			return answer{}, errors.New("the answer is not JSON")
 		}
-		return answer{status: http.StatusOK, headers: map[string]string{"content-type": "application/json"}, body: payload}, nil
+		return answer{
+			status:  http.StatusOK,
+			headers: map[string]string{"content-type": "application/json"},
+			body:    payload,
+		}, nil
 	}
 	if err := json.Unmarshal(payload, &shape); err != nil {
 		return answer{}, err

@@ -29,8 +29,17 @@ func (h *Host) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
 	f, ok := h.find(r.PathValue("name"))
 	if !ok {
-		lambdaError(w, http.StatusNotFound, "ResourceNotFoundException",
-			fmt.Sprintf("Function not found: arn:aws:lambda:%s:%s:function:%s", template.Region, template.AccountID, r.PathValue("name")))
+		lambdaError(
+			w,
+			http.StatusNotFound,
+			"ResourceNotFoundException",
+			fmt.Sprintf(
+				"Function not found: arn:aws:lambda:%s:%s:function:%s",
+				template.Region,
+				template.AccountID,
+				r.PathValue("name"),
+			),
+		)
 		return
 	}
 	kind := r.Header.Get("X-Amz-Invocation-Type")
@@ -50,7 +59,12 @@ func (h *Host) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	case len(payload) == 0:
 		payload = []byte("{}")
 	case !json.Valid(payload):
-		lambdaError(w, http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json.")
+		lambdaError(
+			w,
+			http.StatusBadRequest,
+			"InvalidRequestContentException",
+			"Could not parse request body into json.",
+		)
 		return
 	}
 	switch kind {
@@ -65,7 +79,12 @@ func (h *Host) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	case "DryRun":
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		lambdaError(w, http.StatusBadRequest, "InvalidParameterValueException", "X-Amz-Invocation-Type is none of RequestResponse, Event and DryRun")
+		lambdaError(
+			w,
+			http.StatusBadRequest,
+			"InvalidParameterValueException",
+			"X-Amz-Invocation-Type is none of RequestResponse, Event and DryRun",
+		)
 	}
 }
 

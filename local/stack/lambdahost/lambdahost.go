@@ -172,7 +172,11 @@ func (h *Host) newFunction(spec template.Function) (*function, error) {
 	}
 	log := &functionLog{name: spec.Dir, tee: h.cfg.Tee}
 	if h.cfg.LogDir != "" {
-		log.file, err = os.OpenFile(filepath.Join(h.cfg.LogDir, spec.Dir+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		log.file, err = os.OpenFile(
+			filepath.Join(h.cfg.LogDir, spec.Dir+".log"),
+			os.O_CREATE|os.O_APPEND|os.O_WRONLY,
+			0o644,
+		)
 		if err != nil {
 			return nil, err
 		}

@@ -72,7 +72,11 @@ func (e *environment) finish() {
 		return
 	}
 	if e.current.result == nil {
-		unanswered := failure(e.current.id, "Runtime.NoAnswer", "The runtime asked for the next event without an answer to this one")
+		unanswered := failure(
+			e.current.id,
+			"Runtime.NoAnswer",
+			"The runtime asked for the next event without an answer to this one",
+		)
 		unanswered.crashed = false
 		e.current.result = &unanswered
 	}
@@ -88,7 +92,11 @@ func (e *environment) serveResponse(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "InvalidRequest", err.Error())
 		return
 	case tooLarge:
-		result := failure(id, "Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size ("+strconv.Itoa(maxPayload)+" bytes).")
+		result := failure(
+			id,
+			"Function.ResponseSizeTooLarge",
+			"Response payload size exceeded maximum allowed payload size ("+strconv.Itoa(maxPayload)+" bytes).",
+		)
 		result.crashed = false
 		if e.answer(w, id, result) {
 			refuse(w, http.StatusRequestEntityTooLarge, "Function.ResponseSizeTooLarge", "the response is too large")
@@ -172,7 +180,11 @@ func (e *environment) observeMemory() {
 	}
 	for line := range bytes.Lines(status) {
 		if kB, ok := bytes.CutPrefix(line, []byte("VmHWM:")); ok {
-			n, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(kB), []byte("kB")))), 10, 64)
+			n, err := strconv.ParseInt(
+				string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(kB), []byte("kB")))),
+				10,
+				64,
+			)
 			if err == nil {
 				e.peakMem.Store(n << 10)
 			}

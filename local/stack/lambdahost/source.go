@@ -124,7 +124,7 @@ func (m *mapping) take(atMost int, wait time.Duration) ([]types.Message, error) 
 	return out.Messages, nil
 }
 
-// process gives a batch to the function and deletes what it took care of.
+// process hands a batch to the function and deletes what it took care of.
 func (m *mapping) process(batch []types.Message) {
 	log := m.host.cfg.Logger.With("function", m.fn.spec.Dir, "queue", m.queue.Name)
 	payload, err := json.Marshal(m.event(batch))
@@ -158,7 +158,13 @@ func (m *mapping) settle(do func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), settleLimit)
 	defer cancel()
 	if err := do(ctx); err != nil {
-		m.host.cfg.Logger.Warn("messages come again after their visibility timeout", "queue", m.queue.Name, "error", err)
+		m.host.cfg.Logger.Warn(
+			"messages come again after their visibility timeout",
+			"queue",
+			m.queue.Name,
+			"error",
+			err,
+		)
 	}
 }
 
@@ -169,7 +175,10 @@ func (m *mapping) remove(ctx context.Context, batch []types.Message) error {
 	}
 	in := &sqs.DeleteMessageBatchInput{QueueUrl: &m.queue.URL}
 	for _, msg := range batch {
-		in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: msg.MessageId, ReceiptHandle: msg.ReceiptHandle})
+		in.Entries = append(
+			in.Entries,
+			types.DeleteMessageBatchRequestEntry{Id: msg.MessageId, ReceiptHandle: msg.ReceiptHandle},
+		)
 	}
 	out, err := m.host.cfg.SQS.DeleteMessageBatch(ctx, in)
 	if err != nil {
@@ -241,7 +250,7 @@ func deref(s *string) string {
 	return *s
 }
 
-// succeeded gives the messages that an answer with batchItemFailures does not
+// succeeded returns the messages that an answer with batchItemFailures does not
 // name. An answer that cannot be understood, or names none of the batch, fails
 // the whole batch:
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html

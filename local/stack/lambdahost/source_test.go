@@ -149,7 +149,7 @@ func (s *system) send(group string, bodies ...string) {
 
 func ptr(s string) *string { return &s }
 
-// next gives the next n deliveries, in the order they were decided.
+// next returns the next n deliveries, in the order they were decided.
 func (s *system) next(n int) []delivery {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), 30*time.Second)

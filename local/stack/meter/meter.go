@@ -78,7 +78,10 @@ func Units(calls []Call) int {
 // InSequence returns how many of the calls were made after each other: the most of them of which no two were under way
 // at once. It is what the calls add to the time of whoever waits for them.
 func InSequence(calls []Call) int {
-	byEnd := slices.SortedFunc(slices.Values(calls), func(a, b Call) int { return a.Began.Add(a.Took).Compare(b.Began.Add(b.Took)) })
+	byEnd := slices.SortedFunc(
+		slices.Values(calls),
+		func(a, b Call) int { return a.Began.Add(a.Took).Compare(b.Began.Add(b.Took)) },
+	)
 	n := 0
 	var last time.Time
 	for _, c := range byEnd {

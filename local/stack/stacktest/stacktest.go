@@ -138,7 +138,8 @@ func telling(log []byte) string {
 	const most = 25
 	var lines []string
 	for line := range strings.Lines(string(log)) {
-		usual := strings.HasPrefix(line, "START ") || strings.HasPrefix(line, "END ") || strings.HasPrefix(line, `{"Function"`) ||
+		usual := strings.HasPrefix(line, "START ") || strings.HasPrefix(line, "END ") ||
+			strings.HasPrefix(line, `{"Function"`) ||
 			strings.HasPrefix(line, "REPORT ") && !strings.Contains(line, "Status: ")
 		if !usual {
 			lines = append(lines, line)
@@ -221,7 +222,7 @@ func (s *System) must(method, address string, body, into any) {
 	}
 }
 
-// PersonaToken gives a persona's ID token.
+// PersonaToken returns a persona's ID token.
 func (s *System) PersonaToken(name string) string {
 	s.t.Helper()
 	var answer struct {
@@ -231,7 +232,7 @@ func (s *System) PersonaToken(name string) string {
 	return answer.Token
 }
 
-// Token gives an ID token of an issuer (direct, lookup or staff) with those claims.
+// Token returns an ID token of an issuer (direct, lookup or staff) with those claims.
 func (s *System) Token(issuer string, claims map[string]any) string {
 	s.t.Helper()
 	var answer struct {
@@ -275,7 +276,7 @@ func (s *System) Login(token string) Admission {
 	return out
 }
 
-// anew gives a token of the local provider with the claims of another.
+// anew returns a token of the local provider with the claims of another.
 func (s *System) anew(token string) string {
 	s.t.Helper()
 	parts := strings.Split(token, ".")
@@ -388,7 +389,7 @@ func (s *System) Idle() {
 	}, func() string { return fmt.Sprintf("%+v", depth) })
 }
 
-// Limio gives every object of the Limio sandbox by record type, as
+// Limio returns every object of the Limio sandbox by record type, as
 // GET /_sandbox/state shows them.
 func (s *System) Limio() map[string][]map[string]any {
 	s.t.Helper()
@@ -397,7 +398,7 @@ func (s *System) Limio() map[string][]map[string]any {
 	return state
 }
 
-// LimioCounts gives what was done in the Limio sandbox.
+// LimioCounts returns what was done in the Limio sandbox.
 func (s *System) LimioCounts() (counts struct {
 	Creates           map[string]int
 	Updates           int
@@ -412,7 +413,7 @@ func (s *System) LimioCounts() (counts struct {
 	return counts
 }
 
-// Requests gives the requests that a sandbox got, oldest first, from a number on.
+// Requests returns the requests that a sandbox got, oldest first, from a number on.
 func (s *System) Requests(sandboxURL string, from int) []sandbox.Request {
 	s.t.Helper()
 	var all []sandbox.Request

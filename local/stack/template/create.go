@@ -95,9 +95,12 @@ func (table Table) create(ctx context.Context, client *dynamodb.Client) error {
 	}
 	for _, x := range table.Indexes {
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, dynamotypes.GlobalSecondaryIndex{
-			IndexName:  &x.Name,
-			KeySchema:  x.Key.schema(),
-			Projection: &dynamotypes.Projection{ProjectionType: dynamotypes.ProjectionType(x.Projection), NonKeyAttributes: x.NonKey},
+			IndexName: &x.Name,
+			KeySchema: x.Key.schema(),
+			Projection: &dynamotypes.Projection{
+				ProjectionType:   dynamotypes.ProjectionType(x.Projection),
+				NonKeyAttributes: x.NonKey,
+			},
 		})
 	}
 	var exists *dynamotypes.ResourceInUseException
@@ -123,7 +126,8 @@ func (table Table) expire(ctx context.Context, client *dynamodb.Client) error {
 		return unlessUnknown(err)
 	}
 	if d := now.TimeToLiveDescription; d != nil {
-		if d.TimeToLiveStatus == dynamotypes.TimeToLiveStatusEnabled || d.TimeToLiveStatus == dynamotypes.TimeToLiveStatusEnabling {
+		if d.TimeToLiveStatus == dynamotypes.TimeToLiveStatusEnabled ||
+			d.TimeToLiveStatus == dynamotypes.TimeToLiveStatusEnabling {
 			return nil
 		}
 	}

@@ -22,8 +22,21 @@ const (
 
 // ignoredFunctionProperties concern permissions, deployment and observation.
 var ignoredFunctionProperties = []string{
-	"Architectures", "AutoPublishAlias", "DeploymentPreference", "Description", "KmsKeyArn", "LoggingConfig", "PermissionsBoundary",
-	"Policies", "PropagateTags", "ReservedConcurrentExecutions", "Role", "RuntimeManagementConfig", "SnapStart", "Tags", "Tracing",
+	"Architectures",
+	"AutoPublishAlias",
+	"DeploymentPreference",
+	"Description",
+	"KmsKeyArn",
+	"LoggingConfig",
+	"PermissionsBoundary",
+	"Policies",
+	"PropagateTags",
+	"ReservedConcurrentExecutions",
+	"Role",
+	"RuntimeManagementConfig",
+	"SnapStart",
+	"Tags",
+	"Tracing",
 }
 
 var folder = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
@@ -36,12 +49,24 @@ func (r *reader) functions(t *Template, globals *object) {
 		p.ignore("FunctionName")
 		p.ignore(ignoredFunctionProperties...)
 		f := Function{
-			LogicalID:   res.id,
-			Name:        r.physical(res),
-			ARN:         r.arn(res),
-			Dir:         r.folder(res, globals),
-			Timeout:     time.Duration(p.number("Timeout", globals.number("Timeout", defaultTimeoutSeconds, 1, maxTimeoutSeconds), 1, maxTimeoutSeconds)) * time.Second,
-			MemorySize:  p.number("MemorySize", globals.number("MemorySize", defaultMemoryMB, minMemoryMB, maxMemoryMB), minMemoryMB, maxMemoryMB),
+			LogicalID: res.id,
+			Name:      r.physical(res),
+			ARN:       r.arn(res),
+			Dir:       r.folder(res, globals),
+			Timeout: time.Duration(
+				p.number(
+					"Timeout",
+					globals.number("Timeout", defaultTimeoutSeconds, 1, maxTimeoutSeconds),
+					1,
+					maxTimeoutSeconds,
+				),
+			) * time.Second,
+			MemorySize: p.number(
+				"MemorySize",
+				globals.number("MemorySize", defaultMemoryMB, minMemoryMB, maxMemoryMB),
+				minMemoryMB,
+				maxMemoryMB,
+			),
 			Environment: map[string]string{},
 		}
 		if runtime := p.textOr("Runtime", globals.textOr("Runtime", "")); runtime != "provided.al2023" {
@@ -106,11 +131,19 @@ func (r *reader) events(t *Template, res *resource, f *Function) {
 			}
 		case "ScheduleV2", "Cognito":
 			p.ignoreAll()
-			r.notes = append(r.notes, e.path+": a "+typ+" event is not delivered locally; call the function through the invoke API")
+			r.notes = append(
+				r.notes,
+				e.path+": a "+typ+" event is not delivered locally; call the function through the invoke API",
+			)
 		default:
 			p.ignoreAll()
 			if typ != "" {
-				r.fail(all.fields[name].key, e.to("Type"), "events of type %s are not understood by the local system; it knows HttpApi and SQS", typ)
+				r.fail(
+					all.fields[name].key,
+					e.to("Type"),
+					"events of type %s are not understood by the local system; it knows HttpApi and SQS",
+					typ,
+				)
 			}
 		}
 		p.done()
@@ -131,7 +164,10 @@ func (r *reader) schedule(name string, p *object) (Schedule, bool) {
 	case state != "ENABLED":
 		return s, false
 	case strings.HasPrefix(expression, "cron("):
-		r.notes = append(r.notes, p.path+": "+expression+" is not kept locally; call the function through the invoke API")
+		r.notes = append(
+			r.notes,
+			p.path+": "+expression+" is not kept locally; call the function through the invoke API",
+		)
 		return s, false
 	case m == nil:
 		r.fail(p.at, p.to("Schedule"), "is %q, want rate(…) or cron(…)", expression)
@@ -142,7 +178,9 @@ func (r *reader) schedule(name string, p *object) (Schedule, bool) {
 		r.fail(p.at, p.to("Schedule"), "is %q, want a number above 0", expression)
 		return s, false
 	}
-	s.Every = time.Duration(n) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
+	s.Every = time.Duration(
+		n,
+	) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
 	return s, true
 }
 
@@ -227,7 +265,14 @@ func (r *reader) source(t *Template, f *Function, p *object) (Source, bool) {
 		visibility, err = 30, nil
 	}
 	if err != nil || time.Duration(visibility)*time.Second < f.Timeout {
-		r.fail(p.at, p.path, "the visibility timeout of %s, %q, is below the function's timeout of %s", q.LogicalID, q.Attributes["VisibilityTimeout"], f.Timeout)
+		r.fail(
+			p.at,
+			p.path,
+			"the visibility timeout of %s, %q, is below the function's timeout of %s",
+			q.LogicalID,
+			q.Attributes["VisibilityTimeout"],
+			f.Timeout,
+		)
 	}
 	return s, enabled
 }

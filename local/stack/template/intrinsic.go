@@ -80,7 +80,10 @@ func (r *reader) split(arg *yaml.Node, path string) *yaml.Node {
 	}
 	list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Line: arg.Line, Column: arg.Column}
 	for part := range strings.SplitSeq(text, delimiter) {
-		list.Content = append(list.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: part, Line: arg.Line, Column: arg.Column})
+		list.Content = append(
+			list.Content,
+			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: part, Line: arg.Line, Column: arg.Column},
+		)
 	}
 	return list
 }
@@ -106,11 +109,16 @@ func (r *reader) call(name string, arg *yaml.Node, path string) (string, bool) {
 	case "Join":
 		return r.join(arg, path)
 	}
-	r.fail(arg, path, "the function %s is not understood by the local system; it knows Ref, GetAtt, Sub, Join, Split and If", name)
+	r.fail(
+		arg,
+		path,
+		"the function %s is not understood by the local system; it knows Ref, GetAtt, Sub, Join, Split and If",
+		name,
+	)
 	return "", false
 }
 
-// ref gives the value of a parameter, pseudo parameter or resource.
+// ref returns the value of a parameter, pseudo parameter or resource.
 func (r *reader) ref(at *yaml.Node, path, name string) (string, bool) {
 	if v, ok := r.parameters[name]; ok {
 		return v, true
@@ -151,7 +159,7 @@ func (r *reader) attributeName(arg *yaml.Node, path string) (string, bool) {
 	return id + "." + attribute, ok1 && ok2
 }
 
-// attribute gives an attribute of a resource.
+// attribute returns an attribute of a resource.
 func (r *reader) attribute(at *yaml.Node, path, id, attribute string) (string, bool) {
 	res, ok := r.resources[id]
 	if !ok {

@@ -15,7 +15,13 @@ var queueAttributes = []string{
 func (r *reader) queues(t *Template) {
 	for _, res := range r.present(typeQueue) {
 		p := res.properties
-		q := Queue{LogicalID: res.id, Name: r.physical(res), ARN: r.arn(res), URL: r.queueURL(res), Attributes: map[string]string{}}
+		q := Queue{
+			LogicalID:  res.id,
+			Name:       r.physical(res),
+			ARN:        r.arn(res),
+			URL:        r.queueURL(res),
+			Attributes: map[string]string{},
+		}
 		p.ignore("QueueName", "Tags", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled")
 		for _, key := range queueAttributes {
 			if v, ok := p.text(key); ok {
@@ -47,7 +53,11 @@ func (r *reader) queues(t *Template) {
 		case i < 0:
 			r.fail(r.resources[q.LogicalID].at, path, "the dead-letter queue %s is not in the template", target)
 		case t.Queues[i].FIFO() != q.FIFO():
-			r.fail(r.resources[q.LogicalID].at, path, "a FIFO queue, and no other, has a FIFO queue for its dead letters")
+			r.fail(
+				r.resources[q.LogicalID].at,
+				path,
+				"a FIFO queue, and no other, has a FIFO queue for its dead letters",
+			)
 		}
 	}
 }
@@ -65,7 +75,7 @@ func (q *Queue) redrive(target string, maxReceiveCount int) {
 	q.Attributes["RedrivePolicy"] = string(b)
 }
 
-// deadLetters gives the redrive policy, if the queue has one.
+// deadLetters returns the redrive policy, if the queue has one.
 func (q *Queue) deadLetters() (maxReceiveCount int, targetARN string, ok bool) {
 	var p redrivePolicy
 	if json.Unmarshal([]byte(q.Attributes["RedrivePolicy"]), &p) != nil {

@@ -233,7 +233,12 @@ func (o *object) ignoreAll() { o.ignore(o.keys...) }
 func (o *object) done() {
 	for _, k := range o.keys {
 		if !o.taken[k] {
-			o.r.fail(o.fields[k].key, o.to(k), "not understood by the local system; it knows %s here", strings.Join(slices.Sorted(maps.Keys(o.taken)), ", "))
+			o.r.fail(
+				o.fields[k].key,
+				o.to(k),
+				"not understood by the local system; it knows %s here",
+				strings.Join(slices.Sorted(maps.Keys(o.taken)), ", "),
+			)
 		}
 	}
 }

@@ -126,7 +126,12 @@ func (r *reader) collect(all *object) {
 			r.httpAPI(res)
 		default:
 			if res.typ != "" && !slices.Contains(ignoredTypes, res.typ) {
-				r.fail(res.at, o.path, "resources of type %s are not understood by the local system, nor known to mean nothing there", res.typ)
+				r.fail(
+					res.at,
+					o.path,
+					"resources of type %s are not understood by the local system, nor known to mean nothing there",
+					res.typ,
+				)
 			}
 		}
 		r.resources[id] = res
@@ -134,7 +139,7 @@ func (r *reader) collect(all *object) {
 	}
 }
 
-// present gives the resources of a type whose condition holds, in the order of the file.
+// present returns the resources of a type whose condition holds, in the order of the file.
 func (r *reader) present(typ string) []*resource {
 	var all []*resource
 	for _, id := range r.order {
@@ -174,7 +179,7 @@ func (r *reader) corsOf(api *object) *CORS {
 	return out
 }
 
-// physical gives the resource's name in AWS. Where the template gives none, AWS
+// physical returns the resource's name in AWS. Where the template gives none, AWS
 // would make one up from the stack's name and the logical id, and so does this.
 func (r *reader) physical(res *resource) string {
 	switch res.naming {

@@ -7,8 +7,19 @@ func (r *reader) tables(t *Template) {
 		p := res.properties
 		table := Table{LogicalID: res.id, Name: r.physical(res), ARN: r.arn(res)}
 		// Capacity and protection mean nothing in memory.
-		p.ignore("TableName", "BillingMode", "ContributorInsightsSpecification", "DeletionProtectionEnabled", "KinesisStreamSpecification",
-			"OnDemandThroughput", "PointInTimeRecoverySpecification", "ProvisionedThroughput", "SSESpecification", "TableClass", "Tags")
+		p.ignore(
+			"TableName",
+			"BillingMode",
+			"ContributorInsightsSpecification",
+			"DeletionProtectionEnabled",
+			"KinesisStreamSpecification",
+			"OnDemandThroughput",
+			"PointInTimeRecoverySpecification",
+			"ProvisionedThroughput",
+			"SSESpecification",
+			"TableClass",
+			"Tags",
+		)
 		for _, e := range p.list("AttributeDefinitions") {
 			o := r.object(e.node, e.path)
 			a := Attribute{Name: o.mustText("AttributeName"), Type: o.mustText("AttributeType")}

@@ -40,7 +40,14 @@ func account(n, subscriptions int) (id string, body map[string]any, err error) {
 	for _, s := range a.Subscriptions[:subscriptions] {
 		subs = append(subs, rename(s))
 	}
-	return otherID(a.ID, n), map[string]any{"account": rename(a.Account), "paymentMethods": rename(a.PaymentMethods), "subscriptions": subs}, nil
+	return otherID(
+			a.ID,
+			n,
+		), map[string]any{
+			"account":        rename(a.Account),
+			"paymentMethods": rename(a.PaymentMethods),
+			"subscriptions":  subs,
+		}, nil
 }
 
 func otherID(id string, n int) string {

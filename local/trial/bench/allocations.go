@@ -22,9 +22,15 @@ func allocationRows(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer s.Close()
-	client, err := zuora.New(zuora.Config{BaseURL: s.ZuoraURL, Now: time.Now, Credentials: func(context.Context, bool) (string, string, error) {
-		return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
-	}})
+	client, err := zuora.New(
+		zuora.Config{
+			BaseURL: s.ZuoraURL,
+			Now:     time.Now,
+			Credentials: func(context.Context, bool) (string, string, error) {
+				return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
+			},
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -43,11 +49,24 @@ func allocationRows(ctx context.Context, b *bench) ([]row, error) {
 		opt := projection.Options{Today: time.Now().UTC().Format(time.DateOnly), Tenant: "bench"}
 		who := hotsync.Identity{Issuer: "i", Subject: "s"}
 		want := projection.Project(a, who, opt)
-		rows = append(rows,
-			row{name: fmt.Sprintf("projection of %d subscriptions: allocations a subscription", subscriptions), fixed: true,
-				value: testing.AllocsPerRun(runs, func() { projection.Project(a, who, opt) }) / float64(subscriptions)},
-			row{name: fmt.Sprintf("diff of %d unchanged subscriptions: allocations a subscription", subscriptions), fixed: true,
-				value: testing.AllocsPerRun(runs, func() { convergence.Diff(want, want.Objects) }) / float64(subscriptions)})
+		rows = append(
+			rows,
+			row{
+				name:  fmt.Sprintf("projection of %d subscriptions: allocations a subscription", subscriptions),
+				fixed: true,
+				value: testing.AllocsPerRun(runs, func() { projection.Project(a, who, opt) }) / float64(subscriptions),
+			},
+			row{
+				name:  fmt.Sprintf("diff of %d unchanged subscriptions: allocations a subscription", subscriptions),
+				fixed: true,
+				value: testing.AllocsPerRun(
+					runs,
+					func() { convergence.Diff(want, want.Objects) },
+				) / float64(
+					subscriptions,
+				),
+			},
+		)
 	}
 	return rows, nil
 }

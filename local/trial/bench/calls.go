@@ -108,12 +108,18 @@ func (m *metered) quiet(ctx context.Context) error {
 	queue, _ := m.Template.Queue("SyncQueue")
 	client := (&engines.Engines{DynamoDBEndpoint: m.engines.DynamoDBEndpoint, SQSEndpoint: m.engines.SQSEndpoint}).SQS()
 	for {
-		out, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &queue.URL, AttributeNames: []types.QueueAttributeName{
-			types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible}})
+		out, err := client.GetQueueAttributes(
+			ctx,
+			&sqs.GetQueueAttributesInput{QueueUrl: &queue.URL, AttributeNames: []types.QueueAttributeName{
+				types.QueueAttributeNameApproximateNumberOfMessages,
+				types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+			}},
+		)
 		if err != nil {
 			return err
 		}
-		if out.Attributes["ApproximateNumberOfMessages"] == "0" && out.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0" {
+		if out.Attributes["ApproximateNumberOfMessages"] == "0" &&
+			out.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0" {
 			return nil
 		}
 		select {
@@ -140,12 +146,19 @@ func callRows(ctx context.Context, b *bench) ([]row, error) {
 		}
 		all := slices.Concat(c.login, c.sync)
 		detail := fmt.Sprintf("login function %d calls, sync function %d", len(c.login), len(c.sync))
-		rows = append(rows,
+		rows = append(
+			rows,
 			row{name: kind + ": write units", value: float64(meter.Units(all)), fixed: true, detail: detail},
-			row{name: kind + ": store calls one after the other", value: float64(meter.InSequence(c.sync)), fixed: true, detail: "of the sync function"},
+			row{
+				name:   kind + ": store calls one after the other",
+				value:  float64(meter.InSequence(c.sync)),
+				fixed:  true,
+				detail: "of the sync function",
+			},
 			row{name: kind + ": Zuora calls", value: float64(c.zuora), fixed: true},
 			row{name: kind + ": Limio reads", value: float64(c.reads), fixed: true},
-			row{name: kind + ": Limio writes", value: float64(c.writes), fixed: true})
+			row{name: kind + ": Limio writes", value: float64(c.writes), fixed: true},
+		)
 		return nil
 	}
 	person := func(n int, claim any) (string, error) {
@@ -185,7 +198,11 @@ func callRows(ctx context.Context, b *bench) ([]row, error) {
 				return nil, err
 			}
 		}
-		token, err := m.token(ctx, "direct", map[string]any{"sub": "direct|1", "zuora_account_ids": id, "nonce": login.kind})
+		token, err := m.token(
+			ctx,
+			"direct",
+			map[string]any{"sub": "direct|1", "zuora_account_ids": id, "nonce": login.kind},
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -224,7 +241,11 @@ func planVRows(ctx context.Context, b *bench) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		token, err := m.token(ctx, "direct", map[string]any{"sub": fmt.Sprint("direct|", who), "zuora_account_ids": id, "nonce": login.kind})
+		token, err := m.token(
+			ctx,
+			"direct",
+			map[string]any{"sub": fmt.Sprint("direct|", who), "zuora_account_ids": id, "nonce": login.kind},
+		)
 		if err != nil {
 			return nil, err
 		}

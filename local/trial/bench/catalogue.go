@@ -21,15 +21,26 @@ func items(n int) []map[string]any {
 	}
 	var out []map[string]any
 	for i := range n {
-		product := map[string]any{"path": fmt.Sprintf("/products/%d", i%37), "record_type": "product",
-			"attributes": map[string]any{"display_name__limio": "Digital", "product_code__limio": fmt.Sprintf("SKU-%d", i%37)}}
+		product := map[string]any{
+			"path":        fmt.Sprintf("/products/%d", i%37),
+			"record_type": "product",
+			"attributes": map[string]any{
+				"display_name__limio": "Digital",
+				"product_code__limio": fmt.Sprintf("SKU-%d", i%37),
+			},
+		}
 		out = append(out, map[string]any{"path": fmt.Sprintf("/offers2/%04d", i), "id": fmt.Sprintf("id-%04d", i),
 			"name": "Offer", "version": "1",
 			"type": "item", "data": map[string]any{"record_type": "offer", "products": []any{product},
 				"productBundles": []any{map[string]any{"rate_plan": fmt.Sprintf("Plan %d", i%200),
 					"product_path": product["path"]}},
-				"attributes": map[string]any{"display_name__limio": "Offer", "features__limio": text,
-					"price__limio": []any{map[string]any{"type": "recurring", "currencyCode": "GBP", "value": "10.00"}}}}})
+				"attributes": map[string]any{
+					"display_name__limio": "Offer",
+					"features__limio":     text,
+					"price__limio": []any{
+						map[string]any{"type": "recurring", "currencyCode": "GBP", "value": "10.00"},
+					},
+				}}})
 	}
 	return out
 }
@@ -63,8 +74,10 @@ func catalogueRows(ctx context.Context, b *bench) ([]row, error) {
 		}
 		begun := time.Now()
 		for n := range 60 {
-			m := x.Match(catalogue.Facts{RatePlanName: fmt.Sprintf("Plan %d", n), ProductSKU: fmt.Sprintf("SKU-%d", n%37),
-				Currency: "GBP"})
+			m := x.Match(
+				catalogue.Facts{RatePlanName: fmt.Sprintf("Plan %d", n), ProductSKU: fmt.Sprintf("SKU-%d", n%37),
+					Currency: "GBP"},
+			)
 			if m.Standing != catalogue.Unmatched {
 				matched++
 			}

@@ -46,8 +46,18 @@ func initRows(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	return []row{
-		{name: "init of login : hello world, p50", value: ratio(percentile(login, 50), percentile(hello, 50)), target: 2.5, unit: "x",
-			detail: fmt.Sprintf("%.2f ms : %.2f ms over %d starts", ms(percentile(login, 50)), ms(percentile(hello, 50)), initRounds)},
+		{
+			name:   "init of login : hello world, p50",
+			value:  ratio(percentile(login, 50), percentile(hello, 50)),
+			target: 2.5,
+			unit:   "x",
+			detail: fmt.Sprintf(
+				"%.2f ms : %.2f ms over %d starts",
+				ms(percentile(login, 50)),
+				ms(percentile(hello, 50)),
+				initRounds,
+			),
+		},
 	}, nil
 }
 

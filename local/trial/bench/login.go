@@ -62,8 +62,18 @@ func (b *bench) startBare(ctx context.Context, e *engines.Engines, body, issuer 
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.Load(filepath.Join(data, "template.yaml"), template.Options{StackName: fmt.Sprintf("bare%d", b.stacks),
-		Parameters: map[string]string{"Body": body, "Issuer": issuer, "Audience": audience}, SQSEndpoint: e.SQSEndpoint})
+	t, err := template.Load(
+		filepath.Join(data, "template.yaml"),
+		template.Options{
+			StackName: fmt.Sprintf("bare%d", b.stacks),
+			Parameters: map[string]string{
+				"Body":     body,
+				"Issuer":   issuer,
+				"Audience": audience,
+			},
+			SQSEndpoint: e.SQSEndpoint,
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -174,14 +184,54 @@ func (b *bench) loginRows(ctx context.Context, e *engines.Engines, rounds int, w
 	}
 	var rows []row
 	for _, p := range []float64{50, 99} {
-		bare, inside, sends, verifies, whole := percentile(took[0], p), percentile(took[1], p), percentile(took[2], p), percentile(took[3], p), percentile(took[4], p)
-		rows = append(rows,
-			row{name: fmt.Sprintf("POST /login : Lambda that verifies and sends%s, p%.0f", where, p), value: ratio(whole, verifies), target: most, unit: "x",
-				detail: fmt.Sprintf("%.2f ms : %.2f ms, both through the local HTTP API and Lambda; %d bytes", ms(whole), ms(verifies), size)},
-			row{name: fmt.Sprintf("POST /login : Lambda that only sends%s, p%.0f", where, p), value: ratio(whole, sends), unit: "x",
-				detail: fmt.Sprintf("%.2f ms : %.2f ms", ms(whole), ms(sends))},
-			row{name: fmt.Sprintf("warm login : bare SendMessage%s, p%.0f", where, p), value: ratio(inside, bare), unit: "x",
-				detail: fmt.Sprintf("%.2f ms : %.2f ms, the handler itself; the Lambda that only sends is at %.2f x", ms(inside), ms(bare), ratio(sends, bare))})
+		bare, inside, sends, verifies, whole := percentile(
+			took[0],
+			p,
+		), percentile(
+			took[1],
+			p,
+		), percentile(
+			took[2],
+			p,
+		), percentile(
+			took[3],
+			p,
+		), percentile(
+			took[4],
+			p,
+		)
+		rows = append(
+			rows,
+			row{
+				name:   fmt.Sprintf("POST /login : Lambda that verifies and sends%s, p%.0f", where, p),
+				value:  ratio(whole, verifies),
+				target: most,
+				unit:   "x",
+				detail: fmt.Sprintf(
+					"%.2f ms : %.2f ms, both through the local HTTP API and Lambda; %d bytes",
+					ms(whole),
+					ms(verifies),
+					size,
+				),
+			},
+			row{
+				name:   fmt.Sprintf("POST /login : Lambda that only sends%s, p%.0f", where, p),
+				value:  ratio(whole, sends),
+				unit:   "x",
+				detail: fmt.Sprintf("%.2f ms : %.2f ms", ms(whole), ms(sends)),
+			},
+			row{
+				name:  fmt.Sprintf("warm login : bare SendMessage%s, p%.0f", where, p),
+				value: ratio(inside, bare),
+				unit:  "x",
+				detail: fmt.Sprintf(
+					"%.2f ms : %.2f ms, the handler itself; the Lambda that only sends is at %.2f x",
+					ms(inside),
+					ms(bare),
+					ratio(sends, bare),
+				),
+			},
+		)
 	}
 	return rows, nil
 }
@@ -191,8 +241,15 @@ func (s *system) tokens(ctx context.Context, n int) ([]string, error) {
 	all := make([]string, n)
 	for i := range all {
 		var err error
-		all[i], err = s.token(ctx, "direct", map[string]any{"sub": fmt.Sprintf("direct|bench-%06d", i), "email": fmt.Sprintf("bench-%06d@example.com", i),
-			"zuora_account_ids": []string{fmt.Sprintf("A%08d", i)}})
+		all[i], err = s.token(
+			ctx,
+			"direct",
+			map[string]any{
+				"sub":               fmt.Sprintf("direct|bench-%06d", i),
+				"email":             fmt.Sprintf("bench-%06d@example.com", i),
+				"zuora_account_ids": []string{fmt.Sprintf("A%08d", i)},
+			},
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -203,8 +260,13 @@ func (s *system) tokens(ctx context.Context, n int) ([]string, error) {
 // handler is POST /login as the function answers it, without the way there: the
 // handler as functions/login makes it, in this process.
 func (s *system) handler(ctx context.Context, token func() string) (func() error, error) {
-	names := map[string]string{"AWS_REGION": engines.Region, "AWS_ACCESS_KEY_ID": engines.AccessKey, "AWS_SECRET_ACCESS_KEY": engines.AccessKey,
-		"AWS_ENDPOINT_URL_SQS": s.Engines.SQSEndpoint, "AWS_ENDPOINT_URL_DYNAMODB": s.Engines.DynamoDBEndpoint}
+	names := map[string]string{
+		"AWS_REGION":                engines.Region,
+		"AWS_ACCESS_KEY_ID":         engines.AccessKey,
+		"AWS_SECRET_ACCESS_KEY":     engines.AccessKey,
+		"AWS_ENDPOINT_URL_SQS":      s.Engines.SQSEndpoint,
+		"AWS_ENDPOINT_URL_DYNAMODB": s.Engines.DynamoDBEndpoint,
+	}
 	cfg, err := lambdafn.AWS(func(name string) string { return names[name] }, 2, time.Second)
 	if err != nil {
 		return nil, err
@@ -216,10 +278,16 @@ func (s *system) handler(ctx context.Context, token func() string) (func() error
 	}
 	db, log := dynamodb.NewFromConfig(cfg), telemetry.NewLogger(io.Discard, "info")
 	h := frontdoor.New(frontdoor.Config{
-		Tokens:    oidc.New(oidc.Config{}),
-		Settings:  settingstore.NewCached(settingstore.New(dynamo.Table{Client: db, Name: tables["SettingsTable"]}, time.Now), log),
-		Queue:     syncqueue.New(sqs.NewFromConfig(cfg), queue.URL),
-		Events:    eventstore.New(dynamo.Table{Client: db, Name: tables["EventsTable"]}, eventstore.Config{Retention: 24 * time.Hour, Now: time.Now}),
+		Tokens: oidc.New(oidc.Config{}),
+		Settings: settingstore.NewCached(
+			settingstore.New(dynamo.Table{Client: db, Name: tables["SettingsTable"]}, time.Now),
+			log,
+		),
+		Queue: syncqueue.New(sqs.NewFromConfig(cfg), queue.URL),
+		Events: eventstore.New(
+			dynamo.Table{Client: db, Name: tables["EventsTable"]},
+			eventstore.Config{Retention: 24 * time.Hour, Now: time.Now},
+		),
 		SearchKey: func(context.Context) []byte { return []byte("search key of the benchmark") },
 		Random:    rand.Read,
 		Now:       time.Now,
@@ -229,8 +297,13 @@ func (s *system) handler(ctx context.Context, token func() string) (func() error
 	n := 0
 	return func() error {
 		n++
-		event := fmt.Appendf(nil, `{"version":"2.0","routeKey":"POST /login","rawPath":"/login","headers":{"authorization":"Bearer %s"},`+
-			`"requestContext":{"requestId":"bench-%d","stage":"$default","http":{"method":"POST","path":"/login"}}}`, token(), n)
+		event := fmt.Appendf(
+			nil,
+			`{"version":"2.0","routeKey":"POST /login","rawPath":"/login","headers":{"authorization":"Bearer %s"},`+
+				`"requestContext":{"requestId":"bench-%d","stage":"$default","http":{"method":"POST","path":"/login"}}}`,
+			token(),
+			n,
+		)
 		answer, err := h.Invoke(ctx, event)
 		if err == nil && !strings.Contains(string(answer), `"statusCode":202`) {
 			err = fmt.Errorf("the login was answered %s", answer)

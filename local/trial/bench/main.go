@@ -29,7 +29,11 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	only := flag.String("only", "", "run the measurements whose name has this in it")
-	checked := flag.Bool("check", false, "measure only what does not depend on the computer, and hold it to "+budgetsFile)
+	checked := flag.Bool(
+		"check",
+		false,
+		"measure only what does not depend on the computer, and hold it to "+budgetsFile,
+	)
 	update := flag.Bool("update", false, "with -check: write that file anew")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -80,8 +84,25 @@ var measurements = []struct {
 	fixed bool
 	run   func(context.Context, *bench) ([]row, error)
 }{
-	{"login", false, loginRows}, {"init", false, initRows}, {"sync", false, syncRows}, {"batch", false, batchRows}, {"memory", false, memoryRows},
-	{"catalogue", false, catalogueRows}, {"calls", true, callRows}, {"plan V", true, planVRows}, {"size", true, sizeRows}, {"allocations", true, allocationRows}, {"naive", false, naiveRows},
+	{
+		"login",
+		false,
+		loginRows,
+	},
+	{"init", false, initRows},
+	{"sync", false, syncRows},
+	{"batch", false, batchRows},
+	{"memory", false, memoryRows},
+	{
+		"catalogue",
+		false,
+		catalogueRows,
+	},
+	{"calls", true, callRows},
+	{"plan V", true, planVRows},
+	{"size", true, sizeRows},
+	{"allocations", true, allocationRows},
+	{"naive", false, naiveRows},
 }
 
 func measure(ctx context.Context, root, only string, fixed bool, progress io.Writer) (rows []row, err error) {
@@ -150,7 +171,7 @@ func table(w io.Writer, rows []row) int {
 	return code
 }
 
-// percentile gives the p-th of the durations, which it sorts.
+// percentile returns the p-th of the durations, which it sorts.
 func percentile(all []time.Duration, p float64) time.Duration {
 	slices.Sort(all)
 	return all[min(len(all)-1, int(float64(len(all))*p/100))]

@@ -52,13 +52,49 @@ func naiveRows(ctx context.Context, b *bench) ([]row, error) {
 	share := func(a, b int) float64 { return float64(a) / max(1, float64(b)) }
 	detail := func(a, b any) string { return fmt.Sprintf("%v : %v", a, b) }
 	return []row{
-		{name: fmt.Sprintf("naive : product, time of %d logins of %d people", naiveLogins, naivePeople), value: ratio(plain.time, product.time), unit: "x",
-			detail: detail(plain.time.Round(time.Millisecond), product.time.Round(time.Millisecond)) + fmt.Sprintf("; %s a call to Zuora, half to Limio", naiveZuora)},
-		{name: "naive : product, Zuora calls", value: share(plain.zuora, product.zuora), unit: "x", detail: detail(plain.zuora, product.zuora)},
-		{name: "naive : product, Limio writes", value: share(plain.writes, product.writes), unit: "x", detail: detail(plain.writes, product.writes)},
-		{name: "naive : product, Limio reads", value: share(plain.reads, product.reads), unit: "x", detail: detail(plain.reads, product.reads)},
-		{name: "naive : product, write units of the store", value: share(plain.units, product.units), unit: "x",
-			detail: detail(plain.units, product.units) + fmt.Sprintf(", %.2f : %.2f $ a million logins", dollars(plain.units), dollars(product.units))},
+		{
+			name:  fmt.Sprintf("naive : product, time of %d logins of %d people", naiveLogins, naivePeople),
+			value: ratio(plain.time, product.time),
+			unit:  "x",
+			detail: detail(
+				plain.time.Round(time.Millisecond),
+				product.time.Round(time.Millisecond),
+			) + fmt.Sprintf(
+				"; %s a call to Zuora, half to Limio",
+				naiveZuora,
+			),
+		},
+		{
+			name:   "naive : product, Zuora calls",
+			value:  share(plain.zuora, product.zuora),
+			unit:   "x",
+			detail: detail(plain.zuora, product.zuora),
+		},
+		{
+			name:   "naive : product, Limio writes",
+			value:  share(plain.writes, product.writes),
+			unit:   "x",
+			detail: detail(plain.writes, product.writes),
+		},
+		{
+			name:   "naive : product, Limio reads",
+			value:  share(plain.reads, product.reads),
+			unit:   "x",
+			detail: detail(plain.reads, product.reads),
+		},
+		{
+			name:  "naive : product, write units of the store",
+			value: share(plain.units, product.units),
+			unit:  "x",
+			detail: detail(
+				plain.units,
+				product.units,
+			) + fmt.Sprintf(
+				", %.2f : %.2f $ a million logins",
+				dollars(plain.units),
+				dollars(product.units),
+			),
+		},
 	}, nil
 }
 
@@ -130,8 +166,10 @@ func loginsNaive(ctx context.Context, m *metered, ids []string, order []int) err
 	secrets := func(id, secret string) func(context.Context, bool) (string, string, error) {
 		return func(context.Context, bool) (string, string, error) { return id, secret, nil }
 	}
-	z, err := zuora.New(zuora.Config{BaseURL: m.ZuoraURL, Now: time.Now, Transport: naive.OneAtATime(http.DefaultTransport),
-		Credentials: secrets(zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret)})
+	z, err := zuora.New(
+		zuora.Config{BaseURL: m.ZuoraURL, Now: time.Now, Transport: naive.OneAtATime(http.DefaultTransport),
+			Credentials: secrets(zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret)},
+	)
 	if err != nil {
 		return err
 	}
@@ -148,7 +186,11 @@ func loginsNaive(ctx context.Context, m *metered, ids []string, order []int) err
 	}
 	s := naive.Syncer{Zuora: z, Limio: l, Table: naive.Table{Client: m.Engines.DynamoDB(), Name: table}}
 	for _, person := range order {
-		err := s.Login(ctx, hotsync.Identity{Issuer: m.IDPURL + "/direct", Subject: fmt.Sprint("direct|", person)}, ids[person])
+		err := s.Login(
+			ctx,
+			hotsync.Identity{Issuer: m.IDPURL + "/direct", Subject: fmt.Sprint("direct|", person)},
+			ids[person],
+		)
 		if err != nil {
 			return err
 		}
@@ -164,7 +206,11 @@ func loginsProduct(ctx context.Context, m *metered, ids []string, order []int) e
 	group.SetLimit(8)
 	for i, person := range order {
 		group.Go(func() error {
-			token, err := m.token(ctx2, "direct", map[string]any{"sub": fmt.Sprint("direct|", person), "zuora_account_ids": ids[person], "nonce": i})
+			token, err := m.token(
+				ctx2,
+				"direct",
+				map[string]any{"sub": fmt.Sprint("direct|", person), "zuora_account_ids": ids[person], "nonce": i},
+			)
 			if err != nil {
 				return err
 			}

@@ -20,7 +20,10 @@ func sizeRows(ctx context.Context, b *bench) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, row{name: "zip of " + function + " (arm64)", value: float64(size) / 1e6, unit: "MB", fixed: true})
+		rows = append(
+			rows,
+			row{name: "zip of " + function + " (arm64)", value: float64(size) / 1e6, unit: "MB", fixed: true},
+		)
 	}
 	return rows, nil
 }
@@ -28,7 +31,19 @@ func sizeRows(ctx context.Context, b *bench) ([]row, error) {
 // zipped returns the size of a function as it is uploaded.
 func zipped(ctx context.Context, b *bench, function string) (int, error) {
 	out := filepath.Join(b.dir, "arm64-"+function)
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", out, "./functions/"+function)
+	cmd := exec.CommandContext(
+		ctx,
+		"go",
+		"build",
+		"-tags",
+		"lambda.norpc",
+		"-trimpath",
+		"-ldflags",
+		"-s -w",
+		"-o",
+		out,
+		"./functions/"+function,
+	)
 	cmd.Dir, cmd.Env = b.root, append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
 	text, err := cmd.CombinedOutput()
 	if err != nil {

@@ -73,17 +73,36 @@ func syncRows(ctx context.Context, b *bench) ([]row, error) {
 		}
 		took, whole = append(took, e.FinishedAt.Sub(e.StartedAt)), append(whole, time.Since(begun))
 	}
-	rows := []row{{name: "first sync, 3 subscriptions : critical path", value: ratio(percentile(took, 50), path), target: 1.15, unit: "x",
-		detail: fmt.Sprintf("%.0f ms : %.0f ms (1 read, then %d writes after each other); from the login on %.0f ms", ms(percentile(took, 50)), ms(path), writes, ms(percentile(whole, 50)))}}
+	rows := []row{
+		{
+			name:   "first sync, 3 subscriptions : critical path",
+			value:  ratio(percentile(took, 50), path),
+			target: 1.15,
+			unit:   "x",
+			detail: fmt.Sprintf(
+				"%.0f ms : %.0f ms (1 read, then %d writes after each other); from the login on %.0f ms",
+				ms(percentile(took, 50)),
+				ms(path),
+				writes,
+				ms(percentile(whole, 50)),
+			),
+		},
+	}
 	repeated, err := s.repeatRows(ctx, tokens[1])
 	return append(rows, repeated...), err
 }
 
 // writePath is how many writes of a first sync must follow each other.
 func (s *system) writePath(ctx context.Context, id string) (int, error) {
-	client, err := zuora.New(zuora.Config{BaseURL: s.ZuoraURL, Now: time.Now, Credentials: func(context.Context, bool) (string, string, error) {
-		return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
-	}})
+	client, err := zuora.New(
+		zuora.Config{
+			BaseURL: s.ZuoraURL,
+			Now:     time.Now,
+			Credentials: func(context.Context, bool) (string, string, error) {
+				return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
+			},
+		},
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -91,7 +110,11 @@ func (s *system) writePath(ctx context.Context, id string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	want := projection.Project(a, hotsync.Identity{Issuer: "i", Subject: "s"}, projection.Options{Today: time.Now().UTC().Format(time.DateOnly), Tenant: "bench"})
+	want := projection.Project(
+		a,
+		hotsync.Identity{Issuer: "i", Subject: "s"},
+		projection.Options{Today: time.Now().UTC().Format(time.DateOnly), Tenant: "bench"},
+	)
 	return convergence.CriticalPath(convergence.Diff(want, nil).Changes), nil
 }
 
@@ -132,19 +155,43 @@ func batch(accounts []string) ([]byte, error) {
 	var in events.SQSEvent
 	now := time.Now().UTC()
 	for _, id := range accounts {
-		r := hotsync.SyncRequest{EventID: wiring.NewEventID(now), LoginID: "login-" + id, Trigger: hotsync.TriggerLogin, Provider: "direct",
-			Identity: hotsync.Identity{Issuer: "http://127.0.0.1/direct", Subject: id}, Claim: "zuora_account_ids", Account: id, AccountID: id, RequestedAt: now}
+		r := hotsync.SyncRequest{
+			EventID:  wiring.NewEventID(now),
+			LoginID:  "login-" + id,
+			Trigger:  hotsync.TriggerLogin,
+			Provider: "direct",
+			Identity: hotsync.Identity{
+				Issuer:  "http://127.0.0.1/direct",
+				Subject: id,
+			},
+			Claim:       "zuora_account_ids",
+			Account:     id,
+			AccountID:   id,
+			RequestedAt: now,
+		}
 		body, err := syncqueue.Encode(r)
 		if err != nil {
 			return nil, err
 		}
-		in.Records = append(in.Records, events.SQSMessage{MessageId: r.EventID, ReceiptHandle: r.EventID, Body: body, EventSource: "aws:sqs",
-			Attributes: map[string]string{"MessageGroupId": id, "ApproximateReceiveCount": "1", "SentTimestamp": fmt.Sprint(now.UnixMilli())}})
+		in.Records = append(
+			in.Records,
+			events.SQSMessage{
+				MessageId:     r.EventID,
+				ReceiptHandle: r.EventID,
+				Body:          body,
+				EventSource:   "aws:sqs",
+				Attributes: map[string]string{
+					"MessageGroupId":          id,
+					"ApproximateReceiveCount": "1",
+					"SentTimestamp":           fmt.Sprint(now.UnixMilli()),
+				},
+			},
+		)
 	}
 	return json.Marshal(in)
 }
 
-// handle gives the sync function a batch itself, since the local SQS hands out
+// handle hands the sync function a batch itself, since the local SQS hands out
 // messages of a FIFO queue one at a time, and makes sure that all of it is done.
 func (s *system) handle(ctx context.Context, accounts []string) (time.Duration, error) {
 	payload, err := batch(accounts)
@@ -203,8 +250,19 @@ func batchRows(ctx context.Context, b *bench) ([]row, error) {
 		}
 		ten, ids = append(ten, took), ids[many:]
 	}
-	return []row{{name: "10 accounts in a batch : one", value: ratio(percentile(ten, 50), percentile(one, 50)), target: 1.5, unit: "x",
-		detail: fmt.Sprintf("%.0f ms : %.0f ms, first syncs of 3 subscriptions", ms(percentile(ten, 50)), ms(percentile(one, 50)))}}, nil
+	return []row{
+		{
+			name:   "10 accounts in a batch : one",
+			value:  ratio(percentile(ten, 50), percentile(one, 50)),
+			target: 1.5,
+			unit:   "x",
+			detail: fmt.Sprintf(
+				"%.0f ms : %.0f ms, first syncs of 3 subscriptions",
+				ms(percentile(ten, 50)),
+				ms(percentile(one, 50)),
+			),
+		},
+	}, nil
 }
 
 // memoryRows syncs a hundred large accounts in one process, ten at a time, first
@@ -247,6 +305,18 @@ func memoryRows(ctx context.Context, b *bench) ([]row, error) {
 	if starts != 1 {
 		return nil, fmt.Errorf("%d processes did the work, want 1", starts)
 	}
-	return []row{{name: "peak memory of the sync process", value: float64(peak), target: 64, unit: "MB",
-		detail: fmt.Sprintf("%d accounts of %d subscriptions, twice, in %.1f s", accounts, subscriptions, time.Since(begun).Seconds())}}, nil
+	return []row{
+		{
+			name:   "peak memory of the sync process",
+			value:  float64(peak),
+			target: 64,
+			unit:   "MB",
+			detail: fmt.Sprintf(
+				"%d accounts of %d subscriptions, twice, in %.1f s",
+				accounts,
+				subscriptions,
+				time.Since(begun).Seconds(),
+			),
+		},
+	}, nil
 }

@@ -105,11 +105,25 @@ func (s *system) await(ctx context.Context, id string) (hotsync.Event, error) {
 
 // latency makes both tenants as slow as real ones, or quick again.
 func (s *system) latency(ctx context.Context, zuora, limio time.Duration) error {
-	err := call(ctx, http.MethodPut, s.ZuoraURL+"/_sandbox/behaviour", "", map[string]int64{"latencyMs": zuora.Milliseconds()}, nil)
+	err := call(
+		ctx,
+		http.MethodPut,
+		s.ZuoraURL+"/_sandbox/behaviour",
+		"",
+		map[string]int64{"latencyMs": zuora.Milliseconds()},
+		nil,
+	)
 	if err != nil {
 		return err
 	}
-	return call(ctx, http.MethodPut, s.LimioURL+"/_sandbox/behaviour", "", map[string]int64{"latencyMs": limio.Milliseconds()}, nil)
+	return call(
+		ctx,
+		http.MethodPut,
+		s.LimioURL+"/_sandbox/behaviour",
+		"",
+		map[string]int64{"latencyMs": limio.Milliseconds()},
+		nil,
+	)
 }
 
 func (s *system) requests(ctx context.Context, base string) ([]sandbox.Request, error) {
@@ -124,7 +138,9 @@ type report struct {
 	memoryMB       int
 }
 
-var reportLine = regexp.MustCompile(`^REPORT .*\tDuration: ([0-9.]+) ms.*Max Memory Used: (\d+) MB(?:\tInit Duration: ([0-9.]+) ms)?`)
+var reportLine = regexp.MustCompile(
+	`^REPORT .*\tDuration: ([0-9.]+) ms.*Max Memory Used: (\d+) MB(?:\tInit Duration: ([0-9.]+) ms)?`,
+)
 
 // reports reads the REPORT lines of a function's log.
 func reports(dir, function string) ([]report, error) {

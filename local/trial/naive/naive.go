@@ -63,28 +63,53 @@ func (s *Syncer) Login(ctx context.Context, who hotsync.Identity, account string
 	if err != nil {
 		return err
 	}
-	want := projection.Project(a, who, projection.Options{Today: time.Now().UTC().Format(time.DateOnly), Tenant: "naive"})
+	want := projection.Project(
+		a,
+		who,
+		projection.Options{Today: time.Now().UTC().Format(time.DateOnly), Tenant: "naive"},
+	)
 	// Limio is not asked what it has: what is there is written once more.
-	done, err := convergence.Apply(ctx, s.Limio, convergence.Diff(want, nil).Changes, convergence.Options{Concurrency: 1})
+	done, err := convergence.Apply(
+		ctx,
+		s.Limio,
+		convergence.Diff(want, nil).Changes,
+		convergence.Options{Concurrency: 1},
+	)
 	if err != nil {
 		return err
 	}
 	return s.record(ctx, id, account, hotsync.StatusSucceeded, convergence.Masked(done))
 }
 
-func (s *Syncer) record(ctx context.Context, id, account string, status hotsync.Status, changes []hotsync.Change) error {
+func (s *Syncer) record(
+	ctx context.Context,
+	id, account string,
+	status hotsync.Status,
+	changes []hotsync.Change,
+) error {
 	raw, err := json.Marshal(changes)
 	if err != nil {
 		return err
 	}
 	now := time.Now().UTC().Format(time.RFC3339Nano)
 	text := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
-	_, err = s.Table.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.Table.Name, Item: map[string]types.AttributeValue{
-		"pk": text("naive#" + id), "sk": text("naive"), "at": text(now), "changes": text(string(raw)),
-		// Found by time, status and account, as events must be.
-		"id": text(id), "gsiTimePk": text("naive"), "gsiStatusPk": text("naive#" + string(status)), "accountKey": text("naive#" + account),
-		"status": text(string(status)),
-	}})
+	_, err = s.Table.Client.PutItem(
+		ctx,
+		&dynamodb.PutItemInput{TableName: &s.Table.Name, Item: map[string]types.AttributeValue{
+			"pk":      text("naive#" + id),
+			"sk":      text("naive"),
+			"at":      text(now),
+			"changes": text(string(raw)),
+			// Found by time, status and account, as events must be.
+			"id": text(
+				id,
+			),
+			"gsiTimePk":   text("naive"),
+			"gsiStatusPk": text("naive#" + string(status)),
+			"accountKey":  text("naive#" + account),
+			"status":      text(string(status)),
+		}},
+	)
 	if err != nil {
 		return fmt.Errorf("record of the login: %w", err)
 	}

@@ -25,7 +25,7 @@ const (
 
 var roleNames = []string{"nobody", "viewer", "operator", "admin"}
 
-// String gives the name, which is also the name of the group that gives the role.
+// String returns the name, which is also the name of the group that gives the role.
 func (r Role) String() string { return roleNames[r] }
 
 // Groups are the names of the groups that give each role.
@@ -52,7 +52,10 @@ func ParseGroups(text string) (Groups, error) {
 		name, list, ok := strings.Cut(part, "=")
 		role := Role(slices.Index(roleNames, strings.TrimSpace(name)))
 		if !ok || role <= Nobody {
-			return nil, fmt.Errorf("%q is not a role (viewer, operator, admin), = and names of groups", strings.TrimSpace(part))
+			return nil, fmt.Errorf(
+				"%q is not a role (viewer, operator, admin), = and names of groups",
+				strings.TrimSpace(part),
+			)
 		}
 		for group := range strings.SplitSeq(list, ",") {
 			if group = strings.TrimSpace(group); group != "" {
@@ -151,7 +154,10 @@ func (d *Door) accept(issuer string) (oidc.Rules, bool) {
 func (d *Door) Bearer(r *http.Request, need Role) (Member, error) {
 	scheme, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || raw == "" {
-		return Member{}, hotsync.Errorf(hotsync.CodeUnauthenticated, "Send the ID token of a member of staff as a bearer token.")
+		return Member{}, hotsync.Errorf(
+			hotsync.CodeUnauthenticated,
+			"Send the ID token of a member of staff as a bearer token.",
+		)
 	}
 	token, err := d.Tokens.Verify(r.Context(), strings.TrimSpace(raw), d.accept)
 	if err != nil {
@@ -159,7 +165,12 @@ func (d *Door) Bearer(r *http.Request, need Role) (Member, error) {
 	}
 	m := Member{subject: token.Subject, role: d.Groups.role(groups(token, d.GroupsClaim))}
 	if m.role < need {
-		return Member{}, hotsync.Errorf(hotsync.CodeForbidden, "This needs the role %s; the token gives %s.", need, m.role)
+		return Member{}, hotsync.Errorf(
+			hotsync.CodeForbidden,
+			"This needs the role %s; the token gives %s.",
+			need,
+			m.role,
+		)
 	}
 	return m, nil
 }

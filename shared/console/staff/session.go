@@ -28,7 +28,8 @@ type session struct {
 }
 
 func (s session) alive(now time.Time) bool {
-	return s.ID != "" && s.Role > Nobody && s.Role <= Admin && now.Sub(s.Used) < sessionIdle && now.Sub(s.Began) < sessionLimit
+	return s.ID != "" && s.Role > Nobody && s.Role <= Admin && now.Sub(s.Used) < sessionIdle &&
+		now.Sub(s.Began) < sessionLimit
 }
 
 func (s session) member() Member {
@@ -37,7 +38,7 @@ func (s session) member() Member {
 
 const sessionPurpose = "session"
 
-// session gives the session of a request; ok is false without one that is
+// session returns the session of a request; ok is false without one that is
 // still good. An error says that sessions cannot be read at all.
 func (d *Door) session(r *http.Request) (_ session, ok bool, err error) {
 	cookie, err := r.Cookie(d.cookieName(r, sessionPurpose))
@@ -79,7 +80,13 @@ func (d *Door) cookieName(r *http.Request, purpose string) string {
 	return "hotsync-" + purpose
 }
 
-func (d *Door) setSealed(w http.ResponseWriter, r *http.Request, purpose string, v any, life time.Duration) (err error) {
+func (d *Door) setSealed(
+	w http.ResponseWriter,
+	r *http.Request,
+	purpose string,
+	v any,
+	life time.Duration,
+) (err error) {
 	defer hotsync.In(&err, "staff.setSealed(%s)", purpose)
 	text, err := d.Sealer.Seal(r.Context(), purpose, v)
 	if err != nil {

@@ -42,12 +42,23 @@ func (d *Door) Start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := flow{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), To: OwnPath(r.URL.Query().Get("to")), Began: d.Now()}
+	f := flow{
+		State:    rand.Text(),
+		Nonce:    rand.Text(),
+		Verifier: oauth2.GenerateVerifier(),
+		To:       OwnPath(r.URL.Query().Get("to")),
+		Began:    d.Now(),
+	}
 	err = d.setSealed(w, r, flowPurpose, f, flowLimit)
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, conf.AuthCodeURL(f.State, oauth2.S256ChallengeOption(f.Verifier), oauth2.SetAuthURLParam("nonce", f.Nonce)), http.StatusSeeOther)
+	http.Redirect(
+		w,
+		r,
+		conf.AuthCodeURL(f.State, oauth2.S256ChallengeOption(f.Verifier), oauth2.SetAuthURLParam("nonce", f.Nonce)),
+		http.StatusSeeOther,
+	)
 	return nil
 }
 
@@ -62,7 +73,12 @@ func (d *Door) Finish(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	if q.Get("error") != "" {
 		// What the provider says goes to the log; its text is not for a page.
-		d.Log.WarnContext(r.Context(), "sign-in refused by the identity provider", "oauth_error", hotsync.Clip(q.Get("error"), 80))
+		d.Log.WarnContext(
+			r.Context(),
+			"sign-in refused by the identity provider",
+			"oauth_error",
+			hotsync.Clip(q.Get("error"), 80),
+		)
 		return hotsync.Errorf(hotsync.CodeForbidden, "The identity provider did not sign you in.")
 	}
 	conf, err := d.oauth(r)
@@ -86,9 +102,20 @@ func (d *Door) Finish(w http.ResponseWriter, r *http.Request) error {
 		return hotsync.Errorf(hotsync.CodeTokenSignature, "The ID token belongs to another sign-in.")
 	}
 	now := d.Now()
-	s := session{ID: rand.Text(), Subject: id.Subject, Name: displayName(id.Claims), Role: d.Groups.role(groups(id, d.GroupsClaim)), Began: now, Used: now}
+	s := session{
+		ID:      rand.Text(),
+		Subject: id.Subject,
+		Name:    displayName(id.Claims),
+		Role:    d.Groups.role(groups(id, d.GroupsClaim)),
+		Began:   now,
+		Used:    now,
+	}
 	if s.Role == Nobody {
-		return hotsync.Errorf(hotsync.CodeForbidden, "You are signed in as %s, but none of your groups gives a role here. Ask for viewer, operator or admin.", s.member().Name())
+		return hotsync.Errorf(
+			hotsync.CodeForbidden,
+			"You are signed in as %s, but none of your groups gives a role here. Ask for viewer, operator or admin.",
+			s.member().Name(),
+		)
 	}
 	err = d.setSealed(w, r, sessionPurpose, s, sessionLimit)
 	if err != nil {
@@ -99,9 +126,12 @@ func (d *Door) Finish(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// takeFlow gives the sign-in that the provider answers to, once.
+// takeFlow returns the sign-in that the provider answers to, once.
 func (d *Door) takeFlow(w http.ResponseWriter, r *http.Request) (flow, error) {
-	stale := hotsync.Errorf(hotsync.CodeBadRequest, "This sign-in has expired or was begun in another window. Sign in again.")
+	stale := hotsync.Errorf(
+		hotsync.CodeBadRequest,
+		"This sign-in has expired or was begun in another window. Sign in again.",
+	)
 	cookie, err := r.Cookie(d.cookieName(r, flowPurpose))
 	if err != nil {
 		return flow{}, stale
@@ -115,7 +145,8 @@ func (d *Door) takeFlow(w http.ResponseWriter, r *http.Request) (flow, error) {
 	if err != nil {
 		return flow{}, err
 	}
-	if d.Now().Sub(f.Began) > flowLimit || subtle.ConstantTimeCompare([]byte(r.URL.Query().Get("state")), []byte(f.State)) != 1 {
+	if d.Now().Sub(f.Began) > flowLimit ||
+		subtle.ConstantTimeCompare([]byte(r.URL.Query().Get("state")), []byte(f.State)) != 1 {
 		return flow{}, stale
 	}
 	return f, nil
@@ -125,7 +156,11 @@ func exchangeError(err error) error {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) {
 		// The answer's body may hold tokens: only its code is kept.
-		return hotsync.Errorf(hotsync.CodeForbidden, "The identity provider did not accept the sign-in (%s). Sign in again.", hotsync.Clip(refused.ErrorCode, 40))
+		return hotsync.Errorf(
+			hotsync.CodeForbidden,
+			"The identity provider did not accept the sign-in (%s). Sign in again.",
+			hotsync.Clip(refused.ErrorCode, 40),
+		)
 	}
 	return hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The identity provider did not answer.").Because(err)
 }
@@ -158,7 +193,11 @@ func (d *Door) SignOut(w http.ResponseWriter, r *http.Request, everywhere bool) 
 	case everywhere:
 		err = d.EndAll(r.Context(), s.Subject)
 	default:
-		err = d.ends.end(r.Context(), s.Subject, eventstore.SessionEnd{Session: s.ID, At: d.Now().UTC(), Until: s.Began.Add(sessionLimit)})
+		err = d.ends.end(
+			r.Context(),
+			s.Subject,
+			eventstore.SessionEnd{Session: s.ID, At: d.Now().UTC(), Until: s.Began.Add(sessionLimit)},
+		)
 	}
 	return provider, err
 }
@@ -191,8 +230,16 @@ func (d *Door) oauth(r *http.Request) (*oauth2.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &oauth2.Config{ClientID: d.ClientID, RedirectURL: d.Origin(r) + "/signin/callback", Scopes: []string{"openid", "profile"},
-		Endpoint: oauth2.Endpoint{AuthURL: meta.Authorization, TokenURL: meta.Token, AuthStyle: oauth2.AuthStyleInParams}}, nil
+	return &oauth2.Config{
+		ClientID:    d.ClientID,
+		RedirectURL: d.Origin(r) + "/signin/callback",
+		Scopes:      []string{"openid", "profile"},
+		Endpoint: oauth2.Endpoint{
+			AuthURL:   meta.Authorization,
+			TokenURL:  meta.Token,
+			AuthStyle: oauth2.AuthStyleInParams,
+		},
+	}, nil
 }
 
 // provider knows the staff's identity provider. It is safe for concurrent use.
@@ -230,7 +277,8 @@ func (p *provider) metadata(ctx context.Context) (_ oidc.Document, err error) {
 	}
 	m, err := p.fetch(ctx)
 	if err != nil {
-		return oidc.Document{}, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The identity provider of the staff did not answer, so nobody can sign in at the moment.").Because(err)
+		return oidc.Document{}, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The identity provider of the staff did not answer, so nobody can sign in at the moment.").
+			Because(err)
 	}
 	p.known, p.read = m, p.now()
 	return m, nil

@@ -17,7 +17,11 @@ import (
 // Schema is the event table. Time to live is on expiresAt, which CreateTable
 // cannot say.
 func Schema(name string) *dynamodb.CreateTableInput {
-	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest, KeySchema: keys("pk", "sk")}
+	in := &dynamodb.CreateTableInput{
+		TableName:   &name,
+		BillingMode: types.BillingModePayPerRequest,
+		KeySchema:   keys("pk", "sk"),
+	}
 	attributes := []string{"pk", "sk", "id"}
 	for _, index := range []struct{ name, key string }{
 		{"byTime", "gsiTimePk"}, {"byStatus", "gsiStatusPk"}, {"byReason", "gsiReasonPk"}, {"byAccount", "accountKey"}, {"bySubject", "subjectKey"},
@@ -29,11 +33,23 @@ func Schema(name string) *dynamodb.CreateTableInput {
 				projected = append(projected, other)
 			}
 		}
-		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{IndexName: aws.String(index.name),
-			KeySchema: keys(index.key, "id"), Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: projected}})
+		in.GlobalSecondaryIndexes = append(
+			in.GlobalSecondaryIndexes,
+			types.GlobalSecondaryIndex{
+				IndexName: aws.String(index.name),
+				KeySchema: keys(
+					index.key,
+					"id",
+				),
+				Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: projected},
+			},
+		)
 	}
 	for _, a := range attributes {
-		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String(a), AttributeType: types.ScalarAttributeTypeS})
+		in.AttributeDefinitions = append(
+			in.AttributeDefinitions,
+			types.AttributeDefinition{AttributeName: aws.String(a), AttributeType: types.ScalarAttributeTypeS},
+		)
 	}
 	return in
 }

@@ -27,7 +27,9 @@ func AWS(ctx context.Context, attempts int, perCall time.Duration) (aws.Config, 
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithHTTPClient(client),
 		config.WithRetryer(func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff })
+			return retry.NewStandard(
+				func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff },
+			)
 		}))
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)

@@ -23,11 +23,16 @@ import (
 	"hotsync/shared/zuora"
 )
 
-// Jobs gives the jobs of the second lane.
+// Jobs returns the jobs of the second lane.
 func (p *Parts) Jobs() jobs.Table {
 	days := p.Env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
 	events := p.events()
-	return jobs.Table{Client: events.Client, Name: events.Name, Retention: time.Duration(days) * 24 * time.Hour, Now: time.Now}
+	return jobs.Table{
+		Client:    events.Client,
+		Name:      events.Name,
+		Retention: time.Duration(days) * 24 * time.Hour,
+		Now:       time.Now,
+	}
 }
 
 // Lane says whether the second lane may be used, by the logins that wait.
@@ -35,15 +40,25 @@ func (p *Parts) Lane(logins *syncqueue.Queue) *jobs.Lane {
 	return &jobs.Lane{Logins: logins, Now: time.Now}
 }
 
-// JobSyncer gives the syncer of the second lane.
-func (p *Parts) JobSyncer(events *eventstore.Store, queue, logins *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
+// JobSyncer returns the syncer of the second lane.
+func (p *Parts) JobSyncer(
+	events *eventstore.Store,
+	queue, logins *syncqueue.Queue,
+	z *zuora.Client,
+	settings syncer.Settings,
+) *syncer.Syncer {
 	s := p.Syncer(events, queue, z, settings)
 	s.Lane, s.Yield = eventstore.LaneJobs, p.Lane(logins).Yields
 	return s
 }
 
-// Runner gives what advances jobs.
-func (p *Parts) Runner(events *eventstore.Store, queue, logins *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *jobs.Runner {
+// Runner returns what advances jobs.
+func (p *Parts) Runner(
+	events *eventstore.Store,
+	queue, logins *syncqueue.Queue,
+	z *zuora.Client,
+	settings syncer.Settings,
+) *jobs.Runner {
 	gate := p.Lane(logins)
 	gate.Settings = settings
 	gate.Pauses = map[jobs.Wait]interface {
@@ -52,8 +67,18 @@ func (p *Parts) Runner(events *eventstore.Store, queue, logins *syncqueue.Queue,
 		jobs.WaitZuora: pause.Table{Table: p.events(), Upstream: pause.Zuora.ID},
 		jobs.WaitLimio: pause.Table{Table: p.events(), Upstream: pause.Limio.ID},
 	}
-	return &jobs.Runner{Store: p.Jobs(), Events: events, Queue: queue, Gate: gate, Lister: jobs.Sources{Zuora: z, Events: events},
-		Checker: jobs.DryRuns{Syncer: p.Syncer(events, queue, z, settings)}, Name: rand.Text(), Now: time.Now, Log: p.Log,
+	return &jobs.Runner{
+		Store:  p.Jobs(),
+		Events: events,
+		Queue:  queue,
+		Gate:   gate,
+		Lister: jobs.Sources{Zuora: z, Events: events},
+		Checker: jobs.DryRuns{
+			Syncer: p.Syncer(events, queue, z, settings),
+		},
+		Name: rand.Text(),
+		Now:  time.Now,
+		Log:  p.Log,
 		Ended: func(ctx context.Context, j jobs.Job) error {
 			if j.Kind != jobs.Reconcile {
 				return nil
@@ -63,10 +88,11 @@ func (p *Parts) Runner(events *eventstore.Store, queue, logins *syncqueue.Queue,
 				return nil // it is there
 			}
 			return err
-		}}
+		},
+	}
 }
 
-// Kick gives a way to call the function whose name is in that variable at once, and
+// Kick returns a way to call the function whose name is in that variable at once, and
 // not to wait for it: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 func (p *Parts) Kick(variable string) func(context.Context) error {
 	name := p.Env.Text(variable, "the name of the function that advances jobs")
@@ -78,7 +104,12 @@ func (p *Parts) Kick(variable string) func(context.Context) error {
 	return func(ctx context.Context) (err error) {
 		defer hotsync.In(&err, "wiring.Kick")
 		body := []byte("{}")
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+"/2015-03-31/functions/"+url.PathEscape(name)+"/invocations", bytes.NewReader(body))
+		r, err := http.NewRequestWithContext(
+			ctx,
+			http.MethodPost,
+			strings.TrimSuffix(base, "/")+"/2015-03-31/functions/"+url.PathEscape(name)+"/invocations",
+			bytes.NewReader(body),
+		)
 		if err != nil {
 			return err
 		}
@@ -88,7 +119,8 @@ func (p *Parts) Kick(variable string) func(context.Context) error {
 			return fmt.Errorf("credentials: %w", err)
 		}
 		sum := sha256.Sum256(body)
-		err = v4.NewSigner().SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), "lambda", p.aws.Region, time.Now())
+		err = v4.NewSigner().
+			SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), "lambda", p.aws.Region, time.Now())
 		if err != nil {
 			return fmt.Errorf("sign: %w", err)
 		}

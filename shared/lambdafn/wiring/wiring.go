@@ -67,8 +67,16 @@ type Parts struct {
 // New reads what every function needs.
 func New(ctx context.Context, getenv func(string) string, logs io.Writer) *Parts {
 	lambdafn.LimitMemory(getenv)
-	p := &Parts{Env: lambdafn.NewEnvironment(getenv), Log: telemetry.NewLogger(logs, getenv("LOG_LEVEL")),
-		Metrics: telemetry.NewMetrics(logs, getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), pauses: map[pause.Upstream]*pause.Gate{}}
+	p := &Parts{
+		Env: lambdafn.NewEnvironment(getenv),
+		Log: telemetry.NewLogger(logs, getenv("LOG_LEVEL")),
+		Metrics: telemetry.NewMetrics(
+			logs,
+			getenv("AWS_LAMBDA_FUNCTION_NAME"),
+			time.Now,
+		),
+		pauses: map[pause.Upstream]*pause.Gate{},
+	}
 	slog.SetDefault(p.Log) // for what has no logger of its own: panics, and warnings of the queue
 	var err error
 	p.aws, err = AWS(ctx, awsAttempts, awsPerCall)
@@ -85,7 +93,7 @@ func (p *Parts) secret(name string) *lambdafn.Secret {
 	return s
 }
 
-// Secret gives the text of a secret that the function needs.
+// Secret returns the text of a secret that the function needs.
 func (p *Parts) Secret(name string) *lambdafn.Secret {
 	s := p.secret(name)
 	p.readable(func(ctx context.Context) error {
@@ -95,7 +103,7 @@ func (p *Parts) Secret(name string) *lambdafn.Secret {
 	return s
 }
 
-// client gives the credentials of an OAuth client that the function needs.
+// client returns the credentials of an OAuth client that the function needs.
 func (p *Parts) client(name string) *lambdafn.Secret {
 	s := p.secret(name)
 	p.readable(func(ctx context.Context) error {
@@ -109,7 +117,7 @@ func (p *Parts) client(name string) *lambdafn.Secret {
 // without it stops there and not at the first login.
 func (p *Parts) readable(read func(context.Context) error) { p.reads = append(p.reads, read) }
 
-// SearchKey gives the key of hotsync.SearchHash; without it events are not found
+// SearchKey returns the key of hotsync.SearchHash; without it events are not found
 // by e-mail, and nothing else suffers.
 func (p *Parts) SearchKey(ctx context.Context) []byte {
 	key, err := p.searchKey(ctx)
@@ -124,32 +132,32 @@ func (p *Parts) searchKey(ctx context.Context) ([]byte, error) {
 	return []byte(text), err
 }
 
-// Table gives the table whose name is in that variable.
+// Table returns the table whose name is in that variable.
 func (p *Parts) Table(variable, what string) dynamo.Table {
 	return dynamo.Table{Client: dynamodb.NewFromConfig(p.aws), Name: p.Env.Text(variable, what)}
 }
 
-// events gives the events table.
+// events returns the events table.
 func (p *Parts) events() dynamo.Table { return p.Table("EVENTS_TABLE", "the name of the events table") }
 
-// Events gives the event store.
+// Events returns the event store.
 func (p *Parts) Events() *eventstore.Store {
 	days := p.Env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
 	return eventstore.New(p.events(), eventstore.Config{Retention: time.Duration(days) * 24 * time.Hour,
 		SearchKey: p.searchKey, Now: time.Now})
 }
 
-// SettingStore gives the settings with their history.
+// SettingStore returns the settings with their history.
 func (p *Parts) SettingStore() *settingstore.Store {
 	return settingstore.New(p.Table("SETTINGS_TABLE", "the name of the settings table"), time.Now)
 }
 
-// Settings gives the settings in force, read at most every 30 seconds.
+// Settings returns the settings in force, read at most every 30 seconds.
 func (p *Parts) Settings() *settingstore.Cached {
 	return settingstore.NewCached(p.SettingStore(), p.Log)
 }
 
-// Queue gives the queue whose address is in that variable.
+// Queue returns the queue whose address is in that variable.
 func (p *Parts) Queue(variable string) *syncqueue.Queue {
 	return syncqueue.New(sqs.NewFromConfig(p.aws), p.Env.Text(variable, "the address of the SQS queue"))
 }
@@ -163,13 +171,23 @@ func (p *Parts) pause(of pause.Upstream) *pause.Gate {
 	return p.pauses[of]
 }
 
-// Zuora gives the client of the Zuora tenant.
+// Zuora returns the client of the Zuora tenant.
 func (p *Parts) Zuora() *zuora.Client {
 	credentials := p.client("ZUORA")
-	c, err := zuora.New(zuora.Config{BaseURL: p.Env.URL("ZUORA_BASE_URL", "the REST host of the Zuora data centre, such as https://rest.eu.zuora.com"),
-		Credentials: credentials.Client, Gate: metered{p.pause(pause.Zuora), p.Metrics}, Now: time.Now, Log: p.Log,
-		Limits: zuora.Limits{Default: p.Env.Number("ZUORA_CONCURRENCY", zuora.DefaultConcurrency, 1, 200),
-			ObjectQuery: p.Env.Number("ZUORA_OBJECT_QUERY_CONCURRENCY", zuora.ObjectConcurrency, 1, 200)}})
+	c, err := zuora.New(
+		zuora.Config{
+			BaseURL: p.Env.URL(
+				"ZUORA_BASE_URL",
+				"the REST host of the Zuora data centre, such as https://rest.eu.zuora.com",
+			),
+			Credentials: credentials.Client,
+			Gate:        metered{p.pause(pause.Zuora), p.Metrics},
+			Now:         time.Now,
+			Log:         p.Log,
+			Limits: zuora.Limits{Default: p.Env.Number("ZUORA_CONCURRENCY", zuora.DefaultConcurrency, 1, 200),
+				ObjectQuery: p.Env.Number("ZUORA_OBJECT_QUERY_CONCURRENCY", zuora.ObjectConcurrency, 1, 200)},
+		},
+	)
 	if p.Env.Err() == nil {
 		p.Env.Note(err)
 	}
@@ -190,14 +208,22 @@ func (m metered) Report(ctx context.Context, status int, retryAfter time.Duratio
 	m.Gate.Report(ctx, status, retryAfter, err)
 }
 
-// Limio gives the client of the Limio tenant, the same at each call, and the
+// Limio returns the client of the Limio tenant, the same at each call, and the
 // tenant's name.
 func (p *Parts) Limio() (*limio.Client, string) { return p.limio() }
 
 func (p *Parts) newLimio() (*limio.Client, string) {
 	base := p.Env.URL("LIMIO_BASE_URL", "the address of the Limio tenant, such as https://acme.prod.limio.com")
-	c, err := limio.New(limio.Config{BaseURL: base, Credentials: p.client("LIMIO").Client, Gate: p.pause(pause.Limio), Now: time.Now, Log: p.Log,
-		InFlight: p.Env.Number("LIMIO_CONCURRENCY", 40, 1, 500)})
+	c, err := limio.New(
+		limio.Config{
+			BaseURL:     base,
+			Credentials: p.client("LIMIO").Client,
+			Gate:        p.pause(pause.Limio),
+			Now:         time.Now,
+			Log:         p.Log,
+			InFlight:    p.Env.Number("LIMIO_CONCURRENCY", 40, 1, 500),
+		},
+	)
 	if p.Env.Err() != nil {
 		return c, ""
 	}
@@ -213,8 +239,13 @@ type SyncEvents interface {
 	syncer.Records
 }
 
-// Syncer gives the syncer over those parts.
-func (p *Parts) Syncer(events SyncEvents, queue *syncqueue.Queue, z *zuora.Client, settings syncer.Settings) *syncer.Syncer {
+// Syncer returns the syncer over those parts.
+func (p *Parts) Syncer(
+	events SyncEvents,
+	queue *syncqueue.Queue,
+	z *zuora.Client,
+	settings syncer.Settings,
+) *syncer.Syncer {
 	l, tenant := p.Limio()
 	copies := p.CatalogueStore()
 	return syncer.New(syncer.Config{
@@ -240,19 +271,19 @@ func (p *Parts) Syncer(events SyncEvents, queue *syncqueue.Queue, z *zuora.Clien
 	})
 }
 
-// CatalogueStore gives what all processes keep of Limio's catalogue, in the events
+// CatalogueStore returns what all processes keep of Limio's catalogue, in the events
 // table.
 func (p *Parts) CatalogueStore() *cataloguestore.Store {
 	_, tenant := p.Limio()
 	return cataloguestore.New(p.events(), tenant)
 }
 
-// Ownership gives what is known of who sees what.
+// Ownership returns what is known of who sees what.
 func (p *Parts) Ownership() ownership.Table {
 	return ownership.Table{Table: p.Table("OWNERSHIP_TABLE", "the name of the ownership table")}
 }
 
-// CalloutSecret gives what callouts prove themselves with.
+// CalloutSecret returns what callouts prove themselves with.
 func (p *Parts) CalloutSecret() func(context.Context) (callout.Secret, error) {
 	source := p.secret("CALLOUT")
 	var mu sync.Mutex
@@ -271,7 +302,10 @@ func (p *Parts) CalloutSecret() func(context.Context) (callout.Secret, error) {
 		var s callout.Secret
 		// The cause is left out on purpose: a JSON error quotes the text.
 		if json.Unmarshal([]byte(text), &s) != nil || s.HMACKey == "" && (s.Username == "" || s.Password == "") {
-			return callout.Secret{}, hotsync.Errorf(hotsync.CodeSecretMissing, `The secret CALLOUT must be {"hmacKey": "…"} or {"username": "…", "password": "…"}.`)
+			return callout.Secret{}, hotsync.Errorf(
+				hotsync.CodeSecretMissing,
+				`The secret CALLOUT must be {"hmacKey": "…"} or {"username": "…", "password": "…"}.`,
+			)
 		}
 		return s, nil
 	}

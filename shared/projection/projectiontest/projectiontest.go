@@ -22,7 +22,13 @@ var days = []string{"2025-01-01", "2026-01-01", "2026-06-01", "2026-11-22", "202
 // Account makes an account with up to four subscriptions, payment methods and
 // three contacts. Its keys are as unique as Zuora's.
 func Account(r *rand.Rand) billing.Account {
-	a := billing.Account{ID: id(r), Number: fmt.Sprintf("A%08d", r.IntN(1e8)), Name: word(r, "Name"), Status: "Active", Currency: "GBP"}
+	a := billing.Account{
+		ID:       id(r),
+		Number:   fmt.Sprintf("A%08d", r.IntN(1e8)),
+		Name:     word(r, "Name"),
+		Status:   "Active",
+		Currency: "GBP",
+	}
 	if r.IntN(3) == 0 {
 		a.CRMID = pick(r, "0018d00000ABCDE", "0018d00000ABCDEAA5", "0038d00000ABCDE", "our best customer")
 	}
@@ -54,9 +60,24 @@ func preview(r *rand.Rand, a billing.Account) billing.Preview {
 	var out billing.Preview
 	for _, s := range a.Subscriptions {
 		for range r.IntN(4) {
-			out.Items = append(out.Items, billing.PreviewItem{SubscriptionNumber: pick(r, s.Number, s.Number, s.Number, "A-S-UNKNOWN"), ChargeName: word(r, "Charge"),
-				ProcessingType: pick(r, "Charge", "charge", "Discount"), ServiceStart: pick(r, days...), ServiceEnd: pick(r, days...),
-				Amount: decimal.New(r.Int64N(4000)-1000, -2), Tax: decimal.New(r.Int64N(200), -2), Quantity: amount(r)})
+			out.Items = append(
+				out.Items,
+				billing.PreviewItem{
+					SubscriptionNumber: pick(r, s.Number, s.Number, s.Number, "A-S-UNKNOWN"),
+					ChargeName:         word(r, "Charge"),
+					ProcessingType: pick(
+						r,
+						"Charge",
+						"charge",
+						"Discount",
+					),
+					ServiceStart: pick(r, days...),
+					ServiceEnd:   pick(r, days...),
+					Amount:       decimal.New(r.Int64N(4000)-1000, -2),
+					Tax:          decimal.New(r.Int64N(200), -2),
+					Quantity:     amount(r),
+				},
+			)
 		}
 	}
 	return out
@@ -68,17 +89,43 @@ func Catalogue() *catalogue.Index {
 	item := func(path, kind, plan, subtype string) catalogue.Item {
 		data := map[string]any{
 			"record_type": kind,
-			"attributes": map[string]any{"display_name__limio": "The " + plan, "display_price__limio": "10 a month", "autoRenew__limio": true,
-				"price__limio": []any{map[string]any{"currencyCode": "GBP", "value": "10.00", "type": "recurring"}}},
+			"attributes": map[string]any{
+				"display_name__limio":  "The " + plan,
+				"display_price__limio": "10 a month",
+				"autoRenew__limio":     true,
+				"price__limio": []any{
+					map[string]any{"currencyCode": "GBP", "value": "10.00", "type": "recurring"},
+				},
+			},
 			"productBundles": []any{map[string]any{"product_path": "/products/digital", "rate_plan": plan}},
 			"products": []any{map[string]any{"path": "/products/digital", "record_type": "product",
 				"attributes": map[string]any{"product_code__limio": "SKU-1", "display_name__limio": "Digital"}}},
 		}
-		return catalogue.Item{Path: path, ID: fmt.Sprintf("%040x", len(path)), Name: plan, Version: "1", Type: "item", RecordType: kind,
-			RecordSubtype: subtype, Data: data}
+		return catalogue.Item{
+			Path:          path,
+			ID:            fmt.Sprintf("%040x", len(path)),
+			Name:          plan,
+			Version:       "1",
+			Type:          "item",
+			RecordType:    kind,
+			RecordSubtype: subtype,
+			Data:          data,
+		}
 	}
-	return catalogue.NewIndex([]catalogue.Item{item("/offers/monthly", "offer", "Monthly", ""), item("/offers/annual", "offer", "Annual", ""),
-		item("/offers/annual again", "offer", "Annual", ""), item("/add-ons/seats", "add_on", "Seats", ""), item("/offers/promo", "offer", "Promo", "discount")})
+	return catalogue.NewIndex(
+		[]catalogue.Item{
+			item("/offers/monthly", "offer", "Monthly", ""),
+			item("/offers/annual", "offer", "Annual", ""),
+			item(
+				"/offers/annual again",
+				"offer",
+				"Annual",
+				"",
+			),
+			item("/add-ons/seats", "add_on", "Seats", ""),
+			item("/offers/promo", "offer", "Promo", "discount"),
+		},
+	)
 }
 
 // Login makes somebody who signed in, or now and then nobody.
@@ -162,14 +209,29 @@ func chooseDefault(r *rand.Rand, a *billing.Account) {
 }
 
 func contact(r *rand.Rand) *billing.Contact {
-	return &billing.Contact{ID: id(r), FirstName: word(r, "First"), LastName: word(r, "Last"), WorkEmail: pick(r, "", word(r, "work")+"@example.com"),
-		HomeEmail: word(r, "home") + "@example.org", Address1: word(r, "Street"), City: word(r, "City"), PostalCode: word(r, "Post"),
-		Country: pick(r, "United Kingdom", "DE", "", "Atlantis")}
+	return &billing.Contact{
+		ID:        id(r),
+		FirstName: word(r, "First"),
+		LastName:  word(r, "Last"),
+		WorkEmail: pick(r, "", word(r, "work")+"@example.com"),
+		HomeEmail: word(
+			r,
+			"home",
+		) + "@example.org",
+		Address1:   word(r, "Street"),
+		City:       word(r, "City"),
+		PostalCode: word(r, "Post"),
+		Country:    pick(r, "United Kingdom", "DE", "", "Atlantis"),
+	}
 }
 
 func paymentMethod(r *rand.Rand) billing.PaymentMethod {
-	m := billing.PaymentMethod{ID: id(r), Kind: pick(r, "CreditCard", "ACH", "PayPalEC", "SEPA"), Status: pick(r, "Active", "Active", "Closed"),
-		Mask: fmt.Sprintf("************%04d", r.IntN(10000))}
+	m := billing.PaymentMethod{
+		ID:     id(r),
+		Kind:   pick(r, "CreditCard", "ACH", "PayPalEC", "SEPA"),
+		Status: pick(r, "Active", "Active", "Closed"),
+		Mask:   fmt.Sprintf("************%04d", r.IntN(10000)),
+	}
 	m.Type = m.Kind
 	switch m.Kind {
 	case "PayPalEC":
@@ -183,12 +245,32 @@ func paymentMethod(r *rand.Rand) billing.PaymentMethod {
 }
 
 func status(r *rand.Rand) string {
-	return pick(r, "Active", "Active", "Active", "Cancelled", "Suspended", "Pending Activation", "PendingAcceptance", "Draft", "Expired", "Dormant")
+	return pick(
+		r,
+		"Active",
+		"Active",
+		"Active",
+		"Cancelled",
+		"Suspended",
+		"Pending Activation",
+		"PendingAcceptance",
+		"Draft",
+		"Expired",
+		"Dormant",
+	)
 }
 
 func subscription(r *rand.Rand) billing.Subscription {
-	s := billing.Subscription{ID: id(r), Number: fmt.Sprintf("A-S%08d", r.IntN(1e8)), Version: 1, Status: status(r), TermType: pick(r, "TERMED", "EVERGREEN"),
-		Start: pick(r, days...), Currency: pick(r, "", "GBP", "EUR"), AutoRenew: r.IntN(2) == 0}
+	s := billing.Subscription{
+		ID:        id(r),
+		Number:    fmt.Sprintf("A-S%08d", r.IntN(1e8)),
+		Version:   1,
+		Status:    status(r),
+		TermType:  pick(r, "TERMED", "EVERGREEN"),
+		Start:     pick(r, days...),
+		Currency:  pick(r, "", "GBP", "EUR"),
+		AutoRenew: r.IntN(2) == 0,
+	}
 	s.ContractEffective, s.TermStart = s.Start, s.Start
 	if s.TermType == "TERMED" {
 		s.TermEnd, s.End = "2027-06-01", "2027-06-01"
@@ -200,7 +282,13 @@ func subscription(r *rand.Rand) billing.Subscription {
 }
 
 func ratePlan(r *rand.Rand) billing.RatePlan {
-	p := billing.RatePlan{ID: id(r), Name: pick(r, word(r, "Plan"), "Monthly", "Annual", "Seats", "Promo"), ProductName: "Digital", ProductSKU: "SKU-1", LastChangeType: pick(r, "Add", "Add", "Update", "Remove")}
+	p := billing.RatePlan{
+		ID:             id(r),
+		Name:           pick(r, word(r, "Plan"), "Monthly", "Annual", "Seats", "Promo"),
+		ProductName:    "Digital",
+		ProductSKU:     "SKU-1",
+		LastChangeType: pick(r, "Add", "Add", "Update", "Remove"),
+	}
 	if r.IntN(2) == 0 {
 		p.Number = fmt.Sprintf("SRP-%08d", r.IntN(1e8))
 	}
@@ -211,14 +299,50 @@ func ratePlan(r *rand.Rand) billing.RatePlan {
 }
 
 func charge(r *rand.Rand) billing.Charge {
-	c := billing.Charge{Number: fmt.Sprintf("C-%08d", r.IntN(1e8)), Name: "Charge", Type: pick(r, "Recurring", "Recurring", "OneTime", "Usage"),
-		Model:         pick(r, "FlatFee", "PerUnit", "Tiered", "Volume", "DiscountFixedAmount", "DiscountPercentage", "MultiAttributePricing"),
-		BillingPeriod: pick(r, "Month", "Month", "Annual", "Specific_Months", "Week", ""), SpecificBillingPeriod: r.IntN(6),
-		ListPriceBase: pick(r, "", "", "Per_Billing_Period", "Per_Month", "Per_Year", "Per_Week"), EndDateCondition: pick(r, "", "Subscription_End", "Fixed_Period"),
-		BillingTiming: pick(r, "IN_ADVANCE", "IN_ADVANCE", "IN_ARREARS")}
+	c := billing.Charge{
+		Number: fmt.Sprintf("C-%08d", r.IntN(1e8)),
+		Name:   "Charge",
+		Type:   pick(r, "Recurring", "Recurring", "OneTime", "Usage"),
+		Model: pick(
+			r,
+			"FlatFee",
+			"PerUnit",
+			"Tiered",
+			"Volume",
+			"DiscountFixedAmount",
+			"DiscountPercentage",
+			"MultiAttributePricing",
+		),
+		BillingPeriod: pick(
+			r,
+			"Month",
+			"Month",
+			"Annual",
+			"Specific_Months",
+			"Week",
+			"",
+		),
+		SpecificBillingPeriod: r.IntN(6),
+		ListPriceBase: pick(
+			r,
+			"",
+			"",
+			"Per_Billing_Period",
+			"Per_Month",
+			"Per_Year",
+			"Per_Week",
+		),
+		EndDateCondition: pick(r, "", "Subscription_End", "Fixed_Period"),
+		BillingTiming:    pick(r, "IN_ADVANCE", "IN_ADVANCE", "IN_ARREARS"),
+	}
 	first := r.IntN(len(days) - 2)
 	for i := first; i < first+1+r.IntN(2); i++ {
-		seg := billing.Segment{From: days[i], Until: pick(r, days[i+1], days[i+1], ""), Quantity: amount(r), ChargedThrough: pick(r, append(days, "", "")...)}
+		seg := billing.Segment{
+			From:           days[i],
+			Until:          pick(r, days[i+1], days[i+1], ""),
+			Quantity:       amount(r),
+			ChargedThrough: pick(r, append(days, "", "")...),
+		}
 		switch c.Model {
 		case "FlatFee", "PerUnit":
 			seg.Price = amount(r)

@@ -29,8 +29,23 @@ import (
 
 // notUpdatable are the members that a pool is described with and an update does not
 // take: what is fixed, what is counted, and the two that it calls otherwise.
-var notUpdatable = []string{"AliasAttributes", "Arn", "CreationDate", "CustomDomain", "Domain", "EmailConfigurationFailure", "EstimatedNumberOfUsers",
-	"Id", "LastModifiedDate", "Name", "SchemaAttributes", "SmsConfigurationFailure", "Status", "UsernameAttributes", "UsernameConfiguration"}
+var notUpdatable = []string{
+	"AliasAttributes",
+	"Arn",
+	"CreationDate",
+	"CustomDomain",
+	"Domain",
+	"EmailConfigurationFailure",
+	"EstimatedNumberOfUsers",
+	"Id",
+	"LastModifiedDate",
+	"Name",
+	"SchemaAttributes",
+	"SmsConfigurationFailure",
+	"Status",
+	"UsernameAttributes",
+	"UsernameConfiguration",
+}
 
 // triggers are those that mean a login; see package frontdoor.
 var triggers = []string{"PostAuthentication", "PostConfirmation"}
@@ -67,7 +82,12 @@ type Change struct {
 func (p *Pools) Attach(ctx context.Context, pool, function string) (Change, error) {
 	return p.plan(ctx, pool, func(trigger string, now *string) (*string, error) {
 		if now != nil && *now != function {
-			return nil, fmt.Errorf("the pool's %s calls %s: let that function invoke %s instead, with the same event and asynchronously (docs/deploy.md)", trigger, *now, function)
+			return nil, fmt.Errorf(
+				"the pool's %s calls %s: let that function invoke %s instead, with the same event and asynchronously (docs/deploy.md)",
+				trigger,
+				*now,
+				function,
+			)
 		}
 		return &function, nil
 	})
@@ -83,12 +103,20 @@ func (p *Pools) Detach(ctx context.Context, pool, function string) (Change, erro
 		case function != "":
 			return now, nil // somebody else's, and none of ours
 		}
-		return nil, fmt.Errorf("the pool's %s calls %s, which is not named as hotsync's are: name the function with --function", trigger, *now)
+		return nil, fmt.Errorf(
+			"the pool's %s calls %s, which is not named as hotsync's are: name the function with --function",
+			trigger,
+			*now,
+		)
 	})
 }
 
 // plan reads a pool and makes the update that changes nothing but its two triggers.
-func (p *Pools) plan(ctx context.Context, pool string, next func(trigger string, now *string) (*string, error)) (Change, error) {
+func (p *Pools) plan(
+	ctx context.Context,
+	pool string,
+	next func(trigger string, now *string) (*string, error),
+) (Change, error) {
 	typed, raw, err := p.describe(ctx, pool)
 	if err != nil {
 		return Change{}, err
@@ -145,7 +173,10 @@ func (p *Pools) Apply(ctx context.Context, c Change) error {
 		return err
 	}
 	if diff := unlike("", settingsOf(c.before), settingsOf(again)); len(diff) > 0 {
-		return fmt.Errorf("somebody changed the pool meanwhile (%s): nothing was done, run it again", strings.Join(diff, ", "))
+		return fmt.Errorf(
+			"somebody changed the pool meanwhile (%s): nothing was done, run it again",
+			strings.Join(diff, ", "),
+		)
 	}
 	_, err = p.client.UpdateUserPool(ctx, c.input)
 	if err != nil {
@@ -156,7 +187,10 @@ func (p *Pools) Apply(ctx context.Context, c Change) error {
 		return fmt.Errorf("the pool was updated, and then could not be read: %w", err)
 	}
 	if diff := unlike("", c.after, settingsOf(raw)); len(diff) > 0 {
-		return fmt.Errorf("the pool was updated and now differs from before in more than its triggers: look at %s", strings.Join(diff, ", "))
+		return fmt.Errorf(
+			"the pool was updated and now differs from before in more than its triggers: look at %s",
+			strings.Join(diff, ", "),
+		)
 	}
 	return nil
 }
@@ -198,7 +232,11 @@ func updateOf(pool types.UserPoolType) *cognito.UpdateUserPoolInput {
 // rehearse writes the update as it would be sent and compares it with the pool as it
 // came: what would get lost on the way, since the SDK does not know it, is refused.
 // It returns what the pool has to look like afterwards.
-func (p *Pools) rehearse(ctx context.Context, in *cognito.UpdateUserPoolInput, raw map[string]any) (map[string]any, error) {
+func (p *Pools) rehearse(
+	ctx context.Context,
+	in *cognito.UpdateUserPoolInput,
+	raw map[string]any,
+) (map[string]any, error) {
 	p.wire.hold = true
 	_, err := p.client.UpdateUserPool(ctx, in, func(o *cognito.Options) { o.Retryer = aws.NopRetryer{} })
 	p.wire.hold = false
@@ -229,7 +267,10 @@ func (p *Pools) rehearse(ctx context.Context, in *cognito.UpdateUserPoolInput, r
 	}
 	if len(lost) > 0 {
 		slices.Sort(lost)
-		return nil, fmt.Errorf("the pool has settings that this version does not know, and an update would reset them: %s. Nothing was done", strings.Join(lost, ", "))
+		return nil, fmt.Errorf(
+			"the pool has settings that this version does not know, and an update would reset them: %s. Nothing was done",
+			strings.Join(lost, ", "),
+		)
 	}
 	after := settingsOf(raw)
 	delete(after, "LambdaConfig")

@@ -80,7 +80,12 @@ func Start(t testing.TB) *Provider {
 		p.mu.Lock()
 		p.nonces["code-1"] = q.Get("nonce")
 		p.mu.Unlock()
-		http.Redirect(w, r, q.Get("redirect_uri")+"?code=code-1&state="+url.QueryEscape(q.Get("state")), http.StatusFound)
+		http.Redirect(
+			w,
+			r,
+			q.Get("redirect_uri")+"?code=code-1&state="+url.QueryEscape(q.Get("state")),
+			http.StatusFound,
+		)
 	})
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()

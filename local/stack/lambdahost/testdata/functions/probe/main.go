@@ -32,7 +32,11 @@ func main() {
 		time.Sleep(time.Hour)
 	case "report":
 		body := strings.NewReader(`{"errorType":"Probe.Init","errorMessage":"cannot start"}`)
-		res, err := http.Post("http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/2018-06-01/runtime/init/error", "application/json", body)
+		res, err := http.Post(
+			"http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/2018-06-01/runtime/init/error",
+			"application/json",
+			body,
+		)
 		if err != nil || res.StatusCode != http.StatusAccepted {
 			os.Exit(4)
 		}
@@ -132,9 +136,15 @@ func batch(ctx context.Context, records []events.SQSMessage) (any, error) {
 		switch action {
 		case "ok":
 		case "fail":
-			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: r.MessageId})
+			answer.BatchItemFailures = append(
+				answer.BatchItemFailures,
+				events.SQSBatchItemFailure{ItemIdentifier: r.MessageId},
+			)
 		case "stranger":
-			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: "stranger"})
+			answer.BatchItemFailures = append(
+				answer.BatchItemFailures,
+				events.SQSBatchItemFailure{ItemIdentifier: "stranger"},
+			)
 		default:
 			return do(ctx, action, nil)
 		}
@@ -143,7 +153,12 @@ func batch(ctx context.Context, records []events.SQSMessage) (any, error) {
 }
 
 func ask(ctx context.Context, text string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("CONTROL")+"?pid="+strconv.Itoa(os.Getpid()), strings.NewReader(text))
+	req, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodPost,
+		os.Getenv("CONTROL")+"?pid="+strconv.Itoa(os.Getpid()),
+		strings.NewReader(text),
+	)
 	if err != nil {
 		return "", err
 	}
