@@ -1,6 +1,9 @@
 package awstools_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,11 +19,11 @@ var (
 	placeholder = regexp.MustCompile(`<[A-Za-z ]+>`)
 )
 
-// guideCommands are the commands of docs/deploy.md that begin with a word, each on
+// guideCommands are the commands of a page of docs/ that begin with a word, each on
 // one line.
-func guideCommands(t *testing.T, word string) (all []string) {
+func guideCommands(t *testing.T, name, word string) (all []string) {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join(root(t), "docs", "deploy.md"))
+	page, err := os.ReadFile(filepath.Join(root(t), "docs", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +73,7 @@ func TestGuideOnMoto(t *testing.T) {
 		}
 		return string(out)
 	}
-	commands := guideCommands(t, "aws")
+	commands := guideCommands(t, "deploy.md", "aws")
 	// The user is made further down in the guide than an attribute of theirs is set.
 	var later []string
 	for _, command := range commands {
@@ -103,4 +106,69 @@ func TestGuideOnMoto(t *testing.T) {
 		t.Errorf("the user has the accounts %q", accounts)
 	}
 	t.Logf("%d commands of docs/deploy.md ran", len(commands))
+}
+
+// TestOperateOnMoto runs every command of AWS's CLI in docs/operate.md as it is written
+// there, and holds that a restored table has what its stack would have given it.
+func TestOperateOnMoto(t *testing.T) {
+	t.Parallel()
+
+	tools := awstools.Require(t)
+	moto := tools.Moto(t)
+	c := &cloud{t: t, tools: tools, moto: moto, env: tools.Environment("AWS_ENDPOINT_URL=" + moto), dir: t.TempDir()}
+	c.aws("dynamodb", "create-table", "--table-name", "events", "--billing-mode", "PAY_PER_REQUEST",
+		"--attribute-definitions", "AttributeName=pk,AttributeType=S", "--key-schema", "AttributeName=pk,KeyType=HASH")
+	c.aws("dynamodb", "update-continuous-backups", "--table-name", "events",
+		"--point-in-time-recovery-specification", "PointInTimeRecoveryEnabled=true")
+	c.aws("dynamodb", "put-item", "--table-name", "events", "--item", `{"pk":{"S":"kept"}}`)
+	c.aws("secretsmanager", "create-secret", "--name", "session-key", "--secret-string", "old")
+	role := c.aws("iam", "create-role", "--role-name", "console", "--assume-role-policy-document", "{}",
+		"--query", "Role.Arn", "--output", "text")
+	code := filepath.Join(c.dir, "console.zip")
+	err := os.WriteFile(code, emptyZip(t), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.aws("lambda", "create-function", "--function-name", "hotsync-console", "--runtime", "provided.al2023",
+		"--handler", "bootstrap", "--role", role, "--zip-file", "fileb://"+code)
+
+	fill := strings.NewReplacer("<table>", "events", "<new table>", "events-restored", "<secret>", "session-key",
+		"<new value>", "new", "<StackName>", "hotsync")
+	commands := guideCommands(t, "operate.md", "aws")
+	for _, command := range commands {
+		cmd := exec.CommandContext(t.Context(), "bash", "-c", fill.Replace(command))
+		cmd.Dir, cmd.Env = root(t), c.env
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+	}
+	if len(commands) != 7 {
+		t.Errorf("the page has %d commands of AWS's CLI, want 7", len(commands))
+	}
+	for _, want := range []struct{ args, value string }{
+		{"dynamodb get-item --table-name events-restored --key {\"pk\":{\"S\":\"kept\"}} --query Item.pk.S", "kept"},
+		{"dynamodb describe-time-to-live --table-name events-restored --query TimeToLiveDescription.AttributeName", "expiresAt"},
+		{"dynamodb describe-continuous-backups --table-name events-restored --query " +
+			"ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus", "ENABLED"},
+		{"dynamodb describe-table --table-name events-restored --query Table.DeletionProtectionEnabled", "True"},
+		{"secretsmanager get-secret-value --secret-id session-key --query SecretString", "new"},
+	} {
+		if got := c.aws(append(strings.Fields(want.args), "--output", "text")...); got != want.value {
+			t.Errorf("aws %s = %q, want %q", want.args, got, want.value)
+		}
+	}
+}
+
+// emptyZip is the code of a function that is never called.
+func emptyZip(t *testing.T) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	_, err := w.Create("bootstrap")
+	err = errors.Join(err, w.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
