@@ -248,7 +248,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 // signs sends the requests of a login, or of a callout. Some accounts are named by their
 // numbers, and some messages are delivered once more after their end.
 func (w *world) signs(subject string, accounts []string) {
+	w.mu.Lock()
 	w.sequence++
+	w.mu.Unlock()
 	set := map[string]bool{}
 	var named []string
 	for _, id := range accounts {
@@ -270,12 +272,15 @@ func (w *world) signs(subject string, accounts []string) {
 		if hotsync.IsAccountID(account) {
 			r.AccountID = account
 		}
-		w.send(r, w.dice.IntN(10) == 0)
+		again := w.dice.IntN(10) == 0
+		w.mu.Lock()
+		w.send(r, again)
+		w.mu.Unlock()
 	}
 }
 
 // send delivers a request, each time to a process of its own, until it is done; and
-// then perhaps once more.
+// then perhaps once more. The world must be locked.
 func (w *world) send(r hotsync.SyncRequest, again bool) {
 	group := cmp.Or(r.AccountID, r.Account)
 	if w.turn[group] == nil {
