@@ -148,19 +148,31 @@ func TestRuntimeInterfaceEmulator(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		res, err := http.Post("http://"+addresses[s.function]+"/2015-03-31/functions/function/invocations", "application/json", bytes.NewReader(event))
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := io.ReadAll(res.Body)
-		err = errors.Join(err, res.Body.Close())
-		if err != nil {
-			t.Fatal(err)
+		answer := post(t, addresses[s.function], event)
+		if len(answer) == 0 { // so the emulator answers where a function's first start takes long
+			t.Logf("%s was asked again: the emulator answered nothing", s.function)
+			answer = post(t, addresses[s.function], event)
 		}
 		s.check(t, answer)
 		ran++
 	}
 	t.Logf("%d sample events of %d functions ran under the Runtime Interface Emulator", ran, len(addresses))
+}
+
+// post calls the function behind an emulator.
+func post(t *testing.T, address string, event []byte) []byte {
+	t.Helper()
+	url := "http://" + address + "/2015-03-31/functions/function/invocations"
+	res, err := http.Post(url, "application/json", bytes.NewReader(event))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(res.Body)
+	err = errors.Join(err, res.Body.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
 }
 
 // emulate starts the emulator over a function and returns its address.
