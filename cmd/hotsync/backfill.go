@@ -67,7 +67,7 @@ func backfill(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		&b.system,
 		"system",
 		"",
-		"description of a deployment (see docs/backfill.md); .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set",
+		systemUsage,
 	)
 	err := f.Parse(args)
 	if err != nil {

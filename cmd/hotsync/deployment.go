@@ -14,6 +14,10 @@ import (
 	"hotsync/shared/lambdafn/wiring"
 )
 
+// systemUsage says what the option --system names.
+const systemUsage = "description of a deployment (see docs/backfill.md); .hotsync/system.json of this checkout " +
+	"when empty. Not used where EVENTS_TABLE is set"
+
 // parts makes the parts that a function has of the environment of the deployment: a
 // command that does what a function does is one of its processes.
 func parts(ctx context.Context, system string) (*wiring.Parts, error) {

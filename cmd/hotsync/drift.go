@@ -43,7 +43,7 @@ func compareDrift(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	system := f.String(
 		"system",
 		"",
-		"description of a deployment (see docs/backfill.md); .hotsync/system.json of this checkout when empty. Not used where EVENTS_TABLE is set",
+		systemUsage,
 	)
 	err := parse(f, args, 0)
 	if err != nil {

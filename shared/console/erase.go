@@ -164,25 +164,14 @@ func (c *console) eraseConfirm(w http.ResponseWriter, r *http.Request, m member)
 // erasable adds what would be removed of a login.
 func (c *console) erasable(r *http.Request, who hotsync.Identity, out *erasable) error {
 	ctx := r.Context()
-	ended, err := c.Events.CountMatching(
-		ctx,
-		eventstore.Query{
-			Subject:  who.Subject,
-			Statuses: []hotsync.Status{hotsync.StatusSucceeded, hotsync.StatusFailed, hotsync.StatusSkipped},
-		},
-		eraseCount,
-	)
+	count := func(statuses ...hotsync.Status) (eventstore.Total, error) {
+		return c.Events.CountMatching(ctx, eventstore.Query{Subject: who.Subject, Statuses: statuses}, eraseCount)
+	}
+	ended, err := count(hotsync.StatusSucceeded, hotsync.StatusFailed, hotsync.StatusSkipped)
 	if err != nil {
 		return err
 	}
-	pending, err := c.Events.CountMatching(
-		ctx,
-		eventstore.Query{
-			Subject:  who.Subject,
-			Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying},
-		},
-		eraseCount,
-	)
+	pending, err := count(hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying)
 	if err != nil {
 		return err
 	}

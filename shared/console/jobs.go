@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -386,18 +387,9 @@ func (c *console) beginBackfill(w http.ResponseWriter, r *http.Request, m member
 	}
 	request := jobs.Request{Kind: jobs.Backfill, Rate: page.Rate, Note: page.Note}
 	if strings.TrimSpace(list) == "" {
-		request.Source.ZOQL, request.Title = page.ZOQL, "Accounts that Zuora lists"
-		if page.Since != "" {
-			at, err := time.Parse(time.DateOnly, page.Since)
-			if err != nil {
-				return refuse("%.20q is no day; want one such as 2026-11-01.", page.Since)
-			}
-			request.Source.ZOQL, request.Title = "UpdatedDate >= '"+at.Format(
-				"2006-01-02T15:04:05.000-07:00",
-			)+"'", "Accounts changed in Zuora since "+page.Since
-		}
-		if err := zuora.CheckCondition(request.Source.ZOQL); err != nil {
-			return refuse("%s", hotsync.AsError(err).Message)
+		problem := page.listedByZuora(&request)
+		if problem != "" {
+			return refuse("%s", problem)
 		}
 		j, err := c.begin(r.Context(), m, request)
 		if err != nil {
@@ -413,13 +405,8 @@ func (c *console) beginBackfill(w http.ResponseWriter, r *http.Request, m member
 	if err != nil {
 		return refuse("%s", strings.ToUpper(err.Error()[:1])+err.Error()[1:]+".")
 	}
-	request.Source.File, request.Title, request.Expected = "console", "Accounts of a list, "+plural(
-		len(rows),
-		"row",
-		"rows",
-	), len(
-		rows,
-	)
+	request.Source.File, request.Expected = "console", len(rows)
+	request.Title = "Accounts of a list, " + plural(len(rows), "row", "rows")
 	j, err := c.begin(r.Context(), m, request)
 	if err != nil {
 		return err
@@ -436,6 +423,25 @@ func (c *console) beginBackfill(w http.ResponseWriter, r *http.Request, m member
 		return err
 	}
 	return c.begun(w, r, m, j)
+}
+
+// listedByZuora has Zuora list the accounts of a request. It returns what is wrong
+// with the day or the condition, in words, or "".
+func (page newJobView) listedByZuora(request *jobs.Request) (problem string) {
+	request.Source.ZOQL, request.Title = page.ZOQL, "Accounts that Zuora lists"
+	if page.Since != "" {
+		at, err := time.Parse(time.DateOnly, page.Since)
+		if err != nil {
+			return fmt.Sprintf("%.20q is no day; want one such as 2026-11-01.", page.Since)
+		}
+		request.Source.ZOQL = "UpdatedDate >= '" + at.Format("2006-01-02T15:04:05.000-07:00") + "'"
+		request.Title = "Accounts changed in Zuora since " + page.Since
+	}
+	err := zuora.CheckCondition(request.Source.ZOQL)
+	if err != nil {
+		return hotsync.AsError(err).Message
+	}
+	return ""
 }
 
 // begun shows a job that has begun.
