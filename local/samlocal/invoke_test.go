@@ -140,8 +140,7 @@ func TestRuntimeInterfaceEmulator(t *testing.T) {
 	doors, tmpl, all := opened(t, "emulated", "127.0.0.2")
 	addresses := map[string]string{}
 	for i, f := range tmpl.Functions {
-		host := fmt.Sprintf("127.0.3.%d", i+1)
-		address := emulate(t, emulator, host, filepath.Join(filepath.Dir(doors.Template), "functions", f.Dir, "bootstrap"), f)
+		address := emulate(t, emulator, ownHost(i), filepath.Join(filepath.Dir(doors.Template), "functions", f.Dir, "bootstrap"), f)
 		addresses[f.LogicalID] = address
 	}
 	ran := 0
@@ -173,11 +172,11 @@ func post(t *testing.T, address string, event []byte) []byte {
 }
 
 // emulate starts the emulator over a function and returns its address. The
-// emulator opens the runtime's port only at the first call. On a host of its own
-// no connection of the stack can have come by that port meanwhile.
+// emulator opens the runtime's port late, so both ports are ones that nobody
+// else can come by meanwhile: on a host of its own, below those that are given out.
 func emulate(t *testing.T, emulator, host, bootstrap string, f template.Function) string {
 	t.Helper()
-	address, api := freeAddress(t, host), freeAddress(t, host)
+	address, api := net.JoinHostPort(host, "8080"), net.JoinHostPort(host, "9001")
 	cmd := exec.Command(emulator, "--log-level", "error", "--runtime-interface-emulator-address", address, "--runtime-api-address", api, bootstrap)
 	cmd.Dir = filepath.Dir(bootstrap)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "AWS_LAMBDA_FUNCTION_NAME=" + f.Name, "AWS_LAMBDA_FUNCTION_TIMEOUT=60"}, inContainer...)
@@ -218,18 +217,10 @@ func emulate(t *testing.T, emulator, host, bootstrap string, f template.Function
 	}
 }
 
-func freeAddress(t *testing.T, host string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	err = l.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
+// ownHost returns a loopback address of this process' own for its function i.
+func ownHost(i int) string {
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", 1+pid/250%250, 1+pid%250, 1+i)
 }
 
 // TestSAMLocalInvoke has sam itself run every sample event of every function in
