@@ -15,7 +15,7 @@ import (
 // writers is how many Limio writes of one sync may be under way at once. A first
 // sync of three monthly subscriptions has some sixty, most of them payments; the
 // client bounds those of all syncs together.
-const writers = 16
+const writers = 24
 
 // sync is one try of the sync proper, under the account's turn.
 func (j *job) sync(ctx context.Context) (verdict, error) {
