@@ -73,7 +73,7 @@ func erase(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	client := dynamodb.NewFromConfig(cfg)
 	store := eventstore.New(dynamo.Table{Client: client, Name: table}, eventstore.Config{})
-	fromJobs := jobs.Table{Client: client, Name: table, Retention: eraseRetention}
+	fromJobs := jobs.Table{Table: dynamo.Table{Client: client, Name: table}, Retention: eraseRetention}
 	done, err := eraseLogin(ctx, store, fromJobs, hotsync.Identity{Issuer: *issuer, Subject: *subject})
 	recorded := recordErasure(ctx, store, *reason, done, err)
 	if err = errors.Join(halfWay(err), recorded); err != nil {

@@ -32,6 +32,7 @@ import (
 	"hotsync/local/stack/engines/enginetest"
 	"hotsync/local/stack/stacktest"
 	"hotsync/local/stack/template"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/jobs"
@@ -276,7 +277,7 @@ func inTheSecondLane(t *testing.T, s *stacktest.System) {
 			table = tb.Name
 		}
 	}
-	store := jobs.Table{Client: s.Engines.DynamoDB(), Name: table, Retention: time.Hour}
+	store := jobs.Table{Table: dynamo.Table{Client: s.Engines.DynamoDB(), Name: table}, Retention: time.Hour}
 	begin := func(r jobs.Request) jobs.Job {
 		t.Helper()
 		j, err := jobs.New(r, time.Now(), rand.Read)

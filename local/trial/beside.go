@@ -17,6 +17,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/jobs"
 )
@@ -174,7 +175,10 @@ func (r *run) backfill(ctx context.Context, out *besideReport) (jobs.Job, error)
 			table = t.Name
 		}
 	}
-	store := jobs.Table{Client: r.stack.Engines.DynamoDB(), Name: table, Retention: 24 * time.Hour}
+	store := jobs.Table{
+		Table:     dynamo.Table{Client: r.stack.Engines.DynamoDB(), Name: table},
+		Retention: 24 * time.Hour,
+	}
 	j, err := jobs.New(
 		jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{ZOQL: "*"}, Rate: jobs.MaxRate, Note: "beside logins"},
 		time.Now(),

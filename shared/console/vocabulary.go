@@ -99,6 +99,8 @@ var vocabulary = map[string]words{
 		ended: "Limio was away for longer than a sync waits. Retry once it answers."},
 	string(hotsync.CodeStoreUnavailable): {label: "DynamoDB does not answer", cause: causeOutage,
 		ended: "Retry once AWS answers.", page: "failing-syncs"},
+	string(hotsync.CodeStoreNewer): {label: "a newer version wrote it", cause: causeOutage,
+		ended: "Deploy the version that wrote it, or a newer one, then retry.", page: "failing-syncs"},
 	string(hotsync.CodeQueueUnavailable): {label: "SQS did not take it", cause: causeOutage,
 		ended: "It was never queued. Retry once AWS answers, or let the person sign in again.", page: "failing-syncs"},
 	string(hotsync.CodeJWKSUnavailable): {label: "the provider’s keys could not be read", cause: causeOutage,

@@ -58,7 +58,33 @@ const (
 	State    = "state"     // JSON, see Load
 
 	writer = "writer"
+	format = "v" // see Format
 )
+
+// Format is the format of the items that this version writes, and the newest that it
+// reads: attribute v. It goes up when an item no longer means to the version before
+// what it meant, and that version must be able to read the new form already. Members
+// and kinds of items that are new are passed over by older versions and leave it as it
+// is. An item without one, such as an update makes, is of format 1.
+const Format = 1
+
+// readable returns an error where one of the items is of a newer format.
+func readable(items ...Item) error {
+	for _, it := range items {
+		if v := GetNumber(it, format); v > Format {
+			return hotsync.Errorf(hotsync.CodeStoreNewer,
+				"A newer version of hotsync wrote this: format %d, and this version reads up to %d.", v, Format)
+		}
+	}
+	return nil
+}
+
+// stamped returns the item with the format.
+func stamped(it Item) Item {
+	it = maps.Clone(it)
+	it[format] = Number(Format)
+	return it
+}
 
 // ErrRefused says that the item in the table is not the one that a write was made
 // for. Nothing was written.
@@ -74,7 +100,8 @@ type Condition struct {
 // Absent holds of an item that is not there.
 func Absent() Condition { return Condition{Expression: "attribute_not_exists(pk)"} }
 
-// Get reads an item consistently. It is nil when absent or expired.
+// Get reads an item consistently. It is nil when absent or expired. Like every read
+// here it refuses an item of a newer format with hotsync.CodeStoreNewer.
 func (t Table) Get(ctx context.Context, key Item) (Item, error) {
 	out, err := t.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.Name, Key: key,
 		ConsistentRead: aws.Bool(true)})
@@ -83,6 +110,10 @@ func (t Table) Get(ctx context.Context, key Item) (Item, error) {
 	}
 	if t.Expired(out.Item) {
 		return nil, nil
+	}
+	err = readable(out.Item)
+	if err != nil {
+		return nil, err
 	}
 	return out.Item, nil
 }
@@ -95,7 +126,7 @@ func (t Table) Expired(it Item) bool {
 
 // Put writes an item over whatever is there.
 func (t Table) Put(ctx context.Context, it Item) error {
-	_, err := t.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.Name, Item: it})
+	_, err := t.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.Name, Item: stamped(it)})
 	return Failure(err)
 }
 
@@ -104,7 +135,7 @@ func (t Table) Put(ctx context.Context, it Item) error {
 // can get lost, and the SDK then sends it again and is refused by its own first copy.
 func (t Table) Replace(ctx context.Context, it Item, when Condition) error {
 	mark := rand.Text()
-	it = maps.Clone(it)
+	it = stamped(it)
 	it[writer] = Text(mark)
 	in := &dynamodb.PutItemInput{TableName: &t.Name, Item: it, ConditionExpression: &when.Expression,
 		ExpressionAttributeNames: when.Names, ExpressionAttributeValues: when.Values}
@@ -188,6 +219,10 @@ func (t Table) Update(ctx context.Context, in *dynamodb.UpdateItemInput) (Item, 
 	case err != nil:
 		return nil, Failure(err)
 	}
+	err = readable(out.Attributes)
+	if err != nil {
+		return nil, err
+	}
 	return out.Attributes, nil
 }
 
@@ -207,6 +242,10 @@ func (t Table) Query(ctx context.Context, in *dynamodb.QueryInput) (*dynamodb.Qu
 	out, err := t.Client.Query(ctx, in)
 	if err != nil {
 		return nil, Failure(err)
+	}
+	err = readable(out.Items...)
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -242,6 +281,12 @@ const (
 // WriteAll writes items in any order. What DynamoDB hands back for want of capacity
 // is sent again.
 func (t Table) WriteAll(ctx context.Context, writes []types.WriteRequest) error {
+	writes = slices.Clone(writes)
+	for i, w := range writes {
+		if w.PutRequest != nil {
+			writes[i].PutRequest = &types.PutRequest{Item: stamped(w.PutRequest.Item)}
+		}
+	}
 	for tries := 0; len(writes) > 0; {
 		now := writes[:min(len(writes), batchWrites)]
 		writes = writes[len(now):]
@@ -274,6 +319,10 @@ func (t Table) GetAll(ctx context.Context, keys []Item) (items []Item, err error
 			RequestItems: map[string]types.KeysAndAttributes{t.Name: {Keys: now}}})
 		if err != nil {
 			return nil, Failure(err)
+		}
+		err = readable(out.Responses[t.Name]...)
+		if err != nil {
+			return nil, err
 		}
 		items = append(items, out.Responses[t.Name]...)
 		left := out.UnprocessedKeys[t.Name].Keys

@@ -147,6 +147,82 @@ func TestManyItems(t *testing.T) {
 	}
 }
 
+// newer is a client through which every item comes as of the format after this one.
+type newer struct{ dynamo.Client }
+
+func (n newer) PutItem(ctx context.Context, in *dynamodb.PutItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	in.Item["v"] = dynamo.Number(dynamo.Format + 1)
+	return n.Client.PutItem(ctx, in, opts...)
+}
+
+func TestFormat(t *testing.T) {
+	t.Parallel()
+
+	table := enginetest.Table(t)
+	ctx, key := t.Context(), dynamo.Key("a", "b")
+	update := func() *dynamodb.UpdateItemInput {
+		return &dynamodb.UpdateItemInput{Key: key, UpdateExpression: aws.String("SET n = :n"), ReturnValues: types.ReturnValueAllNew,
+			ExpressionAttributeValues: dynamo.Item{":n": dynamo.Number(1)}}
+	}
+	query := func() *dynamodb.QueryInput {
+		return &dynamodb.QueryInput{KeyConditionExpression: aws.String("pk = :pk"),
+			ExpressionAttributeValues: dynamo.Item{":pk": dynamo.Text("a")}}
+	}
+	reads := map[string]func() error{
+		"Get":    func() error { _, err := table.Get(ctx, key); return err },
+		"Load":   func() error { _, err := table.Load(ctx, key, &struct{}{}); return err },
+		"GetAll": func() error { _, err := table.GetAll(ctx, []dynamo.Item{key}); return err },
+		"Query":  func() error { _, err := table.Query(ctx, query()); return err },
+		"Update": func() error { _, err := table.Update(ctx, update()); return err },
+		"Items": func() (err error) {
+			for _, err = range table.Items(ctx, query()) {
+			}
+			return err
+		},
+	}
+	writes := map[string]func(dynamo.Table) error{
+		"Put":     func(t dynamo.Table) error { return t.Put(ctx, dynamo.Key("a", "b")) },
+		"Replace": func(t dynamo.Table) error { return t.Replace(ctx, dynamo.Key("a", "b"), dynamo.Absent()) },
+		"Save":    func(t dynamo.Table) error { _, err := t.Save(ctx, dynamo.Key("a", "b"), 0); return err },
+		"WriteAll": func(t dynamo.Table) error {
+			return t.WriteAll(ctx, []types.WriteRequest{{PutRequest: &types.PutRequest{Item: dynamo.Key("a", "b")}}})
+		},
+		"Update": func(t dynamo.Table) error { _, err := t.Update(ctx, update()); return err },
+	}
+	for name, write := range writes {
+		err := write(table)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for read, do := range reads {
+			err = do()
+			if err != nil {
+				t.Errorf("%s of what %s wrote: %v", read, name, err)
+			}
+		}
+		it, err := table.Delete(ctx, key)
+		if v := dynamo.GetNumber(it, "v"); err != nil || name != "Update" && v != dynamo.Format {
+			t.Errorf("%s wrote format %d, %v; want %d", name, v, err, dynamo.Format)
+		}
+	}
+	later := table
+	later.Client = newer{table.Client}
+	err := later.Put(ctx, dynamo.Key("a", "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for read, do := range reads {
+		err = do()
+		if hotsync.AsError(err).Code != hotsync.CodeStoreNewer {
+			t.Errorf("%s of a newer format = %v, want store_newer", read, err)
+		}
+	}
+	_, err = table.Delete(ctx, key)
+	if err != nil {
+		t.Errorf("Delete of a newer format = %v: nothing of it is read", err)
+	}
+}
+
 func TestFailure(t *testing.T) {
 	t.Parallel()
 

@@ -41,6 +41,7 @@ const (
 	CodeSecretMissing    Code = "secret_missing"
 	CodeQueueUnavailable Code = "queue_unavailable"
 	CodeStoreUnavailable Code = "store_unavailable"
+	CodeStoreNewer       Code = "store_newer"
 
 	CodeLookupAmbiguous Code = "lookup_ambiguous"
 	CodeLookupNoMatch   Code = "lookup_no_match"
@@ -134,6 +135,7 @@ var codes = map[Code]codeFacts{
 	CodeSecretMissing:    {503, true, "Store the credentials in the secret that the message names."},
 	CodeQueueUnavailable: {503, true, "SQS did not take the request. Sign in again, or retry when SQS answers."},
 	CodeStoreUnavailable: {503, true, "DynamoDB did not answer. It is tried again by itself."},
+	CodeStoreNewer:       {503, true, "Deploy the version that wrote it, or a newer one. It is tried again by itself."},
 
 	CodeLookupAmbiguous: {409, false, "Clear the field on all accounts but one, then retry."},
 	CodeLookupNoMatch: {

@@ -450,7 +450,10 @@ func waitOf(c hotsync.Code) Wait {
 		hotsync.CodeLimioAnswer,
 		hotsync.CodeLimioNotFound:
 		return WaitLimio
-	case hotsync.CodeStoreUnavailable, hotsync.CodeSettingsMissing, hotsync.CodeSecretMissing:
+	case hotsync.CodeStoreUnavailable,
+		hotsync.CodeStoreNewer,
+		hotsync.CodeSettingsMissing,
+		hotsync.CodeSecretMissing:
 		return WaitStore
 	default:
 		return WaitZuora

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/local/stack/engines/enginetest"
+	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore/storetest"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/jobs"
@@ -25,7 +26,7 @@ func TestStores(t *testing.T) {
 	t.Run("table", func(t *testing.T) {
 		t.Parallel()
 		client := enginetest.Start(t).DynamoDB()
-		conform(t, jobs.Table{Client: client, Name: storetest.NewTable(t, client), Retention: time.Hour})
+		conform(t, jobs.Table{Table: dynamo.Table{Client: client, Name: storetest.NewTable(t, client)}, Retention: time.Hour})
 	})
 }
 

@@ -27,12 +27,8 @@ import (
 func (p *Parts) Jobs() jobs.Table {
 	days := p.Env.Number("EVENT_RETENTION_DAYS", 90, 1, 3650)
 	events := p.events()
-	return jobs.Table{
-		Client:    events.Client,
-		Name:      events.Name,
-		Retention: time.Duration(days) * 24 * time.Hour,
-		Now:       time.Now,
-	}
+	events.Now = time.Now
+	return jobs.Table{Table: events, Retention: time.Duration(days) * 24 * time.Hour}
 }
 
 // Lane says whether the second lane may be used, by the logins that wait.
