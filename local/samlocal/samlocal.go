@@ -19,17 +19,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"hotsync/local/samlocal/forward"
 	"hotsync/local/stack"
 	"hotsync/local/stack/template"
 )
+
+const loopback = "127.0.0.1"
 
 // DockerDesktop is the name by which a container of Docker Desktop reaches the
 // loopback of its computer.
@@ -40,18 +44,18 @@ const DockerDesktop = "host.docker.internal"
 func Bridge() string {
 	bridge, err := net.InterfaceByName("docker0")
 	if err != nil {
-		return "127.0.0.1"
+		return loopback
 	}
 	addresses, err := bridge.Addrs()
 	if err != nil {
-		return "127.0.0.1"
+		return loopback
 	}
 	for _, a := range addresses {
 		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil {
 			return ip.IP.String()
 		}
 	}
-	return "127.0.0.1"
+	return loopback
 }
 
 // Doors are the forwarders and the template of one stack.
@@ -71,7 +75,7 @@ func Open(ctx context.Context, s *stack.Stack, root, address, dir string) (_ *Do
 		}
 	}()
 	name := address
-	if address == "127.0.0.1" {
+	if address == loopback {
 		name = DockerDesktop
 	}
 	wrapper := filepath.Join(dir, "bootstrap")
@@ -109,7 +113,7 @@ func Open(ctx context.Context, s *stack.Stack, root, address, dir string) (_ *Do
 func (d *Doors) environment(s *stack.Stack, f template.Function, address, name string) (map[string]string, error) {
 	var pairs, ports []string // pairs: old, new, …
 	for _, base := range []string{s.Engines.DynamoDBEndpoint, s.Engines.SQSEndpoint, s.ZuoraURL, s.LimioURL} {
-		w, err := forward.Listen(net.JoinHostPort(address, "0"), strings.TrimPrefix(base, "http://"))
+		w, err := listen(address, strings.TrimPrefix(base, "http://"))
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +122,7 @@ func (d *Doors) environment(s *stack.Stack, f template.Function, address, name s
 		if err != nil {
 			return nil, err
 		}
-		pairs, ports = append(pairs, base, "http://127.0.0.1:"+port), append(ports, port)
+		pairs, ports = append(pairs, base, "http://"+net.JoinHostPort(loopback, port)), append(ports, port)
 	}
 	replacer := strings.NewReplacer(pairs...)
 	env := map[string]string{forward.Host: name, forward.Ports: strings.Join(ports, ",")}
@@ -132,6 +136,35 @@ func (d *Doors) environment(s *stack.Stack, f template.Function, address, name s
 		}
 	}
 	return env, nil
+}
+
+// listen forwards a port of address that bootstrap can listen on too. Without a
+// container between, as in the tests, that is this computer's loopback, where any
+// connection may come by a port of the range that the system gives out (from 32768
+// on Linux). So the port is below that range, and free there too.
+func listen(address, to string) (*forward.Way, error) {
+	const first, last, tries = 20000, 32000, 100
+	var refused error
+	for range tries {
+		port := strconv.Itoa(first + rand.IntN(last-first))
+		if address != loopback {
+			l, err := net.Listen("tcp", net.JoinHostPort(loopback, port))
+			if err != nil {
+				refused = err
+				continue
+			}
+			err = l.Close()
+			if err != nil {
+				return nil, err
+			}
+		}
+		w, err := forward.Listen(net.JoinHostPort(address, port), to)
+		if err == nil {
+			return w, nil
+		}
+		refused = err
+	}
+	return nil, fmt.Errorf("no free port after %d tries: %w", tries, refused)
 }
 
 // reserved are the variables that Lambda, and sam, set themselves.
