@@ -204,7 +204,7 @@ func (b *backfillFlags) begin(ctx context.Context, store jobs.Store, stderr io.W
 	r := jobs.Request{
 		Kind:     jobs.Backfill,
 		Rate:     b.rate,
-		Note:     b.note,
+		Note:     hotsync.MaskAddresses(b.note),
 		Actor:    b.actor,
 		Issuers:  seen.issuers,
 		Expected: seen.rows,

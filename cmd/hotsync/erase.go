@@ -156,7 +156,7 @@ func recordErasure(
 			Name:   name,
 			Role:   "admin",
 			Action: "erase",
-			Note:   reason,
+			Note:   hotsync.MaskAddresses(reason),
 			Result: result,
 		},
 	)

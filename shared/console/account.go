@@ -229,12 +229,8 @@ func (c *console) syncNow(w http.ResponseWriter, r *http.Request, m member) erro
 		return err
 	}
 	now := c.Now().UTC()
-	request.EventID, request.RequestedAt, request.Actor, request.Note = c.NewEventID(
-		now,
-	), now, m.Name(), clip(
-		strings.TrimSpace(r.FormValue("note")),
-		maxNote,
-	)
+	request.EventID, request.RequestedAt = c.NewEventID(now), now
+	request.Actor, request.Note = m.Name(), noteOf(r.FormValue("note"))
 	e, err := c.send(r.Context(), request)
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ func (c *console) replaceSettings(r *http.Request, m member) (int, any, error) {
 	if s.UpdatedFor == before.UpdatedFor {
 		s.UpdatedFor = "" // read with the version before: it says nothing of this change
 	}
-	s.UpdatedFor = clip(strings.TrimSpace(s.UpdatedFor), maxNote)
+	s.UpdatedFor = noteOf(s.UpdatedFor)
 	saved, err := c.putSettings(r.Context(), m, before, s, "settings")
 	return http.StatusOK, newSettingsAnswer(saved), err
 }
@@ -91,7 +91,7 @@ func (c *console) readAccount(r *http.Request, m member) (hotsync.SyncRequest, e
 		Account:     body.Account,
 		RequestedAt: now,
 		Actor:       m.Name(),
-		Note:        clip(strings.TrimSpace(body.Note), maxNote),
+		Note:        noteOf(body.Note),
 	}
 	if hotsync.IsAccountID(body.Account) {
 		request.AccountID = body.Account

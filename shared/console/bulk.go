@@ -3,7 +3,6 @@ package console
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"hotsync/shared/eventstore"
@@ -95,7 +94,7 @@ func (c *console) bulkStart(w http.ResponseWriter, r *http.Request, m member) er
 	if err != nil {
 		return hotsync.Errorf(hotsync.CodeBadRequest, "The form could not be read.").Because(err)
 	}
-	reason := clip(strings.TrimSpace(r.Form.Get("why")), maxNote)
+	reason := noteOf(r.Form.Get("why"))
 	if len([]rune(reason)) < 3 {
 		return c.bulkPrepare(
 			w,

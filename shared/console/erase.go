@@ -135,7 +135,7 @@ func (c *console) erasePosted(w http.ResponseWriter, r *http.Request) (page eras
 	if err != nil {
 		return page, err
 	}
-	page.Event, page.Note = r.PostForm.Get("event"), clip(strings.TrimSpace(r.PostForm.Get("note")), maxNote)
+	page.Event, page.Note = r.PostForm.Get("event"), noteOf(r.PostForm.Get("note"))
 	return page, c.eraseWho(r, &page)
 }
 

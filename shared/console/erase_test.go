@@ -36,7 +36,7 @@ func TestErase(t *testing.T) {
 	}
 	a = c.get(link[0])
 	a.Sound()
-	who := url.Values{"event": {events[0].ID}, "note": {"asked for it, ticket 7"}}
+	who := url.Values{"event": {events[0].ID}, "note": {"asked for it by ada@example.com, ticket 7"}}
 	a = c.post("/erase/confirm", who)
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
@@ -63,7 +63,7 @@ func TestErase(t *testing.T) {
 		t.Errorf("the page says %q", got)
 	}
 	last := b.acts.list[len(b.acts.list)-1]
-	if last.Action != "erase" || last.Note != "asked for it, ticket 7" || !strings.HasPrefix(last.Result, "2 events") || last.Role != "admin" {
+	if last.Action != "erase" || last.Note != "asked for it by a•••@e•••.com, ticket 7" || !strings.HasPrefix(last.Result, "2 events") || last.Role != "admin" {
 		t.Errorf("recorded %+v", last)
 	}
 	if strings.Contains(log.String(), "canary-person-1") {

@@ -357,7 +357,7 @@ func (c *console) beginBackfill(w http.ResponseWriter, r *http.Request, m member
 		Accounts: r.FormValue("accounts"),
 		ZOQL:     strings.TrimSpace(r.FormValue("zoql")),
 		Since:    r.FormValue("since"),
-		Note:     clip(strings.TrimSpace(r.FormValue("note")), maxNote),
+		Note:     noteOf(r.FormValue("note")),
 	}
 	page.Rate, err = strconv.Atoi(r.FormValue("rate"))
 	list := page.Accounts

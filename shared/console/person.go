@@ -46,7 +46,7 @@ func (c *console) findPerson(w http.ResponseWriter, r *http.Request, m member) e
 	}
 	page := eraseView{
 		Typed: strings.TrimSpace(r.PostForm.Get("who")),
-		Note:  clip(strings.TrimSpace(r.PostForm.Get("note")), maxNote),
+		Note:  noteOf(r.PostForm.Get("note")),
 	}
 	if page.Typed == "" || len(page.Typed) > 2048 {
 		err = hotsync.Errorf(hotsync.CodeBadRequest, "Give an e-mail address, a subject, or an account.")

@@ -13,7 +13,7 @@ func (c *console) retryFromPage(w http.ResponseWriter, r *http.Request, m member
 	if err != nil {
 		return err
 	}
-	e, err := c.retry(r.Context(), old, m, clip(r.FormValue("note"), maxNote))
+	e, err := c.retry(r.Context(), old, m, noteOf(r.FormValue("note")))
 	if err != nil {
 		return err
 	}

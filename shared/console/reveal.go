@@ -52,9 +52,16 @@ func (c *console) reveal(w http.ResponseWriter, r *http.Request, m member) error
 	return c.showEvent(w, r, m, true)
 }
 
+// noteOf returns a reason as it is kept: by the audit log, by the history of the
+// settings and by jobs, all of which outlive the erasure of a person. So it masks
+// e-mail addresses, which staff paste whatever the form says.
+func noteOf(text string) string {
+	return clip(strings.TrimSpace(hotsync.MaskAddresses(text)), maxNote)
+}
+
 // reasonOf returns the reason that somebody gives for an act that needs one.
 func reasonOf(text string) (string, error) {
-	why := clip(strings.TrimSpace(text), maxNote)
+	why := noteOf(text)
 	if why == "" {
 		return "", hotsync.Errorf(hotsync.CodeBadRequest, "Say why: it is recorded with your name.")
 	}

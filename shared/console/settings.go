@@ -391,7 +391,7 @@ func (c *console) putSettings(
 	if s.UpdatedFor != "" {
 		note = s.UpdatedFor + " (" + note + ")"
 	}
-	c.record(ctx, m, act{Action: action, Note: clip(note, maxNote), Result: fmt.Sprintf("version %d", saved.Version)})
+	c.record(ctx, m, act{Action: action, Note: noteOf(note), Result: fmt.Sprintf("version %d", saved.Version)})
 	return saved, nil
 }
 

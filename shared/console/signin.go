@@ -97,7 +97,7 @@ func (c *console) endSessions(w http.ResponseWriter, r *http.Request, m member) 
 	c.record(
 		r.Context(),
 		m,
-		act{Action: "end_sessions", Note: clip(strings.TrimSpace(r.PostForm.Get("note")), maxNote), Result: page.Of},
+		act{Action: "end_sessions", Note: noteOf(r.PostForm.Get("note")), Result: page.Of},
 	)
 	return c.render(w, r, m, "me", view{Title: "Sessions", Body: page})
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -146,6 +147,15 @@ func MaskEmail(address string) string {
 		top = top[i+1:]
 	}
 	return maskWord(local) + "@" + maskWord(name) + "." + Clip(top, 12)
+}
+
+// addressInText is an e-mail address within a text, told by its sign alone.
+var addressInText = regexp.MustCompile(`[^\s<>()",;:]+@[^\s<>()",;:]+`)
+
+// MaskAddresses masks the e-mail addresses within a text that somebody wrote, as
+// MaskEmail does.
+func MaskAddresses(text string) string {
+	return addressInText.ReplaceAllStringFunc(text, MaskEmail)
 }
 
 // maskWord is the first letter of a word; one so short that this would give it

@@ -323,3 +323,19 @@ func TestAccountKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestMaskAddresses(t *testing.T) {
+	t.Parallel()
+
+	for text, want := range map[string]string{
+		"ticket 7, asked twice":                        "ticket 7, asked twice",
+		"asked for by ada@example.com, ticket 7":       "asked for by a•••@e•••.com, ticket 7",
+		"<grace.hopper@navy.example.org>;bob@a.io":     "<g•••@n•••.org>;b•••@•••.io",
+		"as Ada said @ ten, and ada@localhost asked":   "as Ada said @ ten, and  asked",
+		"mailto:ada@example.com (customer, Ünal@ä.de)": "mailto:a•••@e•••.com (customer, Ü•••@•••.de)",
+	} {
+		if got := hotsync.MaskAddresses(text); got != want {
+			t.Errorf("MaskAddresses(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
