@@ -139,7 +139,7 @@ func write(t *testing.T, x tables) {
 	_, err = store.RecordLogin(ctx, hotsync.LoginRecord{ID: hotsync.EventIDFor(written, "login"), LoginID: "login-2",
 		At: written, Trigger: hotsync.TriggerLogin, Provider: "acme", Reason: "claim_missing",
 		Issuer: who.Issuer, Subject: who.Subject, Verified: true,
-		Claims: []hotsync.LoginClaim{{Claim: "sub", Reason: "claim_missing", Detail: "none"}},
+		Claims:    []hotsync.LoginClaim{{Claim: "sub", Reason: "claim_missing", Detail: "none"}},
 		Had:       []string{"iss"},
 		EmailHash: "hash"})
 	must(err)
