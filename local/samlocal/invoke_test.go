@@ -20,6 +20,7 @@ import (
 
 	"hotsync/local/awstools"
 	"hotsync/local/checkout"
+	"hotsync/local/pages"
 	"hotsync/local/samlocal"
 	"hotsync/local/stack"
 	"hotsync/local/stack/stacktest"
@@ -246,6 +247,14 @@ func TestSAMLocalInvoke(t *testing.T) {
 		s.check(t, []byte(answer))
 		ran[s.function]++
 		t.Logf("sam local invoke %s --event events/%s.json", s.function, s.name)
+	}
+	root, err := checkout.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range pages.Of(t) { // as events/README.md has them
+		words := append(strings.Fields(c.Text), "--template-file", doors.Template, "--skip-pull-image", "--region", "us-east-1")
+		tools.Output(t, root, env, words[0], words[1:]...)
 	}
 	t.Logf("sam local invoke ran, events by function: %v, in %s", ran, time.Since(start).Round(time.Second))
 }

@@ -317,12 +317,36 @@ func empty(v any) bool {
 	}
 }
 
+// no reports whether a value at a path is false or absent where the SDK writes neither:
+// Cognito answers false where nobody has said anything, and takes what is left out for
+// false.
+func no(path string, v any) bool {
+	if v != nil && v != false {
+		return false
+	}
+	at := reflect.TypeFor[cognito.UpdateUserPoolInput]()
+	for name := range strings.SplitSeq(path, ".") {
+		if at.Kind() == reflect.Pointer {
+			at = at.Elem()
+		}
+		if at.Kind() != reflect.Struct {
+			return false
+		}
+		field, ok := at.FieldByName(name)
+		if !ok {
+			return false
+		}
+		at = field.Type
+	}
+	return at.Kind() == reflect.Bool
+}
+
 // unlike names the members in which two values differ.
 func unlike(path string, a, b any) (paths []string) {
 	am, aIsMap := a.(map[string]any)
 	bm, bIsMap := b.(map[string]any)
 	if !aIsMap || !bIsMap {
-		if empty(a) && empty(b) || reflect.DeepEqual(a, b) {
+		if empty(a) && empty(b) || reflect.DeepEqual(a, b) || no(path, a) && no(path, b) {
 			return nil
 		}
 		return []string{path}

@@ -30,7 +30,7 @@ const (
 // pool is what most pools have, and what the newer members look like.
 const pool = `{"Id":"eu-west-1_AbCdEfGhI","Name":"customers","Arn":"arn:x","CreationDate":1772366400.5,"LastModifiedDate":1772366400.5,"EstimatedNumberOfUsers":7,
  "SchemaAttributes":[{"Name":"sub"}],"UsernameAttributes":["email"],"UsernameConfiguration":{"CaseSensitive":false},"Domain":"customers",
- "Policies":{"PasswordPolicy":{"MinimumLength":12,"RequireLowercase":true,"TemporaryPasswordValidityDays":7},"SignInPolicy":{"AllowedFirstAuthFactors":["PASSWORD"]}},
+ "Policies":{"PasswordPolicy":{"MinimumLength":12,"RequireLowercase":true,"RequireSymbols":false,"TemporaryPasswordValidityDays":7},"SignInPolicy":{"AllowedFirstAuthFactors":["PASSWORD"]}},
  "DeletionProtection":"ACTIVE","MfaConfiguration":"OPTIONAL","UserPoolTier":"PLUS","UserPoolTags":{"team":"shop"},"AutoVerifiedAttributes":["email"],
  "EmailConfiguration":{"EmailSendingAccount":"DEVELOPER","SourceArn":"arn:aws:ses:eu-west-1:123456789012:identity/x","From":"a@example.com"},
  "AccountRecoverySetting":{"RecoveryMechanisms":[{"Name":"verified_email","Priority":1}]},"UserPoolAddOns":{"AdvancedSecurityMode":"AUDIT"},
@@ -84,6 +84,8 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.pool["Name"] = in["PoolName"]
 		delete(in, "PoolName")
 		maps.Copy(s.pool, in)
+		// It answers false where an update says nothing.
+		s.pool["Policies"].(map[string]any)["PasswordPolicy"].(map[string]any)["RequireSymbols"] = false
 		s.pool["LastModifiedDate"] = 1772366500.5
 		_, _ = io.WriteString(w, `{}`)
 	}
@@ -178,8 +180,10 @@ func TestRefuses(t *testing.T) {
 		"detach of nobody knows":  {lambda: fmt.Sprintf(`{"PostConfirmation":%q}`, other), detach: true, want: "name the function with --function"},
 		"a member of next year":   {lambda: `{}`, named: function, change: func(p map[string]any) { p["PasskeyConfiguration"] = map[string]any{"On": true} }, want: "PasskeyConfiguration"},
 		"a member within another": {lambda: `{}`, named: function, change: func(p map[string]any) { p["UserPoolAddOns"].(map[string]any)["New"] = "x" }, want: "UserPoolAddOns.New"},
-		"a trigger of next year":  {lambda: `{"PostSignOut":"x"}`, named: function, want: "LambdaConfig.PostSignOut"},
-		"no such pool":            {lambda: `{}`, named: function, change: func(p map[string]any) { clear(p) }, want: "has none"},
+		"a no that is unknown": {lambda: `{}`, named: function, change: func(p map[string]any) { p["UserPoolAddOns"].(map[string]any)["New"] = false },
+			want: "UserPoolAddOns.New"},
+		"a trigger of next year": {lambda: `{"PostSignOut":"x"}`, named: function, want: "LambdaConfig.PostSignOut"},
+		"no such pool":           {lambda: `{}`, named: function, change: func(p map[string]any) { clear(p) }, want: "has none"},
 	} {
 		p, s := start(t, tc.lambda, tc.change)
 		plan := p.Attach
