@@ -1,6 +1,7 @@
 package htmlcheck
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 
@@ -11,12 +12,13 @@ import (
 // Form is a form as a browser without scripts would send it.
 type Form struct {
 	Method, Action string     // upper case; "" where the page is its own target
-	Values         url.Values // as the page has filled it in, with the first button that has a name
+	Values         url.Values // as the page has filled it in, with the button
+	Button         string     // the text of the button that sends it
 	Empty          []string   // fields that must be filled in and are not
 }
 
-// Forms returns the forms of the page in its order, those of a dialog left out:
-// they go nowhere.
+// Forms returns the forms of the page in its order, once for each button that sends
+// them to something else. Those of a dialog are left out: they go nowhere.
 func (p Page) Forms() []Form {
 	p.t.Helper()
 	var out []Form
@@ -28,11 +30,27 @@ func (p Page) Forms() []Form {
 		for _, field := range cascadia.QueryAll(n, cascadia.MustCompile("input, select, textarea")) {
 			f.fill(field)
 		}
-		for _, b := range cascadia.QueryAll(n, cascadia.MustCompile("button[name]")) {
-			f.Values.Set(attr(b, "name"), attr(b, "value"))
-			break
+		out = append(out, f.byButton(n)...)
+	}
+	return out
+}
+
+// byButton returns the form as each of its buttons sends it.
+func (f Form) byButton(n *html.Node) []Form {
+	var out []Form
+	for _, b := range cascadia.QueryAll(n, cascadia.MustCompile("button:not([type=button])")) {
+		sent := f
+		sent.Button, sent.Values = text(b), maps.Clone(f.Values)
+		if to := attr(b, "formaction"); to != "" {
+			sent.Action = to
 		}
-		out = append(out, f)
+		if name := attr(b, "name"); name != "" {
+			sent.Values.Set(name, attr(b, "value"))
+		}
+		out = append(out, sent)
+	}
+	if len(out) == 0 {
+		return []Form{f} // a key sends it
 	}
 	return out
 }
