@@ -22,6 +22,7 @@ type accountView struct {
 	Days      []accountDay
 	Older     string // address of the older events
 	Objects   []limioKind
+	Holds     *holding // what the account has in Limio, as far as is known
 	Links     []link
 	CanDryRun bool
 	DryRun    *syncer.DryRun
@@ -47,6 +48,15 @@ type limioKind struct {
 type limioObject struct {
 	ID string
 	At time.Time // of the latest write
+}
+
+// ObjectCount is how many objects the syncs wrote.
+func (v accountView) ObjectCount() int {
+	n := 0
+	for _, k := range v.Objects {
+		n += len(k.Objects)
+	}
+	return n
 }
 
 // accountKey reads the account that a path names: an id or a number, by the same
@@ -130,11 +140,12 @@ func (c *console) showAccount(w http.ResponseWriter, r *http.Request, m member, 
 	if page.Account.ID == "" && hotsync.IsAccountID(page.Key) {
 		page.Account.ID = page.Key
 	}
-	page.Days, page.Objects = byDay(found.Events), objectsOf(found.Events)
+	page.Days, page.Objects = byDay(found.Events, zoneOf(r)), objectsOf(found.Events)
 	if found.Cursor != "" {
 		page.Older = withQuery(r.URL.Path, map[string][]string{"cursor": {found.Cursor}})
 	}
 	c.fillState(r.Context(), &page)
+	page.Holds = newHolding(c.lastGood(r.Context(), page.State, found.Events))
 	title := "Account " + cmp.Or(page.Account.Number, page.Account.ID, page.Key)
 	status := http.StatusOK
 	if page.Problem != nil {
@@ -158,10 +169,35 @@ func (c *console) fillState(ctx context.Context, page *accountView) {
 	page.Links = c.links(ctx, hotsync.Event{Account: page.Account})
 }
 
-func byDay(events []hotsync.Event) []accountDay {
+// lastGood is the last sync of an account that succeeded, nil where none is known.
+func (c *console) lastGood(
+	ctx context.Context,
+	state eventstore.AccountState,
+	events []hotsync.Event,
+) *hotsync.Event {
+	id := state.LastSucceededEvent
+	for _, e := range events {
+		if e.ID == id || id == "" && e.Status == hotsync.StatusSucceeded {
+			return &e
+		}
+	}
+	if id == "" {
+		return nil
+	}
+	e, err := c.eventByID(ctx, id)
+	if err != nil {
+		c.Log.WarnContext(ctx, "last success of the account not read", "event_id", id, "error", err)
+		return nil
+	}
+	return &e
+}
+
+// byDay puts events under the days of the reader's calendar.
+func byDay(events []hotsync.Event, zone *time.Location) []accountDay {
 	var out []accountDay
 	for _, e := range events {
-		day := e.RequestedAt.UTC().Truncate(24 * time.Hour)
+		at := e.RequestedAt.In(zone)
+		day := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, zone)
 		if len(out) == 0 || !out[len(out)-1].Day.Equal(day) {
 			out = append(out, accountDay{Day: day})
 		}
@@ -180,10 +216,11 @@ func objectsOf(events []hotsync.Event) []limioKind {
 				continue
 			}
 			seen[ch.ID] = true
-			i := slices.IndexFunc(out, func(k limioKind) bool { return k.Kind == ch.Object })
+			kind := kindName(ch.Object)
+			i := slices.IndexFunc(out, func(k limioKind) bool { return k.Kind == kind })
 			if i < 0 {
 				i = len(out)
-				out = append(out, limioKind{Kind: ch.Object})
+				out = append(out, limioKind{Kind: kind})
 			}
 			out[i].Objects = append(out[i].Objects, limioObject{ch.ID, e.RequestedAt})
 		}

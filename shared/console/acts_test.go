@@ -46,8 +46,11 @@ func TestAccountPage(t *testing.T) {
 		if a.Count("form[action$=sync]") != 0 {
 			t.Error("a viewer may sync")
 		}
-		if !strings.Contains(a.Text(".facts"), "cus-1") || !slices.Contains(a.Texts("td.mono"), "sub-0a1b2c3d4e5f60718293a4b5c6d7e8f9") {
+		if !strings.Contains(a.Text(".about"), "cus-1") || !slices.Contains(a.Texts(".id-list .mono"), "sub-0a1b2c3d4e5f60718293a4b5c6d7e8f9") {
 			t.Errorf("%s: the Limio ids are missing", key)
+		}
+		if got := a.Texts(".subs tbody tr"); len(got) != 2 || !strings.Contains(got[0], "Digital Monthly") || !strings.Contains(got[0], "9.99 GBP monthly") {
+			t.Errorf("%s: in Limio now: %q", key, got)
 		}
 	}
 	for path, status := range map[string]int{"/accounts/A-unknown": 200, "/accounts/" + url.PathEscape("<b>"): 404, "/accounts/" + strings.Repeat("x", 200): 404,
@@ -59,8 +62,29 @@ func TestAccountPage(t *testing.T) {
 	b.events.fail["LoadAccount"] = down
 	a := c.get("/accounts/" + sample.Account.ID)
 	a.wantStatus(t, http.StatusOK)
-	if !strings.Contains(a.Text(".facts"), "could not be read") {
+	if !strings.Contains(a.Text(".about"), "could not be read") {
 		t.Error("without its state the page does not say so")
+	}
+}
+
+// The days of an account's line are those of the reader's calendar.
+func TestAccountDaysAreTheReaders(t *testing.T) {
+	t.Parallel()
+
+	events := backlog(2)
+	for i, at := range []string{"2026-11-21T16:00:00Z", "2026-11-21T14:00:00Z"} { // on either side of midnight in Tokyo
+		events[i].RequestedAt, _ = time.Parse(time.RFC3339, at)
+		events[i].ID, events[i].Account = hotsync.EventIDFor(events[i].RequestedAt, at), sample.Account
+	}
+	b := setup(t, events...)
+	c := b.signIn("viewer")
+	path := "/accounts/" + sample.Account.Number
+	if diff := cmp.Diff([]string{"Saturday, 21 November 2026"}, c.get(path).Texts(".line .day")); diff != "" {
+		t.Errorf("days in UTC (-want +got):\n%s", diff)
+	}
+	c.http.Jar.SetCookies(mustURL(t, b.server.URL), []*http.Cookie{{Name: "tz", Value: "Asia%2FTokyo"}})
+	if diff := cmp.Diff([]string{"Sunday, 22 November 2026", "Saturday, 21 November 2026"}, c.get(path).Texts(".line .day")); diff != "" {
+		t.Errorf("days in Tokyo (-want +got):\n%s", diff)
 	}
 }
 

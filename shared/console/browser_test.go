@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -169,6 +170,9 @@ func violations(t *testing.T, ctx context.Context, source, rules string) []strin
 // as to somebody who turns the phone or switches the theme.
 func checkAccess(t *testing.T, ctx context.Context, source, name string, open ...step) {
 	t.Helper()
+	if only := os.Getenv("HOTSYNC_PAGES"); only != "" && !regexp.MustCompile(only).MatchString(name) {
+		return
+	}
 	wide, phone := screens[0], screens[1]
 	check := func(how, rules string) {
 		t.Helper()
@@ -195,7 +199,13 @@ func checkAccess(t *testing.T, ctx context.Context, source, name string, open ..
 	if over := ask(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - innerWidth")); over > 0 {
 		t.Errorf("%s on a phone is %d pixels too wide", name, over)
 	}
+	screen{"narrow", 320, 640, true}.size(t, ctx)
+	if over := ask(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - innerWidth")); over > 0 {
+		t.Errorf("%s is %d pixels too wide at a width of 320", name, over)
+	}
+	capture(t, ctx, name+"-narrow-dark")
 	if os.Getenv("HOTSYNC_SCREENSHOTS") != "" {
+		phone.size(t, ctx)
 		phone.colours(t, ctx, "light")
 		capture(t, ctx, name+"-phone-light")
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -20,11 +21,34 @@ const (
 type bulkView struct {
 	Step    int
 	Filter  filter
+	Chosen  []string // events that were ticked; nil where the filter says which
 	Total   eventstore.Total
 	Limit   int
 	Sample  []eventRow
 	Reason  string
 	Problem *hotsync.Problem
+}
+
+// At is the address of a step about the same syncs.
+func (v bulkView) At(path string) string { return withQuery(path, v.Values()) }
+
+// Values are the syncs, for the hidden fields of a form.
+func (v bulkView) Values() url.Values {
+	if v.Chosen == nil {
+		return v.Filter.values()
+	}
+	return url.Values{"chosen": {"yes"}, "id": v.Chosen}
+}
+
+// IsChosen reports whether the syncs were ticked.
+func (v bulkView) IsChosen() bool { return v.Chosen != nil }
+
+// Back is the address that the syncs were chosen at.
+func (v bulkView) Back() string {
+	if v.Chosen == nil {
+		return v.Filter.Path()
+	}
+	return "/open"
 }
 
 // bulkFilter reads the filter of a bulk retry. Without a status it means failed
@@ -65,6 +89,9 @@ func (c *console) bulkPrepare(
 	if err != nil {
 		return hotsync.Errorf(hotsync.CodeBadRequest, "The form could not be read.").Because(err)
 	}
+	if r.Form.Has("chosen") {
+		return c.chosenPrepare(w, r, m, step, problem)
+	}
 	f, err := c.bulkFilter(r)
 	if err != nil {
 		return err
@@ -81,7 +108,11 @@ func (c *console) bulkPrepare(
 		}
 		page.Sample = rows(found.Events[:min(len(found.Events), bulkSample)], c.Now(), member{})
 	}
-	status := http.StatusOK
+	return c.showBulk(w, r, m, page)
+}
+
+func (c *console) showBulk(w http.ResponseWriter, r *http.Request, m member, page bulkView) error {
+	status, problem := http.StatusOK, page.Problem
 	if problem != nil {
 		status = problem.Code.HTTPStatus()
 	}
@@ -103,6 +134,9 @@ func (c *console) bulkStart(w http.ResponseWriter, r *http.Request, m member) er
 			2,
 			hotsync.Errorf(hotsync.CodeBadRequest, "Say why, in a few words: it is kept with every retry.").Problem(),
 		)
+	}
+	if r.Form.Has("chosen") {
+		return c.chosenStart(w, r, m, reason)
 	}
 	f, err := c.bulkFilter(r)
 	if err != nil {

@@ -63,6 +63,7 @@ type eventRow struct {
 	hotsync.Event
 	Now      time.Time
 	CanRetry bool
+	Tick     bool // it can be ticked
 	OOB      bool // replaces the row of the same id
 }
 
@@ -109,7 +110,7 @@ func (c *console) eventsPage(w http.ResponseWriter, r *http.Request, m member) e
 			page.ViewName = v.Name
 		}
 	}
-	page.Presets, page.Zone = presets(f, c.Now()), zoneName(c.here(r))
+	page.Presets, page.Zone = presets(f, "/events", c.Now()), zoneName(c.here(r))
 	part := "layout"
 	if staff.IsLive(r) {
 		part = "list"
@@ -135,7 +136,7 @@ func (c *console) fillEvents(ctx context.Context, page *eventsView, cursor strin
 	if err != nil {
 		return err
 	}
-	page.Events = rows(found.Events, c.Now(), m)
+	page.Events = ticked(rows(found.Events, c.Now(), m))
 	if found.Cursor != "" {
 		v := f.values()
 		v.Set("cursor", found.Cursor)
@@ -166,6 +167,19 @@ func rows(events []hotsync.Event, now time.Time, m member) []eventRow {
 		out = append(out, eventRow{Event: e, Now: now, CanRetry: m.Operator() && e.Retriable()})
 	}
 	return out
+}
+
+// ticked lets the rows that can be retried be ticked.
+func ticked(rows []eventRow) []eventRow {
+	for i := range rows {
+		rows[i].Tick = rows[i].CanRetry
+	}
+	return rows
+}
+
+// Ticks reports whether a row can be ticked.
+func (v eventsView) Ticks() bool {
+	return slices.ContainsFunc(v.Events, func(r eventRow) bool { return r.Tick })
 }
 
 // chips counts what each status would show beside the rest of the filter. One
@@ -237,7 +251,7 @@ func (c *console) providerNames(ctx context.Context, also string) []string {
 
 // presets are ranges of time at one click, as absolute times, so that the
 // address shows the same to whoever gets it.
-func presets(f filter, now time.Time) []preset {
+func presets(f filter, path string, now time.Time) []preset {
 	var out []preset
 	for _, p := range [...]struct {
 		label string
@@ -246,11 +260,11 @@ func presets(f filter, now time.Time) []preset {
 		since := f
 		since.From, since.to, since.To = now.Add(-p.back).UTC().Truncate(time.Minute), "", time.Time{}
 		since.from = since.From.Format(time.RFC3339)
-		out = append(out, preset{p.label, since.Path(), f.from == since.from && f.to == ""})
+		out = append(out, preset{p.label, since.At(path), f.from == since.from && f.to == ""})
 	}
 	any := f
 	any.from, any.to, any.From, any.To = "", "", time.Time{}, time.Time{}
-	return append(out, preset{"Any time", any.Path(), f.from == "" && f.to == ""})
+	return append(out, preset{"Any time", any.At(path), f.from == "" && f.to == ""})
 }
 
 type newsView struct {
@@ -300,7 +314,7 @@ func (c *console) eventsNews(w http.ResponseWriter, r *http.Request, m member) e
 			continue // expired, or for the next time
 		}
 		e = counted(e)
-		row := rows([]hotsync.Event{e}, c.Now(), m)[0]
+		row := ticked(rows([]hotsync.Event{e}, c.Now(), m))[0]
 		row.OOB = true
 		news.Rows = append(news.Rows, row)
 	}

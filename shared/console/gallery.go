@@ -30,7 +30,7 @@ func (c *console) galleryPage(w http.ResponseWriter, r *http.Request, m member) 
 
 // galleryList shows the list with one event of every state.
 func (c *console) galleryList(w http.ResponseWriter, r *http.Request, m member) error {
-	page := eventsView{Triggers: triggers, Presets: presets(filter{}, c.Now())}
+	page := eventsView{Triggers: triggers, Presets: presets(filter{}, "/events", c.Now())}
 	for _, s := range sample.Events(c.Now()) {
 		page.Events = append(page.Events, rows([]hotsync.Event{s.Event}, c.Now(), m)...)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,34 +23,48 @@ type loginsView struct {
 	Logins    []loginEntry
 	Providers []string
 	Reasons   []reasonOption
+	Presets   []preset
 	Views     []savedView
-	Next      string
-	First     string
-	Zone      string
-	Days      int // a record is kept
+
+	Suggestions []suggestion // for the search field
+	Next        string
+	First       string
+	Zone        string
+	Days        int // a record is kept
 }
 
 type reasonOption struct{ Code, Label string }
 
-// loginFilter is what narrows the list, as it was written.
-type loginFilter struct{ Q, Provider, Reason, From, To string }
+// loginFilter is the filter of a list of such logins: that of a list of syncs, as far
+// as it says something about them.
+type loginFilter struct{ filter }
 
-// IsZero reports whether the filter lets everything through.
-func (f loginFilter) IsZero() bool { return f == loginFilter{} }
+// loginsSince lets through what came at a time or later.
+func loginsSince(t time.Time) loginFilter {
+	return loginFilter{filter{From: t, from: t.Format(time.RFC3339)}}
+}
+
+// parseLoginFilter reads the filter of an address, typed filters in the text
+// included. It gives what it could read beside an error, which is a bad_request.
+func parseLoginFilter(v url.Values, now time.Time) (loginFilter, error) {
+	f, err := parseFilter(timesInBox(parseBox(v), now), now)
+	f.Text, f.Subject = cmp.Or(f.Text, f.Subject), ""
+	if err == nil && (f.Open || f.Account != "" || f.Trigger != "" || len(f.Statuses) > 0) {
+		err = hotsync.Errorf(
+			hotsync.CodeBadRequest,
+			"No sync came of these logins: they have no account, status or trigger to search for.",
+		)
+	}
+	return loginFilter{f}, err
+}
 
 // Narrowed reports whether more than the text is set.
-func (f loginFilter) Narrowed() bool { return f != loginFilter{Q: f.Q} }
+func (f loginFilter) Narrowed() bool {
+	return f.Provider != "" || f.Reason != "" || f.from != "" || f.to != ""
+}
 
 // Path is the address of the list.
-func (f loginFilter) Path() string {
-	v := map[string][]string{}
-	for name, val := range map[string]string{"q": f.Q, "provider": f.Provider, "reason": f.Reason, "from": f.From, "to": f.To} {
-		if val != "" {
-			v[name] = []string{val}
-		}
-	}
-	return withQuery("/logins", v)
-}
+func (f loginFilter) Path() string { return f.At("/logins") }
 
 // loginEntry is a record as a page shows it: nobody in full.
 type loginEntry struct {
@@ -212,13 +227,18 @@ func (c *console) loginsPage(w http.ResponseWriter, r *http.Request, m member) e
 	if c.Logins == nil {
 		return hotsync.Errorf(hotsync.CodeNotFound, "Logins are not recorded here.")
 	}
-	v, now := r.URL.Query(), c.here(r)
-	f := loginFilter{
-		plainText(get(v, "q")),
-		get(v, "provider"),
-		reasonCode(get(v, "reason")),
-		get(v, "from"),
-		get(v, "to"),
+	asked, now := r.URL.Query(), c.here(r)
+	f, err := parseLoginFilter(asked, now)
+	if err == nil && r.Header.Get("HX-Request") == "" {
+		// One address for one list, as of the syncs.
+		v := f.values()
+		if cursor := get(asked, "cursor"); cursor != "" {
+			v.Set("cursor", cursor)
+		}
+		if !sameValues(v, asked) {
+			http.Redirect(w, r, withQuery("/logins", v), http.StatusSeeOther)
+			return nil
+		}
 	}
 	page := loginsView{
 		Typed:   f,
@@ -226,10 +246,14 @@ func (c *console) loginsPage(w http.ResponseWriter, r *http.Request, m member) e
 		Zone:    zoneName(now),
 		Days:    hotsync.LoginRecordDays,
 		Reasons: nothingReasons(f.Reason),
+		Presets: presets(f.filter, "/logins", c.Now()),
 	}
 	page.Providers = c.providerNames(r.Context(), f.Provider)
+	page.Suggestions = loginSuggestions(page.Providers)
 	status := http.StatusOK
-	err := c.fillLogins(r.Context(), &page, get(v, "cursor"), now)
+	if err == nil {
+		err = c.fillLogins(r.Context(), &page, get(asked, "cursor"))
+	}
 	if err != nil {
 		e := hotsync.AsError(err)
 		status, page.Problem = e.Code.HTTPStatus(), e.Problem()
@@ -252,19 +276,16 @@ func (c *console) loginsPage(w http.ResponseWriter, r *http.Request, m member) e
 	)
 }
 
-func (c *console) fillLogins(ctx context.Context, page *loginsView, cursor string, now time.Time) error {
+func (c *console) fillLogins(ctx context.Context, page *loginsView, cursor string) error {
 	f := page.Typed
-	q := eventstore.LoginQuery{Q: f.Q, Provider: f.Provider, Reason: f.Reason, Cursor: cursor}
-	var err error
-	q.From, err = parseTime("from", f.From, false, now)
-	if err != nil {
-		return err
-	}
-	q.To, err = parseTime("to", f.To, true, now)
-	if err != nil {
-		return err
-	}
-	found, err := c.Logins.Logins(ctx, q)
+	found, err := c.Logins.Logins(ctx, eventstore.LoginQuery{
+		Q:        f.Text,
+		Provider: f.Provider,
+		Reason:   f.Reason,
+		From:     f.From,
+		To:       f.To,
+		Cursor:   cursor,
+	})
 	if err != nil {
 		return err
 	}
@@ -351,13 +372,6 @@ func (c *console) beside(ctx context.Context, f filter) (found []loginEntry, all
 		c.Log.WarnContext(ctx, "logins that led to nothing not read", "error", err)
 		return nil, ""
 	}
-	v := f.values()
-	return loginEntries(
-			page.Logins,
-		), loginFilter{
-			Q:        who,
-			Provider: f.Provider,
-			From:     v.Get("from"),
-			To:       v.Get("to"),
-		}.Path()
+	f.Text, f.Subject = who, ""
+	return loginEntries(page.Logins), loginFilter{f}.Path()
 }

@@ -156,6 +156,55 @@ func TestLoginsPage(t *testing.T) {
 	}
 }
 
+// The search of such logins reads what that of the syncs reads: typed filters, reasons
+// by their labels, times as people write them; one list has one address.
+func TestLoginsAreSearchedAsSyncsAre(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	b.nothings.records = sample.Logins(start)
+	b.nothings.emails["jane@example.com"] = b.nothings.records[4].Subject
+	c := b.signIn("viewer")
+	for _, tc := range []struct {
+		q    string
+		want string // the address that shows it
+		rows int
+	}{
+		{`reason:"the claim is missing"`, "/logins?reason=claim_missing", 4},
+		{`Provider: okta`, "/logins?provider=okta", 4},
+		{"Jane <Jane@Example.com>", "/logins?q=Jane%40Example.com", 1},
+		{"subject:person-4712", "/logins?q=person-4712", 1},
+		{"11:54", "/logins?from=2026-11-22T11%3A49%3A00Z&to=2026-11-22T11%3A59%3A00Z", 1},
+		{"from:yesterday okta", "/logins?from=2026-11-21T00%3A00%3A00Z&q=okta", 0},
+	} {
+		a := c.get("/logins?" + url.Values{"q": {tc.q}}.Encode())
+		a.wantStatus(t, 200)
+		if got := a.url.RequestURI(); got != tc.want {
+			t.Errorf("%s leads to %s, want %s", tc.q, got, tc.want)
+		}
+		if got := a.Count(".nothings > li"); got != tc.rows {
+			t.Errorf("%s finds %d logins, want %d", tc.q, got, tc.rows)
+		}
+	}
+	for _, q := range []string{"account:A00000001", "status:failed", "is:open", "trigger:login"} {
+		a := c.get("/logins?" + url.Values{"q": {q}}.Encode())
+		if a.status != 400 || a.Count("[role=alert]") != 1 || a.Count(".nothings") != 0 {
+			t.Errorf("%s, which says nothing about a login without a sync, answers %d", q, a.status)
+		}
+	}
+	page := c.get("/logins")
+	if got := page.Attrs("#suggestions option", "value"); !slices.Contains(got, "provider:direct") || !slices.Contains(got, "reason:claim_missing") {
+		t.Errorf("offered are %q", got)
+	}
+	if got := page.Count("input[data-pick]"); got != 2 {
+		t.Errorf("%d times can be picked, want 2", got)
+	}
+	a := c.get("/suggest?for=logins&q=missing", "X-Live", "1")
+	if got := a.Attrs("option", "value"); !slices.Contains(got, "reason:claim_missing") || slices.Contains(got, "reason:limio_request_refused") {
+		t.Errorf("for %q are offered %q", "missing", got)
+	}
+}
+
 // The overview says when logins name no account, and does not take some customers
 // without a claim for that.
 func TestOverviewTellsOfLoginsThatLedToNothing(t *testing.T) {

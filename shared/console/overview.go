@@ -207,7 +207,7 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 		if c.Logins == nil {
 			return nil
 		}
-		page.Nothing, err = c.readNothing(ctx, loginFilter{From: page.From.Format(time.RFC3339)}, page.From)
+		page.Nothing, err = c.readNothing(ctx, loginsSince(page.From), page.From)
 		page.Noted = err == nil
 		return err
 	})
@@ -323,7 +323,7 @@ func (p *overviewView) missetVerdict() verdict {
 	if p.Open.Logins > 0 {
 		more += " Beside that, " + p.Open.Words() + "."
 	}
-	f := loginFilter{From: p.From.Format(time.RFC3339)}
+	f := loginsSince(p.From)
 	if len(bad.Groups) == 1 {
 		f.Reason = bad.Groups[0].Reason
 	}

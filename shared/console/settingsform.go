@@ -22,6 +22,7 @@ type field struct {
 	Hint     string
 	Tag      string // a word of caution beside the label
 	Focus    bool
+	Rare     bool // few need it
 	Findings []hotsync.SettingsFinding
 }
 
@@ -91,6 +92,21 @@ type providerForm struct {
 	Findings []hotsync.SettingsFinding // of its claims as a whole
 }
 
+// Often are the fields that every provider needs.
+func (p providerForm) Often() []field { return p.where(false) }
+
+// Rarely are the fields that few need.
+func (p providerForm) Rarely() []field { return p.where(true) }
+
+func (p providerForm) where(rare bool) []field {
+	return slices.DeleteFunc(slices.Clone(p.Fields), func(f field) bool { return f.Rare != rare })
+}
+
+// UsesRare reports whether one of the rare fields has something to show.
+func (p providerForm) UsesRare() bool {
+	return slices.ContainsFunc(p.Rarely(), func(f field) bool { return f.Value != "" || len(f.Findings) > 0 || f.Focus })
+}
+
 // group is settings that belong together.
 type group struct {
 	ID, Title string
@@ -135,6 +151,7 @@ func fieldOf[T any](m formMaker, prefix string, r row[T], of *T) field {
 		Label:    r.label,
 		Hint:     r.hint,
 		Tag:      r.tag,
+		Rare:     r.rare,
 		Options:  r.options,
 		Focus:    path == m.focus,
 		Findings: m.about(path, r.kind),

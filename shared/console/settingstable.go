@@ -18,6 +18,7 @@ type row[T any] struct {
 	label   string
 	hint    string
 	tag     string // a word of caution beside the label
+	rare    bool   // few need it
 	options []option
 
 	read  func(*T) string // what the control holds; "on" or "" for a check
@@ -87,6 +88,12 @@ func mapRow[T any](name, label, hint string, at func(*T) *map[string]string) row
 
 func (r row[T]) tagged(tag string) row[T] {
 	r.tag = tag
+	return r
+}
+
+// seldom marks a row that few need.
+func (r row[T]) seldom() row[T] {
+	r.rare = true
 	return r
 }
 
@@ -238,39 +245,39 @@ var providerRows = []row[hotsync.Provider]{
 		"Other values of iss that the provider signs tokens with, one a line. Mostly none.",
 		nil,
 		func(p *hotsync.Provider) *[]string { return &p.Issuers },
-	),
+	).seldom(),
 	textRow(
 		"discovery",
 		"Discovery address",
 		"Where its discovery document is, if not below the issuer: Azure B2C has one for each user flow.",
 		func(p *hotsync.Provider) *string { return &p.Discovery },
-	),
+	).seldom(),
 	linesRow(
 		"algorithms",
 		"Algorithms",
 		"That its tokens may be signed with, such as RS256, one a line. None: every safe one.",
 		nil,
 		func(p *hotsync.Provider) *[]string { return &p.Algorithms },
-	),
+	).seldom(),
 	textRow(
 		"userPool",
 		"User pool",
 		"Id of the Cognito user pool whose triggers are logins of this provider, such as eu-west-1_AbCdEfGhI.",
 		func(p *hotsync.Provider) *string { return &p.UserPool },
-	),
+	).seldom(),
 	textRow(
 		"syncScope",
 		"Scope of systems",
 		"Access tokens of this provider with this scope may sync accounts by POST /sync. Empty: none may.",
 		func(p *hotsync.Provider) *string { return &p.SyncScope },
-	),
+	).seldom(),
 	linesRow(
 		"syncAudiences",
 		"Audiences of systems",
 		"The aud of those access tokens, one a line; with Cognito the client ids.",
 		nil,
 		func(p *hotsync.Provider) *[]string { return &p.SyncAudiences },
-	),
+	).seldom(),
 }
 
 // The labels of a claim are those of Limio's settings page.

@@ -41,20 +41,44 @@ func (c *console) suggest(w http.ResponseWriter, r *http.Request, m member) erro
 	if i := strings.LastIndexByte(text, ' '); i >= 0 && !strings.Contains(text, ":\"") {
 		before, last = text[:i+1], text[i+1:]
 	}
-	found := c.matchingSuggestions(r, strings.ToLower(strings.Trim(last, `"`)))
+	last = strings.ToLower(strings.Trim(last, `"`))
+	var found []suggestion
+	if r.URL.Query().Get("for") == "logins" {
+		found = matching(loginSuggestions(c.providerNames(r.Context(), "")), last)
+	} else {
+		found = c.matchingSuggestions(r, last)
+	}
 	for i := range found {
 		found[i].Value = before + found[i].Value
 	}
 	return c.renderAs(w, r, m, http.StatusOK, "events", "suggestions", view{Body: found[:min(len(found), suggested)]})
 }
 
-func (c *console) matchingSuggestions(r *http.Request, last string) []suggestion {
+// loginSuggestions are what the field offers that searches logins that led to nothing.
+func loginSuggestions(providers []string) []suggestion {
+	out := []suggestion{{"from:today", "Today"}, {"from:yesterday", "Since yesterday"}}
+	for _, p := range providers {
+		out = append(out, suggestion{"provider:" + quoted(p), "By " + p})
+	}
+	for _, r := range nothingReasons("") {
+		out = append(out, suggestion{"reason:" + r.Code, r.Label})
+	}
+	return out
+}
+
+// matching are the suggestions that have a text in value or label.
+func matching(all []suggestion, text string) []suggestion {
 	var out []suggestion
-	for _, s := range suggestions(c.providerNames(r.Context(), "")) {
-		if strings.Contains(strings.ToLower(s.Value), last) || strings.Contains(strings.ToLower(s.Label), last) {
+	for _, s := range all {
+		if strings.Contains(strings.ToLower(s.Value), text) || strings.Contains(strings.ToLower(s.Label), text) {
 			out = append(out, s)
 		}
 	}
+	return out
+}
+
+func (c *console) matchingSuggestions(r *http.Request, last string) []suggestion {
+	out := matching(suggestions(c.providerNames(r.Context(), "")), last)
 	reason := strings.TrimPrefix(last, "reason:")
 	var codes []string
 	for code, w := range vocabulary {

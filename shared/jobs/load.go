@@ -53,6 +53,16 @@ func (l *Loader) Add(r Row) error {
 	return l.ctx.Err()
 }
 
+// Retry adds a sync that is to be retried, by the id of its event.
+func (l *Loader) Retry(event string) error {
+	l.items = append(l.items, Item{Retries: event})
+	l.job.Total++
+	if len(l.items) == ChunkSize {
+		l.flush()
+	}
+	return l.ctx.Err()
+}
+
 func (l *Loader) flush() {
 	c := Chunk{Job: l.job.ID, N: l.n, Items: l.items}
 	l.n++

@@ -96,7 +96,7 @@
   let paused = sessionStorage.getItem('paused') === '1';
   const reading = (el) => {
     const sel = getSelection();
-    return (sel && !sel.isCollapsed && el.contains(sel.anchorNode)) || el.contains(doc.activeElement) || el.querySelector('.picked, details.touched') || doc.querySelector('dialog[open]');
+    return (sel && !sel.isCollapsed && el.contains(sel.anchorNode)) || el.contains(doc.activeElement) || el.querySelector('.picked, details.touched, [form=ticked]:checked') || doc.querySelector('dialog[open]');
   };
   const live = { 'X-Live': '1' };
   const list = () => doc.getElementById('list');
@@ -195,6 +195,15 @@
     if (doc.activeElement === doc.body) row.querySelector('a.open')?.focus({ preventScroll: true });
   };
 
+  // The button says how many rows are ticked.
+  const showTicked = () => {
+    const button = doc.querySelector('[data-ticked]');
+    const n = doc.querySelectorAll('[form=ticked]:checked').length;
+    if (!button) return;
+    button.textContent = `Retry the ${n} ticked …`;
+    button.hidden = !n;
+  };
+
   // Single keys act only where they are switched on; the palette opens by Ctrl+K.
   let keys = cookie('keys') !== 'off';
   const showKeys = () => {
@@ -205,6 +214,8 @@
       keys = ev.target.checked;
       keep('keys', keys ? 'on' : 'off');
       toast(keys ? 'Single keys are on' : 'Single keys are off');
+    } else if (ev.target.matches('[form=ticked]')) {
+      showTicked();
     } else if (ev.target.matches('[data-pick]')) {
       const text = ev.target.closest('label').querySelector('input:not([data-pick])');
       text.value = ev.target.value.replace('T', ' ');
@@ -275,6 +286,12 @@
         else toast('There is nothing to retry here');
         break;
       }
+      case 'x': {
+        const box = doc.querySelector('tr.picked [form=ticked]');
+        if (box) box.click();
+        else toast('There is nothing to tick here');
+        break;
+      }
       case 'p': if (doc.querySelector('[data-live], [data-poll]')) togglePause(); break;
       case '?': doc.getElementById('help').showModal(); break;
       default: return;
@@ -289,7 +306,7 @@
     const field = ev.target;
     clearTimeout(asked);
     asked = setTimeout(async () => {
-      const answer = await fetch(`/suggest?q=${encodeURIComponent(field.value)}`, { headers: live }).catch(() => null);
+      const answer = await fetch(`/suggest?for=${field.dataset.search || ''}&q=${encodeURIComponent(field.value)}`, { headers: live }).catch(() => null);
       if (answer?.ok && field.list) field.list.innerHTML = await answer.text();
     }, 250);
   });
@@ -396,6 +413,7 @@
     }
     if (doc.querySelector('#news .news-more')) fresh = true;
     repick();
+    showTicked();
     tick();
     reachable();
     showPause();
@@ -413,6 +431,7 @@
   showZone();
   showKeys();
   showPause();
+  showTicked();
   reachable();
   let beat = 0;
   setInterval(() => {
