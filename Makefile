@@ -69,8 +69,9 @@ mutants: tools ## small wrong changes that no test notices: PKG="./shared/claims
 	@mkdir -p .hotsync && go build -o .hotsync/mutants ./local/mutants
 	.hotsync/mutants -most $(or $(MOST),0) $(or $(PKG),$(DECIDING))
 
-screenshots: tools ## write a picture of every page of the console to ./screenshots (needs Chromium)
-	HOTSYNC_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -timeout 10m -run 'TestAccessible|TestWholeSystem|TestAdminAccessible|TestSetUpOnTheWholeSystem' ./shared/console
+screenshots: tools ## write a picture of every page of the console to ./screenshots, or of those of PAGES (needs Chromium)
+	@mkdir -p screenshots
+	HOTSYNC_SCREENSHOTS=$(CURDIR)/screenshots HOTSYNC_PAGES='$(PAGES)' go test -count=1 -timeout 10m -run 'TestAccessible|TestWholeSystem|TestAdminAccessible|TestSetUpOnTheWholeSystem' ./shared/console
 
 build: tools ## compile every function for AWS (arm64) and for this computer
 	@for fn in $(FUNCTIONS); do \

@@ -3,7 +3,9 @@ package console
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
@@ -14,6 +16,7 @@ type compareView struct {
 	Older, Newer hotsync.Event
 	Subs         []subPair
 	Changes      []changeLine // from the older to the newer
+	One          *changeLine  // that is shown with its fields, nil where all are listed
 	Differs      []difference // of how they went
 	Cut          bool         // there are more syncs between them than were read
 	Between      int
@@ -28,6 +31,10 @@ type subPair struct {
 
 // Same reports whether nothing changed.
 func (p subPair) Same() bool { return p.Before == p.After }
+
+// compareFields is how many changes are shown with their fields; where there are more,
+// each has a page.
+const compareFields = 20
 
 // comparePages bounds how much is read of what lies between two syncs.
 const comparePages = 4
@@ -58,14 +65,23 @@ func (c *console) comparePage(w http.ResponseWriter, r *http.Request, m member) 
 		page.Older, page.Newer = e, other
 	}
 	page.Differs = differences(page.Older, page.Newer)
-	err = c.fillCompare(r.Context(), &page, m)
+	n, _ := strconv.Atoi(get(r.URL.Query(), "n")) // what is no number asks for no change
+	err = c.fillCompare(r.Context(), &page, m, n)
 	if err != nil {
 		return err
 	}
 	return c.render(w, r, m, "compare", view{Title: "Two syncs of " + accountName(e), Nav: "events", Body: page})
 }
 
-func (c *console) fillCompare(ctx context.Context, page *compareView, m member) error {
+// path is the address of this page, narrowed to a change.
+func (v compareView) path(n int) string {
+	return withQuery("/events/"+v.Newer.ID+"/compare", url.Values{"with": {v.Older.ID}, "n": {strconv.Itoa(n)}})
+}
+
+// Path is the address of this page.
+func (v compareView) Path() string { return "/events/" + v.Newer.ID + "/compare?with=" + v.Older.ID }
+
+func (c *console) fillCompare(ctx context.Context, page *compareView, m member, n int) error {
 	f := filter{Account: page.Newer.Account.ID, From: page.Older.RequestedAt, To: page.Newer.RequestedAt.Add(1)}
 	var between []hotsync.Event
 	cursor := ""
@@ -90,6 +106,13 @@ func (c *console) fillCompare(ctx context.Context, page *compareView, m member) 
 	together := page.Newer
 	together.Changes = merged(between)
 	page.Changes = changeLines(together)
+	if n > 0 && n <= len(page.Changes) {
+		page.One = &page.Changes[n-1]
+	} else if len(page.Changes) > compareFields {
+		for i := range page.Changes {
+			page.Changes[i].Fields, page.Changes[i].Href = nil, page.path(i+1)
+		}
+	}
 	page.Subs = pairs(page.Older.Subscriptions, page.Newer.Subscriptions)
 	found, err := c.search(ctx, filter{Account: page.Newer.Account.ID}, 12, "", false)
 	if err != nil {

@@ -92,6 +92,10 @@ const (
 	smallEvent         = 12 << 10 // bytes of JSON
 )
 
+// groupFields is how many changes of a kind show their fields. They are of a dry run,
+// which is kept nowhere, so that the others have no page to show theirs.
+const groupFields = 6
+
 // changeGroup is the changes of one kind of Limio object.
 type changeGroup struct {
 	Object  string
@@ -560,7 +564,16 @@ func tryBars(e hotsync.Event, now time.Time) []tryBar {
 }
 
 // Lines are the group's changes in a line each.
-func (g changeGroup) Lines() []changeLine { return changeLines(hotsync.Event{Changes: g.Changes}) }
+func (g changeGroup) Lines() []changeLine {
+	lines := changeLines(hotsync.Event{Changes: g.Changes})
+	for i := groupFields; i < len(lines); i++ {
+		lines[i].Fields = nil
+	}
+	return lines
+}
+
+// Bare is how many of the changes are told of without their fields.
+func (g changeGroup) Bare() int { return max(0, len(g.Changes)-groupFields) }
 
 func groupChanges(changes []hotsync.Change) []changeGroup {
 	var out []changeGroup

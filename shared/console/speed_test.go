@@ -1,16 +1,22 @@
 package console_test
 
 import (
+	"bytes"
 	"compress/gzip"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
+	"hotsync/shared/syncer"
 )
 
 // packed is how many bytes of an address go over the wire.
@@ -80,9 +86,32 @@ func TestPagesAreSmall(t *testing.T) {
 		b.events.events[e.ID] = e
 	}
 	b.events.accounts[many.Account.ID] = eventstore.AccountState{AccountID: many.Account.ID, LastSucceededEvent: many.ID}
+	for i := range 50 {
+		r := sample.Logins(start)[i%8]
+		r.At = start.Add(-time.Duration(i) * time.Minute)
+		r.ID, r.Subject = hotsync.EventIDFor(r.At, fmt.Sprint("nothing", i)), fmt.Sprint("auth0|", 7919*i)
+		b.nothings.records = append(b.nothings.records, r)
+	}
+	for i := range 51 { // a page of jobs, and one more
+		j, err := jobs.New(jobs.Request{Kind: jobs.Retry, Source: jobs.Source{Known: true}, Title: fmt.Sprintf("reason:limio_request_refused from:%x", 104729*i),
+			Note: fmt.Sprint("ticket ", 7919*i), Actor: "Ada"}, start.Add(-time.Duration(i)*time.Hour), rand.Read)
+		if err == nil {
+			j.Listed, j.Total, j.Final = true, 50+i, jobs.Counts{jobs.Changed: i}
+			_, err = b.jobs.SaveJob(t.Context(), j)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := b.config()
+	cfg.Catalogue = somePlans()
+	b.serve(cfg)
 	c := b.signIn("admin")
+	refused := c.beginListOf(60)
 	first := 0
-	for _, path := range []string{"/", "/open", "/events", "/events/" + many.ID, "/events/" + by["failed, Limio refused"].ID, "/events/" + many.ID + "/changes",
+	for _, path := range []string{"/", "/open", "/logins", "/logins?reason=claim_missing", "/jobs", refused, "/jobs/new", "/events?is=open", "/events?is=open&reason=limio_request_refused",
+		"/retry?status=failed", "/retry/reason?status=failed", "/catalogue", "/tryout", "/erase", "/settings", "/settings/history", "/audit", "/me",
+		"/events/" + many.ID + "/compare?with=" + by["succeeded, unchanged"].ID, "/events", "/events/" + many.ID, "/events/" + by["failed, Limio refused"].ID, "/events/" + many.ID + "/changes",
 		"/events/" + many.ID + "/changes?n=3", "/accounts/" + many.Account.ID} {
 		n := c.packed(path)
 		t.Logf("%6d bytes %s", n, path)
@@ -105,6 +134,54 @@ func TestPagesAreSmall(t *testing.T) {
 	}
 	if got := a.Count("#events tr.row"); got != 50 {
 		t.Errorf("the list has %d rows", got)
+	}
+}
+
+// beginListOf begins a backfill of so many rows that name no account, and returns the
+// address of its page.
+func (c client) beginListOf(n int) string {
+	c.t.Helper()
+	list := ""
+	for i := range n {
+		list += fmt.Sprintf("no account %d\n", i)
+	}
+	a := c.post("/jobs", url.Values{"accounts": {list}, "rate": {"300"}, "note": {"before the launch"}})
+	a.wantStatus(c.t, http.StatusOK)
+	return a.url.Path
+}
+
+// Both sides of an account with sixty subscriptions are a small page, too.
+func TestSixtySideBySideAreSmall(t *testing.T) {
+	t.Parallel()
+
+	many := sixty()
+	b := setup(t, many)
+	b.events.accounts[many.Account.ID] = eventstore.AccountState{AccountID: many.Account.ID, LastSucceededEvent: many.ID}
+	b.sides.would.Account = many.Account
+	for i, s := range many.Subscriptions {
+		side := &syncer.Side{Status: "active", Plan: s.Plan, Amount: s.Amount, Currency: "GBP", Next: "2026-12-01", Until: "2027-11-01"}
+		b.sides.would.Sides.Subscriptions = append(b.sides.would.Sides.Subscriptions, syncer.Compared{Number: s.Number, Status: "Active",
+			Plans: []string{fmt.Sprintf("Plan %x", 7919*i)}, Offers: []string{fmt.Sprintf("/offers/Digital %x", 104729*i)}, Zuora: side, Limio: side})
+		b.sides.would.Changes = append(b.sides.would.Changes, many.Changes[i])
+	}
+	a := b.signIn("operator").post("/accounts/"+many.Account.ID+"/dryrun", nil)
+	a.wantStatus(t, http.StatusOK)
+	if n := a.Count(".sides tbody tr"); n != 60 {
+		t.Errorf("%d subscriptions are side by side, want 60", n)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write([]byte(a.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = z.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%6d bytes, %d packed", len(a.body), packed.Len())
+	if packed.Len() > 10<<10 {
+		t.Errorf("the page has %d bytes packed, want 10 KB at most", packed.Len())
 	}
 }
 
