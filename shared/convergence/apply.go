@@ -107,6 +107,16 @@ func write(ctx context.Context, w Writer, c Change) error {
 // changes can take, in calls.
 func CriticalPath(changes []Change) int { return len(levels(changes)) }
 
+// Rounds is how many writes must follow each other where no more than concurrency
+// are under way at once: CriticalPath for an account that is small enough.
+func Rounds(changes []Change, concurrency int) int {
+	out := 0
+	for _, level := range levels(changes) {
+		out += (len(level) + concurrency - 1) / concurrency
+	}
+	return out
+}
+
 // levels puts the changes, by their index, in the order described at Apply.
 func levels(changes []Change) [][]int {
 	creates := map[string]int{}

@@ -10,7 +10,8 @@ import (
 // TestLimitMemory is not parallel: there is one limit for the process.
 func TestLimitMemory(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
-	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	percent := debug.SetGCPercent(100)
+	t.Cleanup(func() { debug.SetMemoryLimit(before); debug.SetGCPercent(percent) })
 	for _, tc := range []struct {
 		size, own string
 		want      int64
@@ -19,8 +20,8 @@ func TestLimitMemory(t *testing.T) {
 		{"", "", 0, before},
 		{"many", "", 0, before},
 		{"-256", "", 0, before},
-		{"256", "", 48 << 20, 48 << 20},
-		{" 512 ", "", 96 << 20, 96 << 20},
+		{"256", "", 192 << 20, 192 << 20},
+		{" 512 ", "", 384 << 20, 384 << 20},
 		{"256", "40MiB", before, before},
 	} {
 		debug.SetMemoryLimit(before)

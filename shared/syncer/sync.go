@@ -12,10 +12,10 @@ import (
 	"hotsync/shared/projection"
 )
 
-// writers is how many Limio writes of one sync may be under way at once. A first
+// Writers is how many Limio writes of one sync may be under way at once. A first
 // sync of three monthly subscriptions has some sixty, most of them payments; the
 // client bounds those of all syncs together.
-const writers = 24
+const Writers = 24
 
 // sync is one try of the sync proper, under the account's turn.
 func (j *job) sync(ctx context.Context) (verdict, error) {
@@ -121,7 +121,7 @@ func (j *job) makeCustomer(ctx context.Context, p *planned) (made bool, err erro
 // written.
 func (j *job) apply(ctx context.Context, changes []convergence.Change) error {
 	_, err := step(ctx, j.trace, "apply", func(ctx context.Context) (struct{}, string, error) {
-		done, err := convergence.Apply(ctx, j.Limio, changes, convergence.Options{Concurrency: writers})
+		done, err := convergence.Apply(ctx, j.Limio, changes, convergence.Options{Concurrency: Writers})
 		j.record.Changes = append(j.record.Changes, convergence.Masked(done)...)
 		return struct{}{}, fmt.Sprintf("%d of %d changes", len(done), len(changes)), err
 	})
@@ -180,7 +180,7 @@ func (j *job) createByPlugin(ctx context.Context, in *reading) error {
 			return struct{}{}, "", err
 		}
 		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(writers)
+		g.SetLimit(Writers)
 		for _, number := range missing[1:] {
 			g.Go(func() error {
 				_, _, err := j.Limio.SyncSubscription(gctx, number)

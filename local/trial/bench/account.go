@@ -17,38 +17,41 @@ import (
 // names are what differs between accounts: ids and the digits of numbers.
 var names = regexp.MustCompile(`[0-9a-f]{32}|A00000601|00601`)
 
-// account makes the n-th account, with so many subscriptions (60 at most): the
-// persona sixty under other names.
+// account makes the n-th account, with so many subscriptions: those of the persona
+// sixty under other names, over again where there are more.
 func account(n, subscriptions int) (id string, body map[string]any, err error) {
 	p, ok := persona.Find("sixty", time.Now())
 	if !ok {
 		return "", nil, errors.New("there is no persona sixty")
 	}
 	a := p.Accounts[0]
-	rename := func(raw []byte) json.RawMessage {
+	// What belongs to a round of subscriptions has names of its own in each.
+	rename := func(raw []byte, round int) json.RawMessage {
 		return names.ReplaceAllFunc(raw, func(name []byte) []byte {
 			switch string(name) {
 			case "A00000601":
 				return fmt.Appendf(nil, "A%08d", 20000+n)
 			case "00601":
-				return fmt.Appendf(nil, "%05d", 20000+n)
+				return fmt.Appendf(nil, "%05d", 20000+n+roundNames*round)
+			case a.ID:
+				return []byte(otherID(a.ID, n))
 			}
-			return []byte(otherID(string(name), n))
+			return []byte(otherID(string(name), n+roundNames*round))
 		})
 	}
 	var subs []json.RawMessage
-	for _, s := range a.Subscriptions[:subscriptions] {
-		subs = append(subs, rename(s))
+	for i := range subscriptions {
+		subs = append(subs, rename(a.Subscriptions[i%len(a.Subscriptions)], i/len(a.Subscriptions)))
 	}
-	return otherID(
-			a.ID,
-			n,
-		), map[string]any{
-			"account":        rename(a.Account),
-			"paymentMethods": rename(a.PaymentMethods),
-			"subscriptions":  subs,
-		}, nil
+	return otherID(a.ID, n), map[string]any{
+		"account":        rename(a.Account, 0),
+		"paymentMethods": rename(a.PaymentMethods, 0),
+		"subscriptions":  subs,
+	}, nil
 }
+
+// roundNames is how many accounts have names of their own.
+const roundNames = 10000
 
 func otherID(id string, n int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", id, n))

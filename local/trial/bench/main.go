@@ -92,6 +92,7 @@ var measurements = []struct {
 	{"init", false, initRows},
 	{"sync", false, syncRows},
 	{"batch", false, batchRows},
+	{"cpu", false, cpuRows},
 	{"memory", false, memoryRows},
 	{
 		"catalogue",
