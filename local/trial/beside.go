@@ -154,7 +154,7 @@ func (r *run) signing(ctx context.Context, random *rand.Rand) (stop func() error
 				continue
 			}
 			wg.Go(func() {
-				r.login(context.WithoutCancel(ctx), person)
+				r.login(context.WithoutCancel(ctx), op{kind: doLogin, person: person})
 				<-slots
 			})
 		}

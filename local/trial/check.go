@@ -69,7 +69,7 @@ func (r *run) unseen(events map[string]hotsync.Event) []signIn {
 		if p.way != byTrigger {
 			continue
 		}
-		for _, a := range p.accounts {
+		for _, a := range s.named {
 			id := r.world.accounts[a].ID
 			// A trigger called again within ten seconds counts as the same login.
 			from := s.began.Truncate(sameLogin).Add(-time.Millisecond)
@@ -97,6 +97,9 @@ func (r *run) check(ctx context.Context, out *report, events map[string]hotsync.
 	r.checkEvents(out, events)
 	r.checkOverlaps(out, events)
 	err := r.checkLimio(ctx, out)
+	if err == nil {
+		err = r.checkSight(ctx, out, events)
+	}
 	if err == nil {
 		err = r.checkConverged(ctx, out)
 	}
@@ -440,8 +443,11 @@ func (r *run) checkConverged(ctx context.Context, out *report) error {
 				return err
 			}
 			for _, p := range r.world.of[i] {
-				who := r.world.people[p].identity(r.stack.IDPURL)
-				for _, c := range convergence.Diff(projection.Project(account, who, options), have).Changes {
+				want := projection.Project(account, r.world.people[p].identity(r.stack.IDPURL), options)
+				if !r.sight.sees(p, i) { // checkSight says whether they may not
+					want.Objects = slices.DeleteFunc(want.Objects, projection.Object.IsLogin)
+				}
+				for _, c := range convergence.Diff(want, have).Changes {
 					if c.Object.Kind == projection.Schedule {
 						continue // worked out from the charges where a fault kept the preview away
 					}

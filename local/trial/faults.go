@@ -32,6 +32,18 @@ type place struct {
 	seed    uint64
 	latency time.Duration // of every answer
 	faults  []fault
+	away    bool
+}
+
+// The names of the places that can be away for minutes.
+const zuoraName, limioName = "Zuora", "Limio"
+
+// away is what an upstream does that is away: it says so, limits everybody, or says nothing.
+var away = []fault{
+	{Match: "* /**", Probability: 0.2, Drop: true},
+	{Match: "* /**", Probability: 0.2, Status: http.StatusTooManyRequests, Headers: map[string]string{"Retry-After": "2"}},
+	{Match: "* /**", Probability: 0.3, Status: http.StatusBadGateway},
+	{Match: "* /**", Probability: 1, Status: http.StatusServiceUnavailable},
 }
 
 // The names of the faults: the rows of the table.
@@ -214,7 +226,7 @@ func (p *place) fired(ctx context.Context, into map[string]int) error {
 		return err
 	}
 	for i, f := range now.Faults {
-		if i < len(p.faults) {
+		if i < len(p.faults) && !p.away {
 			into[p.faults[i].name] += f.Fired
 		}
 	}

@@ -45,6 +45,7 @@ type options struct {
 	parameters       map[string]string // of template.yaml, over its defaults
 	env              []string          // for the functions
 	progress         io.Writer
+	plant            func(context.Context, *run) error // what a test puts in for the checks to find; nil for nothing
 }
 
 // Bounds of a run.
@@ -70,28 +71,34 @@ type run struct {
 
 	mu     sync.Mutex
 	signed []signIn
+	tried  []signIn // also those that hotsync has not taken, or not in whole
 	queued []string // ids of events, in the order they became known
 	tally  tally
+
+	sight  sight // at the end
+	claims claims
 }
 
 // tally counts what the driver did.
 type tally struct {
-	logins, turnedAway, changes, redelivered, kills, outages int
-	longest                                                  time.Duration
-	broken                                                   []string // promises of the front door that were not kept
-	faults                                                   map[string]int
+	logins, turnedAway, changes, redelivered, kills int
+	outages                                         map[string]int
+	longest                                         time.Duration
+	broken                                          []string // promises of the front door that were not kept
+	faults                                          map[string]int
 }
 
 // signIn is a login that hotsync has taken.
 type signIn struct {
 	person       int
+	named        []int // accounts
 	began, ended time.Time
 	events       []string // unknown for a trigger
 }
 
 // begin brings a system up with something that can misbehave on every hop.
 func begin(ctx context.Context, opt options) (_ *run, err error) {
-	r := &run{options: opt, watch: newWatch(), tally: tally{faults: map[string]int{}}}
+	r := &run{options: opt, watch: newWatch(), tally: tally{faults: map[string]int{}, outages: map[string]int{}}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -149,7 +156,7 @@ func begin(ctx context.Context, opt options) (_ *run, err error) {
 	r.closers = append(r.closers, r.stack.Close)
 	r.watch.before(r.stack.Zuora)
 	r.zuora = &place{
-		name:    "Zuora",
+		name:    zuoraName,
 		url:     r.stack.ZuoraURL,
 		seed:    opt.seed,
 		latency: 40 * time.Millisecond,
@@ -158,7 +165,7 @@ func begin(ctx context.Context, opt options) (_ *run, err error) {
 	r.places = []*place{
 		r.zuora,
 		{
-			name:    "Limio",
+			name:    limioName,
 			url:     r.stack.LimioURL,
 			seed:    opt.seed + 1,
 			latency: 15 * time.Millisecond,
@@ -287,7 +294,7 @@ func (r *run) perform(ctx context.Context, ops []op, over time.Duration) error {
 		if o.kind == doLogin {
 			slots <- struct{}{}
 			wg.Go(func() {
-				r.login(ctx, o.person)
+				r.login(ctx, o)
 				<-slots
 			})
 			continue
@@ -322,17 +329,33 @@ func (r *run) disturb(ctx context.Context, o op) error {
 	case doExpire:
 		return call(ctx, http.MethodPost, r.stack.ZuoraURL+"/_sandbox/expire-tokens", "", nil, nil)
 	case doOutage:
-		r.tally.outages++
-		err := r.zuora.fired(ctx, r.tally.faults)
-		if err != nil {
-			return err
-		}
-		return r.zuora.misbehave(ctx, []fault{{Match: "* /**", Probability: 1, Status: http.StatusServiceUnavailable}})
-	case doRecover:
-		return r.zuora.misbehave(ctx, r.zuora.faults)
+		return r.down(ctx, o.down)
 	default:
 		return fmt.Errorf("unknown step %d", o.kind)
 	}
+}
+
+// down has those upstreams away from now on, and the other one back.
+func (r *run) down(ctx context.Context, names []string) error {
+	for _, p := range r.places {
+		if !slices.Contains([]string{zuoraName, limioName}, p.name) || p.away == slices.Contains(names, p.name) {
+			continue
+		}
+		faults := p.faults
+		if p.away = !p.away; p.away {
+			r.tally.outages[p.name]++
+			err := p.fired(ctx, r.tally.faults)
+			if err != nil {
+				return err
+			}
+			faults = away
+		}
+		err := p.misbehave(ctx, faults)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
 }
 
 // duplicate delivers the message of an earlier login once more: as it is now,
@@ -364,19 +387,23 @@ func (r *run) duplicate(ctx context.Context, pick uint64) error {
 }
 
 // login signs a person in and, when turned away, again, as people do.
-func (r *run) login(ctx context.Context, index int) {
-	p := r.world.people[index]
+func (r *run) login(ctx context.Context, o op) {
+	p := r.world.people[o.person]
+	if o.named != nil {
+		p.accounts = o.named
+	}
 	for range loginTries {
-		s := signIn{person: index, began: time.Now()}
+		s := signIn{person: o.person, named: p.accounts, began: time.Now()}
 		var taken bool
 		var err error
 		if p.way == byTrigger {
 			taken, err = true, r.trigger(ctx, p)
 		} else {
-			s.events, taken, err = r.post(ctx, index, p)
+			s.events, taken, err = r.post(ctx, o.person, p)
 		}
 		s.ended = time.Now()
 		r.mu.Lock()
+		r.tried = append(r.tried, s)
 		r.tally.logins++
 		r.tally.longest = max(r.tally.longest, s.ended.Sub(s.began))
 		switch {
@@ -439,7 +466,7 @@ func (r *run) post(ctx context.Context, index int, p person) (events []string, t
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(answer.Ignored) > 0 {
-		r.signed = append(r.signed, signIn{person: index, events: events})
+		r.signed = append(r.signed, signIn{person: index, named: p.accounts, events: events})
 		return nil, false, nil
 	}
 	return events, true, nil
@@ -634,7 +661,7 @@ func soak(ctx context.Context, opt options) (_ *report, err error) {
 }
 
 // conclude waits for quiet, lets those sign in again whose sync failed in sight
-// of everybody, and looks at what there is.
+// of everybody, or who do not see what they may, and looks at what there is.
 func (r *run) conclude(ctx context.Context) (*report, error) {
 	quiet := time.Now()
 	err := r.drain(ctx)
@@ -650,8 +677,21 @@ func (r *run) conclude(ctx context.Context) (*report, error) {
 	out.summarise(events)
 	again := r.unlucky(events)
 	out.again = len(again)
+	s, err := r.see(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := claimsOf(r.tried, r.signed)
+	early := r.strangers(s, c)
+	for _, person := range r.unseeing(s, c) {
+		if !slices.ContainsFunc(again, func(o op) bool { return o.person == person }) {
+			again = append(again, op{kind: doLogin, person: person, named: c.last[person]})
+			out.unseeing++
+		}
+	}
 	if len(again) > 0 {
-		r.say("%d people whose sync failed visibly sign in once more", len(again))
+		r.say("%d people whose sync failed visibly sign in once more, and %d who do not see what they may",
+			out.again, out.unseeing)
 		err = nextLogin(ctx)
 		if err == nil {
 			err = r.perform(ctx, again, 0)
@@ -666,6 +706,16 @@ func (r *run) conclude(ctx context.Context) (*report, error) {
 			return nil, err
 		}
 	}
+	if r.plant != nil {
+		err = r.plant(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+	}
 	out.did, out.saw = r.tally, r.watch.seen()
-	return out, r.check(ctx, out, events)
+	err = r.check(ctx, out, events)
+	if len(out.strangers) == 0 {
+		out.strangers = early
+	}
+	return out, err
 }

@@ -57,7 +57,8 @@ type world struct {
 }
 
 // newWorld makes accounts and the people they belong to: most have one account,
-// some have several, and some accounts are shared by two people.
+// some have several, some accounts are shared by two people, and an adviser names
+// those of two.
 func newWorld(r *rand.Rand, accounts int) *world {
 	w := &world{of: make([][]int, accounts)}
 	for i := range accounts {
@@ -93,8 +94,30 @@ func newWorld(r *rand.Rand, accounts int) *world {
 				},
 			)
 		}
+		if first := p.accounts[0]; count == 1 && first > 0 && r.IntN(16) == 0 {
+			w.add(
+				person{
+					way:      byID,
+					subject:  p.subject + "-adviser",
+					email:    "adviser-of-" + p.email,
+					accounts: []int{first - 1, first},
+				},
+			)
+		}
 	}
 	return w
+}
+
+// some are the accounts that a person names this time, nil for all; seldom not all. A
+// trigger names all: a second one within ten seconds counts as the first, whatever it
+// names.
+func (w *world) some(r *rand.Rand, person int) []int {
+	p := w.people[person]
+	if len(p.accounts) < 2 || p.way == byTrigger || r.IntN(4) > 0 {
+		return nil
+	}
+	at := r.IntN(len(p.accounts))
+	return p.accounts[at : at+1 : at+1]
 }
 
 func pickWay(r *rand.Rand) way {
