@@ -44,9 +44,10 @@ check: tools ## the quick form: format, vet and what needs neither engines nor a
 	go vet ./...
 	go test -short ./shared/... ./functions/... ./cmd/...
 
-soak: tools ## try to break the whole system for five minutes; SEED=n replays a run
+soak: tools ## try to break the whole system for five minutes, and take Zuora and Limio away for six; SEED=n replays a run
 	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/trial
 	.hotsync/soak -seed $(or $(SEED),0)
+	.hotsync/soak -scenario outage -accounts 500 -duration 6m -seed $(or $(SEED),0)
 
 storm: tools ## 10,000 logins of 1,000 people in a minute, then 10,000 of one person
 	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/trial

@@ -242,24 +242,30 @@ func (r *run) memory(out *besideReport, part float64) {
 		half = 1
 	}
 	for _, function := range []string{"reconcile", "backfill"} {
-		for _, pid := range r.stack.Host.PIDs(function) {
-			status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-			if err != nil {
-				continue // it has ended, or this is no Linux
-			}
-			m := resident.FindSubmatch(status)
-			if m == nil {
-				continue
-			}
-			kb, err := strconv.Atoi(string(m[1]))
-			if err != nil {
-				continue
-			}
-			most := out.memory[function]
-			most[half] = max(most[half], kb>>10)
-			out.memory[function] = most
+		most := out.memory[function]
+		most[half] = max(most[half], r.resident(function))
+		out.memory[function] = most
+	}
+}
+
+// resident is how many MB the largest process of a function holds; 0 where there is
+// none, or this is no Linux.
+func (r *run) resident(function string) (most int) {
+	for _, pid := range r.stack.Host.PIDs(function) {
+		status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+		if err != nil {
+			continue // it has ended
+		}
+		m := resident.FindSubmatch(status)
+		if m == nil {
+			continue
+		}
+		kb, err := strconv.Atoi(string(m[1]))
+		if err == nil {
+			most = max(most, kb>>10)
 		}
 	}
+	return most
 }
 
 // measured are the logins asked for in a time, but for those that were coalesced.

@@ -44,7 +44,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	scenario := f.String(
 		"scenario",
 		"soak",
-		"soak: everything at once; storm: many logins in a short time; budget: a backlog against Zuora's limits, with an outage; beside: a backfill of the accounts beside logins, after -duration of logins alone",
+		"soak: everything at once; outage: Zuora and Limio away for minutes; storm: many logins in a short time; budget: a backlog against Zuora's limits, with an outage; beside: a backfill of the accounts beside logins, after -duration of logins alone",
 	)
 	f.IntVar(&opt.accounts, "accounts", 1_000, "accounts in Zuora")
 	f.IntVar(&opt.logins, "logins", 10_000, "logins, besides those that must follow the last change of an account")
@@ -102,6 +102,7 @@ type result interface {
 
 var scenarios = map[string]func(context.Context, options) (result, error){
 	"soak":   func(ctx context.Context, o options) (result, error) { return soak(ctx, o) },
+	"outage": func(ctx context.Context, o options) (result, error) { return outages(ctx, o) },
 	"storm":  func(ctx context.Context, o options) (result, error) { return storm(ctx, o) },
 	"beside": func(ctx context.Context, o options) (result, error) { return beside(ctx, o) },
 	"budget": func(ctx context.Context, o options) (result, error) { return budget(ctx, o) },

@@ -660,26 +660,37 @@ func soak(ctx context.Context, opt options) (_ *report, err error) {
 	return r.conclude(ctx)
 }
 
-// conclude waits for quiet, lets those sign in again whose sync failed in sight
-// of everybody, or who do not see what they may, and looks at what there is.
+// conclude waits for quiet and looks at what there is.
 func (r *run) conclude(ctx context.Context) (*report, error) {
-	quiet := time.Now()
+	out, events, err := r.quiet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return out, r.amend(ctx, out, events)
+}
+
+// quiet waits for empty queues and counts what came of the logins.
+func (r *run) quiet(ctx context.Context) (*report, map[string]hotsync.Event, error) {
+	began := time.Now()
 	err := r.drain(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := &report{drain: time.Since(quiet)}
+	out := &report{drain: time.Since(began)}
 	r.say("faults off, queues empty after %s", out.drain.Round(100*time.Millisecond))
 	events, err := r.events(ctx)
-	if err != nil {
-		return nil, err
-	}
 	out.summarise(events)
+	return out, events, err
+}
+
+// amend lets those sign in again whose sync failed in sight of everybody, or who do
+// not see what they may, and looks at what there is then.
+func (r *run) amend(ctx context.Context, out *report, events map[string]hotsync.Event) error {
 	again := r.unlucky(events)
 	out.again = len(again)
 	s, err := r.see(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c := claimsOf(r.tried, r.signed)
 	early := r.strangers(s, c)
@@ -703,13 +714,13 @@ func (r *run) conclude(ctx context.Context) (*report, error) {
 			events, err = r.events(ctx)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if r.plant != nil {
 		err = r.plant(ctx, r)
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	out.did, out.saw = r.tally, r.watch.seen()
@@ -717,5 +728,5 @@ func (r *run) conclude(ctx context.Context) (*report, error) {
 	if len(out.strangers) == 0 {
 		out.strangers = early
 	}
-	return out, err
+	return err
 }

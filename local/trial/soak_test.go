@@ -70,6 +70,20 @@ func TestSoak(t *testing.T) {
 	}
 }
 
+// The short form of the outages of make soak.
+func TestOutages(t *testing.T) {
+	t.Parallel()
+
+	out, err := outages(t.Context(), short(t, 60, 300, 20*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	show(t, out)
+	if len(out.did.outages) != 2 || out.episodes[0].asked == 0 || out.episodes[1].asked == 0 {
+		t.Errorf("the run was too quiet: %+v", out.did)
+	}
+}
+
 // The short form of make storm.
 func TestStorm(t *testing.T) {
 	t.Parallel()
