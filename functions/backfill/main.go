@@ -25,6 +25,7 @@ func run() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	queue.RenewAt = syncer.MaxAttempts
 	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 		defer p.Metrics.Flush()
 		return queue.HandleBatch(ctx, batch, syncer.Handle), nil

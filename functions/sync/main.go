@@ -28,6 +28,7 @@ func run() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	queue.RenewAt = syncer.MaxAttempts
 	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 		defer p.Metrics.Flush()
 		answer := queue.HandleBatch(ctx, batch, func(ctx context.Context, m syncqueue.Message) syncqueue.Outcome {

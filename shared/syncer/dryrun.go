@@ -42,6 +42,10 @@ func (s *Syncer) DryRun(ctx context.Context, r hotsync.SyncRequest) (_ DryRun, e
 	if err != nil {
 		return DryRun{}, err
 	}
+	err = s.readHalfMade(ctx, t, &in)
+	if err != nil {
+		return DryRun{}, err
+	}
 	place, err := s.foresee(ctx, t, in)
 	if err != nil {
 		return DryRun{}, err

@@ -38,6 +38,7 @@ type world struct {
 	mu     sync.Mutex
 	parked []*parked
 	live   int                  // messages on their way
+	over   bool                 // nothing is delivered again
 	turn   map[string]chan bool // SQS gives one message of a group at a time
 	said   []string
 	named  map[string][]map[string]bool // by subject: the sets that it named, a login each
@@ -46,7 +47,7 @@ type world struct {
 
 type parked struct {
 	process, call string
-	dead          chan bool
+	goesOn        chan error // nil, or why it does not
 }
 
 type processKey struct{}
@@ -58,7 +59,14 @@ type process struct {
 	dead    bool
 }
 
-var errDied = hotsync.Errorf(hotsync.CodeStoreUnavailable, "the process died")
+var (
+	errDied    = hotsync.Errorf(hotsync.CodeStoreUnavailable, "the process died")
+	errRefused = hotsync.Errorf(hotsync.CodeLimioRefused, "400")
+)
+
+// faults are how likely it is that a process dies at a call, and that Limio refuses
+// what it is to make.
+type faults struct{ deaths, refusals float64 }
 
 // at waits for the dice. A process that died gets no further.
 func (w *world) at(ctx context.Context, call string) error {
@@ -66,18 +74,18 @@ func (w *world) at(ctx context.Context, call string) error {
 	if !ok {
 		return nil
 	}
-	x := &parked{process: p.name, call: call, dead: make(chan bool)}
+	x := &parked{process: p.name, call: call, goesOn: make(chan error)}
 	w.mu.Lock()
 	w.parked = append(w.parked, x)
 	w.mu.Unlock()
-	dies := <-x.dead
+	err := <-x.goesOn
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dead = p.dead || dies
+	p.dead = p.dead || err == errDied
 	if p.dead {
 		return errDied
 	}
-	return nil
+	return err
 }
 
 func (w *world) say(format string, args ...any) {
@@ -86,8 +94,8 @@ func (w *world) say(format string, args ...any) {
 	}
 }
 
-// run lets what is under way go on, one call at a time; deaths are this likely.
-func (w *world) run(until int, deaths float64) {
+// run lets what is under way go on, one call at a time.
+func (w *world) run(until int, f faults) {
 	for range until {
 		synctest.Wait()
 		w.mu.Lock()
@@ -102,9 +110,16 @@ func (w *world) run(until int, deaths float64) {
 		x := w.parked[i]
 		w.parked = slices.Delete(w.parked, i, i+1)
 		w.mu.Unlock()
-		dies := w.dice.Float64() < deaths
-		w.say("  %s: %s dies=%t", x.process, x.call, dies)
-		x.dead <- dies
+		var err error
+		making := strings.HasPrefix(x.call, "limio creates") || strings.HasPrefix(x.call, "limio links")
+		switch {
+		case w.dice.Float64() < f.deaths:
+			err = errDied
+		case making && w.dice.Float64() < f.refusals:
+			err = errRefused
+		}
+		w.say("  %s: %s %v", x.process, x.call, err)
+		x.goesOn <- err
 	}
 }
 
@@ -296,7 +311,10 @@ func (w *world) send(r hotsync.SyncRequest, again bool) {
 			out := w.syncer.Handle(context.WithValue(context.Background(), processKey{}, p),
 				syncqueue.Message{Request: r, ReceiveCount: receive, SentAt: r.RequestedAt, ID: "m"})
 			delay, comesAgain := out.Delay()
-			if !comesAgain && !again || receive > 9 {
+			w.mu.Lock()
+			over := w.over
+			w.mu.Unlock()
+			if !comesAgain && !again || receive > 9 || over {
 				break
 			}
 			again = again && comesAgain
@@ -319,22 +337,36 @@ func (q modelQueue) Resend(ctx context.Context, r hotsync.SyncRequest) error {
 	r.Requeued++
 	q.w.mu.Lock()
 	defer q.w.mu.Unlock()
+	if q.w.over {
+		return nil
+	}
 	q.w.send(r, false)
 	return nil
 }
 
 // drain runs until nothing is on its way.
-func (w *world) drain(deaths float64) {
+func (w *world) drain(f faults) {
 	for range 1000 {
-		w.run(1<<20, deaths)
-		w.mu.Lock()
-		live := w.live
-		w.mu.Unlock()
-		if live == 0 {
+		w.run(1<<20, f)
+		if w.underWay() == 0 {
 			return
 		}
 		time.Sleep(time.Second)
 	}
+}
+
+func (w *world) underWay() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.live
+}
+
+// stop ends what is still on its way.
+func (w *world) stop() {
+	w.mu.Lock()
+	w.over = true
+	w.mu.Unlock()
+	w.drain(faults{deaths: 1})
 }
 
 // erase does to events and states what eventstore.Erase does.
@@ -380,23 +412,24 @@ func (w *world) some() []string {
 	return out
 }
 
-// history is one life of a tenant: logins, callouts, erasures, deaths, a table that is
-// lost; then a time without faults in which everybody signs in.
+// history is one life of a tenant: logins, callouts, erasures, deaths, refusals, a table
+// that is lost; then a time without faults in which everybody signs in.
 func history(t *testing.T, seed uint64) string {
 	w := newWorld(t, seed)
+	defer w.stop()
 	subjects := []string{"x", "y", "z"}
-	deaths := 0.02
+	faulty := faults{deaths: 0.02, refusals: 0.03}
 	for range 3 + w.dice.IntN(6) {
 		switch n := w.dice.IntN(14); {
 		case n == 0:
 			w.owners.Forget()
 			w.say("the ownership table is lost")
 		case n == 1:
-			w.drain(deaths)
+			w.drain(faulty)
 			clear(w.events.states)
 			w.say("the account states are lost")
 		case n == 2:
-			w.drain(deaths)
+			w.drain(faulty)
 			time.Sleep(5 * time.Minute)
 		case n == 3:
 			w.erase(subjects[w.dice.IntN(3)])
@@ -405,13 +438,13 @@ func history(t *testing.T, seed uint64) string {
 		default:
 			w.signs(subjects[w.dice.IntN(3)], w.some())
 		}
-		w.run(w.dice.IntN(60), deaths)
+		w.run(w.dice.IntN(60), faulty)
 		if bad := w.leak(subjects); bad != "" {
-			w.drain(0)
+			w.drain(faults{})
 			return w.words(bad)
 		}
 	}
-	w.drain(deaths)
+	w.drain(faulty)
 	want := map[string][]string{}
 	for range 3 {
 		time.Sleep(5 * time.Minute)
@@ -420,12 +453,15 @@ func history(t *testing.T, seed uint64) string {
 				want[s] = w.some()
 			}
 			w.signs(s, want[s])
-			w.drain(0)
+			w.drain(faults{})
 			time.Sleep(time.Second)
 		}
 	}
 	if bad := w.leak(subjects); bad != "" {
 		return w.words(bad)
+	}
+	if n := w.underWay(); n > 0 {
+		return w.words(fmt.Sprintf("%d syncs never end", n))
 	}
 	for _, e := range w.events.events {
 		seen := e.Subject == "" || slices.Contains(w.sees(e.Subject), e.Account.ID)

@@ -139,6 +139,16 @@ func (s *Syncer) readCustomer(ctx context.Context, t task, accountID string) ([]
 	)
 }
 
+// readHalfMade reads the account's customer where another sync made it and went no
+// further. It has an owner, to which the account belongs: whoever decides without it
+// claims another one for the login first, and has then to wait until that is no claim.
+func (s *Syncer) readHalfMade(ctx context.Context, t task, in *reading) (err error) {
+	if len(in.have) == 0 {
+		in.have, err = s.readCustomer(ctx, t, in.account.ID)
+	}
+	return err
+}
+
 func (s *Syncer) readLimio(ctx context.Context, t task, name string) ([]projection.Object, error) {
 	return step(ctx, t.trace, name, func(ctx context.Context) ([]projection.Object, string, error) {
 		have, err := s.Limio.Account(ctx, t.request.AccountID)

@@ -37,6 +37,12 @@ func (j *job) sync(ctx context.Context) (verdict, error) {
 			return verdict{}, err
 		}
 	}
+	if j.triedBefore() {
+		err = j.readHalfMade(ctx, j.task, &in)
+		if err != nil {
+			return verdict{}, err
+		}
+	}
 	place, p, err := j.arrange(ctx, &in)
 	if err != nil {
 		return verdict{}, err
@@ -49,6 +55,10 @@ func (j *job) sync(ctx context.Context) (verdict, error) {
 	j.record.closeTry(nil)
 	return j.succeeded(in, p, place), nil
 }
+
+// triedBefore reports whether the request has come here before. What stopped it then
+// may have been a customer that Limio did not show.
+func (j *job) triedBefore() bool { return j.receives > 1 || j.request.Requeued > 1 }
 
 // arrange settles where the account belongs and plans what to write. A new customer
 // is made at once: one that another sync made and died before it could be found by

@@ -146,7 +146,7 @@ func acrossLanes(t *testing.T, seed uint64) (gaps int) {
 		}
 		queues[string(lane)+id] <- r
 		sent++
-		l.run(l.dice.IntN(20), 0.02)
+		l.run(l.dice.IntN(20), faults{deaths: 0.02})
 		time.Sleep(time.Duration(l.dice.IntN(3000)) * time.Millisecond)
 	}
 	for _, q := range queues {
@@ -154,7 +154,7 @@ func acrossLanes(t *testing.T, seed uint64) (gaps int) {
 	}
 	ended := 0
 	for range 5000 {
-		l.run(1<<20, 0)
+		l.run(1<<20, faults{})
 		for ended < sent && len(done) > 0 {
 			<-done
 			ended++

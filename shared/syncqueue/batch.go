@@ -67,7 +67,7 @@ func (o Outcome) Delay() (after time.Duration, ok bool) { return o.after, o.agai
 // panic is one message to come again, not the batch. What is no request of ours
 // is handed to handle too, with DecodeErr set. Messages for which too little
 // time is left come again unseen; the context that handle gets ends a little
-// before ctx.
+// before ctx. What comes again unseen counts as received all the same: see RenewAt.
 func (q *Queue) HandleBatch(
 	ctx context.Context,
 	batch events.SQSEvent,
@@ -115,16 +115,46 @@ type record struct {
 
 func (q *Queue) runGroup(ctx, work context.Context, group []*record, handle func(context.Context, Message) Outcome) {
 	for i, r := range group {
-		outcome := Again(0)
-		if inTime(ctx) {
-			outcome = guarded(work, message(r.SQSMessage), handle)
+		if !inTime(ctx) {
+			q.putOff(ctx, q.renew(ctx, group[i:]), 0)
+			return
 		}
+		outcome := guarded(work, message(r.SQSMessage), handle)
 		if outcome.again {
-			q.putOff(ctx, group[i:], outcome.after)
+			q.putOff(ctx, append([]*record{r}, q.renew(ctx, group[i+1:])...), outcome.after)
 			return
 		}
 		r.done = true
 	}
+}
+
+// renew puts those of the messages that nobody looked at, and that SQS has handed out
+// as often as RenewAt, into the queue once more in their place, and returns the others.
+func (q *Queue) renew(ctx context.Context, unseen []*record) (others []*record) {
+	var old []*record
+	var requests []hotsync.SyncRequest
+	for _, r := range unseen {
+		m := message(r.SQSMessage)
+		if q.RenewAt == 0 || m.ReceiveCount < q.RenewAt || m.DecodeErr != nil {
+			others = append(others, r)
+			continue
+		}
+		m.Request.Requeued++
+		old, requests = append(old, r), append(requests, m.Request)
+	}
+	if len(old) == 0 {
+		return others
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserve)
+	defer cancel()
+	for i, err := range q.SendAll(ctx, requests) {
+		old[i].done = err == nil
+		if err != nil {
+			slog.WarnContext(ctx, "message not renewed", "message_id", old[i].MessageId, "error", err)
+			others = append(others, old[i])
+		}
+	}
+	return others
 }
 
 func inTime(ctx context.Context) bool {

@@ -102,6 +102,57 @@ func TestHandleBatchKeepsTheOrderOfGroups(t *testing.T) {
 	}
 }
 
+// What only waited behind another message of its group, as often as SQS hands one out,
+// is put into the queue anew in its place: waiting is no failure.
+func TestHandleBatchRenewsWhatOnlyWaited(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name     string
+		renewAt  int
+		refused  bool     // SQS takes none
+		kept     []string // of m0, which waits, m1 and m2 behind it, and m3 of another group
+		requeued int      // of what was sent
+	}{
+		{"never", 0, false, []string{"m0", "m1", "m2"}, 0},
+		{"not yet", 4, false, []string{"m0", "m1", "m2"}, 0},
+		{"for the last time", 3, false, []string{"m0"}, 2},
+		{"and SQS does not take it", 3, true, []string{"m0", "m1", "m2"}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			client := &fake{visibility: map[string]int32{}}
+			client.refuse = func(string) bool { return tc.refused }
+			q := syncqueue.New(client, "u")
+			q.RenewAt = tc.renewAt
+			answer := q.HandleBatch(t.Context(), batchOf("a", "a", "a", "b"), func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
+				if m.ID == "m0" {
+					return syncqueue.Again(30 * time.Second)
+				}
+				return syncqueue.Done()
+			})
+			if diff := cmp.Diff(tc.kept, failures(answer)); diff != "" {
+				t.Errorf("kept mismatch (-want +got):\n%s", diff)
+			}
+			got := 0
+			for i, entry := range client.entries {
+				if tc.refused {
+					break
+				}
+				r, err := syncqueue.Decode(*entry.MessageBody)
+				if want := request(fmt.Sprintf("m%d", i+1)); err != nil || r.EventID != want.EventID || r.Requeued != want.Requeued+1 {
+					t.Errorf("renewed %+v, %v; want that of m%d", r, err, i+1)
+				}
+				got++
+			}
+			if got != tc.requeued {
+				t.Errorf("%d messages were sent, want %d", got, tc.requeued)
+			}
+		})
+	}
+}
+
 func TestHandleBatchMessage(t *testing.T) {
 	t.Parallel()
 

@@ -54,10 +54,14 @@ type Client interface {
 type Queue struct {
 	client Client
 	url    string
+	// RenewAt is how often SQS hands a message out before it takes it for dead: one that
+	// has only waited behind another one of its group so often is put into the queue
+	// anew, or an outage would cost it its life. 0 is never.
+	RenewAt int
 }
 
 // New returns the queue at that address.
-func New(client Client, url string) *Queue { return &Queue{client, url} }
+func New(client Client, url string) *Queue { return &Queue{client: client, url: url} }
 
 // SendAll sends requests and gives an error for each, in their order: nil says
 // that SQS has taken it. One that fails does not keep the others from being

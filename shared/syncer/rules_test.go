@@ -1,0 +1,405 @@
+package syncer_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hotsync/shared/hotsync"
+	"hotsync/shared/projection"
+)
+
+// numberA and numberB are those of the bundle's accounts.
+const numberA, numberB = "A00000001", "A00000002"
+
+// sign syncs one account of a sign-in, and waits for as long as it is told to.
+func (b *testBundle) sign(t *testing.T, change func(*hotsync.SyncRequest)) hotsync.Event {
+	t.Helper()
+	r := b.request()
+	r.Named = []string{accountID}
+	change(&r)
+	for n := range 50 {
+		out, e := b.handle(t, r, min(n+1, 2))
+		after, again := out.Delay()
+		if !again {
+			return e
+		}
+		time.Sleep(after)
+	}
+	t.Fatal("the sync does not end")
+	return hotsync.Event{}
+}
+
+// as is somebody's sign-in that names these accounts, the first of which is synced.
+func as(subject string, named ...string) func(*hotsync.SyncRequest) {
+	return func(r *hotsync.SyncRequest) {
+		r.Identity.Subject, r.Named, r.Account = subject, named, map[string]string{numberA: accountID, numberB: otherID}[named[0]]
+		if r.Account == "" {
+			r.Account = named[0]
+		}
+		r.AccountID = r.Account
+	}
+}
+
+func callout(r *hotsync.SyncRequest) {
+	r.Identity, r.Trigger, r.Named = hotsync.Identity{}, hotsync.TriggerCallout, nil
+}
+
+func calloutOf(account string) func(*hotsync.SyncRequest) {
+	return func(r *hotsync.SyncRequest) {
+		callout(r)
+		r.Account = account
+	}
+}
+
+func saysNotLinked(e hotsync.Event) bool {
+	return slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked })
+}
+
+// A request is covered by a sync that began to read later than it was made, by more
+// than clocks differ, if that has done for its login what this one would.
+func TestCovered(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name   string
+		before time.Duration // of the read
+		change func(*hotsync.SyncRequest)
+		want   bool
+	}{
+		{"a second before", time.Second, as("ada", accountID), true},
+		{"by just more than clocks differ", 201 * time.Millisecond, as("ada", accountID), true},
+		{"by as much as clocks differ", 200 * time.Millisecond, as("ada", accountID), false},
+		{"at the same time", 0, as("ada", accountID), false},
+		{"after it", -time.Second, as("ada", accountID), false},
+		{"it names another account, too", time.Second, as("ada", accountID, otherID), false},
+		{"it names the account otherwise", time.Second, as("ada", numberA), false},
+		{"of somebody else", time.Second, as("bob", accountID), false},
+		{"of nobody", time.Second, callout, true},
+		{"of nobody, at the same time", 0, callout, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t)
+				time.Sleep(time.Minute)
+				first := b.sign(t, as("ada", accountID))
+				read := time.Now()
+				e := b.sign(t, func(r *hotsync.SyncRequest) {
+					tc.change(r)
+					r.RequestedAt = read.Add(-tc.before)
+				})
+				got := e.Reason == hotsync.ReasonCoalesced
+				if got != tc.want || got && e.CoveredBy != first.ID {
+					t.Errorf("ended as %s %s, covered by %q; want covered: %t", e.Status, e.Reason, e.CoveredBy, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// What is remembered of an account is who is linked to its owner, as long as it is the
+// same owner, and what they named when they signed in.
+func TestRemembered(t *testing.T) {
+	t.Parallel()
+
+	retry := func(of func(*hotsync.SyncRequest)) func(*hotsync.SyncRequest) {
+		return func(r *hotsync.SyncRequest) {
+			of(r)
+			r.RetryOf = "event-1"
+		}
+	}
+	for _, tc := range []struct {
+		name string
+		play func(t *testing.T, b *testBundle)
+		want bool // ada's sign-in, older than the last read, is covered
+	}{
+		{"she is linked", func(t *testing.T, b *testBundle) { b.sign(t, as("ada", accountID)) }, true},
+		{"and somebody else after her", func(t *testing.T, b *testBundle) {
+			b.sign(t, as("ada", accountID))
+			b.sign(t, as("bob", accountID))
+		}, true},
+		{"and a callout came", func(t *testing.T, b *testBundle) {
+			b.sign(t, as("ada", accountID))
+			b.sign(t, callout)
+		}, true},
+		{"and an older sign-in of hers was tried again, which named more", func(t *testing.T, b *testBundle) {
+			b.sign(t, as("ada", accountID))
+			b.sign(t, retry(as("ada", accountID, otherID)))
+		}, true},
+		{"the account has another owner since", func(t *testing.T, b *testBundle) {
+			b.sign(t, as("ada", accountID))
+			b.limio.objects = append(b.limio.objects, projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-staff", Status: "active"})
+			owner := b.events.states[accountID].OwnerID
+			err := b.limio.TransferOwner(t.Context(), owner, "id-staff")
+			if err != nil || owner == "" {
+				t.Fatalf("TransferOwner(%q) = %v", owner, err)
+			}
+			b.sign(t, callout)
+		}, false},
+		{"she was not linked, by a retry", func(t *testing.T, b *testBundle) { b.sign(t, retry(as("ada", accountID))) }, false},
+		{"she was not linked, for what the owner has", func(t *testing.T, b *testBundle) {
+			for _, account := range []string{accountID, otherID} {
+				b.sign(t, func(r *hotsync.SyncRequest) {
+					as("adviser", accountID, otherID)(r)
+					r.Account, r.AccountID = account, account
+				})
+			}
+			b.sign(t, as("ada", accountID))
+		}, false},
+		{"only a callout came", func(t *testing.T, b *testBundle) { b.sign(t, callout) }, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t)
+				asked := time.Now()
+				time.Sleep(time.Minute)
+				tc.play(t, b)
+				e := b.sign(t, func(r *hotsync.SyncRequest) {
+					as("ada", accountID)(r)
+					r.RequestedAt = asked
+				})
+				if got := e.Reason == hotsync.ReasonCoalesced; got != tc.want {
+					t.Errorf("ended as %s %s; want covered: %t", e.Status, e.Reason, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// people compares what everybody sees, as letters.
+func (b *testBundle) wantSees(t *testing.T, want map[string]string) {
+	t.Helper()
+	got := map[string]string{}
+	for subject := range want {
+		for _, account := range b.sees(subject) {
+			got[subject] += map[string]string{accountID: "a", otherID: "b"}[account]
+		}
+		got[subject] += ""
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("who sees what mismatch (-want +got):\n%s", diff)
+	}
+}
+
+// both signs somebody in who names two accounts, by whatever names.
+func (b *testBundle) both(t *testing.T, subject string, first, second string) (said bool) {
+	t.Helper()
+	for _, named := range [][]string{{first, second}, {second, first}} {
+		said = saysNotLinked(b.sign(t, as(subject, named...))) || said
+	}
+	return said
+}
+
+// An account's number names it as well as its id does.
+func TestNumbersNameAccounts(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name string
+		play func(t *testing.T, b *testBundle)
+		want map[string]string
+	}{
+		{"a couple, one by ids and one by numbers", func(t *testing.T, b *testBundle) {
+			b.both(t, "ada", accountID, otherID)
+			b.both(t, "bob", numberA, numberB)
+		}, map[string]string{"ada": "ab", "bob": "ab"}},
+		{"one by numbers and one by ids", func(t *testing.T, b *testBundle) {
+			b.both(t, "ada", numberA, numberB)
+			b.both(t, "bob", accountID, otherID)
+		}, map[string]string{"ada": "ab", "bob": "ab"}},
+		{"a second account comes to two who named it by its number", func(t *testing.T, b *testBundle) {
+			b.sign(t, as("ada", numberA, numberB))
+			b.sign(t, as("bob", numberA, numberB))
+			b.sign(t, as("bob", otherID, accountID))
+		}, map[string]string{"ada": "ab", "bob": "ab"}},
+		{"somebody else's number", func(t *testing.T, b *testBundle) {
+			b.both(t, "ada", numberA, numberB)
+			b.sign(t, as("bob", accountID, "A00000009"))
+		}, map[string]string{"ada": "ab", "bob": ""}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t)
+				tc.play(t, b)
+				b.wantSees(t, tc.want)
+			})
+		})
+	}
+}
+
+// What Limio shows counts as much as what the table knows.
+func TestWhatLimioShows(t *testing.T) {
+	t.Parallel()
+
+	login := func(subject string) func(projection.Object) bool {
+		return func(o projection.Object) bool { return o.Type == projection.TypeExternal && o.Data["sub"] == subject }
+	}
+	for _, tc := range []struct {
+		name string
+		play func(t *testing.T, b *testBundle) (last hotsync.Event)
+		want map[string]string
+		said bool // the last event says that the login was not linked
+	}{
+		{"the table is lost: who is linked counts", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", accountID))
+			b.owners.Forget()
+			b.sign(t, as("bob", accountID, otherID))
+			return b.sign(t, as("bob", otherID, accountID))
+		}, map[string]string{"ada": "a", "bob": "a"}, true},
+		{"the table is lost: the note of the owner counts", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.both(t, "ada", accountID, otherID)
+			b.owners.Forget()
+			return b.sign(t, as("bob", accountID))
+		}, map[string]string{"ada": "ab", "bob": ""}, true},
+		{"the table is lost, and Limio shows nobody", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", accountID))
+			b.owners.Forget()
+			b.limio.hides = true
+			return b.sign(t, as("bob", accountID))
+		}, map[string]string{"ada": "a", "bob": ""}, true},
+		{"staff took a login away", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", accountID))
+			i := slices.IndexFunc(b.limio.objects, login("ada"))
+			b.limio.objects[i].Status = projection.StatusInactive
+			time.Sleep(2 * time.Minute)
+			b.sign(t, as("bob", accountID, otherID))
+			return b.sign(t, as("bob", otherID, accountID))
+		}, map[string]string{"bob": "ab"}, false},
+		{"and who signs in again is linked again", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", accountID))
+			b.limio.objects = slices.DeleteFunc(b.limio.objects, login("ada"))
+			time.Sleep(2 * time.Minute)
+			return b.sign(t, as("ada", accountID))
+		}, map[string]string{"ada": "a"}, false},
+		{"where it is not shown, who was linked before is taken to be", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", accountID))
+			b.limio.hides = true
+			return b.sign(t, as("ada", accountID))
+		}, map[string]string{"ada": "a"}, false},
+		{"a retry of what the newest sign-in does not name says so, who sees it or not", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", accountID))
+			time.Sleep(time.Second)
+			b.sign(t, as("ada", otherID))
+			return b.sign(t, func(r *hotsync.SyncRequest) {
+				as("ada", accountID)(r)
+				r.RetryOf = "event-1"
+			})
+		}, map[string]string{"ada": "ab"}, true},
+		{"Limio's own customer has an owner for it alone", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.limio.objects = append(b.limio.objects,
+				projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-limio", Status: "active", Data: map[string]any{}},
+				projection.Object{Kind: projection.Customer, ID: "cus-limio", Owner: "id-limio", Status: "active", Data: map[string]any{}},
+				projection.Object{Kind: projection.Identity, ID: "identity-limio", Key: "zuora/account/" + accountID, Owner: "id-limio", Customer: "cus-limio", Service: "zuora", Type: "account", Status: "active",
+					Data: map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": accountID}})
+			return b.sign(t, as("ada", accountID))
+		}, map[string]string{"ada": "a"}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t)
+				e := tc.play(t, b)
+				if e.Status != hotsync.StatusSucceeded || saysNotLinked(e) != tc.said {
+					t.Errorf("ended as %s %s with %+v; want one that says not linked: %t", e.Status, e.Reason, e.Findings, tc.said)
+				}
+				b.wantSees(t, tc.want)
+			})
+		})
+	}
+}
+
+// Another sync makes the customer while this one is about to, for one owner or
+// another: what it is decided on is looked at again. An owner that is there already is
+// taken only if it was made for this account, and nothing came of it.
+func TestChangedOwner(t *testing.T) {
+	t.Parallel()
+
+	spare := projection.SpareOwnerID("acme", accountID, 0)
+	owner := func(id, noted string) projection.Object {
+		o := projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: id, Status: "active", Data: map[string]any{}}
+		if noted != "" {
+			o.Data["hotsync"] = map[string]any{"accounts": map[string]any{noted: map[string]string{accountID: numberA, otherID: numberB}[noted]}}
+		}
+		return o
+	}
+	for _, tc := range []struct {
+		name   string
+		before func(b *testBundle)
+		sees   string
+		owner  string // of the account in the end
+		status hotsync.Status
+		said   bool
+	}{
+		{"nobody does", func(*testBundle) {}, "a", spare, hotsync.StatusSucceeded, false},
+		{"with an owner of which nobody knows what it has", func(b *testBundle) {
+			b.limio.creating = func(o projection.Object) bool {
+				o.Owner = "id-other"
+				b.limio.objects = append(b.limio.objects, owner("id-other", ""), o)
+				return false
+			}
+		}, "", "id-other", hotsync.StatusSucceeded, true},
+		{"with an owner that has more", func(b *testBundle) {
+			b.limio.creating = func(o projection.Object) bool {
+				o.Owner = "id-other"
+				b.limio.objects = append(b.limio.objects, owner("id-other", otherID), o)
+				b.limio.objects = append(b.limio.objects, projection.Object{Kind: projection.Customer, ID: "cus-b", Owner: "id-other", Status: "active"},
+					projection.Object{Kind: projection.Identity, ID: "identity-b", Key: "zuora/account/" + otherID, Owner: "id-other", Customer: "cus-b", Service: "zuora", Type: "account", Status: "active",
+						Data: map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": otherID}})
+				return false
+			}
+		}, "", "id-other", hotsync.StatusSucceeded, true},
+		{"with the same owner", func(b *testBundle) {
+			b.limio.creating = func(o projection.Object) bool {
+				b.limio.objects = append(b.limio.objects, o)
+				return false
+			}
+		}, "a", spare, hotsync.StatusSucceeded, false},
+		{"and Limio does not show it", func(b *testBundle) {
+			b.limio.creating = func(projection.Object) bool { return false }
+			b.syncer.MaxAttempts = 1
+		}, "", "", hotsync.StatusFailed, false},
+		{"its owner was made before, and nothing came of it", func(b *testBundle) {
+			b.limio.objects = append(b.limio.objects, owner(spare, accountID))
+		}, "a", spare, hotsync.StatusSucceeded, false},
+		{"its owner was made before, for something else", func(b *testBundle) {
+			b.limio.objects = append(b.limio.objects, owner(spare, otherID))
+		}, "a", projection.SpareOwnerID("acme", accountID, 1), hotsync.StatusSucceeded, false},
+		{"its owner was made before, for nobody knows what", func(b *testBundle) {
+			b.limio.objects = append(b.limio.objects, owner(spare, ""))
+		}, "a", projection.SpareOwnerID("acme", accountID, 1), hotsync.StatusSucceeded, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t)
+				tc.before(b)
+				e := b.sign(t, as("ada", accountID))
+				if e.Status != tc.status || saysNotLinked(e) != tc.said {
+					t.Errorf("ended as %s %s with %+v; want %s, and one that says not linked: %t", e.Status, e.Reason, e.Findings, tc.status, tc.said)
+				}
+				b.wantSees(t, map[string]string{"ada": tc.sees})
+				var owners []string
+				for _, o := range b.limio.all() {
+					if o.Kind == projection.Customer && o.ID != "cus-b" {
+						owners = append(owners, o.Owner)
+					}
+				}
+				if got := strings.Join(owners, " "); got != tc.owner {
+					t.Errorf("the account's owners are %q, want %q", got, tc.owner)
+				}
+			})
+		})
+	}
+}
