@@ -93,6 +93,7 @@ var measurements = []struct {
 	{"sync", false, syncRows},
 	{"batch", false, batchRows},
 	{"cpu", false, cpuRows},
+	{"queueing", false, queueRows},
 	{"memory", false, memoryRows},
 	{
 		"catalogue",

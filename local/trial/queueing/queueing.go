@@ -97,7 +97,7 @@ func Simulate(s System, perSecond float64, logins int, seed uint64) Report {
 	for _, l := range all[logins/10:] {
 		wait, whole = append(wait, l.began-l.came), append(whole, l.ended-l.came)
 	}
-	out := Report{Wait: timesOf(wait), Whole: timesOf(whole), Busy: sim.places.share(sim.now)}
+	out := Report{Wait: TimesOf(wait), Whole: TimesOf(whole), Busy: sim.places.share(sim.now)}
 	for i := range sim.pools {
 		out.PoolBusy = append(out.PoolBusy, sim.pools[i].share(sim.now))
 	}
@@ -240,7 +240,8 @@ func (e *events) Pop() any {
 	return out
 }
 
-func timesOf(all []time.Duration) Times {
+// TimesOf sorts times, and returns their mean and percentiles.
+func TimesOf(all []time.Duration) Times {
 	if len(all) == 0 {
 		return Times{}
 	}
