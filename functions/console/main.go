@@ -43,12 +43,13 @@ func run() int {
 		Owners:    p.Ownership(),
 		Tokens:    tokens,
 		Staff: staff.New(staff.Config{
-			Issuer:      p.Env.Text("CONSOLE_ISSUER", "the issuer that staff sign in with"),
-			ClientID:    p.Env.Text("CONSOLE_CLIENT_ID", "the client id of the console at that issuer"),
-			GroupsClaim: p.Env.Text("CONSOLE_GROUPS_CLAIM", "the claim that lists a member of staff's groups"),
-			Groups:      groups,
-			Tokens:      tokens,
-			Sessions:    events,
+			Issuer:       p.Env.Text("CONSOLE_ISSUER", "the issuer that staff sign in with"),
+			ClientID:     p.Env.Text("CONSOLE_CLIENT_ID", "the client id of the console at that issuer"),
+			ClientSecret: p.OptionalText("CONSOLE_CLIENT"),
+			GroupsClaim:  p.Env.Text("CONSOLE_GROUPS_CLAIM", "the claim that lists a member of staff's groups"),
+			Groups:       groups,
+			Tokens:       tokens,
+			Sessions:     events,
 			SessionKey: func(ctx context.Context) ([]byte, error) {
 				text, err := session.Text(ctx, false)
 				return []byte(text), err

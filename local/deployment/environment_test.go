@@ -54,7 +54,7 @@ func reads(body ast.Node) (variables, calls map[string]bool) {
 		if err != nil || !variable.MatchString(text) || strings.HasPrefix(text, "AWS_") {
 			return true
 		}
-		if name == "secret" || name == "Secret" || name == "client" || name == "NewSecret" {
+		if name == "secret" || name == "Secret" || name == "OptionalText" || name == "client" || name == "NewSecret" {
 			text += "_SECRET_ID"
 		}
 		variables[text] = true

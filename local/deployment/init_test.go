@@ -16,8 +16,9 @@ import (
 
 // optional are variables that a function starts without, whatever they hold.
 var optional = map[string]string{"CONSOLE_GROUPS": "empty: the groups named after the roles",
-	"LOG_LEVEL":   "anything unknown is info",
-	"CONSOLE_URL": "empty takes the request's own host",
+	"CONSOLE_CLIENT_SECRET_ID": "empty: a public client",
+	"LOG_LEVEL":                "anything unknown is info",
+	"CONSOLE_URL":              "empty takes the request's own host",
 }
 
 // start runs a function's binary in an environment in which it must not start,

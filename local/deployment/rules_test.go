@@ -186,7 +186,20 @@ func TestRolesAreLeastPrivilege(t *testing.T) {
 			}
 		}
 	}
+	var key string
+	for _, p := range tmpl.Of("AWS::IAM::Policy") {
+		if p.ID == "UseKey" {
+			roles, err := json.Marshal(p.Properties["Roles"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			key = string(roles)
+		}
+	}
 	for _, r := range tmpl.Of("AWS::IAM::Role") {
+		if !strings.Contains(key, `"${`+r.ID+`}"`) {
+			t.Errorf("%s may not use the key of KmsKeyArn, which encrypts what it reads and writes: %s", r.ID, key)
+		}
 		if used["${"+r.ID+".Arn}"] == "" {
 			t.Errorf("%s belongs to no function", r.ID)
 		}

@@ -230,14 +230,25 @@ func (d *Door) oauth(r *http.Request) (*oauth2.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A secret goes the way that the provider takes: by header, which every provider has to
+	// take, or else in the form.
+	secret, style := "", oauth2.AuthStyleInParams
+	if d.ClientSecret != nil {
+		style = oauth2.AuthStyleAutoDetect
+		secret, err = d.ClientSecret(r.Context())
+		if err != nil {
+			return nil, err
+		}
+	}
 	return &oauth2.Config{
-		ClientID:    d.ClientID,
-		RedirectURL: d.Origin(r) + "/signin/callback",
-		Scopes:      []string{"openid", "profile"},
+		ClientID:     d.ClientID,
+		ClientSecret: secret,
+		RedirectURL:  d.Origin(r) + "/signin/callback",
+		Scopes:       []string{"openid", "profile"},
 		Endpoint: oauth2.Endpoint{
 			AuthURL:   meta.Authorization,
 			TokenURL:  meta.Token,
-			AuthStyle: oauth2.AuthStyleInParams,
+			AuthStyle: style,
 		},
 	}, nil
 }

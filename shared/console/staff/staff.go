@@ -34,16 +34,18 @@ type Sessions interface {
 // Config is what a door is made of. All members are needed but those that say
 // otherwise.
 type Config struct {
-	Issuer      string // of the identity provider of the staff
-	ClientID    string // of a public client there, which PKCE protects
-	GroupsClaim string // the claim that lists a member's groups; a.b is b within a
-	Groups      Groups // none: those of DefaultGroups
-	Tokens      Tokens
-	Sessions    Sessions
-	SessionKey  func(context.Context) ([]byte, error) // secret, at least 16 random characters; seals cookies
-	PublicURL   string                                // scheme and host as browsers see the console; "" takes the request's
-	Now         func() time.Time
-	Log         *slog.Logger
+	Issuer   string // of the identity provider of the staff
+	ClientID string // of a client there, which PKCE protects
+	// ClientSecret is of a confidential client; nil for a public one.
+	ClientSecret func(context.Context) (string, error)
+	GroupsClaim  string // the claim that lists a member's groups; a.b is b within a
+	Groups       Groups // none: those of DefaultGroups
+	Tokens       Tokens
+	Sessions     Sessions
+	SessionKey   func(context.Context) ([]byte, error) // secret, at least 16 random characters; seals cookies
+	PublicURL    string                                // scheme and host as browsers see the console; "" takes the request's
+	Now          func() time.Time
+	Log          *slog.Logger
 }
 
 // Door lets members of staff in. It is safe for concurrent use.

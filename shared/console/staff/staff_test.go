@@ -117,6 +117,37 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
+// A confidential client shows its secret in the way that the provider takes it.
+func TestConfidentialClient(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name   string
+		secret string // that the door has
+		inForm bool
+		want   string
+	}{
+		{name: "in the header", secret: "s3cret", want: "Vera Viewer viewer"},
+		{name: "in the form", secret: "s3cret", inForm: true, want: "Vera Viewer viewer"},
+		{name: "another one", secret: "old", want: "nobody"},
+		{name: "none", want: "nobody"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			b := setup(t)
+			b.provider.Secret, b.provider.InForm = "s3cret", tc.inForm
+			if tc.secret != "" {
+				b.door.ClientSecret = func(context.Context) (string, error) { return tc.secret, nil }
+			}
+			b.ask(t, http.MethodGet, "/signin/start?to=/")
+			if got := b.ask(t, http.MethodGet, "/"); got != tc.want {
+				t.Errorf("the door knows %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestBearer(t *testing.T) {
 	t.Parallel()
 

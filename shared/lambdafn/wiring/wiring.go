@@ -16,6 +16,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,9 +47,8 @@ const (
 	initWait    = 5 * time.Second // for the secrets at init, which may take ten
 )
 
-// calloutAge is how old the callouts' secret may be: nobody says that it was
-// rotated, and a stranger's bad signature must not cost a call.
-const calloutAge = time.Minute
+// secretAge is how old a secret may be of which nobody says that it was refused.
+const secretAge = time.Minute
 
 // Parts makes the parts of one function.
 type Parts struct {
@@ -101,6 +101,31 @@ func (p *Parts) Secret(name string) *lambdafn.Secret {
 		return err
 	})
 	return s
+}
+
+// OptionalText returns the text of a secret that a function may do without, nil where
+// the environment names none.
+func (p *Parts) OptionalText(name string) func(context.Context) (string, error) {
+	if p.Env.Getenv(name) == "" && p.Env.Getenv(name+"_SECRET_ID") == "" {
+		return nil
+	}
+	return aging(p.Secret(name))
+}
+
+// aging returns the text of a secret, read again once it is older than secretAge.
+func aging(s *lambdafn.Secret) func(context.Context) (string, error) {
+	var mu sync.Mutex
+	var readAt time.Time
+	return func(ctx context.Context) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		stale := time.Since(readAt) > secretAge
+		text, err := s.Text(ctx, stale)
+		if err == nil && stale {
+			readAt = time.Now()
+		}
+		return strings.TrimSpace(text), err
+	}
 }
 
 // client returns the credentials of an OAuth client that the function needs.
@@ -285,19 +310,11 @@ func (p *Parts) Ownership() ownership.Table {
 
 // CalloutSecret returns what callouts prove themselves with.
 func (p *Parts) CalloutSecret() func(context.Context) (callout.Secret, error) {
-	source := p.secret("CALLOUT")
-	var mu sync.Mutex
-	var readAt time.Time
+	text := aging(p.secret("CALLOUT"))
 	read := func(ctx context.Context) (callout.Secret, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		stale := time.Since(readAt) > calloutAge
-		text, err := source.Text(ctx, stale)
+		text, err := text(ctx)
 		if err != nil {
 			return callout.Secret{}, err
-		}
-		if stale {
-			readAt = time.Now()
 		}
 		var s callout.Secret
 		// The cause is left out on purpose: a JSON error quotes the text.

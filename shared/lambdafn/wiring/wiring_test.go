@@ -32,3 +32,17 @@ func TestLinesWithoutALoggerAreLikeTheOthers(t *testing.T) {
 		t.Errorf("lines = %q (%v), want one line of JSON with its request", lines.Bytes(), err)
 	}
 }
+
+func TestOptionalText(t *testing.T) {
+	t.Parallel()
+
+	environment := map[string]string{"AWS_REGION": "eu-west-1", "GIVEN": "text\n"}
+	p := wiring.New(t.Context(), func(name string) string { return environment[name] }, &bytes.Buffer{})
+	if p.OptionalText("ABSENT") != nil {
+		t.Error("a secret that no variable names can be read")
+	}
+	got, err := p.OptionalText("GIVEN")(t.Context())
+	if err != nil || got != "text" {
+		t.Errorf("OptionalText = %q, %v; want text", got, err)
+	}
+}

@@ -55,6 +55,11 @@ func Token(claims map[string]any) string {
 type Provider struct {
 	*httptest.Server
 
+	// Secret, where it is set before the first sign-in, makes the client confidential;
+	// InForm has it taken in the form only, instead of in the header only.
+	Secret string
+	InForm bool
+
 	mu     sync.Mutex
 	claims map[string]any
 	nonces map[string]string
@@ -89,6 +94,16 @@ func Start(t testing.TB) *Provider {
 	})
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
+		_, secret, inHeader := r.BasicAuth()
+		if p.InForm {
+			secret = r.PostForm.Get("client_secret")
+		}
+		if secret != p.Secret || inHeader && (p.InForm || p.Secret == "") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"error": "invalid_client"}`))
+			return
+		}
 		answer(t, w, map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": p.token(r.PostForm)})
 	})
 	mux.HandleFunc("GET /logout", func(w http.ResponseWriter, r *http.Request) {
