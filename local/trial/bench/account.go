@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,8 +15,9 @@ import (
 	"hotsync/local/sandbox/persona"
 )
 
-// names are what differs between accounts: ids and the digits of numbers.
-var names = regexp.MustCompile(`[0-9a-f]{32}|A00000601|00601`)
+// names are what differs between accounts: ids and the digits of numbers. Products
+// and their rate plans are the merchant's and the same in all of them.
+var names = regexp.MustCompile(`"product\w*Id":\s*"[0-9a-f]{32}"|[0-9a-f]{32}|A00000601|00601`)
 
 // account makes the n-th account, with so many subscriptions: those of the persona
 // sixty under other names, over again where there are more.
@@ -28,6 +30,9 @@ func account(n, subscriptions int) (id string, body map[string]any, err error) {
 	// What belongs to a round of subscriptions has names of its own in each.
 	rename := func(raw []byte, round int) json.RawMessage {
 		return names.ReplaceAllFunc(raw, func(name []byte) []byte {
+			if bytes.HasPrefix(name, []byte(`"product`)) {
+				return name
+			}
 			switch string(name) {
 			case "A00000601":
 				return fmt.Appendf(nil, "A%08d", 20000+n)
