@@ -281,11 +281,29 @@ func TestWhatLimioShows(t *testing.T) {
 			time.Sleep(2 * time.Minute)
 			return b.sign(t, as("ada", accountID))
 		}, map[string]string{"ada": "a"}, false},
+		{"unless the owner has more by then", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", accountID))
+			b.sign(t, as("bob", accountID))
+			b.limio.objects = slices.DeleteFunc(b.limio.objects, login("ada"))
+			time.Sleep(2 * time.Minute)
+			b.both(t, "bob", accountID, otherID)
+			return b.sign(t, as("ada", accountID))
+		}, map[string]string{"ada": "", "bob": "ab"}, true},
 		{"where it is not shown, who was linked before is taken to be", func(t *testing.T, b *testBundle) hotsync.Event {
 			b.sign(t, as("ada", accountID))
 			b.limio.hides = true
 			return b.sign(t, as("ada", accountID))
 		}, map[string]string{"ada": "a"}, false},
+		{"where it is not shown, nobody is taken to be linked to another owner than before", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", accountID))
+			b.limio.objects = append(b.limio.objects, projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-staff", Status: "active"})
+			err := b.limio.TransferOwner(t.Context(), b.events.states[accountID].OwnerID, "id-staff")
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.limio.hides = true
+			return b.sign(t, as("ada", accountID))
+		}, map[string]string{"ada": ""}, true},
 		{"a retry of what the newest sign-in does not name says so, who sees it or not", func(t *testing.T, b *testBundle) hotsync.Event {
 			b.sign(t, as("ada", accountID))
 			time.Sleep(time.Second)
