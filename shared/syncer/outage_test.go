@@ -10,6 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	awsevents "github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"hotsync/shared/billing"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/pause"
@@ -77,66 +80,88 @@ func (l gatedLimio) Account(ctx context.Context, id string) ([]projection.Object
 	return l.mirror.Account(ctx, id)
 }
 
-// line is a FIFO queue: a message group has one message in flight.
+// line is SQS with a FIFO queue: a message group is in the hands of one process, which
+// gets up to ten of its messages at a time. What was handed out as often as maxReceives
+// is dead.
 type line struct {
-	mu       sync.Mutex
-	waiting  []*letter
-	busy     map[string]bool
-	receives int
+	syncqueue.Client // what is not asked for
+	mu               sync.Mutex
+	waiting          []*letter
+	busy             map[string]bool
+	receives, sent   int
+	dead             int
 }
+
+const maxReceives = 3
 
 type letter struct {
-	request   hotsync.SyncRequest
-	receives  int
-	visibleAt time.Time
+	id, group, body string
+	receives        int
+	visibleAt       time.Time
 }
 
-// Resend puts a copy at the end.
-func (l *line) Resend(_ context.Context, r hotsync.SyncRequest) error {
-	r.Requeued++
-	l.send(r)
-	return nil
-}
-
-func (l *line) send(r hotsync.SyncRequest) {
+// SendMessage puts a message at the end.
+func (l *line) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting = append(l.waiting, &letter{request: r, visibleAt: time.Now()})
+	l.sent++
+	l.waiting = append(l.waiting, &letter{id: fmt.Sprint(l.sent), group: *in.MessageGroupId, body: *in.MessageBody, visibleAt: time.Now()})
+	return &sqs.SendMessageOutput{}, nil
 }
 
-// receive returns the first message that may be seen, nil when there is none.
-func (l *line) receive() *letter {
+// ChangeMessageVisibilityBatch puts messages off.
+func (l *line) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMessageVisibilityBatchInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	blocked := map[string]bool{}
-	for i, m := range l.waiting {
-		group := m.request.Account
-		if !l.busy[group] && !blocked[group] && !m.visibleAt.After(time.Now()) {
-			l.waiting = slices.Delete(l.waiting, i, i+1)
-			l.busy[group] = true
-			m.receives++
-			l.receives++
-			return m
+	for _, e := range in.Entries {
+		for _, m := range l.waiting {
+			if m.id == *e.ReceiptHandle {
+				m.visibleAt = time.Now().Add(time.Duration(e.VisibilityTimeout) * time.Second)
+			}
 		}
-		blocked[group] = true
 	}
-	return nil
+	return &sqs.ChangeMessageVisibilityBatchOutput{}, nil
 }
 
-func (l *line) giveBack(m *letter, out syncqueue.Outcome) {
+// receive hands out the first messages that may be seen, of one group; none when there
+// are none.
+func (l *line) receive() (batch awsevents.SQSEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.busy[m.request.Account] = false
-	after, again := out.Delay()
-	if !again {
-		return
+	blocked, group := map[string]bool{}, ""
+	l.waiting = slices.DeleteFunc(l.waiting, func(m *letter) bool {
+		if m.visibleAt.After(time.Now()) || l.busy[m.group] {
+			blocked[m.group] = true
+		}
+		if blocked[m.group] || group != "" && group != m.group || len(batch.Records) == 10 {
+			return false
+		}
+		if m.receives == maxReceives {
+			l.dead++
+			return true
+		}
+		group = m.group
+		m.receives++
+		l.receives++
+		batch.Records = append(batch.Records, awsevents.SQSMessage{MessageId: m.id, ReceiptHandle: m.id, Body: m.body,
+			Attributes: map[string]string{"MessageGroupId": m.group, "ApproximateReceiveCount": fmt.Sprint(m.receives)}})
+		m.visibleAt = time.Now().Add(3 * time.Minute)
+		return false
+	})
+	l.busy[group] = group != ""
+	return batch
+}
+
+// answered deletes those of a batch that are done.
+func (l *line) answered(batch awsevents.SQSEvent, answer awsevents.SQSEventResponse) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range batch.Records {
+		l.busy[r.Attributes["MessageGroupId"]] = false
+		if !slices.ContainsFunc(answer.BatchItemFailures, func(f awsevents.SQSBatchItemFailure) bool { return f.ItemIdentifier == r.MessageId }) {
+			l.waiting = slices.DeleteFunc(l.waiting, func(m *letter) bool { return m.id == r.MessageId })
+		}
 	}
-	m.visibleAt = time.Now().Add(after.Truncate(time.Second) + time.Second)
-	at := slices.IndexFunc(l.waiting, func(x *letter) bool { return x.request.Account == m.request.Account })
-	if at < 0 {
-		at = len(l.waiting)
-	}
-	l.waiting = slices.Insert(l.waiting, at, m) // before what came later to its group
 }
 
 // rehearsal is an outage, in virtual time, with several processes that sync.
@@ -154,6 +179,7 @@ type result struct {
 	drained  time.Duration   // after the end of the outage
 	refused  int
 	receives int
+	dead     int
 }
 
 func healthy(time.Duration) *hotsync.Error { return nil }
@@ -174,7 +200,9 @@ func (r rehearsal) run(t *testing.T) result {
 	begun := time.Now()
 	b := setup(t)
 	b.zuora.accounts = map[string]billing.Account{}
-	queue := &line{busy: map[string]bool{}}
+	sent := &line{busy: map[string]bool{}}
+	queue := syncqueue.New(sent, "queue")
+	queue.RenewAt = maxReceives
 	zuora := &upstream{of: pause.Zuora, answer: r.zuora, hangs: r.hangs, begun: begun}
 	limio := &upstream{of: pause.Limio, answer: r.limio, hangs: r.hangs, begun: begun}
 	zuoraPause, limioPause := &pause.Memory{}, &pause.Memory{}
@@ -190,13 +218,13 @@ func (r rehearsal) run(t *testing.T) result {
 		for range workers {
 			wg.Go(func() {
 				for ctx.Err() == nil {
-					m := queue.receive()
-					if m == nil {
+					batch := sent.receive()
+					if len(batch.Records) == 0 {
 						time.Sleep(500 * time.Millisecond)
 						continue
 					}
-					work, done := context.WithTimeout(ctx, 28*time.Second)
-					queue.giveBack(m, s.Handle(work, syncqueue.Message{Request: m.request, ReceiveCount: m.receives}))
+					work, done := context.WithTimeout(ctx, 30*time.Second)
+					sent.answered(batch, queue.HandleBatch(work, batch, s.Handle))
 					done()
 				}
 			})
@@ -211,7 +239,10 @@ func (r rehearsal) run(t *testing.T) result {
 		request := hotsync.SyncRequest{EventID: hotsync.EventIDFor(time.Now(), fmt.Sprint(n, len(requests))), Trigger: hotsync.TriggerLogin,
 			Identity: hotsync.Identity{Issuer: "https://idp.example.com", Subject: fmt.Sprint("auth0|", n)}, Account: id, RequestedAt: time.Now()}
 		requests = append(requests, request)
-		queue.send(request)
+		err := queue.Send(ctx, request)
+		if err != nil {
+			t.Error(err)
+		}
 	}
 	time.Sleep(time.Second) // the outage begins before the first login
 	for n := range r.accounts {
@@ -238,7 +269,7 @@ func (r rehearsal) run(t *testing.T) result {
 	for ended() < len(requests) && time.Since(over) < time.Hour {
 		time.Sleep(100 * time.Millisecond)
 	}
-	out := result{drained: time.Since(over), refused: zuora.refused + limio.refused, receives: queue.receives}
+	out := result{drained: time.Since(over), refused: zuora.refused + limio.refused, receives: sent.receives, dead: sent.dead}
 	cancel()
 	wg.Wait()
 	for _, request := range requests {
@@ -287,6 +318,9 @@ func TestOutagesCostTime(t *testing.T) {
 				tc.accounts, tc.again = 60, 20
 				got := tc.run(t)
 				t.Logf("all done %s after the end; %d calls met the outage, %d receives", got.drained, got.refused, got.receives)
+				if got.dead > 0 {
+					t.Errorf("%d messages were taken for dead", got.dead)
+				}
 				if got.drained > tc.within {
 					t.Errorf("all is done %s after the end, want within %s", got.drained, tc.within)
 				}
