@@ -54,9 +54,10 @@ type Client interface {
 type Queue struct {
 	client Client
 	url    string
-	// RenewAt is how often SQS hands a message out before it takes it for dead: one that
-	// has only waited behind another one of its group so often is put into the queue
-	// anew, or an outage would cost it its life. 0 is never.
+	// RenewAt is how often SQS hands a message out before it takes it for dead. One that
+	// was handed out as often and that nobody looked at is put into the queue anew: it
+	// only came along, behind one of its group that cannot be recorded or panics, or
+	// where no time was left. 0 is never.
 	RenewAt int
 }
 
