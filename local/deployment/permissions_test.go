@@ -30,6 +30,7 @@ import (
 	"hotsync/local/checkout"
 	"hotsync/local/stack"
 	"hotsync/local/stack/engines/enginetest"
+	"hotsync/local/stack/meter"
 	"hotsync/local/stack/stacktest"
 	"hotsync/local/stack/template"
 	"hotsync/shared/dynamo"
@@ -385,52 +386,71 @@ func pages(t *testing.T, s *stacktest.System) {
 	visit(browser.PostForm(s.URL+"/erase", url.Values{"issuer": {s.IDPURL + "/direct"}, "subject": {"direct|claire"}, "note": {"test"}, "sure": {"on"}}))
 }
 
-// TestCallsOfALogin holds the numbers of docs/costs.md to what is called.
+// TestCallsOfALogin holds the numbers of docs/costs.md to what is called: by kind, what is
+// written, and how many calls of the sync wait for each other.
 func TestCallsOfALogin(t *testing.T) {
 	t.Parallel()
 
-	s, a := audited(t)
+	engines := enginetest.Start(t)
+	m := &meter.Meter{Pace: 50 * time.Millisecond}
+	before := func(engine string) string {
+		server, err := m.Before(engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	s := stacktest.Start(t, stack.Options{Engines: engines, Name: fmt.Sprintf("calls%d", time.Now().UnixNano()), Personas: true,
+		Env:    []string{"AWS_ENDPOINT_URL_DYNAMODB=" + before(engines.DynamoDBEndpoint), "AWS_ENDPOINT_URL_SQS=" + before(engines.SQSEndpoint)},
+		Adjust: func(tmpl *template.Template) { m.Functions(tmpl) }})
 	s.Sync(s.PersonaToken("bare")) // the functions are warm, the settings cached
-	measure := func(persona string) map[string]int {
-		a.taken()
-		s.Sync(s.PersonaToken(persona))
+	s.Idle()
+	for _, tc := range []struct {
+		login    string
+		calls    map[string]int
+		units    int
+		sequence int // of the sync's calls
+	}{
+		{
+			login: "first",
+			calls: map[string]int{"LoginApi PutItem": 1, "LoginApi SendMessage": 1, "Sync BatchGetItem": 1, "Sync BatchWriteItem": 1,
+				"Sync GetItem": 6, "Sync PutItem": 6, "Sync UpdateItem": 2},
+			units:    23,
+			sequence: 7,
+		},
+		{
+			login: "unchanged",
+			calls: map[string]int{"LoginApi PutItem": 1, "LoginApi SendMessage": 1, "Sync BatchGetItem": 1,
+				"Sync GetItem": 3, "Sync PutItem": 2, "Sync UpdateItem": 1},
+			units:    9,
+			sequence: 3,
+		},
+	} {
+		m.Taken()
+		s.Sync(s.PersonaToken("single"))
 		s.Idle()
-		total := map[string]int{}
-		for call, n := range a.taken() {
-			words := strings.Fields(call)
-			if words[0] == "LoginApiFunction" || words[0] == "SyncFunction" {
-				total[strings.TrimSuffix(words[0], "Function")+" "+words[1]] += n
+		calls := map[string]int{}
+		var all, sync []meter.Call
+		for _, c := range m.Taken() {
+			function := strings.TrimSuffix(c.Function, "Function")
+			if function != "LoginApi" && function != "Sync" || c.ByTime() {
+				continue
+			}
+			calls[function+" "+c.Operation]++
+			all = append(all, c)
+			if function == "Sync" && c.Service == "dynamodb" {
+				sync = append(sync, c)
 			}
 		}
-		return total
-	}
-	first, again := measure("single"), measure("single")
-	wantFirst := map[string]int{"LoginApi dynamodb:PutItem": 1, "LoginApi sqs:SendMessage": 1,
-		"Sync dynamodb:BatchGetItem":   1,
-		"Sync dynamodb:BatchWriteItem": 1, "Sync dynamodb:GetItem": 4, "Sync dynamodb:PutItem": 6, "Sync dynamodb:UpdateItem": 2}
-	wantAgain := map[string]int{"LoginApi dynamodb:PutItem": 1, "LoginApi sqs:SendMessage": 1,
-		"Sync dynamodb:BatchGetItem": 1, "Sync dynamodb:GetItem": 2, "Sync dynamodb:PutItem": 2, "Sync dynamodb:UpdateItem": 2}
-	// The first login of a rate plan that no sync has seen reads and writes the list of
-	// those (see cataloguestore.SeenPlans), once.
-	//
-	// Front door and sync may write the event at the same moment: the one that
-	// loses reads and writes again. Settings and the pause are read again with
-	// time. So a few more reads, and one more write, are the same login; and so is the
-	// copy of Limio's catalogue, which the first sync keeps for all.
-	for i, got := range []map[string]int{first, again} {
-		want := []map[string]int{wantFirst, wantAgain}[i]
-		for call, more := range map[string]int{"Sync dynamodb:PutItem": 1, "Sync dynamodb:GetItem": 5, "Sync dynamodb:BatchGetItem": 1,
-			"Sync dynamodb:UpdateItem":     1, // counts are written once a batch, of whichever login it ends with
-			"Sync dynamodb:BatchWriteItem": 1} {
-			if extra := got[call] - want[call]; extra > 0 && extra <= more {
-				got[call] = want[call]
-			}
+		if diff := cmp.Diff(tc.calls, calls); diff != "" {
+			t.Errorf("%s login, calls; see docs/costs.md (-want +got):\n%s", tc.login, diff)
 		}
-	}
-	if diff := cmp.Diff(wantFirst, first); diff != "" {
-		t.Errorf("calls of a first login; see docs/costs.md (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(wantAgain, again); diff != "" {
-		t.Errorf("calls of an unchanged login; see docs/costs.md (-want +got):\n%s", diff)
+		if units := meter.Units(all); units > tc.units {
+			t.Errorf("%s login: %d write units, want %d at most", tc.login, units, tc.units)
+		}
+		if chain := meter.InSequence(sync); len(chain) > tc.sequence {
+			t.Errorf("%s login: %d calls one after the other, want %d at most: %+v", tc.login, len(chain), tc.sequence, chain)
+		}
 	}
 }

@@ -103,13 +103,19 @@ func Absent() Condition { return Condition{Expression: "attribute_not_exists(pk)
 // Get reads an item consistently. It is nil when absent or expired. Like every read
 // here it refuses an item of a newer format with hotsync.CodeStoreNewer.
 func (t Table) Get(ctx context.Context, key Item) (Item, error) {
+	it, err := t.Read(ctx, key)
+	if err != nil || t.Expired(it) {
+		return nil, err
+	}
+	return it, nil
+}
+
+// Read is Get of an item that is there as long as DynamoDB has it, expired or not.
+func (t Table) Read(ctx context.Context, key Item) (Item, error) {
 	out, err := t.Client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.Name, Key: key,
 		ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return nil, Failure(err)
-	}
-	if t.Expired(out.Item) {
-		return nil, nil
 	}
 	err = readable(out.Item)
 	if err != nil {

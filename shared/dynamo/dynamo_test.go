@@ -170,6 +170,7 @@ func TestFormat(t *testing.T) {
 	}
 	reads := map[string]func() error{
 		"Get":    func() error { _, err := table.Get(ctx, key); return err },
+		"Read":   func() error { _, err := table.Read(ctx, key); return err },
 		"Load":   func() error { _, err := table.Load(ctx, key, &struct{}{}); return err },
 		"GetAll": func() error { _, err := table.GetAll(ctx, []dynamo.Item{key}); return err },
 		"Query":  func() error { _, err := table.Query(ctx, query()); return err },

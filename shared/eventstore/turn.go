@@ -46,33 +46,91 @@ func (t *TurnTaken) Error() string { return "the other lane syncs the account" }
 func (s *Store) TakeTurn(ctx context.Context, id string, lane Lane, until time.Time) (_ AccountState, err error) {
 	defer hotsync.In(&err, "eventstore.TakeTurn(%q)", id)
 	now := s.now()
-	it, err := s.table.Update(ctx, &dynamodb.UpdateItemInput{
-		Key: accountItemKey(id),
-		UpdateExpression: aws.String(
-			"SET turnLane = :lane, turnUntil = :until, expiresAt = if_not_exists(expiresAt, :stub) ADD revision :one",
-		),
-		ConditionExpression: aws.String("attribute_not_exists(turnUntil) OR turnUntil <= :now OR turnLane = :lane"),
-		ReturnValues:        types.ReturnValueAllNew,
-		ExpressionAttributeValues: item{
-			":lane":  dynamo.Text(string(lane)),
-			":until": dynamo.Time(until),
-			":now":   dynamo.Time(now),
-			":one":   dynamo.Number(1),
-			":stub":  dynamo.Number(until.Add(time.Hour).Unix()),
-		},
-	})
+	in := s.turnUpdate(id, lane, until)
+	in.ConditionExpression = aws.String(
+		"attribute_not_exists(turnUntil) OR turnUntil <= :now OR turnLane = :lane",
+	)
+	in.ExpressionAttributeValues[":now"] = dynamo.Time(now)
+	it, err := s.table.Update(ctx, in)
 	if errors.Is(err, dynamo.ErrRefused) {
 		return AccountState{}, s.turnTaken(ctx, id, now)
 	}
 	if err != nil {
 		return AccountState{}, err
 	}
+	return s.turnState(id, it)
+}
+
+// LookTurn reads the account's state as TakeTurn does, and takes nothing: it returns a
+// *TurnTaken when the other lane has the turn.
+func (s *Store) LookTurn(ctx context.Context, id string, lane Lane) (_ AccountState, err error) {
+	defer hotsync.In(&err, "eventstore.LookTurn(%q)", id)
+	now := s.now()
+	it, err := s.table.Read(ctx, accountItemKey(id))
+	if err != nil {
+		return AccountState{}, err
+	}
+	until := dynamo.GetTime(it, attrTurnUntil)
+	if _, has := it[attrTurnUntil]; has && until.After(now) && dynamo.GetText(it, attrTurnLane) != string(lane) {
+		return AccountState{}, &TurnTaken{Until: until}
+	}
+	return s.turnState(id, it)
+}
+
+// HoldTurn takes the turn for a state that LookTurn has read, if nobody has taken it or
+// saved a state since: what was read of the account after that look was then read as if
+// the turn had been taken before. It returns the state with its new revision, or
+// ErrConflict, and then nothing has changed.
+func (s *Store) HoldTurn(
+	ctx context.Context,
+	state AccountState,
+	lane Lane,
+	until time.Time,
+) (_ AccountState, err error) {
+	defer hotsync.In(&err, "eventstore.HoldTurn(%q)", state.AccountID)
+	in := s.turnUpdate(state.AccountID, lane, until)
+	in.ConditionExpression = aws.String("attribute_not_exists(pk)")
+	if state.Revision > 0 {
+		in.ConditionExpression = aws.String("revision = :over")
+		in.ExpressionAttributeValues[":over"] = dynamo.Number(state.Revision)
+	}
+	it, err := s.table.Update(ctx, in)
+	if errors.Is(err, dynamo.ErrRefused) {
+		return AccountState{}, ErrConflict
+	}
+	if err != nil {
+		return AccountState{}, err
+	}
+	state.Revision = int(dynamo.GetNumber(it, dynamo.Revision))
+	return state, nil
+}
+
+// turnUpdate gives a lane the turn, whoever has it.
+func (s *Store) turnUpdate(id string, lane Lane, until time.Time) *dynamodb.UpdateItemInput {
+	return &dynamodb.UpdateItemInput{
+		Key: accountItemKey(id),
+		UpdateExpression: aws.String(
+			"SET turnLane = :lane, turnUntil = :until, expiresAt = if_not_exists(expiresAt, :stub) ADD revision :one",
+		),
+		ReturnValues: types.ReturnValueAllNew,
+		ExpressionAttributeValues: item{
+			":lane":  dynamo.Text(string(lane)),
+			":until": dynamo.Time(until),
+			":one":   dynamo.Number(1),
+			":stub":  dynamo.Number(until.Add(time.Hour).Unix()),
+		},
+	}
+}
+
+// turnState is the state in an account's item. Its revision is the item's also where the
+// state has expired, or was never saved.
+func (s *Store) turnState(id string, it item) (AccountState, error) {
 	state := AccountState{AccountID: id}
-	revision := int(dynamo.GetNumber(it, dynamo.Revision))
+	var err error
 	if !s.table.Expired(it) {
 		_, err = dynamo.Decode(it, &state)
 	}
-	state.Revision = revision
+	state.Revision = int(dynamo.GetNumber(it, dynamo.Revision))
 	return state, err
 }
 

@@ -74,6 +74,91 @@ func TestTurn(t *testing.T) {
 		}
 	})
 
+	t.Run("is looked at, and held by the look alone that nobody overtook", func(t *testing.T) {
+		t.Parallel()
+
+		b, id := open(t), accountID("look")
+		until := start.Add(time.Minute)
+		look := func(lane eventstore.Lane) eventstore.AccountState {
+			t.Helper()
+			state, err := b.LookTurn(t.Context(), id, lane)
+			if err != nil {
+				t.Fatalf("LookTurn: %v", err)
+			}
+			return state
+		}
+		fails := func(state eventstore.AccountState) {
+			t.Helper()
+			_, err := b.HoldTurn(t.Context(), state, eventstore.LaneLogins, until)
+			if !errors.Is(err, eventstore.ErrConflict) {
+				t.Errorf("HoldTurn by an overtaken look = %v, want ErrConflict", err)
+			}
+		}
+		unknown := look(eventstore.LaneLogins)
+		if diff := gocmp.Diff(eventstore.AccountState{AccountID: id}, unknown); diff != "" {
+			t.Errorf("LookTurn of an unknown account (-want +got):\n%s", diff)
+		}
+		held, err := b.HoldTurn(t.Context(), unknown, eventstore.LaneLogins, until)
+		if err != nil || held.Revision != 1 {
+			t.Fatalf("HoldTurn = revision %d, %v", held.Revision, err)
+		}
+		fails(unknown)
+		_, err = b.LookTurn(t.Context(), id, eventstore.LaneJobs)
+		if !taken(err) {
+			t.Errorf("LookTurn of the other lane = %v, want TurnTaken", err)
+		}
+		held.LastEventID, held.LastSucceededAt = "event-1", start
+		saved, err := b.SaveAccount(t.Context(), held)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(saved, look(eventstore.LaneLogins)); diff != "" {
+			t.Errorf("LookTurn after a state was saved (-saved +read):\n%s", diff)
+		}
+		fails(held)
+
+		late := look(eventstore.LaneLogins)
+		job, err := b.TakeTurn(t.Context(), id, eventstore.LaneJobs, until)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fails(late)
+		err = b.EndTurn(t.Context(), job, eventstore.LaneJobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fails(late) // the job may have written, though its turn has ended
+		again, err := b.HoldTurn(t.Context(), look(eventstore.LaneLogins), eventstore.LaneLogins, until)
+		if err != nil || again.LastEventID != "event-1" {
+			t.Errorf("HoldTurn by a new look = %+v, %v", again, err)
+		}
+	})
+
+	t.Run("of a state that has expired", func(t *testing.T) {
+		t.Parallel()
+
+		b, id := open(t), accountID("expired")
+		_, err := b.SaveAccount(t.Context(), eventstore.AccountState{AccountID: id, LastEventID: "event-1", LastSucceededAt: start})
+		if err != nil {
+			t.Fatal(err)
+		}
+		later := start.Add(2 * eventstore.DefaultRetention)
+		b.clock.set(later)
+		state, err := b.LookTurn(t.Context(), id, eventstore.LaneLogins)
+		if diff := gocmp.Diff(eventstore.AccountState{AccountID: id, Revision: 1}, state); err != nil || diff != "" {
+			t.Errorf("LookTurn: %v, mismatch (-want +got):\n%s", err, diff)
+		}
+		state, err = b.HoldTurn(t.Context(), state, eventstore.LaneLogins, later.Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		state.LastEventID, state.LastSucceededAt = "event-2", later
+		_, err = b.SaveAccount(t.Context(), state)
+		if got, rerr := b.LoadAccount(t.Context(), id); err != nil || rerr != nil || got.LastEventID != "event-2" {
+			t.Errorf("SaveAccount: %v, then LoadAccount = %+v, %v", err, got, rerr)
+		}
+	})
+
 	t.Run("a sync whose turn has passed on neither saves nor ends anything", func(t *testing.T) {
 		t.Parallel()
 

@@ -50,6 +50,21 @@ func conform(t *testing.T, s ownership.Store) {
 	if diff := cmp.Diff(l, read); err != nil || diff != "" {
 		t.Errorf("Login: %v, mismatch (-want +got):\n%s", err, diff)
 	}
+	both, owners, err := s.Read(ctx, "x", "id-1", "id-none")
+	none, err2 := s.Owner(ctx, "id-none")
+	if err != nil || err2 != nil {
+		t.Fatalf("Read: %v, Owner of nothing: %v", err, err2)
+	}
+	if diff := cmp.Diff(l, both); diff != "" {
+		t.Errorf("Read, the login (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]ownership.Owner{"id-1": saved, "id-none": none}, owners); diff != "" {
+		t.Errorf("Read, the owners (-want +got):\n%s", diff)
+	}
+	nobody, owners, err := s.Read(ctx, "")
+	if diff := cmp.Diff(ownership.Login{}, nobody); err != nil || diff != "" || owners == nil || len(owners) > 0 {
+		t.Errorf("Read of nothing: %v, %v, login (-want +got):\n%s", err, owners, diff)
+	}
 	read.Owner = "id-2"
 	err = s.SaveLogin(ctx, "x", read)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sync/errgroup"
+
 	"hotsync/shared/dynamo"
 	"hotsync/shared/hotsync"
 )
@@ -51,6 +53,33 @@ func (t Table) Login(ctx context.Context, hash string) (_ Login, err error) {
 	var l Login
 	l.Revision, err = t.Table.Load(ctx, loginKey(hash), &l)
 	return l, err
+}
+
+// Read is as Store says. The items are read side by side.
+func (t Table) Read(ctx context.Context, hash string, owners ...string) (l Login, _ map[string]Owner, err error) {
+	found := make([]Owner, len(owners))
+	g, ctx := errgroup.WithContext(ctx)
+	if hash != "" {
+		g.Go(func() (err error) {
+			l, err = t.Login(ctx, hash)
+			return err
+		})
+	}
+	for i, id := range owners {
+		g.Go(func() (err error) {
+			found[i], err = t.Owner(ctx, id)
+			return err
+		})
+	}
+	err = g.Wait()
+	if err != nil {
+		return Login{}, nil, err
+	}
+	byID := make(map[string]Owner, len(owners))
+	for i, id := range owners {
+		byID[id] = found[i]
+	}
+	return l, byID, nil
 }
 
 // SaveLogin is as Store says.

@@ -1,8 +1,10 @@
 package ownership
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"hotsync/shared/hotsync"
@@ -39,7 +41,7 @@ const rounds = 30
 // Foresee takes the decision that Settle would take now, and changes nothing.
 func (k *Keeper) Foresee(ctx context.Context, f Facts) (_ Decision, err error) {
 	defer hotsync.In(&err, "ownership.Foresee")
-	err = k.forget(ctx, &f)
+	err = k.Gather(ctx, &f)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -56,7 +58,9 @@ func (k *Keeper) Foresee(ctx context.Context, f Facts) (_ Decision, err error) {
 // be tried again when another sync has to end first.
 func (k *Keeper) Settle(ctx context.Context, f Facts) (_ Decision, err error) {
 	defer hotsync.In(&err, "ownership.Settle")
-	err = k.forget(ctx, &f)
+	if f.Owners == nil {
+		err = k.Gather(ctx, &f)
+	}
 	for n := 0; err == nil && n < rounds; n++ {
 		var d Decision
 		var done bool
@@ -68,7 +72,7 @@ func (k *Keeper) Settle(ctx context.Context, f Facts) (_ Decision, err error) {
 			return d, nil
 		}
 		if err == nil || errors.Is(err, ErrConflict) {
-			err = k.forget(ctx, &f)
+			err = k.Gather(ctx, &f)
 		}
 	}
 	if err != nil {
@@ -81,12 +85,12 @@ func busy(wait time.Duration) error {
 	return hotsync.Errorf(hotsync.CodeOwnerBusy, "Another sync is about to decide who sees the account.").After(wait)
 }
 
-// forget drops what was read in the store, and reads the login anew.
-func (k *Keeper) forget(ctx context.Context, f *Facts) (err error) {
-	f.Owners = map[string]Owner{}
-	if f.Login != "" {
-		f.Known, err = k.Store.Login(ctx, f.Login)
-	}
+// Gather reads anew what a decision mostly asks for: the login, and the owner that the
+// account has or may get. Settle does so itself for facts of which nothing was gathered;
+// who has other things to wait for at the time calls it beside them.
+func (k *Keeper) Gather(ctx context.Context, f *Facts) (err error) {
+	owner := cmp.Or(f.Seen.Owner, k.Alone(f.Account.ID, 0))
+	f.Known, f.Owners, err = k.Store.Read(ctx, f.Login, owner)
 	return err
 }
 
@@ -112,11 +116,12 @@ func (k *Keeper) decide(ctx context.Context, f *Facts) (Decision, error) {
 
 // find reads what a decision asks for.
 func (k *Keeper) find(ctx context.Context, f *Facts, d Decision) (err error) {
-	for _, id := range d.Need {
-		f.Owners[id], err = k.Store.Owner(ctx, id)
+	if len(d.Need) > 0 {
+		_, found, err := k.Store.Read(ctx, "", d.Need...)
 		if err != nil {
 			return err
 		}
+		maps.Copy(f.Owners, found)
 	}
 	if f.Others == nil {
 		f.Others = map[string]Seen{}

@@ -46,6 +46,22 @@ func (m *Memory) Login(_ context.Context, hash string) (Login, error) {
 	return m.logins[hash], nil
 }
 
+// Read is as Store says.
+func (m *Memory) Read(_ context.Context, hash string, owners ...string) (Login, map[string]Owner, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found := map[string]Owner{}
+	for _, id := range owners {
+		o := m.owners[id]
+		o.ID = id
+		found[id] = o.clone()
+	}
+	if hash == "" {
+		return Login{}, found, nil
+	}
+	return m.logins[hash], found, nil
+}
+
 // SaveLogin is as Store says.
 func (m *Memory) SaveLogin(_ context.Context, hash string, l Login) error {
 	m.mu.Lock()

@@ -189,6 +189,32 @@ func (a *actor) Login(ctx context.Context, login string) (ownership.Login, error
 	return a.store.Login(ctx, login)
 }
 
+// Read reads in either order, with others in between: the reads of a table go side by side.
+func (a *actor) Read(
+	ctx context.Context,
+	login string,
+	owners ...string,
+) (known ownership.Login, _ map[string]ownership.Owner, err error) {
+	found := map[string]ownership.Owner{}
+	last := login != "" && len(owners) > 0 && a.choose(2) == 1
+	if login != "" && !last {
+		known, err = a.Login(ctx, login)
+		if err != nil {
+			return known, nil, err
+		}
+	}
+	for _, id := range owners {
+		found[id], err = a.Owner(ctx, id)
+		if err != nil {
+			return known, nil, err
+		}
+	}
+	if last {
+		known, err = a.Login(ctx, login)
+	}
+	return known, found, err
+}
+
 func (a *actor) SaveOwner(ctx context.Context, o ownership.Owner) (ownership.Owner, error) {
 	err := a.pause("record owner %s", o.ID)
 	if err != nil {

@@ -90,6 +90,9 @@ type Store interface {
 	SaveOwner(ctx context.Context, o Owner) (Owner, error)
 	// Login returns what is known of a login, by Hash.
 	Login(ctx context.Context, hash string) (Login, error)
+	// Read returns a login as Login does, nothing of "", and owners as Owner does, each
+	// as it is at a moment of the call and in no order.
+	Read(ctx context.Context, hash string, owners ...string) (Login, map[string]Owner, error)
 	// SaveLogin writes it over its revision, or returns ErrConflict.
 	SaveLogin(ctx context.Context, hash string, l Login) error
 }

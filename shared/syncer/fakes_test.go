@@ -350,6 +350,29 @@ func (s *ledger) TakeTurn(_ context.Context, id string, lane eventstore.Lane, un
 	return state, nil
 }
 
+func (s *ledger) LookTurn(_ context.Context, id string, lane eventstore.Lane) (eventstore.AccountState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.turns[id]
+	if t.lane != lane && time.Now().Before(t.until) {
+		return eventstore.AccountState{}, &eventstore.TurnTaken{Until: t.until}
+	}
+	state := s.states[id]
+	state.AccountID, state.Revision = id, t.n
+	return state, nil
+}
+
+func (s *ledger) HoldTurn(_ context.Context, a eventstore.AccountState, lane eventstore.Lane, until time.Time) (eventstore.AccountState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.turns[a.AccountID].n != a.Revision {
+		return eventstore.AccountState{}, eventstore.ErrConflict
+	}
+	a.Revision++
+	s.turns[a.AccountID] = turn{lane, until, a.Revision}
+	return a, nil
+}
+
 func (s *ledger) EndTurn(_ context.Context, a eventstore.AccountState, lane eventstore.Lane) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -34,6 +35,7 @@ var (
 // any two others, and a process may die there.
 type world struct {
 	*testBundle
+	seed   uint64
 	dice   *rand.Rand
 	mu     sync.Mutex
 	parked []*parked
@@ -86,6 +88,14 @@ func (w *world) at(ctx context.Context, call string) error {
 		return errDied
 	}
 	return err
+}
+
+// tossed is a toss that belongs to a process: the dice are for who steers the history.
+func (w *world) tossed(ctx context.Context) bool {
+	p, _ := ctx.Value(processKey{}).(*process)
+	h := fnv.New32a()
+	fmt.Fprint(h, w.seed, p.name)
+	return h.Sum32()%2 == 0
 }
 
 func (w *world) say(format string, args ...any) {
@@ -226,6 +236,27 @@ func (s modelStore) Login(ctx context.Context, hash string) (ownership.Login, er
 	return s.Store.Login(ctx, hash)
 }
 
+func (s modelStore) Read(
+	ctx context.Context,
+	hash string,
+	owners ...string,
+) (l ownership.Login, _ map[string]ownership.Owner, err error) {
+	found := map[string]ownership.Owner{}
+	last := hash != "" && len(owners) > 0 && s.w.tossed(ctx) // the reads of a table go side by side
+	if hash != "" && !last {
+		l, err = s.Login(ctx, hash)
+	}
+	for _, id := range owners {
+		if err == nil {
+			found[id], err = s.Owner(ctx, id)
+		}
+	}
+	if last && err == nil {
+		l, err = s.Login(ctx, hash)
+	}
+	return l, found, err
+}
+
 func (s modelStore) SaveLogin(ctx context.Context, hash string, l ownership.Login) error {
 	if err := s.w.at(ctx, "saves login"); err != nil {
 		return err
@@ -238,6 +269,20 @@ type modelEvents struct {
 	w *world
 }
 
+func (s modelEvents) LookTurn(ctx context.Context, id string, lane eventstore.Lane) (eventstore.AccountState, error) {
+	if err := s.w.at(ctx, "looks at turn"); err != nil {
+		return eventstore.AccountState{}, err
+	}
+	return s.ledger.LookTurn(ctx, id, lane)
+}
+
+func (s modelEvents) HoldTurn(ctx context.Context, a eventstore.AccountState, lane eventstore.Lane, until time.Time) (eventstore.AccountState, error) {
+	if err := s.w.at(ctx, "holds turn"); err != nil {
+		return a, err
+	}
+	return s.ledger.HoldTurn(ctx, a, lane, until)
+}
+
 func (s modelEvents) SaveAccount(ctx context.Context, a eventstore.AccountState) (eventstore.AccountState, error) {
 	if err := s.w.at(ctx, "saves account"); err != nil {
 		return a, err
@@ -248,7 +293,7 @@ func (s modelEvents) SaveAccount(ctx context.Context, a eventstore.AccountState)
 var modelAccounts = []string{"8a12800000000000000000000000000a", "8a12800000000000000000000000000b", "8a12800000000000000000000000000c"}
 
 func newWorld(t *testing.T, seed uint64) *world {
-	w := &world{testBundle: setup(t), dice: rand.New(rand.NewPCG(seed, 1)), named: map[string][]map[string]bool{}, moved: map[string]bool{},
+	w := &world{testBundle: setup(t), seed: seed, dice: rand.New(rand.NewPCG(seed, 1)), named: map[string][]map[string]bool{}, moved: map[string]bool{},
 		turn: map[string]chan bool{}}
 	w.zuora.accounts = map[string]billing.Account{}
 	for i, id := range modelAccounts {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"hotsync/shared/convergence"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/ownership"
@@ -23,16 +25,24 @@ type belonging struct {
 
 // settle decides where the account belongs and whether the login may see it. What it
 // decides is recorded, and the owner there, before anything else is written.
-func (s *Syncer) settle(ctx context.Context, t task, in reading) (belonging, error) {
-	f, err := s.facts(ctx, t, in)
+func (j *job) settle(ctx context.Context, in reading) (belonging, error) {
+	f, err := j.facts(ctx, j.task, in)
 	if err != nil {
 		return belonging{}, err
 	}
-	if decided(t, f) {
+	if decided(j.task, f) {
 		return belonging{link: f.Login != ""}, nil
 	}
-	owners := &owners{s, t, in, nil}
-	d, err := s.keeper(owners).Settle(ctx, f)
+	owners := &owners{j.Syncer, j.task, in, nil}
+	keeper := j.keeper(owners)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return j.hold(gctx) })
+	g.Go(func() error { return keeper.Gather(gctx, &f) })
+	err = g.Wait()
+	if err != nil {
+		return belonging{}, err
+	}
+	d, err := keeper.Settle(ctx, f)
 	place := placed(f, d)
 	place.moved, place.made = d.From != "", owners.made
 	return place, err

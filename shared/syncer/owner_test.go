@@ -155,19 +155,18 @@ type counted struct {
 	calls []string
 }
 
-func (c *counted) Owner(ctx context.Context, id string) (ownership.Owner, error) {
-	c.calls = append(c.calls, "read owner")
-	return c.Store.Owner(ctx, id)
-}
-
 func (c *counted) SaveOwner(ctx context.Context, o ownership.Owner) (ownership.Owner, error) {
 	c.calls = append(c.calls, "save owner")
 	return c.Store.SaveOwner(ctx, o)
 }
 
-func (c *counted) Login(ctx context.Context, hash string) (ownership.Login, error) {
-	c.calls = append(c.calls, "read login")
-	return c.Store.Login(ctx, hash)
+func (c *counted) Read(
+	ctx context.Context,
+	hash string,
+	owners ...string,
+) (ownership.Login, map[string]ownership.Owner, error) {
+	c.calls = append(c.calls, "read")
+	return c.Store.Read(ctx, hash, owners...)
 }
 
 func (c *counted) SaveLogin(ctx context.Context, hash string, l ownership.Login) error {
@@ -185,7 +184,7 @@ func TestOwnershipCalls(t *testing.T) {
 		r.Account, r.Identity, r.Trigger = id, hotsync.Identity{}, hotsync.TriggerCallout
 		b.handle(t, r, 1)
 	}
-	first := []string{"read login", "read owner", "save login", "save owner"}
+	first := []string{"read", "save login", "save owner"}
 	for _, tc := range []struct {
 		name   string
 		before func(*testBundle, *testing.T)
@@ -197,11 +196,11 @@ func TestOwnershipCalls(t *testing.T) {
 		{"of a couple", func(b *testBundle, t *testing.T) { b.signIn(t, "bob", a) }, []string{a}, first},
 		{"after a callout", func(b *testBundle, t *testing.T) { callout(b, t, a) }, []string{a}, first},
 		{"a second account", func(x *testBundle, t *testing.T) { x.signIn(t, "ada", b) }, []string{a, b},
-			[]string{"read login", "read owner", "save login", "save owner"}},
+			[]string{"read", "read", "save login", "save owner"}},
 		{"take-over of a second account that Limio has", func(x *testBundle, t *testing.T) {
 			x.signIn(t, "ada", b)
 			callout(x, t, a)
-		}, []string{a, b}, []string{"read login", "read owner", "read owner", "save login", "save owner", "save owner"}},
+		}, []string{a, b}, []string{"read", "read", "save login", "save owner", "save owner"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -6,15 +6,14 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"hotsync/shared/convergence"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/projection"
 )
 
-// notePlansLimit bounds what a sync waits for the list of rate plans.
-const notePlansLimit = 2 * time.Second
+// notePlansLimit bounds what a sync waits for the list of rate plans: less than the
+// recordMargin, since the list is written beside the event's end.
+const notePlansLimit = time.Second
 
 // planned is what a sync is to write, and what there is to say about it.
 type planned struct {
@@ -52,33 +51,17 @@ func (s *Syncer) plan(ctx context.Context, t task, in reading, place belonging) 
 	})
 }
 
-// notePlans keeps which rate plans the account has, while its changes are
-// written; what it returns waits for the end of that. A failure is no failure of
-// the sync: another sync will see the plan.
-func (j *job) notePlans(ctx context.Context, matches []projection.PlanMatch) (wait func()) {
-	if j.Plans == nil || len(matches) == 0 {
-		return func() {}
+// notePlans keeps which rate plans the account has. A failure is no failure of the
+// sync: another sync will see the plan.
+func (j *job) notePlans(ctx context.Context) {
+	if j.Plans == nil || len(j.plans) == 0 {
+		return
 	}
-	var g errgroup.Group
-	g.Go(func() error {
-		ctx, cancel := context.WithTimeout(ctx, notePlansLimit)
-		defer cancel()
-		return j.Plans.Note(ctx, matches)
-	})
-	return func() {
-		err := g.Wait()
-		if err != nil {
-			j.Log.WarnContext(
-				ctx,
-				"rate plans not noted",
-				"event_id",
-				j.request.EventID,
-				"code",
-				hotsync.AsError(err).Code,
-				"error",
-				err,
-			)
-		}
+	limited, cancel := context.WithTimeout(ctx, notePlansLimit)
+	defer cancel()
+	err := j.Plans.Note(limited, j.plans)
+	if err != nil {
+		j.record.log.WarnContext(ctx, "rate plans not noted", "code", hotsync.AsError(err).Code, "error", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,12 +18,25 @@ import (
 // client bounds those of all syncs together.
 const Writers = 24
 
-// sync is one try of the sync proper, under the account's turn.
+// sync is one try of the sync proper.
 func (j *job) sync(ctx context.Context) (verdict, error) {
 	mine, err := j.record.begin(ctx, j.receives <= 1)
 	if err != nil || !mine {
 		return verdict{}, err
 	}
+	v, err := j.converge(ctx)
+	if errors.Is(err, errOvertaken) {
+		err = j.takeTurn(ctx)
+		if err == nil {
+			v, err = j.converge(ctx)
+		}
+	}
+	return v, err
+}
+
+// converge reads both sides and writes what differs. It ends with errOvertaken, and has
+// written nothing, where another lane has synced the account since the look at its turn.
+func (j *job) converge(ctx context.Context) (verdict, error) {
 	in, err := j.read(ctx, j.task)
 	if err != nil {
 		return verdict{}, err
@@ -47,7 +61,7 @@ func (j *job) sync(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	defer j.notePlans(ctx, p.matches)()
+	j.plans = p.matches
 	err = j.apply(ctx, p.changes)
 	if err != nil {
 		return verdict{}, err
@@ -65,7 +79,7 @@ func (j *job) triedBefore() bool { return j.receives > 1 || j.request.Requeued >
 // the account has an owner already, and then it is settled with that.
 func (j *job) arrange(ctx context.Context, in *reading) (belonging, planned, error) {
 	for {
-		place, err := j.settle(ctx, j.task, *in)
+		place, err := j.settle(ctx, *in)
 		j.record.Changes = append(j.record.Changes, convergence.Masked(place.made)...)
 		if err != nil {
 			return place, planned{}, err
@@ -88,6 +102,9 @@ func (j *job) arrange(ctx context.Context, in *reading) (belonging, planned, err
 			)
 		}
 		p, err := j.plan(ctx, j.task, *in, place)
+		if err == nil && len(p.changes) > 0 {
+			err = j.hold(ctx)
+		}
 		if err != nil || place.owner == "" {
 			return place, p, err
 		}
@@ -182,6 +199,10 @@ func (j *job) createByPlugin(ctx context.Context, in *reading) error {
 			)
 		}
 		return nil
+	}
+	err = j.hold(ctx)
+	if err != nil {
+		return err
 	}
 	_, err = step(ctx, j.trace, "create by plugin", func(ctx context.Context) (struct{}, string, error) {
 		// The first alone: it makes the customer, which the others then join.

@@ -63,6 +63,11 @@ type Events interface {
 	// TakeTurn reads the account's state and takes its turn, or fails with
 	// *eventstore.TurnTaken. SaveAccount ends it, as does EndTurn.
 	TakeTurn(ctx context.Context, id string, lane eventstore.Lane, until time.Time) (eventstore.AccountState, error)
+	// LookTurn is TakeTurn without taking it; HoldTurn then takes it, if nobody took it
+	// or saved a state since.
+	LookTurn(ctx context.Context, id string, lane eventstore.Lane) (eventstore.AccountState, error)
+	HoldTurn(ctx context.Context, s eventstore.AccountState, lane eventstore.Lane,
+		until time.Time) (eventstore.AccountState, error)
 	EndTurn(ctx context.Context, s eventstore.AccountState, lane eventstore.Lane) error
 	SaveAccount(ctx context.Context, s eventstore.AccountState) (eventstore.AccountState, error)
 	SaveAliases(ctx context.Context, s eventstore.AccountState, terms ...string) (eventstore.AccountState, error)
@@ -161,7 +166,9 @@ type job struct {
 	record   *record
 	receives int  // of the message
 	sentOn   bool // by another delivery of the message
-	turn     bool // of the account is this job's, and its state is not saved
+	looked   *look
+	turn     bool                   // of the account is this job's, and its state is not saved
+	plans    []projection.PlanMatch // of the account's rate plans, to be noted
 }
 
 // task is what there is to sync and under which rules.
@@ -177,7 +184,10 @@ func (s *Syncer) handle(ctx context.Context, rec recorder, m syncqueue.Message) 
 
 	j := &job{Syncer: s, receives: m.ReceiveCount, task: task{request: m.Request, trace: &trace{now: s.Now}}}
 	s.Pauses.prefetch(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { j.looked = s.look(ctx, m.Request) })
 	j.record, err = rec.open(ctx, m.Request)
+	beside.Wait()
 	if err != nil {
 		return syncqueue.Outcome{}, err
 	}
@@ -237,7 +247,7 @@ func (j *job) work(ctx context.Context) (verdict, error) {
 	}
 	j.record.Account.ID = j.request.AccountID
 
-	wait, err := j.takeTurn(ctx)
+	wait, err := j.enter(ctx)
 	if err != nil || wait > 0 {
 		return verdict{wait: wait}, err
 	}
@@ -279,6 +289,9 @@ func (j *job) conclude(ctx context.Context, v verdict) (syncqueue.Outcome, error
 	if len(j.trace.steps) > 0 {
 		j.record.Steps = j.trace.steps
 	}
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { j.notePlans(ctx) })
 	if v.status == hotsync.StatusRetrying {
 		mine, err := j.record.postpone(ctx, v)
 		if err != nil || !mine {
@@ -288,13 +301,11 @@ func (j *job) conclude(ctx context.Context, v verdict) (syncqueue.Outcome, error
 	}
 	// What is remembered is written beside the event. Where only one of the two comes
 	// about, the message comes again, or the next sync of the account makes up for it.
-	var remembered sync.WaitGroup
 	if v.synced != nil {
 		at := j.Now()
-		remembered.Go(func() { j.remember(ctx, *v.synced, at) })
+		beside.Go(func() { j.remember(ctx, *v.synced, at) })
 	}
 	_, err := j.record.finish(ctx, v)
-	remembered.Wait()
 	return syncqueue.Done(), err
 }
 

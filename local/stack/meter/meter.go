@@ -34,6 +34,7 @@ type Call struct {
 	Operation  string // in the words of the API
 	Resource   string // logical id of the table or queue
 	Index      string
+	Key        string // partition key of the item, where the call is about one
 	WriteUnits int
 	Began      time.Time
 	Took       time.Duration
@@ -41,6 +42,11 @@ type Call struct {
 
 // Meter counts. It is safe for concurrent use.
 type Meter struct {
+	// Pace is what every call takes at least. The engines answer in less than it takes to
+	// make the next call, so that calls which do not wait for each other seem to be made
+	// one after the other; as far away as AWS is, they are seen side by side.
+	Pace time.Duration
+
 	mu       sync.Mutex
 	template *template.Template
 	calls    []Call
@@ -75,21 +81,28 @@ func Units(calls []Call) int {
 	return sum
 }
 
-// InSequence returns how many of the calls were made after each other: the most of them of which no two were under way
-// at once. It is what the calls add to the time of whoever waits for them.
-func InSequence(calls []Call) int {
+// InSequence returns those of the calls that were made after each other: the most of
+// them of which no two were under way at once. They are what the calls add to the time of
+// whoever waits for them.
+func InSequence(calls []Call) []Call {
 	byEnd := slices.SortedFunc(
 		slices.Values(calls),
 		func(a, b Call) int { return a.Began.Add(a.Took).Compare(b.Began.Add(b.Took)) },
 	)
-	n := 0
+	var chain []Call
 	var last time.Time
 	for _, c := range byEnd {
-		if n == 0 || !c.Began.Before(last) {
-			n, last = n+1, c.Began.Add(c.Took)
+		if len(chain) == 0 || !c.Began.Before(last) {
+			chain, last = append(chain, c), c.Began.Add(c.Took)
 		}
 	}
-	return n
+	return chain
+}
+
+// ByTime reports whether it is a read that a process makes again when its knowledge is old,
+// whoever signs in: of a pause after a second, of the settings after half a minute.
+func (c Call) ByTime() bool {
+	return c.Operation == "GetItem" && (c.Key == "pause" || c.Key == "settings")
 }
 
 // Before starts a server that stands before an engine. The caller closes it.
@@ -106,12 +119,13 @@ func (m *Meter) Before(engine string) (*httptest.Server, error) {
 			return // the caller went away
 		}
 		c, in := m.read(r, body)
+		c.Began = time.Now()
+		time.Sleep(m.Pace)
 		writes := m.writes(c, in)
 		for i := range writes {
 			writes[i].before = item(r, engine, writes[i])
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		c.Began = time.Now()
 		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		proxy.ServeHTTP(answer, r)
 		c.Took = time.Since(c.Began)
@@ -151,6 +165,20 @@ type request struct {
 	RequestItems map[string]json.RawMessage
 }
 
+// partition is the partition key of the item that a call is about, "" where there is none
+// or it is not called pk.
+func (r request) partition() string {
+	of := r.Key
+	if of == nil {
+		of = r.Item
+	}
+	var pk struct{ S string }
+	if json.Unmarshal(of["pk"], &pk) != nil {
+		return ""
+	}
+	return pk.S
+}
+
 func (m *Meter) read(r *http.Request, body []byte) (Call, request) {
 	c := Call{Function: "?"}
 	if found := appID.FindStringSubmatch(r.UserAgent()); found != nil {
@@ -161,7 +189,7 @@ func (m *Meter) read(r *http.Request, body []byte) (Call, request) {
 		in = request{}
 	}
 	service, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	c.Service, c.Operation, c.Index = "dynamodb", operation, in.IndexName
+	c.Service, c.Operation, c.Index, c.Key = "dynamodb", operation, in.IndexName, in.partition()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if service == "AmazonSQS" {
