@@ -22,6 +22,7 @@ import (
 	"hotsync/shared/eventstore"
 	"hotsync/shared/eventstore/storetest"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/jobs"
 )
 
 // BenchmarkPages measures the server's time for pages over a store of 1,000
@@ -36,7 +37,20 @@ func BenchmarkPages(b *testing.B) {
 		}
 	}
 	small, big := benched(b, 1_000), benched(b, large)
-	for name, path := range map[string]string{"events": "/events", "failed": "/events?status=failed", "search": "/events?q=A7", "overview": "/", "account": "/accounts/A7"} {
+	newest := hotsync.EventIDFor(start, "0")
+	for name, path := range map[string]string{
+		"events":   "/events",
+		"failed":   "/events?status=failed",
+		"reason":   "/events?status=failed&reason=zuora_busy",
+		"open":     "/open",
+		"time":     "/events?from=2026-11-20&to=2026-11-21",
+		"search":   "/events?q=A7",
+		"subject":  "/events?subject=auth0%7C7",
+		"overview": "/",
+		"account":  "/accounts/A7",
+		"event":    "/events/" + newest,
+		"jobs":     "/jobs",
+	} {
 		b.Run(name, func(b *testing.B) {
 			var times [2][]time.Duration
 			for b.Loop() {
@@ -74,7 +88,7 @@ func benched(b *testing.B, n int) func(path string) int {
 			e := hotsync.Event{ID: hotsync.EventIDFor(at, strconv.Itoa(i)), Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged, RequestedAt: at, FinishedAt: at.Add(time.Second),
 				Trigger: hotsync.TriggerLogin, Provider: "direct", Subject: fmt.Sprintf("auth0|%d", i%20), Account: hotsync.AccountRef{ID: fmt.Sprintf("%032x", i%20), Number: fmt.Sprintf("A%d", i%20)}}
 			if i%50 == 0 {
-				e.Status, e.Error = hotsync.StatusFailed, hotsync.Errorf(hotsync.CodeZuoraBusy, "Zuora is busy.").Problem()
+				e.Status, e.Reason, e.Error = hotsync.StatusFailed, string(hotsync.CodeZuoraBusy), hotsync.Errorf(hotsync.CodeZuoraBusy, "Zuora is busy.").Problem()
 			}
 			_, err := store.Put(context.Background(), e)
 			return err
@@ -89,7 +103,7 @@ func benched(b *testing.B, n int) func(path string) int {
 		b.Fatal(err)
 	}
 	fake := &bundle{queue: &queue{}, settings: &settings{}, now: start}
-	handler := console.New(console.Config{Events: store, Queue: fake.queue, Settings: fake.settings, Tokens: stafftest.Tokens{}, Now: fake.clock,
+	handler := console.New(console.Config{Events: store, Queue: fake.queue, Settings: fake.settings, Tokens: stafftest.Tokens{}, Jobs: &jobs.Memory{}, Now: fake.clock,
 		Log: slog.New(slog.DiscardHandler), Staff: newDoor(stafftest.Start(b), &stafftest.Sessions{}, fake.clock, slog.New(slog.DiscardHandler))})
 	cookie := sessionOf(b, handler)
 	return func(path string) int {

@@ -129,7 +129,7 @@ func TestTripAfterAnOutage(t *testing.T) {
 			Subject: fmt.Sprint("auth0|person-", i), RequestedAt: at, FinishedAt: at.Add(time.Second),
 			Account: hotsync.AccountRef{ID: fmt.Sprintf("%032x", i+1), Number: fmt.Sprintf("A%08d", i)},
 			Error:   hotsync.Errorf(code, "It failed.").Problem(),
-			Request: hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Account: fmt.Sprintf("A%08d", i),
+			Request: hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Account: fmt.Sprintf("A%08d", i), AccountID: fmt.Sprintf("%032x", i+1),
 				Identity: hotsync.Identity{Issuer: "https://login.example.com/", Subject: fmt.Sprint("auth0|person-", i)}}}
 	}
 	screens[0].show(t, ctx, "light", true)
@@ -145,13 +145,47 @@ func TestTripAfterAnOutage(t *testing.T) {
 	j.says(".cause-act a", "Retry all 280")
 	j.click(".cause-act a", ".steps")
 	j.says("main .sheet h2", "280 syncs")
+	j.click(".sheet a.primary", "#why")
+	do(t, ctx, chromedp.SendKeys("#why", "Zuora was down for 40 minutes"))
+	j.click("form.sheet button.primary", "#job")
+	b.advance(t, 280)
+	waitText(t, ctx, "#job .sheet h2", "280 of 280 accounts")
+	waitText(t, ctx, "#job", "Written to Limio")
+	j.end()
+	for _, r := range b.lane.sent {
+		if old := b.events.events[r.RetryOf]; old.Reason != string(causes[0]) {
+			t.Fatalf("a sync that failed for %s was retried, too", old.Reason)
+		}
+	}
+
+	j = beginTrip(t, ctx, "operator retries three of ten")
+	j.open(b.server.URL + "/")
+	j.says(".verdict-head", "20 syncs need somebody")
+	j.click(".verdict a.button", "#open .cause")
+	j.click(`#open .cause h2 a[href*="limio"]`, "#events")
+	for i := range 3 {
+		j.clicks++
+		do(t, ctx, chromedp.Click(fmt.Sprintf("#events tr:nth-child(%d) [name=id]", 2*i+1)))
+	}
+	j.says("[data-ticked]", "Retry the 3 ticked")
+	j.click("[data-ticked]", ".steps")
+	j.says("main .sheet h2", "3 syncs ticked")
+	j.click(".sheet a.primary", "#why")
+	do(t, ctx, chromedp.SendKeys("#why", "their addresses were corrected"))
+	j.click("form.sheet button.primary", "#job")
+	b.advance(t, 283)
+	waitText(t, ctx, "#job .sheet h2", "3 of 3 accounts")
 	j.end()
 
+	j.open(b.server.URL + "/")
+	j.says(".verdict-head", "17 syncs need somebody")
+	b.events.mu.Lock()
 	for id := range b.events.events {
 		e := b.events.events[id]
 		e.Status, e.Reason, e.Error = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, nil
 		b.events.events[id] = e
 	}
+	b.events.mu.Unlock()
 	j.open(b.server.URL + "/")
 	j.says(".verdict-head", "All well")
 }
@@ -202,6 +236,13 @@ func TestTripsInOtherWays(t *testing.T) {
 	j.open(b.server.URL + "/open")
 	j.click(".cause h2 a", "#events")
 	j.says("#events .c-why .why", "Zuora has no account")
+	j.click("#events [name=id]", "#events")
+	j.click("#ticked button", ".steps")
+	j.says("main .sheet h2", "1 sync ticked")
+	j.click(".sheet a.primary", "#why")
+	do(t, ctx, chromedp.SendKeys("#why", "without scripts"))
+	j.click("form.sheet button.primary", "#job")
+	j.says("#job .sheet h2", "0 of 1 account")
 	j.end()
 	j.open(b.server.URL + "/events?account=A00000007")
 	over := `(() => { const r = document.querySelector("tr.row"); const a = r.querySelector(".c-when time"), b = r.querySelector(".c-account");

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
 	"hotsync/local/browser"
@@ -182,6 +183,16 @@ func TestLiveListNeverMovesWhatOneReads(t *testing.T) {
 	waitText(t, ctx, "#events", "A00000100")
 
 	ask(t, ctx, chromedp.Evaluate[int](`scrollTo(0, 400); 0`))
+	// A row under the mouse shows all of its text, and moves no other.
+	height := ask(t, ctx, chromedp.Evaluate[float64](`document.getElementById("list").offsetHeight`))
+	for _, id := range []string{by["failed, Limio refused"].ID, by["retrying"].ID} {
+		at := ask(t, ctx, chromedp.Evaluate[[]float64](`(() => { const r = document.querySelector("#`+id+` .c-took").getBoundingClientRect(); return [r.x + 5, r.y + 5] })()`))
+		do(t, ctx, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]))
+		if now := ask(t, ctx, chromedp.Evaluate[float64](`document.getElementById("list").offsetHeight`)); now != height {
+			t.Errorf("a row under the mouse makes the list %g pixels high instead of %g", now, height)
+		}
+		capture(t, ctx, "events-under-the-mouse")
+	}
 	y := `document.getElementById("` + by["failed, died without a word"].ID + `").getBoundingClientRect().top`
 	was := ask(t, ctx, chromedp.Evaluate[float64](y))
 	b.login(before.Add(2*time.Second), "A00000200")
