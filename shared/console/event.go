@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -276,7 +277,8 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 	}
 	one(e.CoveredBy, &covered)
 	one(e.RetryOf, &retried)
-	if key := e.Account.ID; key != "" {
+	// A sync that failed before its number was looked up knows its account by that alone.
+	if key := cmp.Or(e.Account.ID, e.Account.Number); key != "" {
 		g.Go(func() (err error) {
 			good, err = c.newest(
 				ctx,
@@ -294,12 +296,16 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 			found, err := c.search(ctx, filter{Account: key}, comparedWith, "", false)
 			page.Others = slices.DeleteFunc(
 				found.Events,
-				func(x hotsync.Event) bool { return x.ID == e.ID || !x.Status.Final() },
+				func(x hotsync.Event) bool { return x.ID == e.ID || !x.Status.Final() || e.Account.ID == "" },
 			)
 			return err
 		})
 		g.Go(func() error {
-			state, err := c.Events.LoadAccount(ctx, key)
+			id, err := c.accountID(ctx, e)
+			if err != nil || id == "" {
+				return err
+			}
+			state, err := c.Events.LoadAccount(ctx, id)
 			if err != nil || state.LastSucceededEvent == "" {
 				return err
 			}
@@ -414,7 +420,7 @@ func ignoreGone(err error) error {
 // laterSyncs finds the newest sync of the event's account, and the newest after
 // which nothing is left to do about the event; nil when there is none.
 func (c *console) laterSyncs(ctx context.Context, e hotsync.Event) (later, resolved *hotsync.Event, err error) {
-	page, err := c.search(ctx, filter{Account: e.Account.ID, From: e.RequestedAt}, 20, "", true)
+	page, err := c.search(ctx, filter{Account: cmp.Or(e.Account.ID, e.Account.Number), From: e.RequestedAt}, 20, "", true)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -431,6 +437,23 @@ func (c *console) laterSyncs(ctx context.Context, e hotsync.Event) (later, resol
 		}
 	}
 	return later, resolved, nil
+}
+
+// accountID is the id of an event's account, "" where no sync has found it out.
+func (c *console) accountID(ctx context.Context, e hotsync.Event) (string, error) {
+	if e.Account.ID != "" || e.Account.Number == "" {
+		return e.Account.ID, nil
+	}
+	found, err := c.search(ctx, filter{Account: e.Account.Number}, comparedWith, "", false)
+	if err != nil {
+		return "", err
+	}
+	for _, x := range found.Events {
+		if x.Account.ID != "" {
+			return x.Account.ID, nil
+		}
+	}
+	return "", nil
 }
 
 // newest finds the newest event of a filter other than one; nil when there is none.

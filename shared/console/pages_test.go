@@ -414,3 +414,25 @@ func TestOverview(t *testing.T) {
 		t.Errorf("with everything down the page says %q", got)
 	}
 }
+
+// A sync that failed before its account's number was looked up is of the account all
+// the same: its page knows what is in Limio, and what came later.
+func TestFailedBeforeItsNumberWasLookedUp(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	failed := by["failed, Limio refused"]
+	failed.Account.ID = ""
+	b := setup(t, events...)
+	b.events.events[failed.ID] = failed
+	b.events.accounts[sample.Account.ID] = eventstore.AccountState{AccountID: sample.Account.ID, LastSucceededEvent: by["succeeded, unchanged"].ID}
+	a := b.signIn("viewer").get("/events/" + failed.ID)
+	a.wantStatus(t, http.StatusOK)
+	a.Sound()
+	if got := a.Texts(".subs tbody th"); len(got) == 0 || got[0] != "Digital Monthly" {
+		t.Errorf("in Limio now: %q", got)
+	}
+	if a.Count(".settled") != 1 {
+		t.Error("a later success of the same login does not settle it")
+	}
+}
