@@ -3,6 +3,8 @@ package console
 import (
 	"testing"
 	"time"
+
+	"hotsync/shared/hotsync"
 )
 
 // Times are read as people write them, in the zone they live in.
@@ -58,6 +60,23 @@ func TestParseWhen(t *testing.T) {
 			if !ok || !again.Equal(got) {
 				t.Errorf("%q is shown as %q, which is read as %s, %t", tc.in, written(got, berlin), again, ok)
 			}
+		}
+	}
+}
+
+// What another package says without a full stop is a sentence all the same.
+func TestExplainEndsItsSentence(t *testing.T) {
+	t.Parallel()
+
+	for said, want := range map[string]string{
+		"Zuora does not permit the request (status 403 without a code)": "Zuora does not permit the request (status 403 without a code).",
+		"Zuora answered 503 twice.":                                     "Zuora answered 503 twice.",
+		"Is it down?":                                                   "Is it down?",
+		"":                                                              "It failed without saying why.",
+	} {
+		e := hotsync.Event{Status: hotsync.StatusFailed, Error: &hotsync.Problem{Message: said}}
+		if got := explain(e); got != want {
+			t.Errorf("of %q it says %q, want %q", said, got, want)
 		}
 	}
 }

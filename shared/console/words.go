@@ -116,7 +116,15 @@ func message(e hotsync.Event, otherwise string) string {
 	if e.Error == nil || e.Error.Message == "" {
 		return otherwise
 	}
-	return e.Error.Message
+	return sentence(e.Error.Message)
+}
+
+// sentence ends a text as a sentence does.
+func sentence(s string) string {
+	if strings.ContainsAny(s[max(0, len(s)-1):], ".!?") || strings.HasSuffix(s, "…") {
+		return s
+	}
+	return s + "."
 }
 
 // todo says what a person can do about an event; "" when nothing is to be done.
