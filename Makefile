@@ -19,7 +19,7 @@ help: ## what there is
 
 tools:
 	@command -v go >/dev/null || { echo "Go 1.26 or newer is needed: install it, then try again." >&2; exit 1; }
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || { echo "Node 20 or newer is needed (for the local DynamoDB and SQS engines): install it, then try again." >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || { echo "Node 20 or newer is needed (for the local DynamoDB and SQS engines): install it, then try again." >&2; exit 1; }
 	@command -v npm >/dev/null || { echo "npm is needed (it comes with Node): install it, then try again." >&2; exit 1; }
 
 run: tools ## bring the whole system up on this computer
