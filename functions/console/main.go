@@ -62,6 +62,7 @@ func run() int {
 		Now:        time.Now,
 		Log:        p.Log,
 		Audit:      events,
+		Pauses:     p.Pauses(),
 		Jobs:       p.Jobs(),
 		Kick:       p.Kick("RECONCILE_FUNCTION"),
 		Logins:     events,

@@ -21,6 +21,7 @@ import (
 	"hotsync/shared/jobs"
 	"hotsync/shared/oidc"
 	"hotsync/shared/ownership"
+	"hotsync/shared/pause"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncer"
 	"hotsync/shared/syncqueue"
@@ -104,6 +105,9 @@ type Owners interface {
 	Owner(ctx context.Context, id string) (ownership.Owner, error)
 }
 
+// Pauses returns the pauses of Zuora and Limio by their IDs, as pause.All does.
+type Pauses func(context.Context) (map[string]pause.State, error)
+
 // Config is what a console is made of. All members are needed but those that
 // say otherwise.
 type Config struct {
@@ -123,6 +127,7 @@ type Config struct {
 	Log        *slog.Logger
 	Logins     Logins                      // that led to nothing; nil leaves them out
 	Audit      Audit                       // keeps acts; nil leaves them to the log
+	Pauses     Pauses                      // nil leaves them out
 	Jobs       jobs.Store                  // bulk retries, backfills, reconcile runs
 	Kick       func(context.Context) error // has jobs advanced at once; nil leaves them to their minute
 	Gallery    bool                        // serves /gallery, which shows every state with made-up data; for the local stack only

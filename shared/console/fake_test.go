@@ -17,6 +17,7 @@ import (
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/jobs"
+	"hotsync/shared/pause"
 	"hotsync/shared/settingstore"
 	"hotsync/shared/syncqueue"
 )
@@ -287,6 +288,7 @@ type bundle struct {
 	nothings *nothings // logins that led to nothing
 	jobs     jobs.Memory
 	lane     *lane
+	pauses   map[string]pause.State
 	mu       sync.Mutex
 	now      time.Time
 }
@@ -306,7 +308,8 @@ func setup(t *testing.T, events ...hotsync.Event) *bundle {
 func (b *bundle) config() console.Config {
 	n := 0
 	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Owners: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Logins: b.nothings, Jobs: &b.jobs, Gallery: true,
-		Staff: newDoor(b.provider, b.sessions, b.clock, b.log()),
+		Pauses: func(context.Context) (map[string]pause.State, error) { return b.pauses, b.events.fail["Pauses"] },
+		Staff:  newDoor(b.provider, b.sessions, b.clock, b.log()),
 		NewEventID: func(at time.Time) string {
 			n++
 			return hotsync.NewEventID(at.Add(time.Duration(n)*time.Millisecond), func(p []byte) (int, error) { p[0] = byte(n); return len(p), nil })

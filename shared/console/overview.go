@@ -13,6 +13,7 @@ import (
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/jobs"
+	"hotsync/shared/pause"
 	"hotsync/shared/syncqueue"
 )
 
@@ -48,9 +49,9 @@ type overviewView struct {
 	Dead     *syncqueue.Depth // of the dead-letter queue
 	Waiting  []tile
 	Oldest   *hotsync.Event
-	Run      *jobs.Job       // the reconcile run that ended last
-	Paused   []hotsync.Event // syncs that wait for Zuora or Limio, as far as they were read
-	PausedN  string          // how many, in words
+	Run      *jobs.Job        // the reconcile run that ended last
+	Pauses   []pause.State    // of Zuora and Limio, that last, the older one first
+	Paused   eventstore.Total // syncs that wait for them
 	Open     openView
 	Opened   bool    // Open is known
 	Nothing  nothing // the logins that led to nothing in this time
@@ -190,12 +191,15 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 		return err
 	})
 	read("what waits for Zuora or Limio", func() error {
-		f := filter{Statuses: []hotsync.Status{hotsync.StatusRetrying}, Reason: hotsync.ReasonPaused}
-		found, err := c.search(ctx, f, eventstore.MaxLimit, "", false)
-		page.Paused, page.PausedN = found.Events, plural(len(found.Events), "login waits", "logins wait")
-		if found.Cursor != "" {
-			page.PausedN = "more than " + page.PausedN
+		if c.Pauses == nil {
+			return nil
 		}
+		all, err := c.Pauses(ctx)
+		page.Pauses = lasting(all, c.Now())
+		if err != nil || len(page.Pauses) == 0 {
+			return err
+		}
+		page.Paused, err = c.Events.CountMatching(ctx, waiting.query(), 9999)
 		return err
 	})
 	read("what is open", func() error {
@@ -224,6 +228,49 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 // ZoneName is the zone of the chart's axis.
 func (p overviewView) ZoneName() string { return zoneName(p.Now) }
 
+// waiting finds the syncs that wait for Zuora or Limio.
+var waiting = filter{Statuses: []hotsync.Status{hotsync.StatusRetrying}, Reason: hotsync.ReasonPaused}
+
+// pauseShown is how long a pause is shown whose end nobody has found out: the next
+// sync does, and those that wait come within seconds.
+const pauseShown = time.Minute
+
+// lasting returns the pauses that last, the oldest first.
+func lasting(all map[string]pause.State, now time.Time) []pause.State {
+	return slices.SortedFunc(
+		func(yield func(pause.State) bool) {
+			for _, s := range all {
+				if now.Before(s.Until.Add(pauseShown)) && !yield(s) {
+					return
+				}
+			}
+		},
+		func(a, b pause.State) int {
+			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Reason, b.Reason))
+		},
+	)
+}
+
+// waitWords says what a pause means for those who wait.
+func (p *overviewView) waitWords() string {
+	n := p.Paused.N
+	more := "No login waits yet."
+	if n > 0 {
+		more = capital(plural(n, "login waits", "logins wait"))
+		if p.Paused.AtLeast {
+			more = "More than " + plural(n, "login waits", "logins wait")
+		}
+		more += "; nothing to do: " + plain(n, "it goes", "they go") + " on by " + plain(n, "itself", "themselves") + "."
+	}
+	if len(p.Pauses) > 1 {
+		more = capital(waitsFor(p.Pauses[1].Reason)) + ", too. " + more
+	}
+	if p.Open.Logins > 0 {
+		more += " Beside that, " + p.Open.Words() + "."
+	}
+	return more
+}
+
 // verdict says how things are in one headline: what matters most.
 func (p *overviewView) verdict() verdict {
 	switch {
@@ -235,23 +282,13 @@ func (p *overviewView) verdict() verdict {
 			Href: "/settings",
 			Link: "Settings",
 		}
-	case len(p.Paused) > 0:
-		first := slices.MinFunc(p.Paused, func(a, b hotsync.Event) int { return cmp.Compare(a.ID, b.ID) })
-		since := first.StartedAt
-		if since.IsZero() {
-			since = first.RequestedAt
-		}
-		more := capital(p.PausedN) + "; nothing to do: " + plain(len(p.Paused), "it goes", "they go") + " on by " +
-			plain(len(p.Paused), "itself", "themselves") + "."
-		if p.Open.Logins > 0 {
-			more += " Beside that, " + p.Open.Words() + "."
-		}
+	case len(p.Pauses) > 0:
 		return verdict{
 			Tone:  "retrying",
-			Text:  waitsFor(first),
-			Since: since,
-			More:  more,
-			Href:  "/events?reason=paused&status=retrying",
+			Text:  waitsFor(p.Pauses[0].Reason),
+			Since: p.Pauses[0].Since,
+			More:  p.waitWords(),
+			Href:  waiting.Path(),
 			Link:  "What waits",
 		}
 	case p.Dead != nil && p.Dead.Visible > 0:

@@ -12,6 +12,7 @@ import (
 	"hotsync/shared/console/internal/sample"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/pause"
 )
 
 // samples are the made-up events of every state, by the name of the state.
@@ -364,6 +365,57 @@ func TestRevealIsRecorded(t *testing.T) {
 	}
 }
 
+// The overview learns of a pause by what keeps it, and reads no event for that.
+func TestOverviewPauses(t *testing.T) {
+	t.Parallel()
+
+	down := func(code hotsync.Code, since, left time.Duration) pause.State {
+		return pause.State{Since: start.Add(-since), Until: start.Add(left), Reason: code}
+	}
+	for _, tc := range []struct {
+		name   string
+		pauses map[string]pause.State
+		fail   error
+		want   string // how the headline begins
+		more   string // and what stands under it
+		alert  string
+	}{
+		{name: "none", want: "4 syncs need somebody"},
+		{name: "Zuora, while one login waits", pauses: map[string]pause.State{"zuora": down(hotsync.CodeZuoraUnavailable, time.Hour, time.Second)},
+			want: "Zuora is down since", more: "1 login waits; nothing to do: it goes on by itself."},
+		{name: "both, Limio longer", pauses: map[string]pause.State{"zuora": down(hotsync.CodeZuoraRateLimited, time.Minute, time.Hour),
+			"limio": down(hotsync.CodeLimioUnavailable, time.Hour, time.Second)},
+			want: "Limio is down since", more: "Zuora asked everybody to wait, too. 1 login waits"},
+		{name: "one whose end the next sync finds out", pauses: map[string]pause.State{"limio": down(hotsync.CodeLimioUnavailable, time.Hour, -30*time.Second)},
+			want: "Limio is down since"},
+		{name: "one that nobody has asked about since", pauses: map[string]pause.State{"limio": down(hotsync.CodeLimioUnavailable, time.Hour, -time.Hour)},
+			want: "4 syncs need somebody"},
+		{name: "that cannot be read", fail: hotsync.Errorf(hotsync.CodeStoreUnavailable, "away"), want: "4 syncs need somebody", alert: "what waits for Zuora or Limio"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			events, _ := samples()
+			b := setup(t, events...)
+			b.pauses = tc.pauses
+			if tc.fail != nil {
+				b.events.fail["Pauses"] = tc.fail
+			}
+			a := b.signIn("viewer").get("/")
+			a.wantStatus(t, http.StatusOK)
+			if got := a.Text(".verdict-head"); !strings.HasPrefix(got, tc.want) {
+				t.Errorf("the headline is %q, want %q", got, tc.want)
+			}
+			if got := a.Text(".verdict"); !strings.Contains(got, tc.more) {
+				t.Errorf("the verdict is %q, want %q in it", got, tc.more)
+			}
+			if got := strings.Join(a.Texts("[role=alert]"), " "); !strings.Contains(got, tc.alert) || tc.alert == "" && got != "" {
+				t.Errorf("the page says %q, want %q", got, tc.alert)
+			}
+		})
+	}
+}
+
 func TestOverview(t *testing.T) {
 	t.Parallel()
 
@@ -373,6 +425,7 @@ func TestOverview(t *testing.T) {
 		{At: start.Add(-3 * time.Hour), Counts: eventstore.Counts{Outcomes: map[eventstore.Outcome]int{{Status: "succeeded", Reason: "changed"}: 95, {Status: "failed", Reason: "zuora_busy"}: 2}, Latency: eventstore.Latency{2 * time.Second: 95}}},
 		{At: start.Add(-20 * time.Minute), Counts: eventstore.Counts{Outcomes: map[eventstore.Outcome]int{{Status: "failed", Reason: "limio_request_refused"}: 3, {Status: "skipped", Reason: "ambiguous"}: 1, {Status: "skipped", Reason: "coalesced"}: 9}}},
 	}
+	b.pauses = map[string]pause.State{"zuora": {Since: start.Add(-time.Hour), Until: start.Add(time.Minute), Reason: hotsync.CodeZuoraRateLimited}}
 	c := b.signIn("viewer")
 	a := c.get("/")
 	a.wantStatus(t, http.StatusOK)

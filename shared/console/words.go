@@ -22,7 +22,7 @@ func explain(e hotsync.Event) string {
 		return fmt.Sprintf("Attempt %d is under way.", max(1, e.AttemptCount))
 	case hotsync.StatusRetrying:
 		if e.Reason == hotsync.ReasonPaused {
-			return capital(waitsFor(e)) + ". It waits with all the others; waiting costs no attempt."
+			return capital(waitsFor(hotsync.Code(codeOf(e)))) + ". It waits with all the others; waiting costs no attempt."
 		}
 		return message(e, "The last attempt failed.") + " Tried " + plural(e.AttemptCount, "time.", "times.")
 	case hotsync.StatusSucceeded:
@@ -66,17 +66,17 @@ func attentionFirst(findings []hotsync.Finding) []hotsync.Finding {
 	return out
 }
 
-// waitsFor is what keeps a sync waiting, in a few words.
-func waitsFor(e hotsync.Event) string {
-	switch hotsync.Code(codeOf(e)) {
+// waitsFor is what keeps a sync waiting, by its error's code, in a few words.
+func waitsFor(code hotsync.Code) string {
+	switch code {
 	case hotsync.CodeZuoraUnavailable, hotsync.CodeZuoraPaused:
 		return "Zuora is down"
 	case hotsync.CodeLimioUnavailable, hotsync.CodeLimioPaused:
 		return "Limio is down"
 	case hotsync.CodeZuoraRateLimited, hotsync.CodeLimioRateLimited, hotsync.CodeZuoraBusy:
-		return upstream(e) + " asked everybody to wait"
+		return upstream(code) + " asked everybody to wait"
 	default:
-		return upstream(e) + " takes no calls"
+		return upstream(code) + " takes no calls"
 	}
 }
 
@@ -87,9 +87,9 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// upstream is the system that an event's error is about.
-func upstream(e hotsync.Event) string {
-	if e.Error != nil && strings.HasPrefix(string(e.Error.Code), "limio_") {
+// upstream is the system that an error is about.
+func upstream(code hotsync.Code) string {
+	if strings.HasPrefix(string(code), "limio_") {
 		return "Limio"
 	}
 	return "Zuora"
@@ -189,7 +189,7 @@ func headline(e hotsync.Event) string {
 		return "Syncing now"
 	case hotsync.StatusRetrying:
 		if e.Reason == hotsync.ReasonPaused {
-			return "Waiting: " + waitsFor(e)
+			return "Waiting: " + waitsFor(hotsync.Code(codeOf(e)))
 		}
 		return "Will be tried again"
 	case hotsync.StatusSucceeded:

@@ -196,6 +196,12 @@ func (p *Parts) pause(of pause.Upstream) *pause.Gate {
 	return p.pauses[of]
 }
 
+// Pauses returns what reads the pauses of all upstreams, in one call.
+func (p *Parts) Pauses() func(context.Context) (map[string]pause.State, error) {
+	table := p.events()
+	return func(ctx context.Context) (map[string]pause.State, error) { return pause.All(ctx, table) }
+}
+
 // Zuora returns the client of the Zuora tenant.
 func (p *Parts) Zuora() *zuora.Client {
 	credentials := p.client("ZUORA")
