@@ -68,7 +68,9 @@ func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, err
 		return nil, err
 	}
 
-	db := dynamodb.NewFromConfig(cfg)
+	metrics := telemetry.NewMetrics(os.Stdout, getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now)
+	throttles := lambdafn.CountThrottles(func() { metrics.Add(telemetry.StoreThrottled, 1) })
+	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, throttles) })
 	recorded := eventstore.New(
 		dynamo.Table{Client: db, Name: events},
 		eventstore.Config{Retention: time.Duration(retention) * 24 * time.Hour, Now: time.Now},
@@ -90,7 +92,7 @@ func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, err
 		Random:  rand.Read,
 		Now:     time.Now,
 		Log:     log,
-		Metrics: telemetry.NewMetrics(os.Stdout, getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now),
+		Metrics: metrics,
 	})
 	if getenv("AWS_ENDPOINT_URL_SQS") == "" { // an engine on this computer needs no warming
 		warm(cfg, handler, queueURL, log)

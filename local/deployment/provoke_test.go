@@ -119,6 +119,34 @@ func slowProxy(t *testing.T, engine string, delay *atomic.Int64) string {
 	return server.URL
 }
 
+// throttlingProxy passes calls on to DynamoDB, but for those of a table that it refuses as
+// DynamoDB does when a partition has no capacity left.
+func throttlingProxy(t *testing.T, engine string, table *atomic.Pointer[string]) string {
+	t.Helper()
+	target, err := url.Parse(engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // a caller that gave up
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the caller went away
+		}
+		if name := table.Load(); name != nil && *name != "" && bytes.Contains(body, []byte(*name)) {
+			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"Throughput exceeds the current capacity of your table or index."}`)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 // rehearsal is a stack whose alarms are provoked.
 type rehearsal struct {
 	*stacktest.System
@@ -126,6 +154,8 @@ type rehearsal struct {
 	watch  *cloudWatch
 	delay  *atomic.Int64 // of SQS, in nanoseconds
 	alarms map[string]deployment.Alarm
+
+	throttled *atomic.Pointer[string] // name of the table that DynamoDB refuses calls of
 }
 
 // measured is what an alarm compares with its threshold: the sum of its measures.
@@ -175,12 +205,14 @@ func newRehearsal(t *testing.T) *rehearsal {
 		t.Fatal(err)
 	}
 	engines := enginetest.Start(t)
-	r := &rehearsal{t: t, watch: &cloudWatch{values: map[string][]float64{}}, delay: new(atomic.Int64), alarms: map[string]deployment.Alarm{}}
+	r := &rehearsal{t: t, watch: &cloudWatch{values: map[string][]float64{}}, delay: new(atomic.Int64), alarms: map[string]deployment.Alarm{},
+		throttled: new(atomic.Pointer[string])}
 	for _, a := range alarms {
 		r.alarms[a.Page()] = a
 	}
 	r.System = stacktest.Start(t, stack.Options{Engines: engines, Name: "alarms", Personas: true, Logs: r.watch,
-		Env: []string{"AWS_ENDPOINT_URL_SQS=" + slowProxy(t, engines.SQSEndpoint, r.delay)}})
+		Env: []string{"AWS_ENDPOINT_URL_SQS=" + slowProxy(t, engines.SQSEndpoint, r.delay),
+			"AWS_ENDPOINT_URL_DYNAMODB=" + throttlingProxy(t, engines.DynamoDBEndpoint, r.throttled)}})
 	return r
 }
 
@@ -274,13 +306,14 @@ func TestAlarmsRing(t *testing.T) {
 	provoke("oldest-login", func(t *testing.T) { r.oldestLogin(all, none) })
 	// Of what AWS itself counts, that it is what AWS counts: by its names.
 	for page, want := range map[string]deployment.Measure{
-		"dead-letters-waiting": {Namespace: "AWS/SQS", Name: "ApproximateNumberOfMessagesVisible", Stat: "Maximum", Dimension: "QueueName", Value: "${SyncDeadLetterQueue.QueueName}"},
-		"login-throttled":      {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName", Value: "${LoginFunction}"},
-		"callout-errors":       {Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum", Dimension: "FunctionName", Value: "${AWS::StackName}-callout"},
-		"console-errors":       {Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum", Dimension: "FunctionName", Value: "${ConsoleFunction}"},
-		"api-errors":           {Namespace: "AWS/ApiGateway", Name: "5xx", Stat: "Sum", Dimension: "ApiId", Value: "${HttpApi}"},
-		"api-throttled":        {Namespace: "Hotsync/${AWS::StackName}", Name: "ApiThrottled", Stat: "Sum"},
-		"throttled-table":      {Namespace: "AWS/DynamoDB", Name: "WriteThrottleEvents", Stat: "Sum", Dimension: "TableName", Value: "${EventsTable}"},
+		"dead-letters-waiting":        {Namespace: "AWS/SQS", Name: "ApproximateNumberOfMessagesVisible", Stat: "Maximum", Dimension: "QueueName", Value: "${SyncDeadLetterQueue.QueueName}"},
+		"login-throttled":             {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName", Value: "${LoginFunction}"},
+		"callout-errors":              {Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum", Dimension: "FunctionName", Value: "${AWS::StackName}-callout"},
+		"console-errors":              {Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum", Dimension: "FunctionName", Value: "${ConsoleFunction}"},
+		"api-errors":                  {Namespace: "AWS/ApiGateway", Name: "5xx", Stat: "Sum", Dimension: "ApiId", Value: "${HttpApi}"},
+		"api-throttled":               {Namespace: "Hotsync/${AWS::StackName}", Name: "ApiThrottled", Stat: "Sum"},
+		"second-lane-throttled":       {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName", Value: "${ReconcileFunction}"},
+		"second-lane-syncs-throttled": {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName", Value: "${BackfillFunction}"},
 	} {
 		provoke(page, func(t *testing.T) {
 			if got := r.alarms[page].Measures; len(got) != 1 || got[0] != want {
@@ -290,7 +323,29 @@ func TestAlarmsRing(t *testing.T) {
 	}
 	provoke("dead-letters", func(t *testing.T) { r.deadLetter() })
 	provoke("login-errors", func(t *testing.T) { r.loginErrors() })
-	provoke("second-lane", func(t *testing.T) { r.secondLane() })
+	provoke("second-lane", func(*testing.T) {
+		r.failing("second-lane", "EVENTS_TABLE", "ReconcileFunction", `{}`, `{"reconcile":true}`, `{}`)
+	})
+	provoke("second-lane-syncs", func(*testing.T) {
+		r.failing("second-lane-syncs", "EVENTS_TABLE", "BackfillFunction", `{"Records":[]}`, `{"Records":[]}`, `{"Records":[]}`)
+	})
+	provoke("throttled-table", func(*testing.T) {
+		// Reads and writes of what is known of owners: not the table of events.
+		name := ""
+		for _, table := range r.Template.Tables {
+			if table.LogicalID == "OwnershipTable" {
+				name = table.Name
+			}
+		}
+		r.throttled.Store(&name)
+		event := r.login("A00000101").Queued[0].Event
+		r.crosses("throttled-table")
+		none := ""
+		r.throttled.Store(&none)
+		if e := r.Await(event); e.Status != hotsync.StatusSucceeded {
+			t.Errorf("the login ended as %s %s", e.Status, e.Reason)
+		}
+	})
 
 	r.watch.mu.Lock()
 	defer r.watch.mu.Unlock()
@@ -363,12 +418,6 @@ func (r *rehearsal) deadLetter() {
 // AWS counts as a failed call.
 func (r *rehearsal) loginErrors() {
 	r.failing("login-errors", "QUEUE_URL", "LoginFunction", `{"triggerSource":"PostAuthentication_Authentication"}`)
-}
-
-// secondLane runs both functions of the second lane without their table.
-func (r *rehearsal) secondLane() {
-	r.failing("second-lane", "EVENTS_TABLE", "ReconcileFunction", `{}`, `{"reconcile":true}`, `{}`)
-	r.failing("second-lane", "EVENTS_TABLE", "BackfillFunction", `{"Records":[]}`, `{"Records":[]}`, `{"Records":[]}`)
 }
 
 // failing calls a function that lacks a variable, which is to raise the alarm.

@@ -38,6 +38,7 @@ const (
 	LimioPaused          Metric = "LimioPaused"          // the same of Limio
 	RequestAgeSeconds    Metric = "RequestAgeSeconds"    // how old a request was when its message was looked at
 	LimioFailures        Metric = "LimioFailures"        // tries that ended with an error of Limio
+	StoreThrottled       Metric = "StoreThrottled"       // tries of calls that DynamoDB refused for want of capacity
 	DeadLetters          Metric = "DeadLetters"          // messages that the queue gave up on
 )
 

@@ -159,7 +159,9 @@ func (p *Parts) searchKey(ctx context.Context) ([]byte, error) {
 
 // Table returns the table whose name is in that variable.
 func (p *Parts) Table(variable, what string) dynamo.Table {
-	return dynamo.Table{Client: dynamodb.NewFromConfig(p.aws), Name: p.Env.Text(variable, what)}
+	count := lambdafn.CountThrottles(func() { p.Metrics.Add(telemetry.StoreThrottled, 1) })
+	client := dynamodb.NewFromConfig(p.aws, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, count) })
+	return dynamo.Table{Client: client, Name: p.Env.Text(variable, what)}
 }
 
 // events returns the events table.
