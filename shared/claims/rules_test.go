@@ -120,3 +120,18 @@ func TestReadRules(t *testing.T) {
 		})
 	}
 }
+
+// TestUnknownSays: what has to be configured is named, the user pool where there is one.
+func TestUnknownSays(t *testing.T) {
+	t.Parallel()
+
+	for pool, want := range map[string]string{
+		"":                    "No identity provider is configured for the login's issuer.",
+		"eu-west-1_AbCdEfGhI": "No identity provider is configured for the user pool eu-west-1_AbCdEfGhI.",
+	} {
+		got := claims.Read(hotsync.Login{UserPool: pool}, hotsync.Settings{}).Ignored
+		if len(got) != 1 || got[0].Detail != want {
+			t.Errorf("Read of a login of pool %q ignored %+v, want the detail %q", pool, got, want)
+		}
+	}
+}
