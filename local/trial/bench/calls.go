@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -138,6 +139,44 @@ func (m *metered) quiet(ctx context.Context) error {
 	}
 }
 
+// tries is how often a kind of login is measured. What differs from one to the next is
+// no part of it: a second process of the function may begin, which fetches tokens,
+// settings and catalogue, knowledge may be old enough to be read again, and front door
+// and sync may write the event at the same moment. The least is the login itself.
+const tries = 3
+
+// least are the least of each count of logins of one kind.
+type least struct {
+	kind, detail, chain                   string
+	units, sequence, zuora, reads, writes int
+}
+
+func (l *least) take(c cost) {
+	all := slices.Concat(c.login, c.sync)
+	if l.detail == "" {
+		l.units, l.sequence = math.MaxInt, math.MaxInt
+		l.zuora, l.reads, l.writes = math.MaxInt, math.MaxInt, math.MaxInt
+	}
+	if n := meter.Units(all); n <= l.units {
+		l.units, l.detail = n, fmt.Sprintf("login function %d calls, sync function %d", len(c.login), len(c.sync))
+	}
+	if chain := meter.InSequence(c.sync); len(chain) <= l.sequence {
+		l.sequence, l.chain = len(chain), words(chain)
+	}
+	l.zuora, l.reads, l.writes = min(l.zuora, c.zuora), min(l.reads, c.reads), min(l.writes, c.writes)
+}
+
+func (l least) rows() []row {
+	return []row{
+		{name: l.kind + ": write units", value: float64(l.units), fixed: true, detail: l.detail},
+		{name: l.kind + ": store calls one after the other", value: float64(l.sequence), fixed: true,
+			detail: l.chain},
+		{name: l.kind + ": Zuora calls", value: float64(l.zuora), fixed: true},
+		{name: l.kind + ": Limio reads", value: float64(l.reads), fixed: true},
+		{name: l.kind + ": Limio writes", value: float64(l.writes), fixed: true},
+	}
+}
+
 // callRows count what each kind of login calls. None of it depends on the computer.
 func callRows(ctx context.Context, b *bench) ([]row, error) {
 	m, err := b.metered(ctx, stack.Options{})
@@ -146,38 +185,11 @@ func callRows(ctx context.Context, b *bench) ([]row, error) {
 	}
 	defer m.close()
 	defer m.Close()
-	var rows []row
-	count := func(kind, token, want string) error {
-		c, err := m.measureLogin(ctx, token, want)
-		if err != nil {
-			return fmt.Errorf("%s: %w", kind, err)
-		}
-		all := slices.Concat(c.login, c.sync)
-		chain := meter.InSequence(c.sync)
-		detail := fmt.Sprintf("login function %d calls, sync function %d", len(c.login), len(c.sync))
-		rows = append(
-			rows,
-			row{name: kind + ": write units", value: float64(meter.Units(all)), fixed: true, detail: detail},
-			row{
-				name:   kind + ": store calls one after the other",
-				value:  float64(len(chain)),
-				fixed:  true,
-				detail: words(chain),
-			},
-			row{name: kind + ": Zuora calls", value: float64(c.zuora), fixed: true},
-			row{name: kind + ": Limio reads", value: float64(c.reads), fixed: true},
-			row{name: kind + ": Limio writes", value: float64(c.writes), fixed: true},
-		)
-		return nil
-	}
-	person := func(n int, claim any) (string, error) {
-		return m.token(ctx, "direct", map[string]any{"sub": fmt.Sprint("direct|", n), "zuora_account_ids": claim})
-	}
 	warm, err := m.putAccount(ctx, 0, 3)
 	if err != nil {
 		return nil, err
 	}
-	token, err := person(0, warm)
+	token, err := m.tokenOf(ctx, 0, warm, "warm")
 	if err != nil {
 		return nil, err
 	}
@@ -185,50 +197,51 @@ func callRows(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := m.putAccount(ctx, 1, 3)
-	if err != nil {
-		return nil, err
-	}
-	for _, login := range []struct {
-		kind   string
-		reason string
-		before func() error
+	kinds := []struct {
+		kind, reason  string
+		subscriptions int  // of the account, from this login on; 0 leaves it as it is
+		isNew         bool // another person, with an account that Limio has not seen
+		byNumber      bool
 	}{
-		{kind: "first login, 3 subscriptions", reason: hotsync.ReasonChanged},
+		{kind: "first login, 3 subscriptions", reason: hotsync.ReasonChanged, subscriptions: 3, isNew: true},
 		{kind: "unchanged login, 3 subscriptions", reason: hotsync.ReasonUnchanged},
-		{kind: "login after one more subscription", reason: hotsync.ReasonChanged, before: func() error {
-			_, err := m.putAccount(ctx, 1, 4)
-			return err
-		}},
-	} {
-		if login.before != nil {
-			err = login.before()
+		{kind: "login after one more subscription", reason: hotsync.ReasonChanged, subscriptions: 4},
+		{kind: "first login by account number", reason: hotsync.ReasonChanged, subscriptions: 3, isNew: true, byNumber: true},
+	}
+	counts := make([]least, len(kinds))
+	who, id := 0, ""
+	for range tries {
+		for n, k := range kinds {
+			if k.isNew {
+				who++
+			}
+			if k.subscriptions > 0 {
+				id, err = m.putAccount(ctx, who, k.subscriptions)
+				if err != nil {
+					return nil, err
+				}
+			}
+			claim := id
+			if k.byNumber {
+				claim = fmt.Sprintf("A%08d", 20000+who)
+			}
+			token, err = m.tokenOf(ctx, who, claim, k.kind)
 			if err != nil {
 				return nil, err
 			}
-		}
-		token, err := m.token(
-			ctx,
-			"direct",
-			map[string]any{"sub": "direct|1", "zuora_account_ids": id, "nonce": login.kind},
-		)
-		if err != nil {
-			return nil, err
-		}
-		err = count(login.kind, token, login.reason)
-		if err != nil {
-			return nil, err
+			c, err := m.measureLogin(ctx, token, k.reason)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", k.kind, err)
+			}
+			counts[n].kind = k.kind
+			counts[n].take(c)
 		}
 	}
-	_, err = m.putAccount(ctx, 2, 3)
-	if err != nil {
-		return nil, err
+	var rows []row
+	for _, l := range counts {
+		rows = append(rows, l.rows()...)
 	}
-	token, err = person(2, fmt.Sprintf("A%08d", 20000+2))
-	if err != nil {
-		return nil, err
-	}
-	return rows, count("first login by account number", token, hotsync.ReasonChanged)
+	return rows, nil
 }
 
 // words names calls of the sync function.
@@ -241,6 +254,15 @@ func words(calls []meter.Call) string {
 	return strings.Join(names, ", ")
 }
 
+// tokenOf is the token of a sign-in of the nth person, who names an account.
+func (m *metered) tokenOf(ctx context.Context, n int, claim, nonce string) (string, error) {
+	return m.token(
+		ctx,
+		"direct",
+		map[string]any{"sub": fmt.Sprint("direct|", n), "zuora_account_ids": claim, "nonce": nonce},
+	)
+}
+
 // planVRows count what a login calls where Zuora is read through v1 alone.
 func planVRows(ctx context.Context, b *bench) ([]row, error) {
 	m, err := b.metered(ctx, stack.Options{Settings: func(s *hotsync.Settings) { s.ZuoraPlan = hotsync.PlanV }})
@@ -249,33 +271,35 @@ func planVRows(ctx context.Context, b *bench) ([]row, error) {
 	}
 	defer m.close()
 	defer m.Close()
-	var rows []row
-	for n, login := range []struct{ kind, reason string }{
-		{"", hotsync.ReasonChanged}, // which fetches tokens, settings and catalogue
+	logins := []struct{ kind, reason string }{
 		{"first login on plan V", hotsync.ReasonChanged},
 		{"unchanged login on plan V", hotsync.ReasonUnchanged},
-	} {
-		who := min(n, 1)
+	}
+	counts := make([]least, len(logins))
+	for who := range tries + 1 {
 		id, err := m.putAccount(ctx, who, 3)
 		if err != nil {
 			return nil, err
 		}
-		token, err := m.token(
-			ctx,
-			"direct",
-			map[string]any{"sub": fmt.Sprint("direct|", who), "zuora_account_ids": id, "nonce": login.kind},
-		)
-		if err != nil {
-			return nil, err
+		for n, login := range logins {
+			token, err := m.tokenOf(ctx, who, id, login.kind)
+			if err != nil {
+				return nil, err
+			}
+			c, err := m.measureLogin(ctx, token, login.reason)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", login.kind, err)
+			}
+			if who > 0 { // the first fetches tokens, settings and catalogue
+				counts[n].kind = login.kind
+				counts[n].take(c)
+			}
 		}
-		c, err := m.measureLogin(ctx, token, login.reason)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", login.kind, err)
-		}
-		if login.kind != "" {
-			rows = append(rows, row{name: login.kind + ": Zuora calls", value: float64(c.zuora), fixed: true},
-				row{name: login.kind + ": Limio reads", value: float64(c.reads), fixed: true})
-		}
+	}
+	var rows []row
+	for _, l := range counts {
+		rows = append(rows, row{name: l.kind + ": Zuora calls", value: float64(l.zuora), fixed: true},
+			row{name: l.kind + ": Limio reads", value: float64(l.reads), fixed: true})
 	}
 	return rows, nil
 }
