@@ -36,7 +36,7 @@ func differences(good, e hotsync.Event) []difference {
 		out = append(out, difference{What: "Login", Before: mask(good.Subject), Now: "another person"})
 	}
 	add("Attempts", fmt.Sprint(len(good.Attempts)), fmt.Sprint(len(e.Attempts)))
-	out = append(out, stepDifferences(good.Steps, e.Steps)...)
+	out = append(out, stepDifferences(good, e)...)
 	for _, w := range e.Findings {
 		if !slices.Contains(good.Findings, w) {
 			out = append(out, difference{What: "Finding", Before: "—", Now: w.Message})
@@ -57,40 +57,40 @@ func orNone(s string) string {
 	return s
 }
 
-func stepDifferences(good, now []hotsync.Step) []difference {
+func stepDifferences(good, now hotsync.Event) []difference {
 	var out []difference
 	byName := map[string]hotsync.Step{}
-	for _, s := range good {
+	for _, s := range good.Steps {
 		byName[s.Name] = s
 	}
 	seen := map[string]bool{}
-	for _, s := range now {
+	for _, s := range now.Steps {
 		seen[s.Name] = true
 		before, ok := byName[s.Name]
 		if !ok {
-			out = append(out, difference{What: "Step " + s.Name, Before: "did not happen", Now: stepText(s)})
+			out = append(out, difference{What: "Step " + s.Name, Before: "did not happen", Now: stepText(now, s)})
 			continue
 		}
 		longer := s.MS > 2*before.MS && time.Duration(s.MS-before.MS)*time.Millisecond > 500*time.Millisecond
 		if before.Detail != s.Detail || before.Calls != s.Calls || longer {
 			out = append(
 				out,
-				difference{What: "Step " + s.Name, Before: stepText(before), Now: stepText(s), Longer: longer},
+				difference{What: "Step " + s.Name, Before: stepText(good, before), Now: stepText(now, s), Longer: longer},
 			)
 		}
 	}
-	for _, s := range good {
-		if !seen[s.Name] && len(now) > 0 {
-			out = append(out, difference{What: "Step " + s.Name, Before: stepText(s), Now: "not reached", Lost: true})
+	for _, s := range good.Steps {
+		if !seen[s.Name] && len(now.Steps) > 0 {
+			out = append(out, difference{What: "Step " + s.Name, Before: stepText(good, s), Now: "not reached", Lost: true})
 		}
 	}
 	return out
 }
 
-func stepText(s hotsync.Step) string {
+func stepText(e hotsync.Event, s hotsync.Step) string {
 	parts := []string{millis(s.MS), plural(s.Calls, "call", "calls")}
-	if s.Detail != "" {
-		parts = append(parts, s.Detail)
+	if detail := stepDetail(e, s); detail != "" {
+		parts = append(parts, detail)
 	}
 	return strings.Join(parts, ", ")
 }

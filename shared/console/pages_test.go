@@ -489,3 +489,26 @@ func TestFailedBeforeItsNumberWasLookedUp(t *testing.T) {
 		t.Error("a later success of the same login does not settle it")
 	}
 }
+
+// Beside a read that failed, the one that was given up is not said to have timed out,
+// neither on the page of the sync nor where it is compared, and codes are words.
+func TestGivenUpIsNoTimeout(t *testing.T) {
+	t.Parallel()
+
+	events, by := samples()
+	good, failed := by["succeeded, unchanged"], by["failed, Limio refused"]
+	failed.RequestedAt = good.RequestedAt.Add(time.Minute)
+	failed.ID = hotsync.EventIDFor(failed.RequestedAt, "given up")
+	failed.Steps = []hotsync.Step{{Name: "read zuora", MS: 40, Calls: 1, Detail: "zuora_forbidden"}, {Name: "read limio", MS: 39, Calls: 1, Detail: "timeout"}}
+	b := setup(t, append(events, failed)...)
+	c := b.signIn("viewer")
+	for _, path := range []string{"/events/" + failed.ID, "/events/" + failed.ID + "/compare?with=" + good.ID} {
+		a := c.get(path)
+		a.wantStatus(t, http.StatusOK)
+		text := strings.Join(a.Texts(".time td, .diff td"), "\n")
+		if !strings.Contains(text, "given up: another step had failed") || !strings.Contains(text, "Zuora denies a permission") ||
+			strings.Contains(text, "zuora_forbidden") || strings.Contains(text, "timeout") {
+			t.Errorf("%s says of the steps:\n%s", path, text)
+		}
+	}
+}
