@@ -60,7 +60,7 @@ func TestOpenAPI(t *testing.T) {
 	waiting := hotsync.NewEvent(hotsync.SyncRequest{EventID: hotsync.EventIDFor(start, "w"), Trigger: hotsync.TriggerLogin, Account: "A1", RequestedAt: start})
 	b := setupSettings(t)
 	b.events = newMemory(ended, waiting)
-	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: accountOne}}
+	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: accountOne}, Link: syncer.Link{State: syncer.LinkNobody}}
 	found := &records{page: eventstore.LoginPage{Logins: []hotsync.LoginRecord{{ID: ended.ID, At: start, Trigger: hotsync.TriggerLogin, Reason: "claim_missing",
 		Claims: []hotsync.LoginClaim{{Claim: "a", Reason: "claim_missing", Detail: "x"}}}}}}
 	cfg := b.config()

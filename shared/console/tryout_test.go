@@ -31,7 +31,7 @@ func setupTryout(t *testing.T) *bundle {
 		"one@example.com": {{ID: accountTwo, Number: "A00000002"}},
 		"two@example.com": {{ID: accountOne, Number: "A00000001"}, {ID: accountTwo, Number: "A00000002"}},
 	}
-	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: accountOne, Number: "A00000001"}, Findings: []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "%s", "<script>alert(1)</script>")},
+	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: accountOne, Number: "A00000001"}, Link: syncer.Link{State: syncer.LinkWillNot, Message: "The login was not linked: <b>."}, Findings: []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "%s", "<script>alert(1)</script>")},
 		Changes: []hotsync.Change{{Object: "subscription", ID: "sub-1", Action: hotsync.ActionUpdate, Fields: []hotsync.FieldChange{{Field: "status", Before: "active", After: "<img onerror=x>"}}}}}
 	return b
 }

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -60,9 +61,10 @@ const (
 type Decision struct {
 	Reason Reason
 	Link   bool
-	Owner  string // of the account from now on
-	New    bool   // Limio must not have the owner yet: nothing is known of it
-	From   string // the owner whose accounts move to Owner first
+	Owner  string   // of the account from now on
+	New    bool     // Limio must not have the owner yet: nothing is known of it
+	From   string   // the owner whose accounts move to Owner first
+	Moves  []string // those accounts, by number where that is known
 
 	// What is to be remembered before anything is done: the login first, so that of
 	// two syncs of one login that would bind it to two owners one does not.
@@ -332,6 +334,9 @@ func (d *decider) move(from, to Owner) Decision {
 		to = d.with(to, hotsync.AccountRef{ID: id, Number: a.Number})
 	}
 	out := d.join(to, ReasonMove)
+	for _, id := range slices.Sorted(maps.Keys(from.Accounts)) {
+		out.Moves = append(out.Moves, cmp.Or(from.Accounts[id].Number, id))
+	}
 	from.MovingTo, from.MovingAt = to.ID, d.Now
 	out.From, out.New, out.Save = from.ID, false, append(out.Save, from)
 	return out

@@ -19,6 +19,8 @@ type belonging struct {
 	owner   string // for a customer that is yet to be created; "" for the one it has
 	link    bool   // the login sees the account's owner, or is to be linked to it
 	moved   bool   // ownership was moved in Limio, which is to be read again
+	reason  ownership.Reason
+	moves   []string // accounts that come to the login's owner first
 	finding *hotsync.Finding
 	made    []convergence.Change // of owners, already
 }
@@ -75,7 +77,7 @@ func (s *Syncer) keeper(limio ownership.Limio) *ownership.Keeper {
 }
 
 func placed(f ownership.Facts, d ownership.Decision) belonging {
-	place := belonging{link: d.Link}
+	place := belonging{link: d.Link, reason: d.Reason, moves: d.Moves}
 	if f.Seen.Owner == "" {
 		place.owner = d.Owner
 	}

@@ -11,6 +11,7 @@ import (
 
 	"hotsync/shared/hotsync"
 	"hotsync/shared/projection"
+	"hotsync/shared/syncer"
 )
 
 // numberA and numberB are those of the bundle's accounts.
@@ -420,4 +421,60 @@ func TestChangedOwner(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The dry run says of the link what the sync then does.
+func TestDryRunSaysWhoSees(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name   string
+		before func(t *testing.T, b *testBundle)
+		named  []string // the first of which is looked at
+		state  syncer.LinkState
+		moves  []string
+	}{
+		{"a first login", func(*testing.T, *testBundle) {}, []string{accountID}, syncer.LinkWillBe, nil},
+		{"of a couple", func(t *testing.T, b *testBundle) { b.sign(t, as("bob", accountID)) }, []string{accountID}, syncer.LinkWillBe, nil},
+		{"linked", func(t *testing.T, b *testBundle) { b.sign(t, as("ada", accountID)) }, []string{accountID}, syncer.LinkIs, nil},
+		{"not all is named", func(t *testing.T, b *testBundle) { b.both(t, "bob", accountID, otherID) }, []string{accountID}, syncer.LinkWillNot, nil},
+		{"an account that nobody sees moves", func(t *testing.T, b *testBundle) {
+			b.sign(t, as("ada", otherID))
+			b.sign(t, callout)
+		}, []string{accountID, otherID}, syncer.LinkWillBe, []string{numberA}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t)
+				tc.before(t, b)
+				time.Sleep(time.Second)
+				r := b.request()
+				as("ada", tc.named...)(&r)
+				would, err := b.syncer.DryRun(t.Context(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if would.Link.State != tc.state || !slices.Equal(would.Link.Moves, tc.moves) || would.Link.Message == "" {
+					t.Errorf("link = %+v, want %s and moves of %q", would.Link, tc.state, tc.moves)
+				}
+				e := b.sign(t, as("ada", tc.named...))
+				if sees := slices.Contains(b.sees("ada"), accountID); sees != (tc.state != syncer.LinkWillNot) || saysNotLinked(e) == sees {
+					t.Errorf("after the sync ada sees the account: %t; the dry run said %s", sees, tc.state)
+				}
+			})
+		})
+	}
+	t.Run("nobody", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t)
+		r := b.request()
+		callout(&r)
+		would, err := b.syncer.DryRun(t.Context(), r)
+		if err != nil || would.Link.State != syncer.LinkNobody {
+			t.Errorf("DryRun = %+v, %v", would.Link, err)
+		}
+	})
 }
