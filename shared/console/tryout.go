@@ -320,6 +320,9 @@ func (c *console) tryTarget(ctx context.Context, w claims.Wanted, named []string
 		return t
 	}
 	t.Would, t.Groups, t.Ref = &would, groupChanges(would.Changes), would.Account
+	if would.Link.State == syncer.LinkWillNot {
+		t.State = "warn" // it is synced, and the person does not see it
+	}
 	return t
 }
 

@@ -31,7 +31,7 @@ func setupTryout(t *testing.T) *bundle {
 		"one@example.com": {{ID: accountTwo, Number: "A00000002"}},
 		"two@example.com": {{ID: accountOne, Number: "A00000001"}, {ID: accountTwo, Number: "A00000002"}},
 	}
-	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: accountOne, Number: "A00000001"}, Link: syncer.Link{State: syncer.LinkWillNot, Message: "The login was not linked: <b>."}, Findings: []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "%s", "<script>alert(1)</script>")},
+	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: accountOne, Number: "A00000001"}, Link: syncer.Link{State: syncer.LinkWillBe, Message: "This login will be linked."}, Findings: []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "%s", "<script>alert(1)</script>")},
 		Changes: []hotsync.Change{{Object: "subscription", ID: "sub-1", Action: hotsync.ActionUpdate, Fields: []hotsync.FieldChange{{Field: "status", Before: "active", After: "<img onerror=x>"}}}}}
 	return b
 }
@@ -70,7 +70,7 @@ func TestTryoutClaims(t *testing.T) {
 	if got := a.Attrs(".tried", "class"); !cmp.Equal(got, []string{"sheet tried c-good", "sheet tried c-good", "sheet tried c-bad"}) {
 		t.Errorf("states = %q", got)
 	}
-	for i, want := range []string{"last synced", "never synced so far", "No Zuora account has the number A404."} {
+	for i, want := range []string{"its sync decides whether it may be", "never synced so far", "No Zuora account has the number A404."} {
 		if got := a.Texts(".tried")[i]; !strings.Contains(got, want) {
 			t.Errorf("target %d says %q, want %q", i+1, got, want)
 		}
@@ -89,6 +89,41 @@ func TestTryoutClaims(t *testing.T) {
 	}
 	if got := b.acts.list[len(b.acts.list)-1]; got.Action != "try_login" || got.Result != "3 targets" {
 		t.Errorf("recorded %+v", got)
+	}
+}
+
+// What is said of the link is what the dry run found; without one nothing is promised.
+func TestTryoutSaysWhoSees(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		link  syncer.Link
+		state string
+	}{
+		{syncer.Link{State: syncer.LinkIs, Message: "This login sees the account."}, "c-good"},
+		{syncer.Link{State: syncer.LinkWillBe, Message: "This login will be linked."}, "c-good"},
+		{syncer.Link{State: syncer.LinkWillNot, Message: "The login was not linked: it would see <b>."}, "c-warn"},
+	} {
+		t.Run(string(tc.link.State), func(t *testing.T) {
+			t.Parallel()
+
+			b := setupTryout(t)
+			b.sides.would.Link = tc.link
+			b.events.accounts[accountTwo] = eventstore.AccountState{AccountID: accountTwo, LastSucceededAt: start, LastSucceededEvent: "event-1"}
+			a := b.signIn("operator").post("/tryout", paste(`{"sub": "one@example.com"}`, "as", "https://login.example.com/lookup", "dryrun", "on"))
+			a.wantStatus(t, http.StatusOK)
+			a.Sound()
+			a.wantNoHTML(t)
+			if got := a.Text(".tried .link"); got != tc.link.Message {
+				t.Errorf("the page says %q of the link, want %q", got, tc.link.Message)
+			}
+			if got := a.Attrs(".tried", "class"); !cmp.Equal(got, []string{"sheet tried " + tc.state}) {
+				t.Errorf("state = %q, want %s", got, tc.state)
+			}
+			if strings.Contains(a.Text(".tried"), "decides whether") {
+				t.Error("the page leaves open what it knows")
+			}
+		})
 	}
 }
 
