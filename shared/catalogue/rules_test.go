@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
 
 	"hotsync/shared/catalogue"
 )
@@ -129,5 +130,27 @@ func TestManyItems(t *testing.T) {
 				t.Fatalf("item %d mismatch (-want +got):\n%s", i, diff)
 			}
 		}
+	}
+}
+
+// TestWhatIsLeftOut: an item may lack what nobody asks for, and nothing is said of a price
+// that nobody knows.
+func TestWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+
+	without := catalogue.NewIndex([]catalogue.Item{{Path: "/offers/a", ID: "1", RecordType: "offer", Data: map[string]any{}}})
+	if without.Len() != 1 || len(without.Notes()) != 0 {
+		t.Errorf("an item without products, bundles and prices: %d items, notes %v", without.Len(), without.Notes())
+	}
+	f := facts("Monthly", "SKU")
+	f.UnitPrice = decimal.NullDecimal{}
+	got := catalogue.NewIndex([]catalogue.Item{offer("/offers/a", "Monthly", "SKU")}).Match(f)
+	if got.OtherPrice || got.OtherCurrency {
+		t.Errorf("Match without a price = other price %t, other currency %t", got.OtherPrice, got.OtherCurrency)
+	}
+	f = facts("Monthly", "SKU")
+	got = catalogue.NewIndex([]catalogue.Item{offer("/offers/a", "Monthly", "SKU", attribute("price__limio", nil))}).Match(f)
+	if got.OtherPrice || got.OtherCurrency {
+		t.Errorf("Match of an offer without prices = other price %t, other currency %t", got.OtherPrice, got.OtherCurrency)
 	}
 }
