@@ -50,13 +50,6 @@ func callout(r *hotsync.SyncRequest) {
 	r.Identity, r.Trigger, r.Named = hotsync.Identity{}, hotsync.TriggerCallout, nil
 }
 
-func calloutOf(account string) func(*hotsync.SyncRequest) {
-	return func(r *hotsync.SyncRequest) {
-		callout(r)
-		r.Account = account
-	}
-}
-
 func saysNotLinked(e hotsync.Event) bool {
 	return slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked })
 }
