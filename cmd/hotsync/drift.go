@@ -68,22 +68,7 @@ func compareDrift(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return err
 	}
 	r := &drift.Report{}
-	var next func(context.Context) (string, error)
-	switch {
-	case *file != "":
-		r.What = "Accounts of a file"
-		b := &backfillFlags{file: *file}
-		next, err = b.accounts(ctx, p, r, stderr)
-	case *zoql != "":
-		r.What = "Accounts that Zuora lists"
-		next = fromZuora(p.Zuora(), *zoql)
-	case *all:
-		r.What = "All accounts that were synced before"
-		next = fromKnown(p.Events())
-	default:
-		next, err = sampled(ctx, p.Events(), *sample)
-		r.What = fmt.Sprintf("A sample of %d accounts that were synced before", *sample)
-	}
+	next, err := toCompare(ctx, p, r, stderr, *file, *zoql, *all, *sample)
 	if err == nil {
 		err = compare(ctx, p, r, next, *rate, stderr)
 	}
@@ -101,6 +86,33 @@ func compareDrift(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return driftFound
 	default:
 		return nil
+	}
+}
+
+// toCompare returns the accounts to compare, one a call, and names them in the report.
+func toCompare(
+	ctx context.Context,
+	p *wiring.Parts,
+	r *drift.Report,
+	stderr io.Writer,
+	file, zoql string,
+	all bool,
+	sample int,
+) (next func(context.Context) (string, error), err error) {
+	switch {
+	case file != "":
+		r.What = "Accounts of a file"
+		b := &backfillFlags{file: file}
+		return b.accounts(ctx, p, r, stderr)
+	case zoql != "":
+		r.What = "Accounts that Zuora lists"
+		return fromZuora(p.Zuora(), zoql), nil
+	case all:
+		r.What = "All accounts that were synced before"
+		return fromKnown(p.Events()), nil
+	default:
+		r.What = fmt.Sprintf("A sample of %d accounts that were synced before", sample)
+		return sampled(ctx, p.Events(), sample)
 	}
 }
 

@@ -280,12 +280,8 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 	// A sync that failed before its number was looked up knows its account by that alone.
 	if key := cmp.Or(e.Account.ID, e.Account.Number); key != "" {
 		g.Go(func() (err error) {
-			good, err = c.newest(
-				ctx,
-				filter{Account: key, Statuses: []hotsync.Status{hotsync.StatusSucceeded}, To: e.RequestedAt},
-				true,
-				e.ID,
-			)
+			before := filter{Account: key, Statuses: []hotsync.Status{hotsync.StatusSucceeded}, To: e.RequestedAt}
+			good, err = c.newest(ctx, before, true, e.ID)
 			return err
 		})
 		g.Go(func() (err error) {
@@ -294,43 +290,29 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 		})
 		g.Go(func() error {
 			found, err := c.search(ctx, filter{Account: key}, comparedWith, "", false)
-			page.Others = slices.DeleteFunc(
-				found.Events,
-				func(x hotsync.Event) bool { return x.ID == e.ID || !x.Status.Final() || e.Account.ID == "" },
-			)
+			page.Others = slices.DeleteFunc(found.Events, func(x hotsync.Event) bool {
+				return x.ID == e.ID || !x.Status.Final() || e.Account.ID == ""
+			})
 			return err
 		})
-		g.Go(func() error {
-			id, err := c.accountID(ctx, e)
-			if err != nil || id == "" {
-				return err
-			}
-			state, err := c.Events.LoadAccount(ctx, id)
-			if err != nil || state.LastSucceededEvent == "" {
-				return err
-			}
-			linked = state.Linked(e.Request.Identity)
-			newest, err := c.eventByID(ctx, state.LastSucceededEvent)
-			if err == nil {
-				latest = &newest
-			}
-			return ignoreGone(err)
+		g.Go(func() (err error) {
+			latest, linked, err = c.latestOf(ctx, e)
+			return err
 		})
 	}
 	if e.LoginID != "" && e.Subject != "" {
+		around := filter{
+			Subject: e.Subject,
+			From:    e.RequestedAt.Add(-time.Minute),
+			To:      e.RequestedAt.Add(time.Minute),
+		}
 		g.Go(func() error {
-			around := filter{
-				Subject: e.Subject,
-				From:    e.RequestedAt.Add(-time.Minute),
-				To:      e.RequestedAt.Add(time.Minute),
-			}
 			found, err := c.search(ctx, around, 0, "", false)
 			siblings = found.Events
 			return err
 		})
 	}
-	err := g.Wait()
-	if err != nil {
+	if err := g.Wait(); err != nil {
 		c.Log.WarnContext(ctx, "related events not read", "event_id", e.ID, "error", err)
 		page.Missing = "Related events could not be read at the moment."
 	}
@@ -346,20 +328,41 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 	if good != nil {
 		page.Differs = differences(*good, e)
 	}
-	add := func(why string, x *hotsync.Event) {
-		if x != nil {
-			page.Related = append(page.Related, related{why, *x})
-		}
-	}
-	add("Covered by", covered)
-	add("Retry of", retried)
+	page.relate("Covered by", covered)
+	page.relate("Retry of", retried)
 	for _, s := range siblings {
 		if s.ID != e.ID && s.LoginID == e.LoginID && s.ID != e.RetryOf {
-			add("Same login", &s)
+			page.relate("Same login", &s)
 		}
 	}
-	add("Newest of the account", later)
-	add("Last success before", good)
+	page.relate("Newest of the account", later)
+	page.relate("Last success before", good)
+}
+
+// relate lists an event beside this one; none where there is none.
+func (page *eventView) relate(why string, x *hotsync.Event) {
+	if x != nil {
+		page.Related = append(page.Related, related{why, *x})
+	}
+}
+
+// latestOf returns the last sync of the event's account that succeeded, and whether the
+// event's login is linked there; nil where nobody knows one.
+func (c *console) latestOf(ctx context.Context, e hotsync.Event) (latest *hotsync.Event, linked bool, err error) {
+	id, err := c.accountID(ctx, e)
+	if err != nil || id == "" {
+		return nil, false, err
+	}
+	state, err := c.Events.LoadAccount(ctx, id)
+	if err != nil || state.LastSucceededEvent == "" {
+		return nil, false, err
+	}
+	linked = state.Linked(e.Request.Identity)
+	newest, err := c.eventByID(ctx, state.LastSucceededEvent)
+	if err != nil {
+		return nil, linked, ignoreGone(err)
+	}
+	return &newest, linked, nil
 }
 
 // comparedWith is how many syncs of the account are offered to compare with.

@@ -166,6 +166,32 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 			return err
 		})
 	}
+	c.fillWaiting(ctx, page, read)
+	read("what is open", func() error {
+		list, err := c.Events.Open(ctx)
+		page.Open, page.Opened = newOpenView(list, c.Now(), m), err == nil
+		return err
+	})
+	read("the logins that led to nothing", func() (err error) {
+		if c.Logins == nil {
+			return nil
+		}
+		page.Nothing, err = c.readNothing(ctx, loginsSince(page.From), page.From)
+		page.Noted = err == nil
+		return err
+	})
+	read("the settings", func() error {
+		s, err := c.Settings.Load(ctx)
+		page.HotSync, page.Settings = s.HotSync, err == nil
+		return err
+	})
+	page.Missing = r.wait()
+	page.fillCounts(slots)
+	page.Head = page.verdict()
+}
+
+// fillWaiting reads what waits, and for what.
+func (c *console) fillWaiting(ctx context.Context, page *overviewView, read func(what string, do func() error)) {
 	read("the queue", func() error {
 		d, err := c.Queue.Depth(ctx)
 		if err == nil {
@@ -202,27 +228,6 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 		page.Paused, err = c.Events.CountMatching(ctx, waiting.query(), 9999)
 		return err
 	})
-	read("what is open", func() error {
-		list, err := c.Events.Open(ctx)
-		page.Open, page.Opened = newOpenView(list, c.Now(), m), err == nil
-		return err
-	})
-	read("the logins that led to nothing", func() (err error) {
-		if c.Logins == nil {
-			return nil
-		}
-		page.Nothing, err = c.readNothing(ctx, loginsSince(page.From), page.From)
-		page.Noted = err == nil
-		return err
-	})
-	read("the settings", func() error {
-		s, err := c.Settings.Load(ctx)
-		page.HotSync, page.Settings = s.HotSync, err == nil
-		return err
-	})
-	page.Missing = r.wait()
-	page.fillCounts(slots)
-	page.Head = page.verdict()
 }
 
 // ZoneName is the zone of the chart's axis.
