@@ -1,19 +1,30 @@
 package stack_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"html"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"hotsync/local/stack"
+	"hotsync/local/stack/engines/enginetest"
 	"hotsync/local/stack/stacktest"
 	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
@@ -54,13 +65,17 @@ func (p planted) plant(d doc, members ...string) {
 
 // TestCanary plants a text of its own in every personal member of an account in Zuora,
 // of a token and of what Limio and Zuora answer when they refuse. Then it searches
-// whatever hotsync writes: logs with metrics, what a viewer reads, and every item of
-// every table; and once more for everything that names the person after Erase.
+// whatever hotsync writes: logs with metrics, what a viewer reads by the API, every page of
+// the console for each role, the messages in the queues, and every item of every table;
+// and once more for everything that names the person after Erase.
 func TestCanary(t *testing.T) {
 	t.Parallel()
 
 	dir := t.TempDir()
-	s := stacktest.Start(t, stack.Options{Personas: true, Dir: dir, Env: []string{"LOG_LEVEL=debug"}})
+	engines := enginetest.Start(t)
+	sent := &tap{}
+	s := stacktest.Start(t, stack.Options{Personas: true, Dir: dir, Engines: engines, Name: fmt.Sprint("canary", time.Now().UnixNano()),
+		Env: []string{"LOG_LEVEL=debug", "AWS_ENDPOINT_URL_SQS=" + sent.before(t, engines.SQSEndpoint)}})
 	p := planted{}
 	account := readV1(t, find(t, "single").Accounts[0])
 	id := account.id()
@@ -133,11 +148,38 @@ func TestCanary(t *testing.T) {
 			wantNone(filepath.Base(log), p.in(string(text)))
 		}
 	}
+	look := func(when string) {
+		t.Helper()
+		for _, role := range []string{"viewer", "operator", "admin"} {
+			pages := crawl(t, s, role)
+			for _, must := range []string{"/", "/events", "/catalogue", "/audit"} {
+				if _, ok := pages[must]; !ok && role == "admin" {
+					t.Errorf("the crawl of an %s does not come to %s", role, must)
+				}
+			}
+			seen := 0
+			t.Logf("%d pages for a %s%s", len(pages), role, when)
+			for address, text := range pages {
+				if strings.HasPrefix(address, "/events/event-") || strings.HasPrefix(address, "/accounts/") {
+					seen++
+				}
+				wantNone("the page "+address+" of a "+role+when, p.in(text))
+			}
+			if seen < 4 {
+				t.Errorf("the crawl of a %s comes to %d pages about the person, of %d", role, seen, len(pages))
+			}
+		}
+	}
 	read()
+	look("")
 	store := eventsOf(s)
 	for key, text := range items(t, s, store) {
 		wantNone(key, p.in(text, "subject"))
 	}
+	if sent.messages() < len(ended) {
+		t.Errorf("%d messages were seen on their way, for %d events", sent.messages(), len(ended))
+	}
+	wantNone("a message in a queue", p.in(sent.text(), "subject"))
 
 	// Then every value that names the person is gone, and every hash that finds them.
 	got, err := store.Erase(t.Context(), who)
@@ -163,6 +205,101 @@ func TestCanary(t *testing.T) {
 	}
 	delete(p, "account that the login named")
 	read()
+	look(" after Erase")
+}
+
+// tap keeps what is sent to SQS.
+type tap struct {
+	mu   sync.Mutex
+	sent []string
+}
+
+func (x *tap) before(t *testing.T, engine string) string {
+	t.Helper()
+	target, err := url.Parse(engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // a caller that gave up
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the caller went away
+		}
+		if strings.Contains(r.Header.Get("X-Amz-Target"), "SendMessage") {
+			x.mu.Lock()
+			x.sent = append(x.sent, string(body))
+			x.mu.Unlock()
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func (x *tap) text() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return strings.Join(x.sent, "\n")
+}
+
+func (x *tap) messages() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	n := 0
+	for _, body := range x.sent { // of one message or of several
+		n += strings.Count(body, `"MessageBody"`)
+	}
+	return n
+}
+
+var link = regexp.MustCompile(`(?:href|hx-get|src)="(/[^"]*)"`)
+
+// crawl signs a member of staff in and returns the pages of the console by address, each
+// as text: the start page and whatever can be reached from it by links.
+func crawl(t *testing.T, s *stacktest.System, role string) map[string]string {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	visit := func(res *http.Response, err error) (*url.URL, string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode >= http.StatusInternalServerError {
+			t.Fatalf("%s of a %s: %d %v", res.Request.URL, role, res.StatusCode, err)
+		}
+		return res.Request.URL, string(body)
+	}
+	form, _ := visit(browser.Get(s.URL + "/signin/start"))
+	visit(browser.PostForm(form.String(), url.Values{"persona": {role}}))
+	pages, next := map[string]string{}, []string{"/"}
+	for len(next) > 0 && len(pages) < 100 {
+		address := next[0]
+		next = next[1:]
+		if _, seen := pages[address]; seen || strings.HasPrefix(address, "/sign") || strings.HasPrefix(address, "/gallery") {
+			continue
+		}
+		_, body := visit(browser.Get(s.URL + address))
+		text := html.UnescapeString(body)
+		pages[address] = text
+		for _, found := range link.FindAllStringSubmatch(body, -1) {
+			to := html.UnescapeString(found[1])
+			if strings.ContainsAny(to, "?") { // filters and pages of lists come last, of which there is no end
+				next = append(next, to)
+			} else {
+				next = append([]string{to}, next...)
+			}
+		}
+	}
+	return pages
 }
 
 func eventAddresses(events []hotsync.Event) (out []string) {
