@@ -98,9 +98,11 @@ func TestDocumentedCommands(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		cmd := exec.CommandContext(ctx, "bash", "-c", exported+text)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"),
-			"AWS_ENDPOINT_URL_SECRETS_MANAGER="+secrets, "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
-			"AWS_REGION=us-east-1")
+		// Nothing else of this process' own: tests beside this one that call commands leave
+		// the variables of their systems in it.
+		cmd.Env = []string{"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + dir,
+			"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + secrets, "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
+			"AWS_REGION=us-east-1"}
 		out, err := cmd.CombinedOutput()
 		cancel()
 		// Not every command of a page is a success there, and says so by its exit status.
