@@ -380,7 +380,7 @@ func pages(t *testing.T, s *stacktest.System) {
 	}
 	signIn := visit(browser.Get(s.URL + "/signin/start"))
 	visit(browser.PostForm(signIn.String(), url.Values{"persona": {"admin"}}))
-	for _, address := range []string{"/", "/events", "/settings", "/settings/history", "/audit", "/erase"} {
+	for _, address := range []string{"/", "/events", "/events?reason=claim_missing", "/settings", "/settings/history", "/audit", "/erase"} {
 		visit(browser.Get(s.URL + address))
 	}
 	visit(browser.PostForm(s.URL+"/erase", url.Values{"issuer": {s.IDPURL + "/direct"}, "subject": {"direct|claire"}, "note": {"test"}, "sure": {"on"}}))
@@ -392,7 +392,7 @@ func TestCallsOfALogin(t *testing.T) {
 	t.Parallel()
 
 	engines := enginetest.Start(t)
-	m := &meter.Meter{Pace: 50 * time.Millisecond}
+	m := &meter.Meter{Pace: 200 * time.Millisecond}
 	before := func(engine string) string {
 		server, err := m.Before(engine)
 		if err != nil {

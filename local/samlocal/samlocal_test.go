@@ -112,7 +112,7 @@ func readmeLines(t *testing.T, root string) map[string]string {
 	lines := map[string]string{}
 	for line := range strings.Lines(string(readme)) {
 		words := strings.Fields(line)
-		if strings.HasPrefix(line, "    sam local invoke ") && len(words) == 6 {
+		if strings.HasPrefix(line, "sam local invoke ") && len(words) == 6 {
 			lines[words[3]] = words[5]
 		}
 	}

@@ -37,9 +37,14 @@ func storm(ctx context.Context, opt options) (_ *stormReport, err error) {
 	r.world = newWorld(random, opt.accounts)
 	r.world.single()
 	var ops []op
-	for range opt.logins {
-		ops = append(ops, op{kind: doLogin, person: random.IntN(len(r.world.people))})
+	for i := range opt.logins {
+		person := i // everybody once, since the check at the end wants every account, then at random
+		if i >= len(r.world.people) {
+			person = random.IntN(len(r.world.people))
+		}
+		ops = append(ops, op{kind: doLogin, person: person})
 	}
+	random.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
 	r.started = time.Now()
 	for _, a := range r.world.accounts {
 		err = r.put(ctx, a)
