@@ -28,7 +28,7 @@ type metered struct {
 }
 
 // apart is what a metered call takes, so long that calls side by side are seen to be that.
-const apart = 50 * time.Millisecond
+const apart = 150 * time.Millisecond
 
 func (b *bench) metered(ctx context.Context, opt stack.Options) (_ *metered, err error) {
 	m := &metered{meter: &meter.Meter{Pace: apart}, engines: b.engines}
