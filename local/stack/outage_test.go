@@ -59,7 +59,8 @@ func (d *door) close() {
 
 // TestOutages takes Zuora or Limio away while people sign in, in each of the ways in which
 // such a system is away. No sync fails or uses up a try; they wait, and go on within
-// seconds when it is over, the oldest login first.
+// seconds when it is over. That the oldest goes first is held in a clock of its own, by
+// TestOutagesCostTime of package syncer.
 func TestOutages(t *testing.T) {
 	t.Parallel()
 
@@ -80,14 +81,13 @@ func TestOutages(t *testing.T) {
 			for n, tc := range []struct {
 				name       string
 				begin, end func()
-				hangs      bool // what was asked during the outage is not answered after it either
 			}{
 				{name: "503", begin: behave(doc{"match": "* /**", "status": 503, "body": doc{"message": "away"}})},
 				{name: "502 without a word", begin: behave(doc{"match": "* /**", "status": 502})},
 				{name: "429 with Retry-After", begin: behave(doc{"match": "* /**", "status": 429, "headers": doc{"Retry-After": "3"}})},
 				{name: "drops connections", begin: behave(doc{"match": "* /**", "drop": true})},
 				{name: "refuses connections", begin: d.close, end: d.open},
-				{name: "hangs", begin: behave(doc{"match": "* /**", "hang": true}), hangs: true},
+				{name: "hangs", begin: behave(doc{"match": "* /**", "hang": true})},
 			} {
 				t.Run(tc.name, func(t *testing.T) {
 					s := s.For(t)
@@ -111,23 +111,17 @@ func TestOutages(t *testing.T) {
 						tc.end()
 					}
 					over := time.Now()
-					var ended []hotsync.Event
 					for _, id := range ids {
 						e := s.Await(id)
 						if e.Status != hotsync.StatusSucceeded || len(e.Attempts) != 1 {
 							t.Errorf("after the outage it is %s %s after %d tries: %+v", e.Status, e.Reason, len(e.Attempts), e.Error)
 						}
-						ended = append(ended, e)
 					}
 					took := time.Since(over)
 					t.Logf("all went on within %s", took.Round(100*time.Millisecond))
 					// The longest pause (or the time that a call may take, of one that hung), the spread behind it, a queue that counts in seconds, and a busy computer.
 					if most := 30 * time.Second; took > most {
 						t.Errorf("they went on after %s, want %s at most", took, most)
-					}
-					first, last := ended[0].Attempts, ended[len(ended)-1].Attempts
-					if !tc.hangs && len(first) == 1 && len(last) == 1 && first[0].StartedAt.Sub(last[0].StartedAt) > 2*time.Second {
-						t.Errorf("the oldest login began at %s, the newest at %s", first[0].StartedAt, last[0].StartedAt)
 					}
 				})
 			}
