@@ -1,7 +1,6 @@
 package deployment_test
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"path"
@@ -54,27 +51,14 @@ var appID = regexp.MustCompile(`app/(\w+)`)
 
 func (a *auditor) proxy(t *testing.T, engine string) string {
 	t.Helper()
-	target, err := url.Parse(engine)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // a caller that gave up
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return // the caller went away
-		}
+	return enginetest.Before(t, engine, func(w http.ResponseWriter, r *http.Request, body []byte) bool {
 		a.note(r, body)
-		if a.refuse.Load() && strings.Contains(r.Header.Get("X-Amz-Target"), "SendMessage") {
+		refused := a.refuse.Load() && strings.Contains(r.Header.Get("X-Amz-Target"), "SendMessage")
+		if refused {
 			w.WriteHeader(http.StatusServiceUnavailable)
-			return
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+		return refused
+	})
 }
 
 // note writes a call down.

@@ -8,9 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -102,49 +99,32 @@ func (c *cloudWatch) stat(function, metric, stat string) float64 {
 // slowProxy passes requests on to an engine, late when told to.
 func slowProxy(t *testing.T, engine string, delay *atomic.Int64) string {
 	t.Helper()
-	target, err := url.Parse(engine)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // a caller that gave up
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return enginetest.Before(t, engine, func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
 		select {
 		case <-time.After(time.Duration(delay.Load())):
-			proxy.ServeHTTP(w, r)
+			return false
 		case <-r.Context().Done():
+			return true // nobody waits for an answer
 		}
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+	})
 }
 
 // throttlingProxy passes calls on to DynamoDB, but for those of a table that it refuses as
 // DynamoDB does when a partition has no capacity left.
 func throttlingProxy(t *testing.T, engine string, table *atomic.Pointer[string]) string {
 	t.Helper()
-	target, err := url.Parse(engine)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // a caller that gave up
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return // the caller went away
-		}
-		if name := table.Load(); name != nil && *name != "" && bytes.Contains(body, []byte(*name)) {
+	const answer = `{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException",` +
+		`"message":"Throughput exceeds the current capacity of your table or index."}`
+	return enginetest.Before(t, engine, func(w http.ResponseWriter, _ *http.Request, body []byte) bool {
+		name := table.Load()
+		refused := name != nil && *name != "" && bytes.Contains(body, []byte(*name))
+		if refused {
 			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"Throughput exceeds the current capacity of your table or index."}`)
-			return
+			_, _ = io.WriteString(w, answer)
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+		return refused
+	})
 }
 
 // rehearsal is a stack whose alarms are provoked.

@@ -1,15 +1,12 @@
 package stack_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -216,27 +213,14 @@ type tap struct {
 
 func (x *tap) before(t *testing.T, engine string) string {
 	t.Helper()
-	target, err := url.Parse(engine)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // a caller that gave up
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return // the caller went away
-		}
+	return enginetest.Before(t, engine, func(_ http.ResponseWriter, r *http.Request, body []byte) bool {
 		if strings.Contains(r.Header.Get("X-Amz-Target"), "SendMessage") {
 			x.mu.Lock()
+			defer x.mu.Unlock()
 			x.sent = append(x.sent, string(body))
-			x.mu.Unlock()
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+		return false
+	})
 }
 
 func (x *tap) text() string {

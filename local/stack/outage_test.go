@@ -97,7 +97,6 @@ func TestOutages(t *testing.T) {
 						a := s.Login(s.Token("direct", map[string]any{"sub": fmt.Sprintf("direct|outage-%d-%d", n, i),
 							"zuora_account_ids": find(t, p).Accounts[0].ID}))
 						ids = append(ids, a.Queued[0].Event)
-						time.Sleep(700 * time.Millisecond) // so that one is older than the other
 					}
 					for _, id := range ids {
 						e := s.AwaitEvent(id, "waits", func(e hotsync.Event) bool { return e.Status == hotsync.StatusRetrying || e.Status.Final() })
