@@ -342,7 +342,8 @@ func (b *backfillFlags) watch(ctx context.Context, store jobs.Store, id string, 
 			bar.end()
 			fmt.Fprintf(
 				stderr,
-				"The job goes on without this command. To watch it again: hotsync backfill --resume %s\nTo stop it: hotsync backfill --stop %s\n",
+				"The job goes on without this command. To watch it again: hotsync backfill --resume %s\n"+
+					"To stop it: hotsync backfill --stop %s\n",
 				id,
 				id,
 			)

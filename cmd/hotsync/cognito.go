@@ -24,7 +24,8 @@ func cognitoTriggers(ctx context.Context, args []string, stdout, stderr io.Write
 	function := f.String(
 		"function",
 		"",
-		"ARN of the login function, the output LoginFunctionArn of the stack; needed to attach, and to detach one that is not named …-login",
+		"ARN of the login function, the output LoginFunctionArn of the stack; needed to attach, and to detach one that is "+
+			"not named …-login",
 	)
 	dryRun := f.Bool("dry-run", false, "say what would change, and change nothing")
 	if len(args) == 0 || args[0] != "attach" && args[0] != "detach" {

@@ -83,7 +83,8 @@ func (p *Pools) Attach(ctx context.Context, pool, function string) (Change, erro
 	return p.plan(ctx, pool, func(trigger string, now *string) (*string, error) {
 		if now != nil && *now != function {
 			return nil, fmt.Errorf(
-				"the pool's %s calls %s: let that function invoke %s instead, with the same event and asynchronously (docs/deploy.md)",
+				"the pool's %s calls %s: let that function invoke %s instead, "+
+					"with the same event and asynchronously (docs/deploy.md)",
 				trigger,
 				*now,
 				function,
