@@ -159,19 +159,18 @@ func (h *Handler) searchKey(ctx context.Context) []byte {
 }
 
 // enqueue sends the requests and says in out what the queue has taken. The
-// events of named accounts are written at the same time, but the send goes first:
-// a small Lambda has but a part of a processor, and the record has time while SQS
-// is being waited for. When the queue has taken everything, the answer does not wait
-// for the record: it is on its way by then, the sync writes its event anyway, and a
-// slow DynamoDB is to make no login slow.
+// events of named accounts are written too, but the send goes first and the record
+// begins recordDelay after it: a small Lambda has but a part of a processor, and the
+// record has time while SQS is being waited for. The answer never waits for it: in
+// AWS it is on its way by then, the sync writes its event anyway, and neither a slow
+// DynamoDB nor the processor time of a record is to make a login slow.
 func (h *Handler) enqueue(ctx context.Context, requests []hotsync.SyncRequest, out *admission) error {
 	record := sync.OnceValue(func() writes { return h.recordQueued(ctx, requests) })
-	later := time.AfterFunc(recordDelay, func() { record() })
+	time.AfterFunc(recordDelay, func() { record() })
 	errs := h.send(ctx, requests)
-	later.Stop()
-	written := record()
 	refused := slices.ContainsFunc(errs, func(err error) bool { return err != nil })
 	if refused {
+		written := record()
 		written.wait(recordWait)
 		written.stop()
 	}

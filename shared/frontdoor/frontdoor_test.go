@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hotsync/shared/frontdoor"
@@ -63,6 +64,13 @@ type testBundle struct {
 	logins []hotsync.LoginRecord
 	log    bytes.Buffer
 	counts bytes.Buffer
+}
+
+// written waits in virtual time until the records of a login are in the store, where
+// that is not slow.
+func written() {
+	time.Sleep(30 * time.Millisecond)
+	synctest.Wait()
 }
 
 func newBundle() *testBundle {
