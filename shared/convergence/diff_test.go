@@ -3,6 +3,7 @@ package convergence_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -297,6 +298,12 @@ func TestDiffRelationships(t *testing.T) {
 		{"entries of others stay, in their order", []any{foreign, past, limios}, []any{foreign, past, adopted}},
 		{"as wanted among others", []any{foreign, past, adopted}, nil},
 		{"a past one is not the current one", []any{past}, []any{past, tie(own, "billing", sub, "2026-01-01", "active")}},
+		{"one that was ended under the very id that is wanted stands again", []any{tie(own, "billing", sub, "2026-01-01", "inactive")},
+			[]any{tie(own, "billing", sub, "2026-01-01", "active")}},
+		{"which counts before another that is current", []any{limios, tie(own, "billing", sub, "2026-01-01", "inactive")},
+			[]any{limios, tie(own, "billing", sub, "2026-01-01", "active")}},
+		{"one of another kind is another", []any{tie("rel-4", "delivery", sub, "2020-01-01", "active")},
+			[]any{tie("rel-4", "delivery", sub, "2020-01-01", "active"), tie(own, "billing", sub, "2026-01-01", "active")}},
 		{"nonsense stays", []any{"text"}, []any{"text", tie(own, "billing", sub, "2026-01-01", "active")}},
 	} {
 		have := found(single(), ada, only(projection.Address, func(o *projection.Object) { o.Data["relationships"] = tc.have }))
@@ -309,6 +316,39 @@ func TestDiffRelationships(t *testing.T) {
 			if diff := cmp.Diff(map[string]any{"relationships": tc.want}, got.Changes[0].Data); diff != "" {
 				t.Errorf("%s: mismatch (-want +got):\n%s", tc.name, diff)
 			}
+		}
+	}
+}
+
+// The pages take the newest tie of a payment method for the current one: when a tie begins stays as Limio has it.
+func TestDiffMethodRelationships(t *testing.T) {
+	t.Parallel()
+
+	want := project(single(), ada)
+	method := want.Objects[slices.IndexFunc(want.Objects, func(o projection.Object) bool { return o.Kind == projection.PaymentMethod })]
+	wanted := method.Data["relationships"].([]any)[0].(map[string]any)
+	tie := func(change func(map[string]any)) []any {
+		out := maps.Clone(wanted)
+		change(out)
+		return []any{out}
+	}
+	for _, tc := range []struct {
+		name       string
+		have, want []any // want nil: no change
+	}{
+		{"as wanted", []any{wanted}, nil},
+		{"begun earlier", tie(func(m map[string]any) { m["start"] = "2020-01-01" }), nil},
+		{"without a beginning", tie(func(m map[string]any) { delete(m, "start") }), []any{wanted}},
+		{"ended", tie(func(m map[string]any) { m["start"], m["status"] = "2020-01-01", "inactive" }),
+			tie(func(m map[string]any) { m["start"] = "2020-01-01" })},
+	} {
+		have := found(single(), ada, only(projection.PaymentMethod, func(o *projection.Object) { o.Data["relationships"] = tc.have }))
+		var got any
+		for _, c := range convergence.Diff(want, have).Changes {
+			got = c.Data["relationships"]
+		}
+		if diff := cmp.Diff(any(tc.want), got); tc.want == nil && got != nil || tc.want != nil && diff != "" {
+			t.Errorf("%s: (-want +got):\n%s", tc.name, diff)
 		}
 	}
 }

@@ -276,3 +276,40 @@ func TestNumbersThatBegin(t *testing.T) {
 		t.Errorf("%d offers end, want 1", ended)
 	}
 }
+
+// TestOnlyWhatIsGoneEnds: an offer of Limio's own ends with the plan that it is an offer of, and with no other.
+func TestOnlyWhatIsGoneEnds(t *testing.T) {
+	t.Parallel()
+
+	removed := sold(func(a *billing.Account) {
+		old := a.Subscriptions[0].RatePlans[0]
+		old.Number, old.Name, old.LastChangeType = "P0", "UK Weekly", "Remove"
+		old.Charges = []billing.Charge{{Number: "C-0", Type: "Recurring", Model: "FlatFee", BillingPeriod: "Month",
+			Segments: []billing.Segment{{From: "2025-01-01", Until: "2026-01-01"}}}}
+		a.Subscriptions[0].RatePlans = append(a.Subscriptions[0].RatePlans, old)
+	})
+	for _, tc := range []struct {
+		name, plan, key, related string
+		ends                     bool
+	}{
+		{"of the plan, by its name", "UK Weekly", "", "sub-limio", true},
+		{"of the plan, by its key", "UK Any", "P0", "sub-limio", true},
+		{"of another plan", "UK Yearly", "", "sub-limio", false},
+		{"of a plan of that name with another key", "UK Weekly", "P7", "sub-limio", false},
+		{"of another plan with another key", "UK Yearly", "P7", "sub-limio", false},
+		{"of another subscription", "UK Weekly", "", "sub-other", false},
+	} {
+		offer := limioOffer("subscription_offer-old", tc.plan, "SKU-1")
+		offer.Related = tc.related
+		if tc.key != "" {
+			offer.Data["zuora"] = map[string]any{"refId": tc.key}
+		}
+		ends := false
+		for _, c := range convergence.Diff(project(removed, hotsync.Identity{}), append(limioSold(sold()), offer)).Changes {
+			ends = ends || c.Action == hotsync.ActionEnd && c.Object.ID == offer.ID
+		}
+		if ends != tc.ends {
+			t.Errorf("an offer %s ends: %t, want %t", tc.name, ends, tc.ends)
+		}
+	}
+}

@@ -73,6 +73,22 @@ func TestMatchedOffer(t *testing.T) {
 	}
 }
 
+// A product keeps the name that Limio shows for it; Zuora's stands in where there is none.
+func TestProductKeepsItsName(t *testing.T) {
+	t.Parallel()
+
+	for shown, want := range map[string]string{"The paper, digitally": "The paper, digitally", "": "Digital"} {
+		item := published("/offers/a", "offer", "Monthly", func(data, _ map[string]any) {
+			data["products"].([]any)[1].(map[string]any)["attributes"].(map[string]any)["display_name__limio"] = shown
+		})
+		r := withCatalogue(sub(rp("Monthly", "Add", of(seg("2026-01-01", "", "10")))), []catalogue.Item{item}, nil)
+		product := object(t, r, projection.Subscription).Data["products"].([]any)[0].(map[string]any)
+		if got := product["attributes"].(map[string]any)["display_name__limio"]; got != want {
+			t.Errorf("a product that Limio calls %q is shown as %q, want %q", shown, got, want)
+		}
+	}
+}
+
 // plans are the offers and add-ons of a result in words.
 func plansOf(r projection.Result) []string {
 	out := []string{}

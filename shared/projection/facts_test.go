@@ -367,6 +367,8 @@ func TestFactsCharges(t *testing.T) {
 		func(c *billing.Charge) {
 			c.Model, c.DiscountLevel, c.UpToPeriods = "DiscountPercentage", "subscription", 3
 		})
+	fixed := charge(of(through("2027-01-01", billing.Segment{From: "2026-10-01", DiscountAmount: decimal.NewNullDecimal(decimal.NewFromInt(4))})),
+		func(c *billing.Charge) { c.Model, c.BillingPeriod = "DiscountFixedAmount", "Quarter" })
 	noRenewal := func(s *billing.Subscription) { s.AutoRenew = false }
 	noEnd := func(s *billing.Subscription) { s.TermType, s.TermEnd, s.End = "EVERGREEN", "", "" }
 	// thirds is 21500 a year, billed every four months since a day and until another.
@@ -388,6 +390,15 @@ func TestFactsCharges(t *testing.T) {
 		{"40 billed beyond its end", sub(rp("A", "Remove", of(through("2027-01-01", seg("2026-01-01", "2026-12-15", "10"))))), []string{"A-S1/2026-11-01 10.00"}},
 		{"33 a percentage until it ends", sub(rp("A", "Add", of(through("2026-12-01", seg("2026-01-01", "", "20")))), rp("Promo", "Add", percent)),
 			[]string{"A-S1/2026-11-01 15.00", "A-S1/2026-12-01 15.00", "A-S1/2027-01-01 20.00"}},
+		{"a fixed discount of each quarter", sub(rp("A", "Add", of(through("2026-12-01", seg("2026-01-01", "", "20")))), rp("Promo", "Add", fixed)),
+			[]string{"A-S1/2026-11-01 20.00", "A-S1/2026-12-01 20.00", "A-S1/2027-01-01 16.00"}},
+		{"the same, with a percentage that is none of its model", sub(rp("A", "Add", of(through("2026-12-01", seg("2026-01-01", "", "20")))),
+			rp("Promo", "Add", charge(fixed, func(c *billing.Charge) {
+				s := c.Segments[0]
+				s.DiscountPercentage = decimal.NewNullDecimal(decimal.NewFromInt(50))
+				c.Segments = []billing.Segment{s}
+			}))),
+			[]string{"A-S1/2026-11-01 20.00", "A-S1/2026-12-01 20.00", "A-S1/2027-01-01 16.00"}},
 		{"a new price", sub(rp("A", "Add", of(through("2026-12-01", seg("2026-01-01", "2026-12-15", "10")), seg("2026-12-15", "", "12")))),
 			[]string{"A-S1/2026-11-01 10.00", "A-S1/2026-12-01 10.00", "A-S1/2027-01-01 12.00"}},
 		{"in arrears", sub(rp("A", "Add", arrears)), []string{"A-S1/2026-11-01 10.00", "A-S1/2026-12-01 10.00", "A-S1/2027-01-01 10.00"}},
@@ -576,5 +587,26 @@ func TestFactsMethods(t *testing.T) {
 		if record["Type"] != tc.typ || got.Data["last4"] != tc.last4 || tc.mask != "" && !strings.HasSuffix(mask, tc.last4.(string)) {
 			t.Errorf("%s: Type %v, last4 %v, %s %q", tc.name, record["Type"], got.Data["last4"], tc.mask, mask)
 		}
+	}
+}
+
+// Every subscription is tied to every method, and the pages take the method whose tie is the newest for the one that pays.
+func TestDefaultMethodIsTiedLast(t *testing.T) {
+	t.Parallel()
+
+	method := func(id string) billing.PaymentMethod {
+		return billing.PaymentMethod{ID: id, Type: "CreditCard", Status: "Active"}
+	}
+	r := projected(factsDay, sub(rp("A", "Add", of(seg("2026-01-01", "", "10")))), func(a *billing.Account) {
+		a.DefaultPaymentMethodID, a.PaymentMethods = "8a34", []billing.PaymentMethod{method("8a33"), method("8a34"), method("8a35")}
+	})
+	got := map[string]any{}
+	for _, o := range r.Objects {
+		if o.Kind == projection.PaymentMethod {
+			got[o.Key] = o.Data["relationships"].([]any)[0].(map[string]any)["start"]
+		}
+	}
+	if diff := cmp.Diff(map[string]any{"8a33": "2026-01-01", "8a34": "2026-01-02", "8a35": "2026-01-01"}, got); diff != "" {
+		t.Errorf("where the ties begin (-want +got):\n%s", diff)
 	}
 }

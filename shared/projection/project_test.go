@@ -225,6 +225,24 @@ func TestOwner(t *testing.T) {
 	}
 }
 
+// Where nobody said which object of Salesforce the CRM ID names, it is the account.
+func TestCRMIDNamesAnAccount(t *testing.T) {
+	t.Parallel()
+
+	for crm, want := range map[string]int{"0018d00000ABCDE": 1, "0038d00000ABCDE": 0} {
+		r := projection.Project(billing.Account{ID: "8a12", CRMID: crm}, hotsync.Identity{}, projection.Options{Tenant: "acme"})
+		got := 0
+		for _, o := range r.Objects {
+			if o.Kind == projection.Identity && o.Data["service"] == "salesforce" {
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("CRM ID %s: %d identities of Salesforce, want %d; findings %q", crm, got, want, hotsync.Messages(r.Findings))
+		}
+	}
+}
+
 // TestID pins the ids: a change would make every account a second time.
 func TestID(t *testing.T) {
 	t.Parallel()
@@ -265,7 +283,11 @@ func TestKeyOfForeign(t *testing.T) {
 		{"address by name", projection.Object{Kind: projection.Address, Name: "billing"}, "billing"},
 		{"address of another sort", projection.Object{Kind: projection.Address, Name: "Home", Data: map[string]any{"relationships": []any{"x"}}}, ""},
 		{"identity without value", projection.Object{Kind: projection.Identity, Service: "stripe", Type: "customer"}, ""},
-		{"external identity without subject", projection.Object{Kind: projection.Identity, Type: projection.TypeExternal}, ""},
+		{"external identity without issuer and subject", projection.Object{Kind: projection.Identity, Type: projection.TypeExternal}, ""},
+		{"external identity without subject", projection.Object{Kind: projection.Identity, Type: projection.TypeExternal,
+			Data: map[string]any{"iss": "https://login.example.com"}}, ""},
+		{"external identity without issuer", projection.Object{Kind: projection.Identity, Type: projection.TypeExternal,
+			Data: map[string]any{"sub": "ada"}}, ""},
 		{"order", projection.Object{Kind: "order", Name: "x"}, ""},
 	} {
 		if got := projection.KeyOf(tc.in); got != tc.want {

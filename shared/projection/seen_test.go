@@ -47,3 +47,26 @@ func TestSeen(t *testing.T) {
 		}
 	}
 }
+
+// How often somebody pays is said for every period that Zuora has, and not guessed where it has no length.
+func TestSeenPeriod(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		period string
+		number int
+		want   string
+	}{
+		{"Month", 0, "monthly"}, {"Quarter", 0, "quarterly"}, {"Semi-Annual", 0, "every 6 months"}, {"Annual", 0, "yearly"},
+		{"Eighteen Months", 0, "every 18 months"}, {"Two Years", 0, "every 2 years"}, {"Specific_Months", 4, "every 4 months"},
+		{"Specific_Months", 12, "yearly"}, {"Week", 0, "weekly"}, {"Specific_Weeks", 1, "weekly"}, {"Specific_Weeks", 2, "every 2 weeks"},
+		{"Specific_Days", 10, ""}, {"Subscription_Term", 0, ""},
+	} {
+		c := charge(of(seg("2026-01-01", "", "10")), func(c *billing.Charge) {
+			c.BillingPeriod, c.SpecificBillingPeriod = tc.period, tc.number
+		})
+		if got := projected(factsDay, sub(rp("A", "Add", c))).Seen[0].Every; got != tc.want {
+			t.Errorf("%s %d: %q, want %q", tc.period, tc.number, got, tc.want)
+		}
+	}
+}
