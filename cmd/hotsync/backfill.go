@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -32,10 +33,7 @@ type backfillFlags struct {
 
 var errOneSource = errors.New("name the accounts in one way: a file, --subjects, --zoql or --since")
 
-// backfill begins, watches or stops a job over accounts that somebody listed.
-func backfill(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := flags("backfill", stderr)
-	var b backfillFlags
+func (b *backfillFlags) define(f *flag.FlagSet) {
 	f.StringVar(
 		&b.subjects,
 		"subjects",
@@ -63,20 +61,11 @@ func backfill(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		"",
 		"`address` of a Limio that is no production tenant, for a production Zuora; or the reverse",
 	)
-	f.StringVar(
-		&b.system,
-		"system",
-		"",
-		systemUsage,
-	)
-	err := f.Parse(args)
-	if err != nil {
-		return parse(f, args, 0) // in its words
-	}
-	if f.NArg() > 1 {
-		return errUsage
-	}
-	b.file = f.Arg(0)
+	f.StringVar(&b.system, "system", "", systemUsage)
+}
+
+// check wants a rate, and the accounts named in one way; a job that is there needs neither name.
+func (b *backfillFlags) check(stderr io.Writer) error {
 	sources := 0
 	for _, s := range []string{b.file, b.subjects, b.zoql, b.since} {
 		if s != "" {
@@ -89,6 +78,26 @@ func backfill(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if b.resume == "" && b.stop == "" && sources != 1 || sources > 1 {
 		fmt.Fprintln(stderr, "hotsync backfill: "+errOneSource.Error())
 		return errUsage
+	}
+	return nil
+}
+
+// backfill begins, watches or stops a job over accounts that somebody listed.
+func backfill(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	f := flags("backfill", stderr)
+	var b backfillFlags
+	b.define(f)
+	err := f.Parse(args)
+	if err != nil {
+		return parse(f, args, 0) // in its words
+	}
+	if f.NArg() > 1 {
+		return errUsage
+	}
+	b.file = f.Arg(0)
+	err = b.check(stderr)
+	if err != nil {
+		return err
 	}
 	if u, err := user.Current(); err == nil {
 		b.actor = u.Username

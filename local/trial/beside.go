@@ -64,26 +64,8 @@ func beside(ctx context.Context, opt options) (_ *besideReport, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	err = call(ctx, http.MethodPut, r.stack.ZuoraURL+"/_sandbox/limits", "", doc{"concurrency": tenantConcurrency,
-		"objectQueryConcurrency": tenantQueries, "perMinute": tenantPerMinute}, nil)
-	if err != nil {
-		return nil, err
-	}
 	random := rand.New(rand.NewPCG(opt.seed, 0))
-	r.world = newWorld(random, opt.accounts)
-	r.world.single()
-	r.world.people = r.world.people[:min(signingIn, opt.accounts)]
-	for i := len(r.world.people); i < opt.accounts; i++ {
-		r.world.of[i] = nil
-	}
-	r.started = time.Now()
-	for _, a := range r.world.accounts {
-		err = r.put(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-	}
-	err = r.misbehave(ctx, true) // latency only
+	err = r.settle(ctx, random)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +113,30 @@ func beside(ctx context.Context, opt options) (_ *besideReport, err error) {
 	out.broken = check.violations()
 	out.judge(events)
 	return out, nil
+}
+
+// settle makes a tenant with its limits and its latency, the accounts, and the few of
+// their people who sign in.
+func (r *run) settle(ctx context.Context, random *rand.Rand) error {
+	err := call(ctx, http.MethodPut, r.stack.ZuoraURL+"/_sandbox/limits", "", doc{"concurrency": tenantConcurrency,
+		"objectQueryConcurrency": tenantQueries, "perMinute": tenantPerMinute}, nil)
+	if err != nil {
+		return err
+	}
+	r.world = newWorld(random, r.accounts)
+	r.world.single()
+	r.world.people = r.world.people[:min(signingIn, r.accounts)]
+	for i := len(r.world.people); i < r.accounts; i++ {
+		r.world.of[i] = nil
+	}
+	r.started = time.Now()
+	for _, a := range r.world.accounts {
+		err = r.put(ctx, a)
+		if err != nil {
+			return err
+		}
+	}
+	return r.misbehave(ctx, true) // latency only
 }
 
 // signing has people sign in at an even rate until it is stopped.

@@ -388,29 +388,7 @@ func (r *run) checkAccount(out *report, a billing.Account, byKey map[string]reco
 // checkConverged wants project and diff, run over what both sides have now, to
 // find nothing to do for anybody.
 func (r *run) checkConverged(ctx context.Context, out *report) error {
-	quiet := slog.New(slog.DiscardHandler)
-	z, err := zuora.New(
-		zuora.Config{
-			BaseURL: r.stack.ZuoraURL,
-			Log:     quiet,
-			Credentials: func(context.Context, bool) (string, string, error) {
-				return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
-			},
-		},
-	)
-	if err != nil {
-		return err
-	}
-	l, err := limio.New(
-		limio.Config{
-			BaseURL:  r.stack.LimioURL,
-			Log:      quiet,
-			InFlight: 16,
-			Credentials: func(context.Context, bool) (string, string, error) {
-				return stack.LimioClientID, stack.LimioClientSecret, nil
-			},
-		},
-	)
+	z, l, err := r.clients()
 	if err != nil {
 		return err
 	}
@@ -422,9 +400,8 @@ func (r *run) checkConverged(ctx context.Context, out *report) error {
 	if err != nil {
 		return err
 	}
-	today := time.Now().UTC().Format(time.DateOnly)
 	options := projection.Options{
-		Today:        today,
+		Today:        time.Now().UTC().Format(time.DateOnly),
 		Tenant:       base.Host,
 		SalesforceID: hotsync.SalesforceAccount,
 		Catalogue:    index,
@@ -434,7 +411,7 @@ func (r *run) checkConverged(ctx context.Context, out *report) error {
 	g.SetLimit(8)
 	for i, truth := range r.world.accounts {
 		g.Go(func() error {
-			account, err := z.Read(ctx, truth.ID, zuora.ReadOptions{Preview: true, Today: today})
+			account, err := z.Read(ctx, truth.ID, zuora.ReadOptions{Preview: true, Today: options.Today})
 			if err != nil {
 				return err
 			}
@@ -447,25 +424,9 @@ func (r *run) checkConverged(ctx context.Context, out *report) error {
 				if !r.sight.sees(p, i) { // checkSight says whether they may not
 					want.Objects = slices.DeleteFunc(want.Objects, projection.Object.IsLogin)
 				}
-				for _, c := range convergence.Diff(want, have).Changes {
-					if c.Object.Kind == projection.Schedule {
-						continue // worked out from the charges where a fault kept the preview away
-					}
-					fields := []string{}
-					for _, f := range c.Fields {
-						fields = append(fields, f.Field)
-					}
-					diverged[i] = append(
-						diverged[i],
-						fmt.Sprintf(
-							"account %s, person %s: %s %s %v is still to do",
-							truth.Number,
-							r.world.people[p].subject,
-							c.Action,
-							c.Object.Kind,
-							fields,
-						),
-					)
+				for _, todo := range stillToDo(want, have) {
+					diverged[i] = append(diverged[i],
+						fmt.Sprintf("account %s, person %s: %s", truth.Number, r.world.people[p].subject, todo))
 				}
 			}
 			return nil
@@ -474,4 +435,44 @@ func (r *run) checkConverged(ctx context.Context, out *report) error {
 	err = g.Wait()
 	out.diverged = append(out.diverged, slices.Concat(diverged...)...)
 	return err
+}
+
+// clients are those of the product, past whatever the run has misbehave.
+func (r *run) clients() (*zuora.Client, *limio.Client, error) {
+	quiet := slog.New(slog.DiscardHandler)
+	z, err := zuora.New(zuora.Config{
+		BaseURL: r.stack.ZuoraURL,
+		Log:     quiet,
+		Credentials: func(context.Context, bool) (string, string, error) {
+			return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
+		},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := limio.New(limio.Config{
+		BaseURL:  r.stack.LimioURL,
+		Log:      quiet,
+		InFlight: 16,
+		Credentials: func(context.Context, bool) (string, string, error) {
+			return stack.LimioClientID, stack.LimioClientSecret, nil
+		},
+	})
+	return z, l, err
+}
+
+// stillToDo says what would change in Limio, but for schedules: they are worked out from
+// the charges where a fault kept the preview away.
+func stillToDo(want projection.Result, have []projection.Object) (todo []string) {
+	for _, c := range convergence.Diff(want, have).Changes {
+		if c.Object.Kind == projection.Schedule {
+			continue
+		}
+		fields := []string{}
+		for _, f := range c.Fields {
+			fields = append(fields, f.Field)
+		}
+		todo = append(todo, fmt.Sprintf("%s %s %v is still to do", c.Action, c.Object.Kind, fields))
+	}
+	return todo
 }

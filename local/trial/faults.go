@@ -78,64 +78,28 @@ func zuoraFaults(share float64) []fault {
 		return f
 	}
 	limited := json.RawMessage(`{"reasons":[{"code":70,"message":"API Rate limit exceeded for the minute"}]}`)
+	busy := json.RawMessage(`{"success":false,"reasons":[{"code":50000070,"message":"Concurrency limit exceeded"}]}`)
+	system := json.RawMessage(`{"reasons":[{"code":"SystemError","message":"..."}]}`)
+	refused := json.RawMessage(`{"success":false,"reasons":[{"code":"90000011","message":"Authentication error"}]}`)
+	other := json.RawMessage(`{"success":true,"basicInfo":7,"subscriptions":{},"id":[]}`)
+	failure := func(code int, message string) json.RawMessage {
+		return fmt.Appendf(nil, `{"success":false,"processId":"0000000000000000","reasons":[{"code":%d,"message":%q}]}`,
+			code, message)
+	}
+	after := func(seconds string) map[string]string { return map[string]string{"Retry-After": seconds} }
 	return []fault{
-		reading(
-			fault429Asked,
-			0.001,
-			fault{Status: 429, Headers: map[string]string{"Retry-After": "1"}, Body: limited},
-		),
+		reading(fault429Asked, 0.001, fault{Status: 429, Headers: after("1"), Body: limited}),
 		reading(fault429, 0.001, fault{Status: 429, Headers: map[string]string{"RateLimit-Reset": "2"}, Body: limited}),
-		reading(faultBusy, 0.002, fault{
-			Status:  429,
-			Headers: map[string]string{"Retry-After": "2"},
-			Body: json.RawMessage(
-				`{"success":false,"reasons":[{"code":50000070,"message":"Concurrency limit exceeded"}]}`,
-			),
-		}),
+		reading(faultBusy, 0.002, fault{Status: 429, Headers: after("2"), Body: busy}),
 		everything(fault5xx, 0.004, fault{Status: 503}),
-		everything(
-			fault5xx,
-			0.002,
-			fault{Status: 500, Body: json.RawMessage(`{"reasons":[{"code":"SystemError","message":"..."}]}`)},
-		),
-		everything(
-			faultFalse,
-			0.004,
-			fault{
-				Status: any200,
-				Body: json.RawMessage(
-					`{"success":false,"processId":"0000000000000000","reasons":[{"code":50000050,"message":"Lock competition"}]}`,
-				),
-			},
-		),
-		everything(
-			faultFalse,
-			0.0003,
-			fault{
-				Status: any200,
-				Body: json.RawMessage(
-					`{"success":false,"processId":"0000000000000000","reasons":[{"code":50000020,"message":"Invalid value"}]}`,
-				),
-			},
-		),
+		everything(fault5xx, 0.002, fault{Status: 500, Body: system}),
+		everything(faultFalse, 0.004, fault{Status: any200, Body: failure(50000050, "Lock competition")}),
+		everything(faultFalse, 0.0003, fault{Status: any200, Body: failure(50000020, "Invalid value")}),
 		everything(faultDrop, 0.004, fault{Drop: true}),
 		everything(faultTruncated, 0.004, fault{Truncate: true}),
 		everything(faultJSON, 0.002, fault{Status: any200, Body: json.RawMessage(`"<html>maintenance</html>"`)}),
-		everything(
-			faultJSON,
-			0.002,
-			fault{Status: any200, Body: json.RawMessage(`{"success":true,"basicInfo":7,"subscriptions":{},"id":[]}`)},
-		),
-		reading(
-			faultToken,
-			0.002,
-			fault{
-				Status: 401,
-				Body: json.RawMessage(
-					`{"success":false,"reasons":[{"code":"90000011","message":"Authentication error"}]}`,
-				),
-			},
-		),
+		everything(faultJSON, 0.002, fault{Status: any200, Body: other}),
+		reading(faultToken, 0.002, fault{Status: 401, Body: refused}),
 		everything(faultSlow, 0.006, fault{LatencyMS: 1500}),
 		everything(faultHang, 0.0003, fault{Hang: true}),
 	}

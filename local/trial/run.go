@@ -104,21 +104,9 @@ func begin(ctx context.Context, opt options) (_ *run, err error) {
 			err = errors.Join(err, r.close())
 		}
 	}()
-	e := opt.engines
-	if e == nil {
-		e, err = engines.Start(ctx, engines.Options{Root: opt.root})
-		if err != nil {
-			return nil, err
-		}
-		r.closers = append(r.closers, func() error {
-			select {
-			case err := <-e.Failed(): // better known than what follows from it
-				r.say("%v", err)
-			default:
-			}
-			e.Stop()
-			return nil
-		})
+	e, err := r.startEngines(ctx)
+	if err != nil {
+		return nil, err
 	}
 	db, err := r.open(newHop(e.DynamoDBEndpoint))
 	if err != nil {
@@ -132,60 +120,80 @@ func begin(ctx context.Context, opt options) (_ *run, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.stack, err = stack.Start(
-		ctx,
-		opt.root,
-		stack.Options{
-			Engines:    e,
-			Binaries:   opt.binaries,
-			Dir:        opt.dir,
-			Name:       opt.name,
-			Parameters: opt.parameters,
-			Env: append(
-				[]string{
-					"AWS_ENDPOINT_URL_DYNAMODB=" + db.url,
-					"AWS_ENDPOINT_URL_SQS=" + queues.url,
-					"ZUORA_BASE_URL=" + watched.url,
-				},
-				opt.env...),
-		},
-	)
+	r.stack, err = stack.Start(ctx, opt.root, stack.Options{
+		Engines:    e,
+		Binaries:   opt.binaries,
+		Dir:        opt.dir,
+		Name:       opt.name,
+		Parameters: opt.parameters,
+		Env: append([]string{
+			"AWS_ENDPOINT_URL_DYNAMODB=" + db.url,
+			"AWS_ENDPOINT_URL_SQS=" + queues.url,
+			"ZUORA_BASE_URL=" + watched.url,
+		}, opt.env...),
+	})
 	if err != nil {
 		return nil, err
 	}
 	r.closers = append(r.closers, r.stack.Close)
 	r.watch.before(r.stack.Zuora)
+	r.setPlaces(db.url, queues.url)
+	return r, r.reach()
+}
+
+// startEngines starts the engines that the run ends with, unless it was given some.
+func (r *run) startEngines(ctx context.Context) (*engines.Engines, error) {
+	if r.options.engines != nil {
+		return r.options.engines, nil
+	}
+	e, err := engines.Start(ctx, engines.Options{Root: r.root})
+	if err != nil {
+		return nil, err
+	}
+	r.closers = append(r.closers, func() error {
+		select {
+		case err := <-e.Failed(): // better known than what follows from it
+			r.say("%v", err)
+		default:
+		}
+		e.Stop()
+		return nil
+	})
+	return e, nil
+}
+
+// setPlaces says where faults can happen, and which; DynamoDB and SQS are behind hops.
+func (r *run) setPlaces(dynamoDB, sqs string) {
 	r.zuora = &place{
 		name:    zuoraName,
 		url:     r.stack.ZuoraURL,
-		seed:    opt.seed,
+		seed:    r.seed,
 		latency: 40 * time.Millisecond,
-		faults:  zuoraFaults(opt.faults),
+		faults:  zuoraFaults(r.faults),
 	}
 	r.places = []*place{
 		r.zuora,
 		{
 			name:    limioName,
 			url:     r.stack.LimioURL,
-			seed:    opt.seed + 1,
+			seed:    r.seed + 1,
 			latency: 15 * time.Millisecond,
-			faults:  limioFaults(opt.faults),
+			faults:  limioFaults(r.faults),
 		},
 		{
 			name:   "DynamoDB",
-			url:    db.url,
-			seed:   opt.seed + 2,
-			faults: awsFaults(opt.faults, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"),
+			url:    dynamoDB,
+			seed:   r.seed + 2,
+			faults: awsFaults(r.faults, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"),
 		},
 		{
 			name:   "SQS",
-			url:    queues.url,
-			seed:   opt.seed + 3,
-			faults: awsFaults(opt.faults, "com.amazonaws.sqs#RequestThrottled"),
+			url:    sqs,
+			seed:   r.seed + 3,
+			faults: awsFaults(r.faults, "com.amazonaws.sqs#RequestThrottled"),
 		},
-		{name: "identity provider", url: r.stack.IDPURL, seed: opt.seed + 4, faults: keyFaults(opt.faults)},
+		{name: "identity provider", url: r.stack.IDPURL, seed: r.seed + 4, faults: keyFaults(r.faults)},
 	}
-	return r, r.reach()
 }
 
 func (r *run) open(s *server, err error) (*server, error) {

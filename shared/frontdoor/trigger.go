@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -26,53 +27,26 @@ var triggers = map[string]hotsync.Trigger{
 // https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html
 const userNameClaim = "cognito:username"
 
+// poolEvent is what Cognito sends a trigger.
+type poolEvent struct {
+	TriggerSource string `json:"triggerSource"`
+	Region        string `json:"region"`
+	UserPoolID    string `json:"userPoolId"`
+	UserName      string `json:"userName"`
+	Request       struct {
+		UserAttributes map[string]any `json:"userAttributes"`
+	} `json:"request"`
+}
+
 // trigger acts on a Cognito event. It has no answer, so all it can do about a
 // failure is to log it.
 func (h *Handler) trigger(ctx context.Context, raw []byte) {
-	var event struct {
-		TriggerSource string `json:"triggerSource"`
-		Region        string `json:"region"`
-		UserPoolID    string `json:"userPoolId"`
-		UserName      string `json:"userName"`
-		Request       struct {
-			UserAttributes map[string]any `json:"userAttributes"`
-		} `json:"request"`
-	}
-	dec := json.NewDecoder(strings.NewReader(string(raw)))
-	dec.UseNumber()
-	err := dec.Decode(&event)
-	if err != nil {
-		h.Log.ErrorContext(ctx, "trigger not understood", "code", hotsync.CodeBadRequest)
-		h.Metrics.WithoutSync("", string(hotsync.CodeBadRequest))
-		return
-	}
-	kind, ok := triggers[event.TriggerSource]
+	event, kind, ok := h.understand(ctx, raw)
 	if !ok {
-		h.Log.DebugContext(ctx, "trigger not acted on", "source", event.TriggerSource)
 		return
 	}
 	attributes := event.Request.UserAttributes
 	subject, _ := attributes["sub"].(string)
-	if event.Region == "" || event.UserPoolID == "" || subject == "" {
-		h.Log.ErrorContext(
-			ctx,
-			"trigger without region, user pool or sub",
-			"code",
-			hotsync.CodeBadRequest,
-			"trigger",
-			kind,
-		)
-		h.Metrics.WithoutSync("", string(hotsync.CodeBadRequest))
-		return
-	}
-	if _, present := attributes[userNameClaim]; !present && event.UserName != "" {
-		attributes[userNameClaim] = event.UserName
-	}
-	if problem := oidc.SubjectProblem(subject); problem != "" {
-		h.Log.WarnContext(ctx, "trigger with a sub that "+problem, "code", hotsync.CodeBadRequest, "trigger", kind)
-		h.Metrics.WithoutSync("", string(hotsync.CodeBadRequest))
-		return
-	}
 	now := h.Now()
 	settings, err := h.settings(ctx, settingsWait)
 	if err != nil {
@@ -103,6 +77,39 @@ func (h *Handler) trigger(ctx context.Context, raw []byte) {
 	_, _ = h.admit(ctx, login, settings, func(target string) string { // logged there
 		return hotsync.EventIDFor(bucket, login.ID, target)
 	})
+}
+
+// understand reads an event that means a login. It reports false, and has logged why,
+// for any other.
+func (h *Handler) understand(ctx context.Context, raw []byte) (event poolEvent, kind hotsync.Trigger, ok bool) {
+	refuse := func(level slog.Level, why string, args ...any) (poolEvent, hotsync.Trigger, bool) {
+		h.Log.Log(ctx, level, why, append([]any{"code", hotsync.CodeBadRequest}, args...)...)
+		h.Metrics.WithoutSync("", string(hotsync.CodeBadRequest))
+		return poolEvent{}, "", false
+	}
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.UseNumber()
+	err := dec.Decode(&event)
+	if err != nil {
+		return refuse(slog.LevelError, "trigger not understood")
+	}
+	kind, ok = triggers[event.TriggerSource]
+	if !ok {
+		h.Log.DebugContext(ctx, "trigger not acted on", "source", event.TriggerSource)
+		return event, kind, false
+	}
+	attributes := event.Request.UserAttributes
+	subject, _ := attributes["sub"].(string)
+	if event.Region == "" || event.UserPoolID == "" || subject == "" {
+		return refuse(slog.LevelError, "trigger without region, user pool or sub", "trigger", kind)
+	}
+	if _, present := attributes[userNameClaim]; !present && event.UserName != "" {
+		attributes[userNameClaim] = event.UserName
+	}
+	if problem := oidc.SubjectProblem(subject); problem != "" {
+		return refuse(slog.LevelWarn, "trigger with a sub that "+problem, "trigger", kind)
+	}
+	return event, kind, true
 }
 
 func loginID(names ...string) string {

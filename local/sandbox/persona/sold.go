@@ -1,6 +1,10 @@
 package persona
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+)
 
 var ravi = person{
 	"Ravi",
@@ -31,135 +35,158 @@ func sold(c calendar) Persona {
 
 // soldInLimio are Limio's own objects of the account's first subscription.
 func (a *account) soldInLimio(path string, card doc, p person) []json.RawMessage {
-	id := func(prefix string, more ...any) string {
-		return prefix + "-" + zuoraID("limio", prefix, a.number, more)
-	}
-	owner, customer, sub := id("id"), id("cus"), id("sub")
-	number, start := a.subscriptions[0]["subscriptionNumber"], a.day(-5)+"T09:00:00.210Z"
-	offer := published(path)
-	products := offer["data"].(doc)["products"]
-	price := doc{
-		"currency": a.billing["currency"],
-		"amount":   json.Number("17.5"),
-		"summary":  doc{"headline": "<p>GBP 17.50 every 1 months</p>"},
-	}
-	of := func(kind, id string, more doc) doc {
-		o := doc{
-			"record_type": kind,
-			"id":          id,
-			"service":     "limio",
-			"status":      "active",
-			"mode":        "production",
-			"owner":       owner,
-			"customer":    customer,
-			"created":     start,
-			"updated":     start,
-		}
-		for name, value := range more {
-			o[name] = value
-		}
-		return o
-	}
-	tie := func(kind string) []doc {
-		return []doc{
-			{
-				"relationship_id":   id("rel", kind),
-				"relationship_type": kind,
-				"subscription":      sub,
-				"start":             start,
-				"status":            "active",
-			},
-		}
-	}
-	home := func(kind string) doc {
-		return of(
-			"address",
-			id("address", kind),
-			doc{"relationship_type": kind, "data": doc{
-				"firstName":     p.first,
-				"lastName":      p.last,
-				"address1":      p.address.line1,
-				"city":          p.address.city,
-				"postalCode":    p.address.zip,
-				"country":       "GB",
-				"relationships": tie(kind),
-			}},
-		)
-	}
-	method := tie("")
-	delete(method[0], "relationship_type")
-	objects := []doc{
-		{
-			"record_type": "identity",
-			"id":          owner,
-			"type":        "@limio/id",
-			"name":        a.basic["name"],
-			"created":     start,
-			"data":        doc{},
-		},
-		{
-			"record_type": "customer",
-			"id":          customer,
-			"owner":       owner,
-			"created":     start,
-			"data":        doc{"name": a.basic["name"], "email": p.email},
-		},
-		of(
-			"identity",
-			id("identity"),
-			doc{"service": "zuora", "type": "account", "data": doc{"service": "zuora", "issuer": "zuora",
-				"type": "account", "value": a.id, "accountNumber": a.number}},
-		),
-		of(
-			"subscription",
-			sub,
-			doc{"name": number, "reference": number, "data": doc{
-				"name":            "Digital UK",
-				"startDate":       start,
-				"termStartDate":   start,
-				"termEndDate":     a.day(7) + "T09:00:00.210Z",
-				"quantity":        1,
-				"price":           price,
-				"purchaseCountry": "GB",
-				"offer":           offer,
-				"products":        products,
-				"attributes":      doc{"autoRenew": true, "gift": false},
-			}},
-		),
-		of(
-			"subscription_offer",
-			id("subscription_offer"),
-			doc{"related": sub, "name": "Digital UK", "data": doc{
-				"name":           "Digital UK",
-				"start":          start,
-				"quantity":       1,
-				"price":          price,
-				"record_subtype": nil,
-				"offer":          offer,
-				"products":       products,
-			}},
-		),
-		home("billing"),
-		home("delivery"),
-		of(
-			"payment_method",
-			id("pm"),
-			doc{"type": "zuora", "data": doc{"type": "zuora", "relationships": method, "zuora": doc{
-				"refId": card["id"],
-				"result": doc{
-					"Id":                   card["id"],
-					"Type":                 "CreditCard",
-					"CreditCardType":       "Visa",
-					"CreditCardMaskNumber": card["cardNumber"],
-				},
-			}}},
-		),
-	}
+	s := sale{account: a, buyer: p, offer: published(path), start: a.day(-5) + "T09:00:00.210Z"}
+	s.owner, s.customer, s.subscription = s.id("id"), s.id("cus"), s.id("sub")
+	objects := slices.Concat(s.who(), s.what(), []doc{s.address("billing"), s.address("delivery"), s.method(card)})
 	out := make([]json.RawMessage, 0, len(objects))
 	for _, o := range objects {
 		out = append(out, encode(o))
 	}
 	return out
+}
+
+// sale is something bought in Limio.
+type sale struct {
+	*account
+	buyer                         person
+	offer                         doc
+	start                         string
+	owner, customer, subscription string // ids
+}
+
+func (s sale) id(prefix string, more ...any) string {
+	return prefix + "-" + zuoraID("limio", prefix, s.number, more)
+}
+
+// object is an object of the buyer's.
+func (s sale) object(kind, id string, more doc) doc {
+	o := doc{
+		"record_type": kind,
+		"id":          id,
+		"service":     "limio",
+		"status":      "active",
+		"mode":        "production",
+		"owner":       s.owner,
+		"customer":    s.customer,
+		"created":     s.start,
+		"updated":     s.start,
+	}
+	maps.Copy(o, more)
+	return o
+}
+
+// tie relates an object to the subscription; a kind of "" has no name.
+func (s sale) tie(kind string) []doc {
+	relationship := doc{
+		"relationship_id": s.id("rel", kind),
+		"subscription":    s.subscription,
+		"start":           s.start,
+		"status":          "active",
+	}
+	if kind != "" {
+		relationship["relationship_type"] = kind
+	}
+	return []doc{relationship}
+}
+
+// who are the owner, the customer and the identity that names the Zuora account.
+func (s sale) who() []doc {
+	return []doc{
+		{
+			"record_type": "identity",
+			"id":          s.owner,
+			"type":        "@limio/id",
+			"name":        s.basic["name"],
+			"created":     s.start,
+			"data":        doc{},
+		},
+		{
+			"record_type": "customer",
+			"id":          s.customer,
+			"owner":       s.owner,
+			"created":     s.start,
+			"data":        doc{"name": s.basic["name"], "email": s.buyer.email},
+		},
+		s.object("identity", s.id("identity"), doc{
+			"service": "zuora",
+			"type":    "account",
+			"data": doc{
+				"service":       "zuora",
+				"issuer":        "zuora",
+				"type":          "account",
+				"value":         s.account.id,
+				"accountNumber": s.number,
+			},
+		}),
+	}
+}
+
+// what are the subscription and its offer.
+func (s sale) what() []doc {
+	number, products := s.subscriptions[0]["subscriptionNumber"], s.offer["data"].(doc)["products"]
+	price := doc{
+		"currency": s.billing["currency"],
+		"amount":   json.Number("17.5"),
+		"summary":  doc{"headline": "<p>GBP 17.50 every 1 months</p>"},
+	}
+	return []doc{
+		s.object("subscription", s.subscription, doc{"name": number, "reference": number, "data": doc{
+			"name":            "Digital UK",
+			"startDate":       s.start,
+			"termStartDate":   s.start,
+			"termEndDate":     s.day(7) + "T09:00:00.210Z",
+			"quantity":        1,
+			"price":           price,
+			"purchaseCountry": "GB",
+			"offer":           s.offer,
+			"products":        products,
+			"attributes":      doc{"autoRenew": true, "gift": false},
+		}}),
+		s.object("subscription_offer", s.id("subscription_offer"), doc{
+			"related": s.subscription,
+			"name":    "Digital UK",
+			"data": doc{
+				"name":           "Digital UK",
+				"start":          s.start,
+				"quantity":       1,
+				"price":          price,
+				"record_subtype": nil,
+				"offer":          s.offer,
+				"products":       products,
+			},
+		}),
+	}
+}
+
+// address is where the buyer lives, for the bills or for what is delivered.
+func (s sale) address(kind string) doc {
+	home := s.buyer.address
+	return s.object("address", s.id("address", kind), doc{"relationship_type": kind, "data": doc{
+		"firstName":     s.buyer.first,
+		"lastName":      s.buyer.last,
+		"address1":      home.line1,
+		"city":          home.city,
+		"postalCode":    home.zip,
+		"country":       "GB",
+		"relationships": s.tie(kind),
+	}})
+}
+
+// method is the card that pays.
+func (s sale) method(card doc) doc {
+	return s.object("payment_method", s.id("pm"), doc{"type": "zuora", "data": doc{
+		"type":          "zuora",
+		"relationships": s.tie(""),
+		"zuora": doc{
+			"refId": card["id"],
+			"result": doc{
+				"Id":                   card["id"],
+				"Type":                 "CreditCard",
+				"CreditCardType":       "Visa",
+				"CreditCardMaskNumber": card["cardNumber"],
+			},
+		},
+	}})
 }
 
 // published is the copy of a catalogue item that a subscription has.

@@ -125,60 +125,9 @@ func (a *account) subscribe(t terms, plans ...plan) {
 	n := len(a.subscriptions) + 1
 	number := fmt.Sprintf("A-S%s%03d", a.number[4:], n)
 	d := a.dates(t)
-	termType, renewal := "TERMED", any("RENEW_WITH_SPECIFIC_TERM")
-	term, period := any(t.term), any(month)
-	if t.term == 0 {
-		termType, renewal, term, period = "EVERGREEN", nil, 0, nil
-	}
-	accepted := ""
-	if t.accepted {
-		accepted = d.start
-	}
 	a.unbilled = !t.accepted
-	s := doc{
-		"id":                 zuoraID("subscription", number, t.version),
-		"subscriptionNumber": number,
-		"version":            t.version,
-		"revision": fmt.Sprintf(
-			"%d.0",
-			t.version,
-		),
-		"isLatestVersion":           true,
-		"status":                    t.status,
-		"statusHistory":             a.history(t, d),
-		"accountId":                 a.id,
-		"accountNumber":             a.number,
-		"accountName":               a.basic["name"],
-		"invoiceOwnerAccountId":     a.id,
-		"invoiceOwnerAccountNumber": a.number,
-		"invoiceOwnerAccountName":   a.basic["name"],
-		"currency":                  a.billing["currency"],
-		"termType":                  termType,
-		"contractEffectiveDate": null(
-			d.start,
-		),
-		"serviceActivationDate":  null(d.start),
-		"customerAcceptanceDate": null(accepted),
-		"subscriptionStartDate":  null(d.start),
-		"subscriptionEndDate":    null(d.end),
-		"termStartDate":          null(d.termStart),
-		"termEndDate":            null(d.termEnd),
-		"initialTerm":            term,
-		"initialTermPeriodType":  period,
-		"currentTerm":            term,
-		"currentTermPeriodType":  period,
-		"autoRenew":              t.autoRenew,
-		"renewalSetting":         renewal,
-		"renewalTerm":            term,
-		"renewalTermPeriodType":  period,
-		"cancelReason":           nil,
-		"scheduledCancelDate":    nil,
-		"scheduledSuspendDate":   nil,
-		"scheduledResumeDate":    nil,
-		"orderNumber":            fmt.Sprintf("O-%s%03d", a.number[4:], n),
-		"externallyManagedBy":    nil,
-		"notes":                  "",
-	}
+	s := a.terms(t, d, number)
+	s["orderNumber"] = fmt.Sprintf("O-%s%03d", a.number[4:], n)
 	if t.status == "Suspended" {
 		s["scheduledResumeDate"] = a.day(1)
 	}
@@ -195,6 +144,57 @@ func (a *account) subscribe(t terms, plans ...plan) {
 	s["contractedMrr"], s["totalContractedValue"] = num(mrr), num(mrr.Mul(decimal.NewFromInt(int64(t.term))))
 	s["ratePlans"] = rendered
 	a.subscriptions = append(a.subscriptions, s)
+}
+
+// terms are a subscription without its rate plans and its order.
+func (a *account) terms(t terms, d dates, number string) doc {
+	termType, renewal := "TERMED", any("RENEW_WITH_SPECIFIC_TERM")
+	term, period := any(t.term), any(month)
+	if t.term == 0 {
+		termType, renewal, term, period = "EVERGREEN", nil, 0, nil
+	}
+	accepted := ""
+	if t.accepted {
+		accepted = d.start
+	}
+	return doc{
+		"id":                        zuoraID("subscription", number, t.version),
+		"subscriptionNumber":        number,
+		"version":                   t.version,
+		"revision":                  fmt.Sprintf("%d.0", t.version),
+		"isLatestVersion":           true,
+		"status":                    t.status,
+		"statusHistory":             a.history(t, d),
+		"accountId":                 a.id,
+		"accountNumber":             a.number,
+		"accountName":               a.basic["name"],
+		"invoiceOwnerAccountId":     a.id,
+		"invoiceOwnerAccountNumber": a.number,
+		"invoiceOwnerAccountName":   a.basic["name"],
+		"currency":                  a.billing["currency"],
+		"termType":                  termType,
+		"contractEffectiveDate":     null(d.start),
+		"serviceActivationDate":     null(d.start),
+		"customerAcceptanceDate":    null(accepted),
+		"subscriptionStartDate":     null(d.start),
+		"subscriptionEndDate":       null(d.end),
+		"termStartDate":             null(d.termStart),
+		"termEndDate":               null(d.termEnd),
+		"initialTerm":               term,
+		"initialTermPeriodType":     period,
+		"currentTerm":               term,
+		"currentTermPeriodType":     period,
+		"autoRenew":                 t.autoRenew,
+		"renewalSetting":            renewal,
+		"renewalTerm":               term,
+		"renewalTermPeriodType":     period,
+		"cancelReason":              nil,
+		"scheduledCancelDate":       nil,
+		"scheduledSuspendDate":      nil,
+		"scheduledResumeDate":       nil,
+		"externallyManagedBy":       nil,
+		"notes":                     "",
+	}
 }
 
 func (a *account) history(t terms, d dates) []doc {
