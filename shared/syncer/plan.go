@@ -12,7 +12,7 @@ import (
 )
 
 // notePlansLimit bounds what a sync waits for the list of rate plans: less than the
-// recordMargin, since the list is written beside the event's end.
+// recordMargin, since the event's end may wait for it.
 const notePlansLimit = time.Second
 
 // planned is what a sync is to write, and what there is to say about it.
@@ -53,13 +53,13 @@ func (s *Syncer) plan(ctx context.Context, t task, in reading, place belonging) 
 
 // notePlans keeps which rate plans the account has. A failure is no failure of the
 // sync: another sync will see the plan.
-func (j *job) notePlans(ctx context.Context) {
-	if j.Plans == nil || len(j.plans) == 0 {
+func (j *job) notePlans(ctx context.Context, matches []projection.PlanMatch) {
+	if j.Plans == nil || len(matches) == 0 {
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, notePlansLimit)
 	defer cancel()
-	err := j.Plans.Note(limited, j.plans)
+	err := j.Plans.Note(limited, matches)
 	if err != nil {
 		j.record.log.WarnContext(ctx, "rate plans not noted", "code", hotsync.AsError(err).Code, "error", err)
 	}

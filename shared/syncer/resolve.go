@@ -4,32 +4,86 @@ import (
 	"context"
 	"fmt"
 
+	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/zuora"
 )
+
+// found is what Zuora answered who the account is.
+type found struct {
+	refs []hotsync.AccountRef
+	err  error
+}
+
+// find asks Zuora for the accounts that the request means, once.
+func (j *job) find(ctx context.Context) ([]hotsync.AccountRef, error) {
+	if j.found != nil {
+		return j.found.refs, j.found.err
+	}
+	j.found = &found{}
+	if l := j.request.Lookup; l != nil {
+		j.found.refs, j.found.err = step(ctx, j.trace, "lookup",
+			func(ctx context.Context) ([]hotsync.AccountRef, string, error) {
+				refs, err := j.Zuora.Find(ctx, l.Field, l.Value, j.settings.ZuoraPlan)
+				return refs, fmt.Sprintf("%s accounts with this %s", zuora.Count(refs), l.Field), err
+			})
+		return j.found.refs, j.found.err
+	}
+	j.found.refs, j.found.err = step(ctx, j.trace, "resolve",
+		func(ctx context.Context) ([]hotsync.AccountRef, string, error) {
+			ref, err := j.Zuora.Resolve(ctx, j.request.Account)
+			return []hotsync.AccountRef{ref}, "account number to id", err
+		})
+	return j.found.refs, j.found.err
+}
+
+// isNew reports whether the request names an account by something else than its id and
+// comes here for the first time: its event then tells nothing that the request does not.
+func (j *job) isNew() bool {
+	return j.request.AccountID == "" && !hotsync.IsAccountID(j.request.Account) &&
+		j.receives <= 1 && j.request.Requeued == 0 && j.Lane == eventstore.LaneLogins
+}
+
+// passOn finds the account and sends the request on under its id, and neither reads nor
+// writes the event of a number: the front door has written it, and what is to be known of
+// it, such as that it has ended, the sync finds out under the account's turn. That of a
+// look-up is to be there from now on. It reports false where it took more than that, and
+// then the request goes the long way, with what was found.
+func (j *job) passOn(ctx context.Context) bool {
+	var err error
+	j.settings, err = j.Settings.Load(ctx)
+	if err != nil || !j.settings.HotSync && !j.request.Trigger.ByHand() {
+		return false
+	}
+	refs, err := j.find(ctx)
+	if err != nil || len(refs) != 1 {
+		return false
+	}
+	r := j.request
+	r.AccountID = refs[0].ID
+	if r.Lookup != nil {
+		e := hotsync.NewEvent(r)
+		e.Account, e.Steps = refs[0], j.trace.steps
+		_, err = j.Events.Put(ctx, e)
+		if err != nil {
+			return false
+		}
+	}
+	return j.Queue.Resend(ctx, r) == nil
+}
 
 // resolve finds the Zuora id of an account number or of a lookup value and
 // sends the request on under it, so that SQS keeps one sync at a time for the
 // account.
 func (j *job) resolve(ctx context.Context) (verdict, error) {
-	if j.request.Lookup != nil {
-		return j.resolveLookup(ctx, *j.request.Lookup)
+	refs, err := j.find(ctx)
+	l := j.request.Lookup
+	if l == nil {
+		if err != nil {
+			return verdict{}, err
+		}
+		return j.sendOn(ctx, refs[0])
 	}
-	ref, err := step(ctx, j.trace, "resolve", func(ctx context.Context) (hotsync.AccountRef, string, error) {
-		ref, err := j.Zuora.Resolve(ctx, j.request.Account)
-		return ref, "account number to id", err
-	})
-	if err != nil {
-		return verdict{}, err
-	}
-	return j.sendOn(ctx, ref)
-}
-
-func (j *job) resolveLookup(ctx context.Context, l hotsync.Lookup) (verdict, error) {
-	refs, err := step(ctx, j.trace, "lookup", func(ctx context.Context) ([]hotsync.AccountRef, string, error) {
-		refs, err := j.Zuora.Find(ctx, l.Field, l.Value, j.settings.ZuoraPlan)
-		return refs, fmt.Sprintf("%s accounts with this %s", zuora.Count(refs), l.Field), err
-	})
 	switch {
 	case err != nil && hotsync.AsError(err).Code == hotsync.CodeLookupAmbiguous: // more than Zuora lists in one answer
 		return skipped(hotsync.ReasonAmbiguous, hotsync.AsError(err)), nil

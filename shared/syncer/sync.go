@@ -61,7 +61,9 @@ func (j *job) converge(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	j.plans = p.matches
+	// What is kept for searches and for the console waits for nothing that Limio says.
+	j.named.Go(func() { j.name(ctx, in.account) })
+	j.beside.Go(func() { j.notePlans(ctx, p.matches) })
 	err = j.apply(ctx, p.changes)
 	if err != nil {
 		return verdict{}, err

@@ -164,11 +164,13 @@ type job struct {
 	*Syncer
 	task
 	record   *record
-	receives int  // of the message
-	sentOn   bool // by another delivery of the message
+	receives int    // of the message
+	found    *found // when the account was looked up
+	sentOn   bool   // by another delivery of the message
 	looked   *look
-	turn     bool                   // of the account is this job's, and its state is not saved
-	plans    []projection.PlanMatch // of the account's rate plans, to be noted
+	turn     bool           // of the account is this job's, and its state is not saved
+	beside   sync.WaitGroup // what the job's end waits for
+	named    sync.WaitGroup // what the account's state waits for
 }
 
 // task is what there is to sync and under which rules.
@@ -184,6 +186,11 @@ func (s *Syncer) handle(ctx context.Context, rec recorder, m syncqueue.Message) 
 
 	j := &job{Syncer: s, receives: m.ReceiveCount, task: task{request: m.Request, trace: &trace{now: s.Now}}}
 	s.Pauses.prefetch(ctx)
+	work, cancel := withMargin(ctx, s.Now())
+	defer cancel()
+	if j.isNew() && j.passOn(work) {
+		return syncqueue.Done(), nil
+	}
 	var beside sync.WaitGroup
 	beside.Go(func() { j.looked = s.look(ctx, m.Request) })
 	j.record, err = rec.open(ctx, m.Request)
@@ -204,9 +211,9 @@ func (s *Syncer) handle(ctx context.Context, rec recorder, m syncqueue.Message) 
 		return j.giveBack(ctx, yieldWait)
 	}
 
-	work, cancel := withMargin(ctx, s.Now())
-	defer cancel()
 	defer j.endTurn(ctx)
+	defer j.beside.Wait()
+	defer j.named.Wait()
 	v, err := j.work(work)
 	if err != nil {
 		v = j.judge(ctx, err)
@@ -289,9 +296,6 @@ func (j *job) conclude(ctx context.Context, v verdict) (syncqueue.Outcome, error
 	if len(j.trace.steps) > 0 {
 		j.record.Steps = j.trace.steps
 	}
-	var beside sync.WaitGroup
-	defer beside.Wait()
-	beside.Go(func() { j.notePlans(ctx) })
 	if v.status == hotsync.StatusRetrying {
 		mine, err := j.record.postpone(ctx, v)
 		if err != nil || !mine {
@@ -303,7 +307,7 @@ func (j *job) conclude(ctx context.Context, v verdict) (syncqueue.Outcome, error
 	// about, the message comes again, or the next sync of the account makes up for it.
 	if v.synced != nil {
 		at := j.Now()
-		beside.Go(func() { j.remember(ctx, *v.synced, at) })
+		j.beside.Go(func() { j.remember(ctx, *v.synced, at) })
 	}
 	_, err := j.record.finish(ctx, v)
 	return syncqueue.Done(), err
@@ -325,6 +329,7 @@ func (j *job) giveBack(ctx context.Context, delay time.Duration) (syncqueue.Outc
 
 // remember keeps what the account's next request can rely on.
 func (j *job) remember(ctx context.Context, did synced, at time.Time) {
+	j.named.Wait()
 	state := j.state
 	state.AccountID, state.Number, state.CustomerID = did.account.ID, did.account.Number, did.customer.ID
 	state.LastReadStartedAt, state.LastSucceededAt = did.readAt, at
@@ -335,19 +340,27 @@ func (j *job) remember(ctx context.Context, did synced, at time.Time) {
 	if !j.request.Identity.IsZero() && did.linked && fresh(j.task) {
 		state = state.WithLinked(j.request.Identity, j.request.Named)
 	}
-	// Only finding and coalescing suffer when these fail: the next sync of the
-	// account makes up for it.
-	named, err := j.Events.SaveAliases(ctx, state, j.searchTerms(ctx, did.account)...)
-	if err != nil {
-		j.record.log.WarnContext(ctx, "search terms not saved", "error", err)
-		named = state
-	}
-	_, err = j.Events.SaveAccount(ctx, named)
+	// Only coalescing suffers when this fails: the next sync of the account makes up
+	// for it.
+	_, err := j.Events.SaveAccount(ctx, state)
 	if err != nil {
 		j.record.log.WarnContext(ctx, "account state not saved", "error", err)
 		return
 	}
 	j.turn = false
+}
+
+// name makes the account findable. Only that suffers when it fails, and the next sync of
+// the account makes up for it.
+func (j *job) name(ctx context.Context, account billing.Account) {
+	state := j.state
+	state.AccountID, state.Number = account.ID, account.Number
+	named, err := j.Events.SaveAliases(ctx, state, j.searchTerms(ctx, account)...)
+	if err != nil {
+		j.record.log.WarnContext(ctx, "search terms not saved", "error", err)
+		return
+	}
+	j.state.AliasHash, j.state.AliasesUntil = named.AliasHash, named.AliasesUntil
 }
 
 // searchTerms are the names under which support looks for the account, besides

@@ -303,6 +303,9 @@ func TestAccountNumbersAndLookupsAreSentOn(t *testing.T) {
 			b := setup(t)
 			r := b.request()
 			tc.change(b, &r)
+			if r.Lookup == nil { // as the front door does
+				b.events.events[r.EventID] = hotsync.NewEvent(r)
+			}
 			out, e := b.handle(t, r, 1)
 			wantOutcome(t, out, syncqueue.Done())
 			wantStatus(t, e, tc.wantStatus, tc.wantReason)
@@ -337,6 +340,7 @@ func TestAnotherDeliveryWasFaster(t *testing.T) {
 		meanwhile func(*hotsync.Event)
 		fail      error
 		want      hotsync.Status
+		receive   int // 1 when zero
 	}{
 		{name: "and has ended", want: hotsync.StatusSucceeded,
 			meanwhile: func(e *hotsync.Event) { e.Status, e.Reason = hotsync.StatusSucceeded, hotsync.ReasonChanged }},
@@ -344,6 +348,10 @@ func TestAnotherDeliveryWasFaster(t *testing.T) {
 			meanwhile: func(e *hotsync.Event) { e.Status, e.Reason = hotsync.StatusSucceeded, hotsync.ReasonChanged },
 			fail:      hotsync.Errorf(hotsync.CodeZuoraNotFound, "no account")},
 		{name: "and is under way", want: hotsync.StatusRunning,
+			meanwhile: func(e *hotsync.Event) { e.Status = hotsync.StatusRunning }},
+		{name: "and has ended, and this one is a second", want: hotsync.StatusSucceeded, receive: 2,
+			meanwhile: func(e *hotsync.Event) { e.Status, e.Reason = hotsync.StatusSucceeded, hotsync.ReasonChanged }},
+		{name: "and is under way, and this one is a second", want: hotsync.StatusRunning, receive: 2,
 			meanwhile: func(e *hotsync.Event) { e.Status = hotsync.StatusRunning }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -366,7 +374,7 @@ func TestAnotherDeliveryWasFaster(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			out, e := b.handle(t, r, 1)
+			out, e := b.handle(t, r, max(tc.receive, 1))
 			wantOutcome(t, out, syncqueue.Done())
 			if e.Status != tc.want {
 				t.Errorf("status = %s, want %s: what the other delivery wrote", e.Status, tc.want)
@@ -378,22 +386,79 @@ func TestAnotherDeliveryWasFaster(t *testing.T) {
 func TestSentOnBeforeLeavesTheEventAlone(t *testing.T) {
 	t.Parallel()
 
+	for _, receive := range []int{1, 2} {
+		for _, lookup := range []*hotsync.Lookup{nil, {Field: "LimioExternalId__c", Value: "auth0|bob"}} {
+			b := setup(t)
+			r := b.request()
+			r.Account, r.Lookup = "A00000002", lookup
+			if lookup != nil {
+				r.Account = ""
+			}
+			running := hotsync.NewEvent(r)
+			running.Status, running.Request.AccountID = hotsync.StatusRunning, otherID
+			_, err := b.events.Put(t.Context(), running)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, e := b.handle(t, r, receive)
+			wantOutcome(t, out, syncqueue.Done())
+			if e.Status != hotsync.StatusRunning || e.Revision != 1 {
+				t.Errorf("receive %d, lookup %v: event = %s in revision %d, want it as it was", receive, lookup, e.Status,
+					e.Revision)
+			}
+			if len(b.queue.sent) != 1 || b.queue.sent[0].AccountID != otherID {
+				t.Errorf("sent on: %+v, want the request under its account, for SQS to drop", b.queue.sent)
+			}
+		}
+	}
+}
+
+// A number's first message has nothing to ask or tell of its event, so that it is passed
+// on also while the events cannot be read. What has ended is found out under the
+// account's turn.
+func TestANumberIsPassedOnWithoutItsEvent(t *testing.T) {
+	t.Parallel()
+
 	b := setup(t)
 	r := b.request()
 	r.Account = "A00000002"
-	running := hotsync.NewEvent(r)
-	running.Status, running.Request.AccountID = hotsync.StatusRunning, otherID
-	_, err := b.events.Put(t.Context(), running)
+	b.events.down = true
+	out, _ := b.handle(t, r, 1)
+	wantOutcome(t, out, syncqueue.Done())
+	if len(b.queue.sent) != 1 {
+		t.Fatalf("%d messages sent on, want one", len(b.queue.sent))
+	}
+	b.events.down = false
+	ended := hotsync.NewEvent(r)
+	ended.Status = hotsync.StatusSkipped
+	b.events.events[r.EventID] = ended
+	out, e := b.handle(t, b.queue.sent[0], 1)
+	wantOutcome(t, out, syncqueue.Done())
+	if e.Status != hotsync.StatusSkipped || b.limio.writes != 0 {
+		t.Errorf("event is %s after %d writes, want it left as it ended", e.Status, b.limio.writes)
+	}
+}
+
+// What was told of a look-up before stays: that it failed once, and waits.
+func TestALookupThatIsKnownKeepsItsTries(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	r := b.request()
+	r.Account, r.Lookup = "", &hotsync.Lookup{Field: "LimioExternalId__c", Value: "auth0|bob"}
+	known := hotsync.NewEvent(r)
+	known.Status, known.Attempts = hotsync.StatusRetrying, []hotsync.Attempt{{N: 1, StartedAt: time.Now()}}
+	_, err := b.events.Put(t.Context(), known)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, e := b.handle(t, r, 1)
-	wantOutcome(t, out, syncqueue.Done())
-	if e.Status != hotsync.StatusRunning || e.Revision != 1 {
-		t.Errorf("event = %s in revision %d, want it as it was", e.Status, e.Revision)
+	_, e := b.handle(t, r, 1)
+	if e.Status != hotsync.StatusQueued || len(e.Attempts) != 1 || len(b.queue.sent) != 1 {
+		t.Errorf("event is %s with %d tries, %d sent on; want it queued with one, and one", e.Status, len(e.Attempts),
+			len(b.queue.sent))
 	}
-	if len(b.queue.sent) != 1 || b.queue.sent[0].AccountID != otherID {
-		t.Errorf("sent on: %+v, want the request under its account, for SQS to drop", b.queue.sent)
+	if b.zuora.reads != 1 {
+		t.Errorf("Zuora was asked %d times, want once", b.zuora.reads)
 	}
 }
 

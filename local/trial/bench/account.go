@@ -48,12 +48,25 @@ func account(n, subscriptions int) (id string, body map[string]any, err error) {
 	for i := range subscriptions {
 		subs = append(subs, rename(a.Subscriptions[i%len(a.Subscriptions)], i/len(a.Subscriptions)))
 	}
+	var found map[string]any
+	err = json.Unmarshal(rename(a.Account, 0), &found)
+	if err != nil {
+		return "", nil, err
+	}
+	basic, ok := found["basicInfo"].(map[string]any)
+	if !ok {
+		return "", nil, errors.New("the account of persona sixty has no basicInfo")
+	}
+	basic[persona.LookupField] = lookedUp(n)
 	return otherID(a.ID, n), map[string]any{
-		"account":        rename(a.Account, 0),
+		"account":        found,
 		"paymentMethods": rename(a.PaymentMethods, 0),
 		"subscriptions":  subs,
 	}, nil
 }
+
+// lookedUp is the subject of the login that finds the n-th account by look-up.
+func lookedUp(n int) string { return fmt.Sprint("lookup|", n) }
 
 // roundNames is how many accounts have names of their own.
 const roundNames = 10000

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"hotsync/local/sandbox/idp"
 	"hotsync/local/stack"
 	"hotsync/local/stack/engines"
 	"hotsync/local/stack/meter"
@@ -202,11 +203,13 @@ func callRows(ctx context.Context, b *bench) ([]row, error) {
 		subscriptions int  // of the account, from this login on; 0 leaves it as it is
 		isNew         bool // another person, with an account that Limio has not seen
 		byNumber      bool
+		byLookup      bool
 	}{
 		{kind: "first login, 3 subscriptions", reason: hotsync.ReasonChanged, subscriptions: 3, isNew: true},
 		{kind: "unchanged login, 3 subscriptions", reason: hotsync.ReasonUnchanged},
 		{kind: "login after one more subscription", reason: hotsync.ReasonChanged, subscriptions: 4},
 		{kind: "first login by account number", reason: hotsync.ReasonChanged, subscriptions: 3, isNew: true, byNumber: true},
+		{kind: "first login by look-up", reason: hotsync.ReasonChanged, subscriptions: 3, isNew: true, byLookup: true},
 	}
 	counts := make([]least, len(kinds))
 	who, id := 0, ""
@@ -226,6 +229,9 @@ func callRows(ctx context.Context, b *bench) ([]row, error) {
 				claim = fmt.Sprintf("A%08d", 20000+who)
 			}
 			token, err = m.tokenOf(ctx, who, claim, k.kind)
+			if k.byLookup {
+				token, err = m.token(ctx, idp.Lookup, map[string]any{"sub": lookedUp(who)})
+			}
 			if err != nil {
 				return nil, err
 			}
