@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"time"
@@ -26,6 +27,10 @@ func run() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	lambda.Start(gateway.Serve(handler))
+	serve := gateway.Serve(handler)
+	lambda.Start(func(ctx context.Context, raw json.RawMessage) (gateway.Answer, error) {
+		defer p.Metrics.Flush()
+		return serve(ctx, raw)
+	})
 	return 0
 }

@@ -68,7 +68,7 @@ func wire(getenv func(string) string, log *slog.Logger) (*frontdoor.Handler, err
 		return nil, err
 	}
 
-	metrics := telemetry.NewMetrics(os.Stdout, getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now)
+	metrics := telemetry.NewMetrics(os.Stdout, getenv("AWS_LAMBDA_FUNCTION_NAME"), getenv("STACK_NAME"), time.Now)
 	throttles := lambdafn.CountThrottles(func() { metrics.Add(telemetry.StoreThrottled, 1) })
 	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, throttles) })
 	recorded := eventstore.New(

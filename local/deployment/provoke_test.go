@@ -3,6 +3,9 @@ package deployment_test
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,6 +29,7 @@ import (
 	"hotsync/local/stack/lambdahost"
 	"hotsync/local/stack/stacktest"
 	"hotsync/local/stack/template"
+	"hotsync/shared/callout"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/syncqueue"
 	"hotsync/shared/telemetry"
@@ -35,7 +39,7 @@ import (
 // finds the metrics in them, as CloudWatch Logs does.
 type cloudWatch struct {
 	mu     sync.Mutex
-	values map[string][]float64 // by function and metric
+	values map[string][]float64 // by dimension, its value and metric
 	lines  []string
 }
 
@@ -47,17 +51,14 @@ func (c *cloudWatch) Write(line []byte) (int, error) {
 	if !strings.Contains(text, `"_aws"`) || json.Unmarshal([]byte(text), &doc) != nil {
 		return len(line), nil
 	}
-	var function string
 	var meta struct {
 		CloudWatchMetrics []struct {
-			Namespace string
-			Metrics   []struct{ Name string }
+			Namespace  string
+			Dimensions [][]string
+			Metrics    []struct{ Name string }
 		}
 	}
 	err := json.Unmarshal(doc["_aws"], &meta)
-	if err == nil {
-		err = json.Unmarshal(doc[telemetry.Dimension], &function)
-	}
 	if err != nil {
 		return 0, err
 	}
@@ -69,18 +70,28 @@ func (c *cloudWatch) Write(line []byte) (int, error) {
 		} else if err := json.Unmarshal(doc[m.Name], &many); err != nil {
 			return 0, err
 		}
-		key := function + " " + m.Name
-		c.values[key] = append(c.values[key], many...)
+		for _, set := range meta.CloudWatchMetrics[0].Dimensions {
+			if len(set) != 1 {
+				continue // no alarm watches those
+			}
+			var of string
+			err := json.Unmarshal(doc[set[0]], &of)
+			if err != nil {
+				return 0, err
+			}
+			key := set[0] + " " + of + " " + m.Name
+			c.values[key] = append(c.values[key], many...)
+		}
 	}
 	c.lines = append(c.lines, text)
 	return len(line), nil
 }
 
 // stat computes a statistic over everything so far.
-func (c *cloudWatch) stat(function, metric, stat string) float64 {
+func (c *cloudWatch) stat(dimension, of, metric, stat string) float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := c.values[function+" "+metric]
+	v := c.values[dimension+" "+of+" "+metric]
 	if len(v) == 0 {
 		return 0
 	}
@@ -143,7 +154,11 @@ func (r *rehearsal) measured(a deployment.Alarm) float64 {
 	total := 0.0
 	for _, m := range a.Measures {
 		if m.Namespace == telemetry.Namespace {
-			total += r.watch.stat(r.function(m.Value), m.Name, m.Stat)
+			of := "alarms" // the name of the stack
+			if m.Dimension == telemetry.Dimension {
+				of = r.function(m.Value)
+			}
+			total += r.watch.stat(m.Dimension, of, m.Name, m.Stat)
 		}
 	}
 	return total
@@ -325,6 +340,7 @@ func TestAlarmsRing(t *testing.T) {
 		if e := r.Await(event); e.Status != hotsync.StatusSucceeded {
 			t.Errorf("the login ended as %s %s", e.Status, e.Reason)
 		}
+		r.everyFunctionCounts()
 	})
 
 	r.watch.mu.Lock()
@@ -338,6 +354,62 @@ func TestAlarmsRing(t *testing.T) {
 		if !done[page] {
 			t.Errorf("the alarm %s was not provoked", page)
 		}
+	}
+}
+
+// everyFunctionCounts has DynamoDB refuse the table of events to one function after the other,
+// and shows that what each meets is added to what the alarm watches.
+func (r *rehearsal) everyFunctionCounts() {
+	events := ""
+	for _, table := range r.Template.Tables {
+		if table.LogicalID == "EventsTable" {
+			events = table.Name
+		}
+	}
+	a, staff := r.alarms["throttled-table"], r.PersonaToken("viewer")
+	n := 0
+	for function, call := range map[string]func(){
+		"ConsoleFunction":   func() { r.Do(http.MethodGet, r.URL+"/api/events", staff, nil) },
+		"ReconcileFunction": func() { r.Invoke("ReconcileFunction", json.RawMessage(`{}`)) },
+		"LoginApiFunction": func() {
+			n++
+			r.Login(r.Token("direct", map[string]any{"sub": fmt.Sprint("direct|refused", n), "zuora_account_ids": "A00000101"}))
+		},
+		"CalloutFunction": func() {
+			n++
+			r.callout(fmt.Sprintf(`{"accountNumber": "A00000101", "notificationId": "%d"}`, n))
+		},
+	} {
+		of := func() float64 {
+			return r.watch.stat(telemetry.Dimension, r.function("${"+function+"}"), string(telemetry.StoreThrottled), "Sum")
+		}
+		before, all := of(), r.measured(a)
+		r.throttled.Store(&events)
+		call()
+		none := ""
+		r.throttled.Store(&none)
+		// What was still under way at the end of a call is told with the next one.
+		r.Until("what "+function+" met to be counted", func() bool { call(); return of() > before && r.measured(a) > all },
+			func() string { return fmt.Sprintf("%g by it, %g of all", of()-before, r.measured(a)-all) })
+	}
+}
+
+// callout is one that Zuora sends, signed with the key of the local stack.
+func (r *rehearsal) callout(body string) {
+	mac := hmac.New(sha256.New, []byte("local-callout-key"))
+	mac.Write([]byte(body))
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.URL+"/callouts/zuora", strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set(callout.SignatureHeader, hex.EncodeToString(mac.Sum(nil)))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	err = res.Body.Close()
+	if err != nil || res.StatusCode >= http.StatusInternalServerError {
+		r.t.Fatalf("POST /callouts/zuora: %d %v", res.StatusCode, err)
 	}
 }
 

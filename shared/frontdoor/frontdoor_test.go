@@ -183,7 +183,7 @@ func (b *testBundle) handler() *frontdoor.Handler {
 		Random:    func(p []byte) (int, error) { n++; p[0] = n; return len(p), nil },
 		Now:       func() time.Time { return b.now() },
 		Log:       slog.New(slog.NewJSONHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics:   telemetry.NewMetrics(&b.counts, "login", func() time.Time { return at })})
+		Metrics:   telemetry.NewMetrics(&b.counts, "login", "", func() time.Time { return at })})
 }
 
 func (b *testBundle) invoke(t *testing.T, raw string) string {

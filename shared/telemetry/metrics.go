@@ -43,7 +43,7 @@ const (
 )
 
 // failedFor is the metric that counts failures of one code. A dimension would
-// do the same, but every metric has the dimension Function alone.
+// do the same, but nearly every metric has the dimension Function alone.
 func failedFor(code hotsync.Code) Metric { return Failed + "_" + Metric(code) }
 
 // units of the metrics that are no counts. Their values are kept one by one,
@@ -67,6 +67,11 @@ const (
 	ReasonDimension   = "Reason"
 )
 
+// StackDimension is the name of the stack. What any function can meet is added up by it,
+// beside Dimension, so that one alarm watches all of them: metric math over functions that
+// never met it gives nothing.
+const StackDimension = "Stack"
+
 // noProvider stands for a login that no configured provider vouches for: a
 // dimension must not be empty.
 const noProvider = "none"
@@ -79,6 +84,7 @@ const maxValues = 100
 type Metrics struct {
 	w        io.Writer
 	function string
+	stack    string
 	now      func() time.Time
 
 	mu      sync.Mutex
@@ -89,12 +95,13 @@ type Metrics struct {
 // withoutSync tells logins that led to nothing apart.
 type withoutSync struct{ provider, reason string }
 
-// NewMetrics makes a collector for a function, named as in AWS. Lines are
+// NewMetrics makes a collector for a function of a stack, named as in AWS. Lines are
 // written to w, which in Lambda is the standard output.
-func NewMetrics(w io.Writer, function string, now func() time.Time) *Metrics {
+func NewMetrics(w io.Writer, function, stack string, now func() time.Time) *Metrics {
 	return &Metrics{
 		w:        w,
 		function: function,
+		stack:    stack,
 		now:      now,
 		values:   map[Metric][]float64{},
 		without:  map[withoutSync]float64{},
@@ -187,7 +194,12 @@ func (m *Metrics) Flush() {
 }
 
 func (m *Metrics) write() {
-	line := Encode(m.now(), m.function, m.values)
+	var throttled []byte
+	if n := m.values[StoreThrottled]; len(n) > 0 && m.stack != "" {
+		throttled = encodeThrottled(m.now(), m.function, m.stack, n[0])
+		delete(m.values, StoreThrottled)
+	}
+	line := append(Encode(m.now(), m.function, m.values), throttled...)
 	clear(m.values)
 	keys := slices.SortedFunc(maps.Keys(m.without), func(a, b withoutSync) int {
 		return cmp.Or(strings.Compare(a.provider, b.provider), strings.Compare(a.reason, b.reason))
@@ -258,6 +270,18 @@ func encodeWithoutSync(at time.Time, function string, of withoutSync, n float64)
 	}
 	return encodeLine(map[string]any{Dimension: function, ProviderDimension: of.provider, ReasonDimension: of.reason,
 		string(LoginsWithoutSync): n, "_aws": metadata{at.UnixMilli(), []directive{d}}})
+}
+
+// encodeThrottled returns the line that counts tries which DynamoDB refused, by function
+// and for the stack as a whole.
+func encodeThrottled(at time.Time, function, stack string, n float64) []byte {
+	d := directive{
+		Namespace:  Namespace,
+		Dimensions: [][]string{{Dimension}, {StackDimension}},
+		Metrics:    []definition{{StoreThrottled, "Count"}},
+	}
+	return encodeLine(map[string]any{Dimension: function, StackDimension: stack, string(StoreThrottled): n,
+		"_aws": metadata{at.UnixMilli(), []directive{d}}})
 }
 
 func encodeLine(line map[string]any) []byte {

@@ -96,7 +96,7 @@ func TestSyncCounts(t *testing.T) {
 			t.Parallel()
 
 			var out bytes.Buffer
-			m := telemetry.NewMetrics(&out, "f", func() time.Time { return at })
+			m := telemetry.NewMetrics(&out, "f", "", func() time.Time { return at })
 			m.Sync(tc.give)
 			m.Flush()
 			if diff := cmp.Diff(tc.want, values(t, out.String())); diff != "" {
@@ -110,7 +110,7 @@ func TestFlushWritesALineAndForgets(t *testing.T) {
 	t.Parallel()
 
 	var out bytes.Buffer
-	m := telemetry.NewMetrics(&out, "f", func() time.Time { return at })
+	m := telemetry.NewMetrics(&out, "f", "", func() time.Time { return at })
 	for range 3 {
 		m.Add(telemetry.Logins, 1)
 	}
@@ -129,7 +129,7 @@ func TestManyValuesMakeSeveralLines(t *testing.T) {
 	t.Parallel()
 
 	var out bytes.Buffer
-	m := telemetry.NewMetrics(&out, "f", func() time.Time { return at })
+	m := telemetry.NewMetrics(&out, "f", "", func() time.Time { return at })
 	for i := range 250 {
 		m.Add(telemetry.LoginMilliseconds, float64(i))
 	}
@@ -149,4 +149,30 @@ func TestNilMetricsCollectNothing(t *testing.T) {
 	m.Add(telemetry.Logins, 1)
 	m.Sync(hotsync.Event{Status: hotsync.StatusFailed})
 	m.Flush()
+}
+
+// What any function can meet is added up for the stack, in the function's own line beside it.
+func TestThrottlesCountForTheStack(t *testing.T) {
+	t.Parallel()
+
+	var out bytes.Buffer
+	at := time.Date(2026, 11, 26, 9, 30, 0, 0, time.UTC)
+	m := telemetry.NewMetrics(&out, "hotsync-console", "hotsync", func() time.Time { return at })
+	m.Add(telemetry.StoreThrottled, 1)
+	m.Add(telemetry.StoreThrottled, 1)
+	m.Add(telemetry.ZuoraCalls, 1)
+	m.Flush()
+	want := `{"Function":"hotsync-console","ZuoraCalls":1,"_aws":{"Timestamp":1795685400000,"CloudWatchMetrics":[` +
+		`{"Namespace":"Hotsync","Dimensions":[["Function"]],"Metrics":[{"Name":"ZuoraCalls","Unit":"Count"}]}]}}` + "\n" +
+		`{"Function":"hotsync-console","Stack":"hotsync","StoreThrottled":2,"_aws":{"Timestamp":1795685400000,` +
+		`"CloudWatchMetrics":[{"Namespace":"Hotsync","Dimensions":[["Function"],["Stack"]],` +
+		`"Metrics":[{"Name":"StoreThrottled","Unit":"Count"}]}]}}` + "\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	out.Reset()
+	m.Flush()
+	if out.Len() > 0 {
+		t.Errorf("counted twice: %s", out.String())
+	}
 }

@@ -304,7 +304,7 @@ func (s *system) handler(ctx context.Context, token func() string) (func() error
 		Random:    rand.Read,
 		Now:       time.Now,
 		Log:       log,
-		Metrics:   telemetry.NewMetrics(io.Discard, "login", time.Now),
+		Metrics:   telemetry.NewMetrics(io.Discard, "login", "", time.Now),
 	})
 	n := 0
 	return func() error {

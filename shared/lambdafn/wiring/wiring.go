@@ -73,6 +73,7 @@ func New(ctx context.Context, getenv func(string) string, logs io.Writer) *Parts
 		Metrics: telemetry.NewMetrics(
 			logs,
 			getenv("AWS_LAMBDA_FUNCTION_NAME"),
+			getenv("STACK_NAME"),
 			time.Now,
 		),
 		pauses: map[pause.Upstream]*pause.Gate{},
