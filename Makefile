@@ -12,7 +12,7 @@ DECIDING  := ./shared/hotsync ./shared/claims ./shared/catalogue ./shared/projec
 
 RACE      := $(shell command -v cc >/dev/null && echo -race)
 
-.PHONY: help run sam-local verify-aws test mutants screenshots build package lint vulnerabilities fmt bench bench-check soak storm budget fuzz tools
+.PHONY: help run sam-local verify-aws test mutants screenshots build package gradual lint vulnerabilities fmt bench bench-check soak storm budget fuzz tools
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -83,6 +83,9 @@ build: tools ## compile every function for AWS (arm64) and for this computer
 
 package: tools ## zips for Lambda with checksums and a bill of materials, in dist/release
 	go run ./local/release/cmd dist/release
+
+gradual: ## template-gradual.yaml: the template with an alias that CodeDeploy moves in steps (docs/operate.md)
+	go run ./local/release/cmd --gradual
 
 lint: tools local/lint/node_modules ## vet, staticcheck, gofmt, template, licences, vulnerabilities
 	go vet ./...

@@ -137,17 +137,25 @@ func TestOperateOnMoto(t *testing.T) {
 	r.aws("dynamodb", "put-item", "--table-name", "events", "--item", `{"pk":{"S":"kept"}}`)
 	r.aws("secretsmanager", "create-secret", "--name", "session-key", "--secret-string", "old")
 	r.function("hotsync-console", "A=b")
+	first := r.aws("lambda", "publish-version", "--function-name", "hotsync-console", "--query", "Version", "--output", "text")
+	r.aws("lambda", "create-alias", "--function-name", "hotsync-console", "--name", "live", "--function-version", first)
 	r.function("hotsync-reconcile", "EVENTS_TABLE=events")
 	described := filepath.Join(r.dir, "production.json")
 	r.values = map[string]string{"<table>": "events", "<new table>": "events-restored", "<secret>": "session-key",
-		"<new value>": "new", "<StackName>": "hotsync"}
+		"<new value>": "new", "<StackName>": "hotsync", "<version>": first}
 	commands := pages.Of(t)
 	for _, c := range commands {
 		c.Text = strings.ReplaceAll(c.Text, "> production.json", "> "+described)
-		r.shell(c)
+		out := r.shell(c)
+		if strings.HasPrefix(c.Text, "aws lambda publish-version") {
+			r.values["<version>"] = strings.TrimSpace(out)
+		}
 	}
-	if len(commands) != 8 {
-		t.Errorf("the pages have %d commands, want 8", len(commands))
+	if len(commands) != 13 {
+		t.Errorf("the pages have %d commands, want 13", len(commands))
+	}
+	if live := r.values["<version>"]; live == first {
+		t.Errorf("publishing gave version %s again", live)
 	}
 	system, err := stack.ReadSystem(described)
 	if err != nil || system.Environment["EVENTS_TABLE"] != "events" {
@@ -160,6 +168,7 @@ func TestOperateOnMoto(t *testing.T) {
 			"ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus", "ENABLED"},
 		{"dynamodb describe-table --table-name events-restored --query Table.DeletionProtectionEnabled", "True"},
 		{"secretsmanager get-secret-value --secret-id session-key --query SecretString", "new"},
+		{"lambda get-alias --function-name hotsync-console --name live --query FunctionVersion", r.values["<version>"]},
 	} {
 		if got := r.aws(append(strings.Fields(want.args), "--output", "text")...); got != want.value {
 			t.Errorf("aws %s = %q, want %q", want.args, got, want.value)

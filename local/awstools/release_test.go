@@ -10,8 +10,8 @@ import (
 	"hotsync/local/release"
 )
 
-// TestSAMTakesARelease has SAM CLI validate the template of a release and package
-// it from the folder of the release alone: every zip is uploaded, to moto.
+// TestSAMTakesARelease has SAM CLI validate the templates of a release and package
+// them from the folder of the release alone: every zip is uploaded, to moto.
 func TestSAMTakesARelease(t *testing.T) {
 	t.Parallel()
 
@@ -21,14 +21,16 @@ func TestSAMTakesARelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := tools.Environment("AWS_ENDPOINT_URL=" + tools.Moto(t))
-	tools.Run(t, dir, env, "cfn-lint", release.Template)
 	tools.Run(t, dir, env, "aws", "s3api", "create-bucket", "--bucket", bucket)
-	tools.Run(t, dir, env, "sam", "package", "--template-file", release.Template, "--s3-bucket", bucket, "--output-template-file", "packaged.yaml")
-	packaged, err := os.ReadFile(filepath.Join(dir, "packaged.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, want := strings.Count(string(packaged), "CodeUri: s3://"+bucket+"/"), strings.Count(string(packaged), "Type: AWS::Serverless::Function"); n != want || n == 0 {
-		t.Errorf("%d of %d functions take their code from the bucket:\n%s", n, want, packaged)
+	for _, template := range []string{release.Template, release.GradualTemplate} {
+		tools.Run(t, dir, env, "cfn-lint", template)
+		tools.Run(t, dir, env, "sam", "package", "--template-file", template, "--s3-bucket", bucket, "--output-template-file", "packaged.yaml")
+		packaged, err := os.ReadFile(filepath.Join(dir, "packaged.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, want := strings.Count(string(packaged), "CodeUri: s3://"+bucket+"/"), strings.Count(string(packaged), "Type: AWS::Serverless::Function"); n != want || n == 0 {
+			t.Errorf("%s: %d of %d functions take their code from the bucket:\n%s", template, n, want, packaged)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package awstools_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,6 +42,28 @@ func TestSAM(t *testing.T) {
 			t.Errorf("the second sam build linked %s again", program)
 		}
 	}
+	checkBuilt(t, dir)
+
+	// And as docs/operate.md has it, with an alias: other code there is not.
+	for _, c := range pages.Of(t) {
+		if c.Page != guide {
+			cmd := exec.CommandContext(t.Context(), "bash", "-c", c.Text)
+			cmd.Dir, cmd.Env = dir, env
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", c, err, out)
+			}
+		}
+	}
+	built := checkBuilt(t, dir)
+	if f := built.Of("AWS::Serverless::Function")[0]; built.Property(f, "AutoPublishAlias") != "live" {
+		t.Errorf("the template that was built last has no alias")
+	}
+}
+
+// checkBuilt wants a program for every function of the template that sam built.
+func checkBuilt(t *testing.T, dir string) *deployment.Template {
+	t.Helper()
 	tmpl, err := deployment.Load(filepath.Join(dir, ".aws-sam", "build", "template.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -58,14 +81,20 @@ func TestSAM(t *testing.T) {
 			t.Errorf("%s: the built template has CodeUri %q", f.ID, got)
 		}
 	}
+	return tmpl
 }
+
+const guide = "docs/deploy.md"
 
 // build runs sam build and gives the files that go linked. It makes a new file
 // when it links again, and leaves the one that is up to date.
 func build(t *testing.T, tools awstools.Tools, dir string, env []string) map[string]os.FileInfo {
 	t.Helper()
 	start := time.Now()
-	for _, c := range pages.Of(t) { // sam build, as docs/deploy.md has it
+	for _, c := range pages.Of(t) { // sam build, as the guide has it
+		if c.Page != guide {
+			continue
+		}
 		words := strings.Fields(c.Text)
 		tools.Run(t, dir, env, words[0], words[1:]...)
 	}

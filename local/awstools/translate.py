@@ -1,7 +1,7 @@
 """Translates template.yaml as SAM's transform does in AWS, for moto, and prints the CloudFormation template as JSON.
 
-translate.py TEMPLATE BUCKET [--as-deployed]: the functions' code is BUCKET/<folder>.zip. What moto 5.2 does otherwise than
-AWS is put right here, line by line, unless it is wanted as it is deployed.
+translate.py TEMPLATE BUCKET [--as-deployed] [NAME=VALUE ...]: the functions' code is BUCKET/<folder>.zip; the last are
+parameters. What moto 5.2 does otherwise than AWS is put right here, line by line, unless it is wanted as it is deployed.
 """
 
 import json
@@ -26,6 +26,7 @@ for resource in template["Resources"].values():
 
 parameters = {name: p["Default"] for name, p in template["Parameters"].items() if "Default" in p}
 parameters["AWS::Region"] = "us-east-1"
+parameters.update(option.split("=", 1) for option in options if not option.startswith("--"))
 translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="us-east-1"))
 out = translator.translate(template, parameter_values=parameters)
 

@@ -33,8 +33,8 @@ const (
 
 // Make builds the functions of the checkout at root for Lambda on arm64 and
 // writes the release to dir. version names it in the bill of materials. It
-// returns the names of the files written. The template among them takes the zips
-// from a bucket, or from beside it, see Deployable.
+// returns the names of the files written. The templates among them take the zips
+// from beside them, see Deployable; one has an alias, see Gradual.
 func Make(ctx context.Context, root, dir, version string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(root, "functions"))
 	if err != nil {
@@ -87,21 +87,29 @@ func Make(ctx context.Context, root, dir, version string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	gradual, err := Gradual(deployable, Deployment(deployable))
+	if err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256(deployable)
 	fmt.Fprintf(&sums, "%s  %s\n", hex.EncodeToString(sum[:]), Template)
+	sum = sha256.Sum256(gradual)
+	fmt.Fprintf(&sums, "%s  %s\n", hex.EncodeToString(sum[:]), GradualTemplate)
 	bill, err := materials(version, modules, sums.String())
 	if err != nil {
 		return nil, err
 	}
 	sum = sha256.Sum256(bill)
 	fmt.Fprintf(&sums, "%s  %s\n", hex.EncodeToString(sum[:]), SBOM)
-	for name, content := range map[string][]byte{Template: deployable, SBOM: bill, Checksums: []byte(sums.String())} {
+	for name, content := range map[string][]byte{
+		Template: deployable, GradualTemplate: gradual, SBOM: bill, Checksums: []byte(sums.String()),
+	} {
 		err = os.WriteFile(filepath.Join(dir, name), content, 0o644)
 		if err != nil {
 			return nil, err
 		}
 	}
-	return append(files, Template, SBOM, Checksums), nil
+	return append(files, Template, GradualTemplate, SBOM, Checksums), nil
 }
 
 // build compiles a function as sam build does, see Makefile. Without the state of

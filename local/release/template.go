@@ -11,7 +11,8 @@ var (
 	built = regexp.MustCompile(
 		`(?m)^    Metadata: \{BuildMethod: makefile, Directory: functions/(\w+)\}\n((?:    \w.*\n)*?)    Properties:\n`,
 	)
-	own = "    CodeUri: .\n"
+	own         = "    CodeUri: .\n"
+	development = "    Value: development # no parameter: sam deploy gives every parameter again as it was\n"
 )
 
 // Deployable makes of the template of a checkout the one of a release. Functions
@@ -26,7 +27,7 @@ func Deployable(template []byte, version string) ([]byte, error) {
 	text = built.ReplaceAllString(text, "${2}    Properties:\n      CodeUri: $1.zip\n")
 	for _, change := range []struct{ from, to string }{
 		{own, ""},
-		{"  ReleaseVersion:\n    Type: String\n    Default: development\n", "  ReleaseVersion:\n    Type: String\n    Default: " + version + "\n"},
+		{development, "    Value: \"" + version + "\"\n"},
 	} {
 		if strings.Count(text, change.from) != 1 {
 			return nil, fmt.Errorf("template.yaml has not once %q", change.from)

@@ -1,7 +1,7 @@
 // Runs cdk-nag's AwsSolutions and Serverless packs over a CloudFormation template and holds what they find to
 // reasons.json: a rule that is broken without a written reason fails, and so does a reason that nothing needs any more.
 //
-// nag.mjs TEMPLATE
+// nag.mjs TEMPLATE [REASONS ...]: files beside reasons.json that hold for this template too
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,12 +10,12 @@ import { App, Aspects, Stack } from 'aws-cdk-lib';
 import { CfnInclude } from 'aws-cdk-lib/cloudformation-include';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 
-const [template] = process.argv.slice(2);
+const [template, ...more] = process.argv.slice(2);
 if (!template) {
-  console.error('nag.mjs TEMPLATE: name the CloudFormation template to check');
+  console.error('nag.mjs TEMPLATE [REASONS ...]: name the CloudFormation template to check');
   process.exit(2);
 }
-const reasons = JSON.parse(readFileSync(new URL('reasons.json', import.meta.url)));
+const reasons = Object.assign({}, ...['reasons.json', ...more].map((file) => JSON.parse(readFileSync(new URL(file, import.meta.url)))));
 
 const found = new Map(); // what breaks a rule, by rule
 const unchecked = [];
@@ -47,7 +47,7 @@ for (const [rule, { ruleInfo, at }] of found) {
   if (!reasons[rule]) complaints.push(`${rule} ${ruleInfo} ${[...at].join(', ')}`);
 }
 for (const rule of Object.keys(reasons)) {
-  if (!found.has(rule)) complaints.push(`${rule} is kept by everything now: take its reason out of reasons.json`);
+  if (!found.has(rule)) complaints.push(`${rule} is kept by everything now: take its reason out`);
 }
 if (complaints.length) {
   console.error(complaints.join('\n'));

@@ -83,8 +83,9 @@ const (
 // template reads the whole document.
 func (r *reader) template(n *yaml.Node) *Template {
 	doc := r.object(n, "")
-	// Rules only guard a deployment: they ask for secrets that the local system does without.
-	doc.ignore("AWSTemplateFormatVersion", "Description", "Metadata", "Outputs", "Rules")
+	// Rules only guard a deployment: they ask for secrets that the local system does without. Mappings are for what is
+	// ignored below: nothing else may use them, since FindInMap is not understood.
+	doc.ignore("AWSTemplateFormatVersion", "Description", "Mappings", "Metadata", "Outputs", "Rules")
 	if transform, ok := doc.text("Transform"); ok && transform != "AWS::Serverless-2016-10-31" {
 		r.fail(doc.at, "Transform", "is %q, want AWS::Serverless-2016-10-31", transform)
 	}

@@ -179,7 +179,7 @@ func TestParseProblems(t *testing.T) {
 		{"empty", "", "the template is empty"},
 		{"no mapping", "- a", "line 1: : want a mapping"},
 		{"not yaml", "a: [", "yaml: line 1"},
-		{"unknown section", "Mappings: {}", "line 1: Mappings: not understood by the local system; it knows"},
+		{"unknown section", "Hooks: {}", "line 1: Hooks: not understood by the local system; it knows"},
 		{"transform", "Transform: Other", `Transform: is "Other"`},
 		{"unknown type", "Resources:\n  A: {Type: AWS::EC2::Instance}", "line 2: Resources.A: resources of type AWS::EC2::Instance are not understood"},
 		{"no type", "Resources:\n  A: {}", "line 2: Resources.A.Type: is missing"},

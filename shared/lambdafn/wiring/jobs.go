@@ -89,9 +89,10 @@ func (p *Parts) Runner(
 }
 
 // Kick returns a way to call the function whose name is in that variable at once, and
-// not to wait for it: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+// not to wait for it. The name of an alias may follow after a colon.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 func (p *Parts) Kick(variable string) func(context.Context) error {
-	name := p.Env.Text(variable, "the name of the function that advances jobs")
+	name, alias, _ := strings.Cut(p.Env.Text(variable, "the name of the function that advances jobs"), ":")
 	base := p.Env.Getenv("AWS_ENDPOINT_URL_LAMBDA")
 	if base == "" {
 		base = "https://lambda." + p.aws.Region + ".amazonaws.com"
@@ -108,6 +109,9 @@ func (p *Parts) Kick(variable string) func(context.Context) error {
 		)
 		if err != nil {
 			return err
+		}
+		if alias != "" {
+			r.URL.RawQuery = url.Values{"Qualifier": {alias}}.Encode()
 		}
 		r.Header.Set("X-Amz-Invocation-Type", "Event")
 		credentials, err := p.aws.Credentials.Retrieve(ctx)

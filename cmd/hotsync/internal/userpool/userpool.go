@@ -78,10 +78,10 @@ type Change struct {
 }
 
 // Attach plans to set both triggers to the function. It refuses to take one away
-// from another function.
+// from another function; an alias of the same function is no other.
 func (p *Pools) Attach(ctx context.Context, pool, function string) (Change, error) {
 	return p.plan(ctx, pool, func(trigger string, now *string) (*string, error) {
-		if now != nil && *now != function {
+		if now != nil && unqualified(*now) != unqualified(function) {
 			return nil, fmt.Errorf(
 				"the pool's %s calls %s: let that function invoke %s instead, "+
 					"with the same event and asynchronously (docs/deploy.md)",
@@ -99,7 +99,8 @@ func (p *Pools) Attach(ctx context.Context, pool, function string) (Change, erro
 func (p *Pools) Detach(ctx context.Context, pool, function string) (Change, error) {
 	return p.plan(ctx, pool, func(trigger string, now *string) (*string, error) {
 		switch {
-		case now == nil, *now == function, function == "" && strings.HasSuffix(*now, "-login"):
+		case now == nil, unqualified(*now) == unqualified(function),
+			function == "" && strings.HasSuffix(unqualified(*now), "-login"):
 			return nil, nil
 		case function != "":
 			return now, nil // somebody else's, and none of ours
@@ -110,6 +111,13 @@ func (p *Pools) Detach(ctx context.Context, pool, function string) (Change, erro
 			*now,
 		)
 	})
+}
+
+// unqualified is a function's ARN without the version or alias that may follow it.
+func unqualified(arn string) string {
+	const parts = 7 // arn:aws:lambda:REGION:ACCOUNT:function:NAME
+	words := strings.Split(arn, ":")
+	return strings.Join(words[:min(len(words), parts)], ":")
 }
 
 // plan reads a pool and makes the update that changes nothing but its two triggers.
