@@ -3,13 +3,15 @@
 // it. Unlike package template it leaves nothing out and decides no condition.
 //
 // A choice by a condition of chosen is made: the template is read as one that
-// makes its own tables and uses AWS's keys. Intrinsic functions that name something are kept readable: !Ref X is the text
+// makes its own tables and uses AWS's keys, unless LoadWhere says otherwise.
+// Intrinsic functions that name something are kept readable: !Ref X is the text
 // ${X}, !GetAtt X.Arn is ${X.Arn}, !Sub is its text. The others are mappings
 // with one member, such as {"Fn::If": [condition, then, otherwise]}.
 package deployment
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -40,7 +42,12 @@ type Resource struct {
 }
 
 // Load reads a template file.
-func Load(path string) (*Template, error) {
+func Load(path string) (*Template, error) { return LoadWhere(path, nil) }
+
+// LoadWhere reads a template file where these conditions are as is said.
+func LoadWhere(path string, conditions map[string]bool) (*Template, error) {
+	r := reading{maps.Clone(chosen)}
+	maps.Copy(r.conditions, conditions)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -55,7 +62,7 @@ func Load(path string) (*Template, error) {
 		switch name {
 		case "Parameters":
 			for id, n := range members(section) {
-				p := Object(plain(n))
+				p := Object(r.plain(n))
 				_, has := p["Default"]
 				t.Parameters = append(
 					t.Parameters,
@@ -65,16 +72,16 @@ func Load(path string) (*Template, error) {
 			}
 		case "Resources":
 			for id, n := range members(section) {
-				r := Object(plain(n))
+				of := Object(r.plain(n))
 				t.Resources = append(
 					t.Resources,
-					Resource{ID: id, Type: Text(r["Type"]), Attributes: r, Properties: Object(r["Properties"])},
+					Resource{ID: id, Type: Text(of["Type"]), Attributes: of, Properties: Object(of["Properties"])},
 				)
 			}
 		case "Globals":
-			t.globals = Object(Object(plain(section))["Function"])
+			t.globals = Object(Object(r.plain(section))["Function"])
 		case "Outputs":
-			t.Outputs = Object(plain(section))
+			t.Outputs = Object(r.plain(section))
 		}
 	}
 	return t, nil
@@ -91,30 +98,33 @@ func members(n *yaml.Node) func(yield func(string, *yaml.Node) bool) {
 	}
 }
 
+// reading decides conditions while a template is read.
+type reading struct{ conditions map[string]bool }
+
 // plain makes a value of a node: map[string]any, []any or text.
-func plain(n *yaml.Node) any {
+func (r reading) plain(n *yaml.Node) any {
 	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
 		name, arg := n.Tag[1:], *n
 		arg.Tag = ""
-		return call(name, plain(&arg))
+		return r.call(name, r.plain(&arg))
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		out := map[string]any{}
 		for name, v := range members(n) {
 			if fn, ok := strings.CutPrefix(name, "Fn::"); ok && len(n.Content) == 2 {
-				return call(fn, plain(v))
+				return r.call(fn, r.plain(v))
 			}
-			out[name] = plain(v)
+			out[name] = r.plain(v)
 		}
 		if ref, ok := out["Ref"]; ok && len(out) == 1 {
-			return call("Ref", ref)
+			return r.call("Ref", ref)
 		}
 		return out
 	case yaml.SequenceNode:
 		out := []any{}
 		for _, e := range n.Content {
-			out = append(out, plain(e))
+			out = append(out, r.plain(e))
 		}
 		return out
 	default:
@@ -136,12 +146,12 @@ var chosen = map[string]bool{
 	"ReservesLogin":       false,
 }
 
-func call(name string, arg any) any {
+func (r reading) call(name string, arg any) any {
 	switch name {
 	case "If":
 		list, _ := arg.([]any)
 		if len(list) == 3 {
-			holds, ok := chosen[Text(list[0])]
+			holds, ok := r.conditions[Text(list[0])]
 			switch {
 			case ok && holds:
 				return list[1]
