@@ -280,19 +280,17 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 	// A sync that failed before its number was looked up knows its account by that alone.
 	if key := cmp.Or(e.Account.ID, e.Account.Number); key != "" {
 		g.Go(func() (err error) {
-			before := filter{Account: key, Statuses: []hotsync.Status{hotsync.StatusSucceeded}, To: e.RequestedAt}
-			good, err = c.newest(ctx, before, true, e.ID)
-			return err
-		})
-		g.Go(func() (err error) {
-			later, resolved, err = c.laterSyncs(ctx, e)
-			return err
-		})
-		g.Go(func() error {
-			found, err := c.search(ctx, filter{Account: key}, comparedWith, "", false)
-			page.Others = slices.DeleteFunc(found.Events, func(x hotsync.Event) bool {
-				return x.ID == e.ID || !x.Status.Final() || e.Account.ID == ""
-			})
+			found, err := c.search(ctx, filter{Account: key}, recentSyncs, "", true)
+			if err != nil {
+				return err
+			}
+			page.Others = othersOf(e, found.Events)
+			later, resolved = laterSyncs(e, found.Events)
+			good = lastGoodBefore(e, found.Events)
+			if good == nil && found.Cursor != "" {
+				before := filter{Account: key, Statuses: []hotsync.Status{hotsync.StatusSucceeded}, To: e.RequestedAt}
+				good, err = c.newest(ctx, before)
+			}
 			return err
 		})
 		g.Go(func() (err error) {
@@ -420,15 +418,24 @@ func ignoreGone(err error) error {
 	return err
 }
 
-// laterSyncs finds the newest sync of the event's account, and the newest after
-// which nothing is left to do about the event; nil when there is none.
-func (c *console) laterSyncs(ctx context.Context, e hotsync.Event) (later, resolved *hotsync.Event, err error) {
-	page, err := c.search(ctx, filter{Account: cmp.Or(e.Account.ID, e.Account.Number), From: e.RequestedAt}, 20, "", true)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, x := range page.Events {
-		if x.ID == e.ID {
+// recentSyncs is how many of the account's newest syncs are read for what stands around
+// an event.
+const recentSyncs = 20
+
+// othersOf are those of the account's newest syncs, the newest first, that an event can be
+// compared with.
+func othersOf(e hotsync.Event, recent []hotsync.Event) []hotsync.Event {
+	recent = slices.Clone(recent[:min(len(recent), comparedWith)])
+	return slices.DeleteFunc(recent, func(x hotsync.Event) bool {
+		return x.ID == e.ID || !x.Status.Final() || e.Account.ID == ""
+	})
+}
+
+// laterSyncs finds the newest sync since the event, and the newest after which nothing
+// is left to do about it; nil when there is none.
+func laterSyncs(e hotsync.Event, recent []hotsync.Event) (later, resolved *hotsync.Event) {
+	for _, x := range recent {
+		if x.ID == e.ID || x.ID < hotsync.FirstEventID(e.RequestedAt) {
 			continue
 		}
 		x = counted(x)
@@ -439,7 +446,18 @@ func (c *console) laterSyncs(ctx context.Context, e hotsync.Event) (later, resol
 			resolved = &x
 		}
 	}
-	return later, resolved, nil
+	return later, resolved
+}
+
+// lastGoodBefore finds the newest success before the event; nil when there is none.
+func lastGoodBefore(e hotsync.Event, recent []hotsync.Event) *hotsync.Event {
+	for _, x := range recent {
+		if x.Status == hotsync.StatusSucceeded && x.ID < hotsync.FirstEventID(e.RequestedAt) {
+			x = counted(x)
+			return &x
+		}
+	}
+	return nil
 }
 
 // accountID is the id of an event's account, "" where no sync has found it out.
@@ -459,21 +477,14 @@ func (c *console) accountID(ctx context.Context, e hotsync.Event) (string, error
 	return "", nil
 }
 
-// newest finds the newest event of a filter other than one; nil when there is none.
-func (c *console) newest(ctx context.Context, f filter, full bool, other string) (*hotsync.Event, error) {
-	page, err := c.search(ctx, f, 2, "", full)
-	if err != nil {
+// newest finds the newest event of a filter, whole; nil when there is none.
+func (c *console) newest(ctx context.Context, f filter) (*hotsync.Event, error) {
+	page, err := c.search(ctx, f, 1, "", true)
+	if err != nil || len(page.Events) == 0 {
 		return nil, err
 	}
-	for _, e := range page.Events {
-		if e.ID != other {
-			if full {
-				e = counted(e)
-			}
-			return &e, nil
-		}
-	}
-	return nil, nil
+	e := counted(page.Events[0])
+	return &e, nil
 }
 
 // links lead to the account in Zuora and the customer in Limio, by the

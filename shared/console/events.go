@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -132,10 +133,40 @@ func sameValues(a, b map[string][]string) bool {
 
 func (c *console) fillEvents(ctx context.Context, page *eventsView, cursor string, m member) error {
 	f := page.Filter
-	found, err := c.search(ctx, f, 0, cursor, false)
+	q := f.query()
+	q.Cursor = cursor
+	fromRows := f.foundElsewhere() && len(f.Statuses) == 0 && cursor == ""
+	if fromRows {
+		q.Ahead = chipLimit + 1 - eventstore.DefaultLimit
+	}
+	var g errgroup.Group // all at once: it is the slowest that somebody waits for
+	if cursor == "" {
+		g.Go(func() error {
+			page.Nothing, page.NothingAll = c.beside(ctx, f)
+			return nil
+		})
+	}
+	var totals statusTotals
+	if !fromRows {
+		g.Go(func() error {
+			totals = c.statusTotals(ctx, f)
+			return nil
+		})
+	}
+	var found eventstore.Page
+	g.Go(func() (err error) {
+		found, err = c.Events.Search(ctx, q)
+		return err
+	})
+	err := g.Wait()
 	if err != nil {
+		page.Nothing = nil
 		return err
 	}
+	if fromRows {
+		totals = totalsOf(slices.Concat(found.Events, found.Ahead), !found.Beyond)
+	}
+	page.Chips = chips(f, totals)
 	page.Events = ticked(rows(found.Events, c.Now(), m))
 	if found.Cursor != "" {
 		v := f.values()
@@ -148,13 +179,9 @@ func (c *console) fillEvents(ctx context.Context, page *eventsView, cursor strin
 	} else if f.To.IsZero() || f.To.After(c.Now()) {
 		page.Live = f.Path()
 	}
-	if cursor == "" {
-		page.Nothing, page.NothingAll = c.beside(ctx, f)
-	}
 	if len(found.Events) > 0 {
 		page.Newest = found.Events[0].ID
 	}
-	page.Chips = c.chips(ctx, f)
 	if m.Operator() && (len(f.Statuses) == 0 || f.Has(hotsync.StatusFailed) || f.Has(hotsync.StatusSkipped)) {
 		page.Bulk = f.At("/retry")
 	}
@@ -182,54 +209,75 @@ func (v eventsView) Ticks() bool {
 	return slices.ContainsFunc(v.Events, func(r eventRow) bool { return r.Tick })
 }
 
-// chips counts what each status would show beside the rest of the filter. One
-// that cannot be counted is shown without a number.
-func (c *console) chips(ctx context.Context, f filter) []chip {
-	totals, known := c.statusTotals(ctx, f)
+// statusTotals is how many events each status has, as far as that is known.
+type statusTotals map[hotsync.Status]eventstore.Total
+
+// chips are the statuses one can filter by, with what each would show beside the rest
+// of the filter. One that was not counted is shown without a number.
+func chips(f filter, totals statusTotals) []chip {
 	out := make([]chip, len(hotsync.Statuses))
 	for i, s := range hotsync.Statuses {
-		out[i] = chip{Status: s, On: f.Has(s), Href: f.toggled(s).Path(), Total: totals[i], Known: known[i]}
+		total, known := totals[s]
+		out[i] = chip{Status: s, On: f.Has(s), Href: f.toggled(s).Path(), Total: total, Known: known}
 	}
 	return out
 }
 
-// statusTotals counts by status, in the order of hotsync.Statuses.
-func (c *console) statusTotals(ctx context.Context, f filter) (totals []eventstore.Total, known []bool) {
-	totals, known = make([]eventstore.Total, len(hotsync.Statuses)), make([]bool, len(hotsync.Statuses))
-	if f.Text != "" || f.Account != "" || f.Subject != "" || f.Reason != "" || f.Open {
-		// The store finds these by other indexes than that of statuses: counting each
-		// status would read the same events six times.
+// totalsOf counts events by status, where these are all.
+func totalsOf(events []hotsync.Event, all bool) statusTotals {
+	if !all {
+		return nil // a part of them says nothing about the whole
+	}
+	out := statusTotals{}
+	for _, s := range hotsync.Statuses {
+		out[s] = eventstore.Total{}
+	}
+	for _, e := range events {
+		out[e.Status] = eventstore.Total{N: out[e.Status].N + 1}
+	}
+	return out
+}
+
+// foundElsewhere reports whether the store finds the filter's events by other indexes
+// than that of statuses: counting each status would read the same events six times.
+func (f filter) foundElsewhere() bool {
+	return f.Text != "" || f.Account != "" || f.Subject != "" || f.Reason != "" || f.Open
+}
+
+// statusTotals counts by status. A number that is less than chipLimit and not all says
+// nothing, so it is left out.
+func (c *console) statusTotals(ctx context.Context, f filter) statusTotals {
+	if f.foundElsewhere() {
 		f.Statuses = nil
 		page, err := c.search(ctx, f, chipLimit+1, "", false)
 		if err != nil {
 			c.Log.WarnContext(ctx, "statuses not counted", "error", err)
-			return totals, known
+			return nil
 		}
-		for i, s := range hotsync.Statuses {
-			known[i] = page.Cursor == "" // a part of them says nothing about the whole
-			for _, e := range page.Events {
-				if e.Status == s {
-					totals[i].N++
-				}
-			}
-		}
-		return totals, known
+		return totalsOf(page.Events, page.Cursor == "")
 	}
-	var g errgroup.Group
-	for i, s := range hotsync.Statuses {
-		g.Go(func() error {
+	out := statusTotals{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, s := range hotsync.Statuses {
+		wg.Go(func() {
 			one := f
 			one.Statuses = []hotsync.Status{s}
 			total, err := c.countMatching(ctx, one, chipLimit)
 			if err != nil {
 				c.Log.WarnContext(ctx, "status not counted", "status", s, "error", err)
+				return
 			}
-			totals[i], known[i] = total, err == nil
-			return nil
+			if total.AtLeast && total.N < chipLimit {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out[s] = total
 		})
 	}
-	_ = g.Wait() // none fails
-	return totals, known
+	wg.Wait()
+	return out
 }
 
 // providerNames are the providers one can filter by: those of the settings, and

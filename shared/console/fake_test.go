@@ -140,7 +140,9 @@ func (m *memory) Search(_ context.Context, q eventstore.Query) (eventstore.Page,
 	if len(all) <= limit {
 		return eventstore.Page{Events: all}, nil
 	}
-	return eventstore.Page{Events: all[:limit], Cursor: all[limit-1].ID}, nil
+	ahead := min(limit+q.Ahead, len(all))
+	return eventstore.Page{Events: all[:limit], Cursor: all[limit-1].ID, Ahead: all[limit:ahead:ahead],
+		Beyond: ahead < len(all)}, nil
 }
 
 func (m *memory) Get(_ context.Context, id string) (hotsync.Event, error) {

@@ -155,17 +155,6 @@ func (c *console) fillOverview(ctx context.Context, page *overviewView, m member
 		page.Counted = err == nil
 		return err
 	})
-	unfinished := []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying}
-	page.Waiting = make([]tile, len(unfinished))
-	for i, s := range unfinished {
-		f := filter{Statuses: []hotsync.Status{s}}
-		page.Waiting[i] = tile{Status: s, Href: f.Path()}
-		read("what is under way", func() error {
-			total, err := c.Events.CountMatching(ctx, f.query(), 9999)
-			page.Waiting[i].N, page.Waiting[i].AtLeast = total.N, total.AtLeast
-			return err
-		})
-	}
 	c.fillWaiting(ctx, page, read)
 	read("what is open", func() error {
 		list, err := c.Events.Open(ctx)
@@ -209,10 +198,25 @@ func (c *console) fillWaiting(ctx context.Context, page *overviewView, read func
 		}
 		return err
 	})
+	unfinished := []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying}
+	page.Waiting = make([]tile, len(unfinished))
+	for i, s := range unfinished {
+		page.Waiting[i] = tile{Status: s, Href: filter{Statuses: []hotsync.Status{s}}.Path()}
+	}
 	read("the oldest waiting login", func() error {
 		e, ok, err := c.Events.OldestUnfinished(ctx)
-		if err == nil && ok {
+		if err == nil && !ok {
+			return nil // and there is nothing to count
+		}
+		if ok {
 			page.Oldest = &e
+		}
+		for i, s := range unfinished {
+			read("what is under way", func() error {
+				total, err := c.countMatching(ctx, filter{Statuses: []hotsync.Status{s}}, 9999)
+				page.Waiting[i].N, page.Waiting[i].AtLeast = total.N, total.AtLeast
+				return err
+			})
 		}
 		return err
 	})

@@ -65,9 +65,9 @@ func BenchmarkSearch(b *testing.B) {
 // loaded is a store with n events of 20 accounts.
 func loaded(b *testing.B, n int) *bundle {
 	s := open(b)
-	events := make([]hotsync.Event, n)
+	events, step := make([]hotsync.Event, n), 80*24*time.Hour/time.Duration(n)
 	for i := range events {
-		e := eventAt(start.Add(-time.Duration(i) * 80 * 24 * time.Hour / time.Duration(n)))
+		e := eventAt(start.Add(-time.Duration(i) * step))
 		e.Account = hotsync.AccountRef{ID: accountID(fmt.Sprintf("bench %d", i%20)), Number: fmt.Sprintf("A%d", i%20)}
 		e.Subject = fmt.Sprintf("auth0|%d", i%20)
 		if i%50 == 0 {

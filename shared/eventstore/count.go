@@ -300,11 +300,11 @@ type Total struct {
 }
 
 // CountMatching counts what a search with this query finds on all its pages, up
-// to limit. It reads no event; what it costs is bounded too. Limit, Cursor and
-// Full of the query do not matter.
+// to limit. It reads no event; what it costs is bounded too, by the limit and at all.
+// Limit, Ahead, Cursor and Full of the query do not matter.
 func (s *Store) CountMatching(ctx context.Context, q Query, limit int) (_ Total, err error) {
 	defer hotsync.In(&err, "eventstore.CountMatching")
-	q.Limit = 0
+	q.Limit, q.Ahead = 0, 0
 	q, err = q.valid()
 	if err != nil {
 		return Total{}, err
@@ -319,7 +319,7 @@ func (s *Store) CountMatching(ctx context.Context, q Query, limit int) (_ Total,
 		return Total{}, err
 	}
 	var found, budget atomic.Int64
-	budget.Store(s.countBudget)
+	budget.Store(min(s.countBudget, countCost*int64(max(limit, DefaultLimit))))
 	stop := func() bool { return found.Load() >= int64(limit) || budget.Load() <= 0 }
 	more := false
 	for w := range p.windows() {
@@ -337,6 +337,10 @@ func (s *Store) CountMatching(ctx context.Context, q Query, limit int) (_ Total,
 	return Total{N: min(n, limit), AtLeast: more || n > limit}, nil
 }
 
+// countCost is how many events a count reads for each that it may find: where a filter
+// lets less through, it is not worth knowing how many.
+const countCost = 20
+
 // maxCountBatch is how many events a query for a count reads at most.
 const maxCountBatch = 1_000
 
@@ -351,41 +355,57 @@ func (s *Store) countWindow(
 	if overlapping(w.partitions) {
 		return s.countMerged(ctx, w, p, limit, found, budget)
 	}
-	batch := min(limit+1, maxCountBatch)
-	if p.filter.selective() {
-		batch = maxCountBatch
-	}
-	var left atomic.Bool
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
+	batch := min(firstBatch(limit+1, w.partitions), maxCountBatch)
+	var left []*dynamodb.QueryInput
 	for _, part := range w.partitions {
 		if part.id != "" && (part.id < w.lo || part.id >= w.hi) {
 			continue
 		}
+		in := s.query(part, w.lo, w.hi, p.filter)
+		in.Select = types.SelectCount
+		left = append(left, in)
+	}
+	// In rounds: a partition that is read on while others are read for the first time
+	// would mostly be read for nothing.
+	for len(left) > 0 {
+		if found.Load() >= int64(limit) || budget.Load() <= 0 {
+			return true, nil
+		}
+		left, err = s.countOn(ctx, left, batch, found, budget)
+		if err != nil {
+			return false, err
+		}
+		batch = min(4*batch, maxCountBatch)
+	}
+	return false, nil
+}
+
+// countOn makes queries for a count once, and returns those that have more.
+func (s *Store) countOn(
+	ctx context.Context,
+	queries []*dynamodb.QueryInput,
+	batch int,
+	found, budget *atomic.Int64,
+) (left []*dynamodb.QueryInput, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, in := range queries {
 		g.Go(func() error {
-			in := s.query(part, w.lo, w.hi, p.filter)
-			in.Select = types.SelectCount
 			in.Limit = aws.Int32(int32(batch)) // or DynamoDB reads 1 MB to find that there are a hundred
-			for {
-				if found.Load() >= int64(limit) || budget.Load() <= 0 {
-					left.Store(true)
-					return nil
-				}
-				out, err := s.table.Query(ctx, in)
-				if err != nil {
-					return err
-				}
-				found.Add(int64(out.Count))
-				budget.Add(-int64(out.ScannedCount) - queryCost)
-				if len(out.LastEvaluatedKey) == 0 {
-					return nil
-				}
-				in.ExclusiveStartKey = out.LastEvaluatedKey
+			out, err := s.table.Query(ctx, in)
+			if err != nil {
+				return err
 			}
+			found.Add(int64(out.Count))
+			budget.Add(-int64(out.ScannedCount) - queryCost)
+			in.ExclusiveStartKey = out.LastEvaluatedKey
+			return nil
 		})
 	}
 	err = g.Wait()
-	return left.Load(), err
+	return slices.DeleteFunc(queries, func(in *dynamodb.QueryInput) bool {
+		return len(in.ExclusiveStartKey) == 0
+	}), err
 }
 
 // overlapping reports whether an event may be in two of the partitions: those
@@ -405,7 +425,7 @@ func (s *Store) countMerged(
 	found, budget *atomic.Int64,
 ) (cut bool, err error) {
 	left := int(budget.Load())
-	m := s.merge(w, p, maxBatch, &left)
+	m := s.merge(w, p, min(limit+1, maxBatch), &left)
 	for found.Load() <= int64(limit) {
 		_, ok, err := m.next(ctx)
 		if err != nil {

@@ -31,6 +31,11 @@ func (f filter) selective() bool {
 		f.reason != ""
 }
 
+// wants reports whether the filter lets events of a status through.
+func (f filter) wants(status hotsync.Status) bool {
+	return len(f.statuses) == 0 || slices.Contains(f.statuses, status)
+}
+
 // allows reports whether a partition can hold what the filter lets through: a
 // filter on the key of the index is answered here, as DynamoDB refuses it.
 func (f filter) allows(p partition) bool {

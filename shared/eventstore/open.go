@@ -267,9 +267,8 @@ func (s *Store) readOpen(ctx context.Context, q Query, before string) (events []
 	if err != nil {
 		return nil, "", err
 	}
-	if len(list) > q.Limit {
-		list = list[:q.Limit]
-		next = list[q.Limit-1].ID
+	if n := q.Limit + q.Ahead; len(list) > n {
+		list, next = list[:n], list[n-1].ID
 	}
 	rows := make([]hotsync.Event, len(list))
 	for i, o := range list {

@@ -41,6 +41,7 @@ type Query struct {
 	Open bool
 
 	Limit  int    // events a page; DefaultLimit when 0, at most MaxLimit
+	Ahead  int    // events to look at that follow the page, with Limit at most MaxLimit
 	Cursor string // of the page before
 	Full   bool   // with the detail of each event; summaries have counts in place of lists
 }
@@ -63,7 +64,7 @@ func (q Query) valid() (Query, error) {
 		}
 	}
 	switch {
-	case q.Limit < 1 || q.Limit > MaxLimit:
+	case q.Limit < 1 || q.Ahead < 0 || q.Limit+q.Ahead > MaxLimit:
 		return q, badRequest("The limit must be between 1 and %d.", MaxLimit)
 	case len(q.Account) > maxInput || len(q.Subject) > maxInput || len(q.Q) > maxInput || len(q.Provider) > maxInput || len(q.Trigger) > maxInput || len(q.Reason) > maxInput:
 		return q, badRequest("What is searched for may have at most %d characters.", maxInput)
@@ -179,10 +180,12 @@ func (s *Store) plan(ctx context.Context, q Query, before string) (_ plan, err e
 			p.filter.statuses = nil
 		}
 		p.monthly = func(month string) []partition {
+			found := sharded(indexTime, attrTime, month+"#")
+			if !p.filter.wants(hotsync.StatusQueued) {
+				return found
+			}
 			// What is queued is in no index but that of its status.
-			return append(
-				sharded(indexTime, attrTime, month+"#"),
-				statusPartitions([]hotsync.Status{hotsync.StatusQueued}, "")...)
+			return append(found, statusPartitions([]hotsync.Status{hotsync.StatusQueued}, "")...)
 		}
 	}
 	if err != nil {
@@ -191,6 +194,8 @@ func (s *Store) plan(ctx context.Context, q Query, before string) (_ plan, err e
 	p.fixed = slices.DeleteFunc(p.fixed, func(x partition) bool { return !p.filter.allows(x) })
 	if q.Q != "" || q.Account != "" || q.Subject != "" {
 		p.meant = p.fixed
+	}
+	if p.meant != nil && p.filter.wants(hotsync.StatusQueued) {
 		p.fixed = append(slices.Clip(p.fixed), queuedPartitions(p.meant)...)
 	}
 	return p, nil

@@ -24,7 +24,9 @@ const (
 // Page is a part of what a search finds.
 type Page struct {
 	Events []hotsync.Event
-	Cursor string // of the next page; "" at the end
+	Cursor string          // of the next page; "" at the end
+	Ahead  []hotsync.Event // what follows, as far as the query looks ahead
+	Beyond bool            // there may be more than that
 }
 
 // Search finds events, newest first. A page may be short, even empty, and still
@@ -52,6 +54,11 @@ func (s *Store) Search(ctx context.Context, q Query) (_ Page, err error) {
 	} else {
 		page.Events, next, err = s.readPlan(ctx, q, before)
 	}
+	page.Beyond = next != ""
+	if len(page.Events) > q.Limit {
+		page.Events, page.Ahead = page.Events[:q.Limit], page.Events[q.Limit:]
+		next = page.Events[q.Limit-1].ID
+	}
 	if err == nil && next != "" {
 		page.Cursor, err = encodeCursor(q, next)
 	}
@@ -69,7 +76,7 @@ func (s *Store) readPlan(ctx context.Context, q Query, before string) (events []
 	if err != nil {
 		return nil, "", err
 	}
-	return s.read(ctx, p, q.Limit)
+	return s.read(ctx, p, q.Limit+q.Ahead)
 }
 
 // read collects the newest events of a plan, and the id before which the rest
@@ -106,12 +113,7 @@ func (s *Store) read(ctx context.Context, p plan, limit int) (events []hotsync.E
 // merge reads the partitions of a window together, newest id first, each event
 // once though several partitions may hold it.
 func (s *Store) merge(w window, p plan, want int, budget *int) *merge {
-	batch := want + want/2
-	batch = max(batch/len(w.partitions), 12)
-	if p.filter.selective() {
-		batch = max(batch, maxBatch/2)
-	}
-	batch = min(batch, s.maxBatch)
+	batch := min(firstBatch(want, w.partitions), s.maxBatch)
 	m := &merge{store: s, plan: p, budget: budget}
 	for _, part := range w.partitions {
 		if part.id != "" && (part.id < w.lo || part.id >= w.hi) {
@@ -120,6 +122,24 @@ func (s *Store) merge(w window, p plan, want int, budget *int) *merge {
 		m.streams = append(m.streams, &stream{partition: part, lo: w.lo, hi: w.hi, batch: batch})
 	}
 	return m
+}
+
+// firstBatch is how many events to read of each partition for the first want of all. The
+// shards of an index hold as much as each other; what an event is found by otherwise
+// is mostly all in one of the partitions.
+func firstBatch(want int, partitions []partition) int {
+	shared := 0
+	for _, p := range partitions {
+		if p.index == partitions[0].index && p.sharded() {
+			shared++
+		}
+	}
+	return max((want+want/2)/max(shared, 1), 12)
+}
+
+// sharded reports whether the partition is one of several that events are spread over.
+func (p partition) sharded() bool {
+	return p.id == "" && (p.index == indexTime || p.index == indexStatus || p.index == indexReason)
 }
 
 type merge struct {
@@ -230,7 +250,11 @@ func (s *Store) readOn(ctx context.Context, st *stream, p plan) (int, error) {
 	} else {
 		st.done = true
 	}
-	st.batch = min(2*st.batch, s.maxBatch)
+	st.batch *= 2
+	if p.filter.selective() {
+		st.batch *= 2 // little of it is let through
+	}
+	st.batch = min(st.batch, s.maxBatch)
 	return int(out.ScannedCount), nil
 }
 

@@ -1,11 +1,15 @@
 package eventstore_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -509,5 +513,120 @@ func TestOldestUnfinished(t *testing.T) {
 	_, ok, err = b.OldestUnfinished(t.Context())
 	if err != nil || ok {
 		t.Errorf("all ended: ok %t, error %v", ok, err)
+	}
+}
+
+// A search that looks ahead shows its page, what follows it, and whether that is all; the
+// next page begins after the page.
+func TestSearchLooksAhead(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	var events []hotsync.Event
+	for i := range 7 {
+		e := eventAt(start.Add(-time.Duration(i) * time.Hour))
+		e.Subject = "auth0|7"
+		if i < 6 {
+			e.Status, e.Reason = hotsync.StatusFailed, "timeout"
+			e.Account.ID = accountID(fmt.Sprint(i))
+		}
+		events = append(events, e)
+	}
+	b.putAll(t, events)
+	for name, q := range map[string]eventstore.Query{
+		"a subject":    {Subject: "auth0|7"},
+		"all":          {},
+		"what is open": {Open: true},
+	} {
+		n := 7
+		if q.Open {
+			n = 6
+		}
+		q.Limit = 3
+		for ahead := range 6 {
+			q.Ahead, q.Cursor = ahead, ""
+			page, err := b.Search(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			until := min(3+ahead, n)
+			if diff := gocmp.Diff([][]string{ids(events[:3]), ids(events[3:until])}, [][]string{ids(page.Events), ids(page.Ahead)}); diff != "" {
+				t.Errorf("%s, looking %d ahead, mismatch (-want +got):\n%s", name, ahead, diff)
+			}
+			if page.Beyond != (until < n) {
+				t.Errorf("%s, looking %d ahead: Beyond is %t with %d of %d events", name, ahead, page.Beyond, until, n)
+			}
+			q.Cursor = page.Cursor
+			page, err = b.Search(t.Context(), q)
+			if err != nil || len(page.Events) != 3 || page.Events[0].ID != events[3].ID {
+				t.Errorf("%s, looking %d ahead: the next page is %q, %v", name, ahead, ids(page.Events), err)
+			}
+		}
+	}
+}
+
+// What most events are is found, and counted, by reading little more than is wanted.
+func TestSearchReadsLittleMoreThanItShows(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	var events []hotsync.Event
+	for i := range 1_100 {
+		e := eventAt(start.Add(-time.Duration(i) * time.Minute))
+		e.Account.ID, e.Subject = accountID("busy"), "auth0|7"
+		events = append(events, e)
+	}
+	b.putAll(t, events)
+	read := 0
+	b.calls.after = func(operation string, _ int, answer *http.Response) (*http.Response, error) {
+		raw, err := io.ReadAll(answer.Body)
+		if err != nil {
+			return nil, err
+		}
+		answer.Body = io.NopCloser(bytes.NewReader(raw))
+		var said struct{ ScannedCount int }
+		if operation == "Query" {
+			err = json.Unmarshal(raw, &said)
+		}
+		read += said.ScannedCount
+		return answer, err
+	}
+	for name, q := range map[string]eventstore.Query{
+		"those that succeeded": {Statuses: []hotsync.Status{hotsync.StatusSucceeded}},
+		"a provider's":         {Provider: "direct"},
+		"an account's":         {Account: accountID("busy"), Statuses: []hotsync.Status{hotsync.StatusSucceeded}},
+		"a reason's":           {Reason: hotsync.ReasonChanged, Statuses: []hotsync.Status{hotsync.StatusSucceeded}},
+	} {
+		read = 0
+		page, err := b.Search(t.Context(), q)
+		if err != nil || len(page.Events) != eventstore.DefaultLimit {
+			t.Fatalf("%s: %d events, %v", name, len(page.Events), err)
+		}
+		if read > 4*eventstore.DefaultLimit {
+			t.Errorf("%s: %d events were read for a page of %d", name, read, eventstore.DefaultLimit)
+		}
+		read = 0
+		total, err := b.CountMatching(t.Context(), q, 99)
+		if err != nil || total != (eventstore.Total{N: 99, AtLeast: true}) {
+			t.Fatalf("%s: counted %+v, %v", name, total, err)
+		}
+		if read > 4*99 {
+			t.Errorf("%s: %d events were read to count 99", name, read)
+		}
+	}
+	// And where a filter lets nearly nothing through, a count gives up.
+	read = 0
+	total, err := b.CountMatching(t.Context(), eventstore.Query{Provider: "rare"}, 5)
+	if want := (eventstore.Total{AtLeast: true}); err != nil || total != want || read == len(events) {
+		t.Errorf("counted %+v of a rare provider after %d events, %v", total, read, err)
+	}
+	// What is queued is not looked for among those that ended.
+	before := b.calls.count("Query")
+	_, err = b.Search(t.Context(), eventstore.Query{Subject: "auth0|7", Statuses: []hotsync.Status{hotsync.StatusSucceeded}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := b.calls.count("Query") - before; n != 1 {
+		t.Errorf("%d queries for a subject's successes, want 1", n)
 	}
 }
