@@ -36,8 +36,8 @@ import (
 )
 
 // BenchmarkPages measures the server's time for pages over a store of 1,000
-// events and one of HOTSYNC_BENCH_EVENTS, or 5,000, on the local engine. What is asked for
-// has as many rows in both, so that their ratio compares the same page. Beside times of
+// events and one of HOTSYNC_BENCH_EVENTS, or 5,000, on the local engine. The lists have as
+// many rows in both, so that their ratio compares the same page. Beside times of
 // the large one stand what does not depend on the computer, calls to the store and
 // what they answered, and cpu-ms: what a page takes of the processor in all, the engine's part
 // included, which tells of a machine that has nothing else to do, on one that has.
@@ -73,9 +73,9 @@ func BenchmarkPages(b *testing.B) {
 		{"jobs", "/jobs"},
 	} {
 		b.Run(page.name, func(b *testing.B) {
-			rows := big.rows(b, page.path)
-			if n := small.rows(b, page.path); n != rows {
-				b.Fatalf("%s has %d rows over the small store and %d over the large one", page.path, n, rows)
+			few, rows := small.rows(b, page.path), big.rows(b, page.path)
+			if few != rows && strings.HasPrefix(page.path, "/events") {
+				b.Fatalf("%s has %d rows over the small store and %d over the large one", page.path, few, rows)
 			}
 			var times [2][]time.Duration
 			var busy time.Duration
@@ -106,6 +106,7 @@ func BenchmarkPages(b *testing.B) {
 			b.ReportMetric(float64(big.calls.Load()-calls)/n, "calls")
 			b.ReportMetric(float64(big.read.Load()-read)/n, "items")
 			b.ReportMetric(float64(rows), "rows")
+			b.ReportMetric(float64(few), "rows-small")
 		})
 	}
 }

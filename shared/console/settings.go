@@ -40,9 +40,10 @@ type settingsView struct {
 // settingError is what keeps settings from being saved, with where it is.
 type settingError struct{ ID, Label, Message string }
 
-// conflict says that somebody else saved while the form was open.
+// conflict says that settings were saved while the form was open.
 type conflict struct {
-	Began  int // the version the form was made from
+	Began  int  // the version the form was made from
+	Own    bool // by the same member, in another tab
 	Theirs settingstore.Entry
 	Rows   []conflictRow
 }
@@ -412,6 +413,7 @@ func (c *console) showConflict(w http.ResponseWriter, r *http.Request, m member,
 	}
 	merged := mergeSettings(base, mine, theirs)
 	page := settingsView{Conflict: &conflict{Began: mine.Version, Rows: conflictRows(base, mine, theirs, merged),
+		Own:    theirs.UpdatedBy != "" && theirs.UpdatedBy == m.Name(),
 		Theirs: settingstore.Entry{Version: theirs.Version, At: theirs.UpdatedAt, By: theirs.UpdatedBy}}}
 	return c.showSettings(w, r, m, http.StatusConflict, page, merged, "")
 }

@@ -355,7 +355,7 @@ func (s *Store) countWindow(
 	if overlapping(w.partitions) {
 		return s.countMerged(ctx, w, p, limit, found, budget)
 	}
-	batch := min(firstBatch(limit+1, w.partitions), maxCountBatch)
+	batch := min(firstBatch(limit+1-int(found.Load()), w.partitions), maxCountBatch)
 	var left []*dynamodb.QueryInput
 	for _, part := range w.partitions {
 		if part.id != "" && (part.id < w.lo || part.id >= w.hi) {
@@ -376,6 +376,9 @@ func (s *Store) countWindow(
 			return false, err
 		}
 		batch = min(4*batch, maxCountBatch)
+		if wanting := limit + 1 - int(found.Load()); !p.filter.selective() && len(left) > 0 {
+			batch = min(batch, evenly(wanting, len(left)))
+		}
 	}
 	return false, nil
 }

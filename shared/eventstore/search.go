@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -134,7 +135,17 @@ func firstBatch(want int, partitions []partition) int {
 			shared++
 		}
 	}
-	return max((want+want/2)/max(shared, 1), 12)
+	if shared < 2 {
+		return want + 1 // to see whether there is more
+	}
+	return evenly(want, shared)
+}
+
+// evenly is how many events to read of each of n shards for that many of all, and some more,
+// as one shard has a few more than another by chance.
+func evenly(want, n int) int {
+	each := float64(want) / float64(n)
+	return max(int(each+2*math.Sqrt(each))+1, 12)
 }
 
 // sharded reports whether the partition is one of several that events are spread over.

@@ -335,21 +335,26 @@
   });
 
   // What somebody typed into the settings is kept in this browser until it is
-  // saved or dropped, so that neither leaving nor an ended session loses it.
+  // saved or dropped, so that neither leaving nor an ended session loses it: by tab,
+  // so that what is saved in one takes nothing from another.
   const draftForm = doc.querySelector('form[data-draft]');
-  const draftKey = 'hotsync draft of settings';
   if (draftForm) {
+    const prefix = 'hotsync draft of settings ';
+    sessionStorage.tab ||= Math.random().toString(36).slice(2);
+    const mine = prefix + sessionStorage.tab;
     const typed = () => [...new FormData(draftForm)].filter(([n]) => n !== 'version' && n !== 'preset' && !n.startsWith('test['));
     const clean = JSON.stringify(typed());
-    const drop = () => localStorage.removeItem(draftKey);
+    const drop = (key = mine) => localStorage.removeItem(key);
     const bar = doc.getElementById('draft');
+    if (draftForm.matches('[data-saved]')) drop();
     let kept = null;
-    try { kept = JSON.parse(localStorage.getItem(draftKey)); } catch { drop(); }
-    if (draftForm.matches('[data-saved]') || (kept && !draftForm.matches('[data-dirty]') && (Date.now() - kept.at > 7 * 86400e3 || JSON.stringify(kept.typed) === clean))) {
-      drop();
-      kept = null;
+    for (const key of Object.keys(localStorage).filter((k) => k.startsWith(prefix))) {
+      let one = null;
+      try { one = JSON.parse(localStorage.getItem(key)); } catch { /* of another version */ }
+      if (!one || (!draftForm.matches('[data-dirty]') && (Date.now() - one.at > 7 * 86400e3 || JSON.stringify(one.typed) === clean))) drop(key);
+      else if (!kept || key === mine || (kept.key !== mine && one.at > kept.at)) kept = { ...one, key };
     }
-    const keep = () => localStorage.setItem(draftKey, JSON.stringify({ at: Date.now(), version: draftForm.dataset.draft, typed: typed() }));
+    const keep = () => localStorage.setItem(mine, JSON.stringify({ at: Date.now(), version: draftForm.dataset.draft, typed: typed() }));
     const dirty = draftForm.matches('[data-dirty]');
     if (dirty) keep();
     else if (kept) {
@@ -365,9 +370,10 @@
     });
     doc.addEventListener('click', (ev) => {
       if (ev.target.closest('[data-draft-drop]')) {
-        drop();
+        drop(ev.target.closest('#draft') ? kept.key : mine);
         bar.hidden = true;
       } else if (ev.target.closest('[data-draft-take]')) {
+        drop(kept.key); // the form that comes is this tab's
         const again = doc.createElement('form');
         again.method = 'post';
         again.action = '/settings';
