@@ -44,7 +44,18 @@ func Start(t *testing.T) context.Context {
 	if testing.Short() {
 		t.Skip("browser tests take long: not with -short")
 	}
-	ctx, cancel := chromedp.NewContext(running(t), chromedp.WithNewBrowserContext())
+	return open(t, running(t), chromedp.WithNewBrowserContext())
+}
+
+// Tab opens another tab of the window that Start returned, with the same cookies.
+func Tab(t *testing.T, window context.Context) context.Context {
+	t.Helper()
+	return open(t, window)
+}
+
+func open(t *testing.T, parent context.Context, options ...chromedp.ContextOption) context.Context {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(parent, options...)
 	t.Cleanup(cancel)
 	ctx, cancelTime := context.WithTimeout(ctx, testTime)
 	t.Cleanup(cancelTime)

@@ -2,11 +2,17 @@ package console_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	browserproto "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
 
 	"hotsync/local/browser"
 	"hotsync/shared/hotsync"
@@ -145,6 +151,90 @@ func TestJourneyOfAnAdministrator(t *testing.T) {
 	j.arrived("an administrator with five mistakes")
 }
 
+// TestJourneyInTwoTabs is an administrator who has the settings open twice, and saves in
+// one, then in the other.
+func TestJourneyInTwoTabs(t *testing.T) {
+	t.Parallel()
+
+	j := begin(t, "admin")
+	other := browser.Tab(t, j.ctx)
+	second := &journey{t: t, ctx: other, b: j.b}
+	review, save := `.save-bar button[value="review"]`, `.review button[value="save"]`
+	began := j.b.settings.value.Version
+
+	j.open("/settings")
+	second.open("/settings")
+	second.write("f-timeZone", "Europe/Paris")
+	second.write("f-providers-0-name", "web")
+
+	j.write("f-timeZone", "Europe/Rome")
+	j.write("f-zuoraAccountUrl", "https://billing.example.com/{id}")
+	j.click(review, ".review")
+	j.write("note", "from the first tab")
+	j.click(save, ".note.good")
+
+	// The second tab was left meanwhile: what was typed there is offered, though the
+	// first has saved.
+	second.open("/events")
+	second.open("/settings")
+	second.click("[data-draft-take]", "form[data-dirty]")
+	if got := second.value("f-timeZone"); got != "Europe/Paris" {
+		t.Errorf("what was typed in the second tab came back as %q", got)
+	}
+	second.click(review, ".note.warn table")
+	if got, want := find(t, other, ".note.warn"), fmt.Sprintf("Not saved yet: you saved version %d elsewhere", began+1); !strings.Contains(got, want) {
+		t.Errorf("the second tab says %q, want %q", got, want)
+	}
+	rows := ask(t, other, chromedp.Evaluate[[]string](`[...document.querySelectorAll(".note.warn tbody tr")].map(r => [...r.children].map(c => c.textContent).join(" | "))`))
+	if diff := cmp.Diff([]string{
+		"web: Name | direct | direct | web | typed here",
+		"Time zone | UTC | Europe/Rome | Europe/Paris | typed here",
+		"Zuora account URL | — | https://billing.example.com/{id} | — | saved",
+	}, rows); diff != "" {
+		t.Errorf("what differs (-want +got):\n%s", diff)
+	}
+	second.click(review, ".review")
+	second.write("note", "from the second tab")
+	second.click(save, ".note.good")
+	got := j.b.settings.value
+	if got.TimeZone != "Europe/Paris" || got.ZuoraAccountURL != "https://billing.example.com/{id}" || got.Providers[0].Name != "web" || got.Version != began+2 {
+		t.Errorf("in force is %+v", got)
+	}
+	j.clicks, j.keys, j.waited = j.clicks+second.clicks, j.keys+second.keys, j.waited+second.waited
+	j.arrived("an administrator in two tabs")
+}
+
+// download clicks on something, and returns what the browser saves then.
+func (j *journey) download(what string) (name string, content []byte) {
+	j.t.Helper()
+	dir := j.t.TempDir()
+	_, err := chromedp.CallBrowser(j.ctx, browserproto.SetDownloadBehavior, browserproto.SetDownloadBehaviorParams{
+		Behavior: "allow", DownloadPath: dir, BrowserContextID: chromedp.FromContext(j.ctx).BrowserContextID})
+	if err != nil {
+		j.t.Fatalf("say where downloads go: %v", err)
+	}
+	j.clicks++
+	began := time.Now()
+	do(j.t, j.ctx, chromedp.Click(what))
+	for time.Since(began) < stepTime {
+		files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+		if err != nil {
+			j.t.Fatal(err)
+		}
+		if len(files) == 1 {
+			content, err = os.ReadFile(files[0])
+			if err != nil {
+				j.t.Fatal(err)
+			}
+			j.waited += time.Since(began)
+			return filepath.Base(files[0]), content
+		}
+		do(j.t, j.ctx, chromedp.Sleep(20*time.Millisecond)) // the browser renames it when it is whole
+	}
+	j.t.Fatalf("%s downloads nothing", what)
+	return "", nil
+}
+
 // TestJourneyOfAPrivacyOfficer answers a person who asks, and one who wants to
 // be forgotten.
 func TestJourneyOfAPrivacyOfficer(t *testing.T) {
@@ -159,6 +249,12 @@ func TestJourneyOfAPrivacyOfficer(t *testing.T) {
 			break
 		}
 	}
+	held := 0
+	for _, e := range j.b.events.events {
+		if e.Subject == who {
+			held++
+		}
+	}
 	j.open("/erase")
 	j.write("who", "nobody@example.com")
 	j.write("note", "ticket 7")
@@ -170,6 +266,24 @@ func TestJourneyOfAPrivacyOfficer(t *testing.T) {
 	j.write("who", "jane@example.com")
 	j.write("note", "ticket 7")
 	j.click("main form .primary", "input[name=login]")
+	// What is held is handed out before it goes.
+	name, raw := j.download("[formaction='/erase/export']")
+	if strings.Contains(name, "jane") || strings.Contains(name, who) {
+		t.Errorf("the export's file is called %q, which names the person", name)
+	}
+	var told struct {
+		Logins []struct {
+			Identity hotsync.Identity  `json:"identity"`
+			Events   []json.RawMessage `json:"events"`
+		} `json:"logins"`
+	}
+	err := json.Unmarshal(raw, &told)
+	if err != nil {
+		t.Fatalf("the export: %v", err)
+	}
+	if len(told.Logins) != 1 || told.Logins[0].Identity.Subject != who || len(told.Logins[0].Events) != held {
+		t.Errorf("the export has %d logins, want that of %s with %d events:\n%.600s", len(told.Logins), who, held, raw)
+	}
 	j.click("main form .primary", "#h-sure")
 	j.clicks++
 	do(t, j.ctx, chromedp.Click("[name=sure]"))

@@ -390,15 +390,17 @@
     });
   }
 
-  // A form sent twice by an impatient finger is sent once.
+  // A form sent twice by an impatient finger is sent once; by another button it is
+  // another thing, as after a download, which leaves the page as it is.
   doc.addEventListener('submit', (ev) => {
     const form = ev.target;
     if (form.method !== 'post') return;
-    if (form.dataset.sent) {
+    const by = `sent ${ev.submitter?.formAction} ${ev.submitter?.value}`;
+    if (form.dataset.sent === by) {
       ev.preventDefault();
       return;
     }
-    form.dataset.sent = '1';
+    form.dataset.sent = by;
     setTimeout(() => delete form.dataset.sent, 5000);
     if (form.querySelector('[data-retry]:not(.big)')) {
       ev.preventDefault();
