@@ -2,6 +2,7 @@ package limio
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,12 +81,24 @@ func (c *Client) call(ctx context.Context, o operation, ids []string, body, out 
 		if out == nil {
 			return done(answer)
 		}
-		text, err := io.ReadAll(answer)
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(text, out)
+		return decode(answer, out)
 	})
+}
+
+// decode reads an answer that is one JSON value and nothing else. Numbers in what has
+// no type of its own stay as they are written: a price is no float.
+func decode(answer io.Reader, out any) error {
+	dec := json.NewDecoder(answer)
+	dec.UseNumber()
+	err := dec.Decode(out)
+	if err != nil {
+		return err
+	}
+	_, err = dec.Token()
+	if !errors.Is(err, io.EOF) {
+		return cmp.Or(err, errors.New("something follows the JSON"))
+	}
+	return nil
 }
 
 // saysNothing: a 502 for an account or a customer may only say that Limio does not have it (see
@@ -119,6 +132,8 @@ func answerInvalid(_ *http.Response, err error) error {
 		err = fmt.Errorf("JSON syntax at byte %d", syntax.Offset)
 	case errors.As(err, &kind):
 		err = fmt.Errorf("JSON member %q at byte %d has the wrong type", kind.Field, kind.Offset)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		err = errors.New("the JSON ends too early")
 	default:
 		err = errors.New("not the expected JSON")
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"unicode/utf8"
 
 	"hotsync/shared/hotsync"
 	"hotsync/shared/projection"
@@ -51,8 +52,8 @@ type object struct {
 	Related    text `json:"related"`
 	Reference  text `json:"reference"`
 	// RelationshipType is there on an address alone.
-	RelationshipType text            `json:"relationship_type"`
-	Data             json.RawMessage `json:"data"`
+	RelationshipType text `json:"relationship_type"`
+	Data             any  `json:"data"` // with numbers as they are written: see call
 }
 
 // kind is the object's kind. The record type of an add-on was seen to begin with
@@ -88,17 +89,16 @@ func (o object) decode() (projection.Object, error) {
 			out.Kind,
 		)
 	}
-	if len(o.Data) > 0 {
-		dec := json.NewDecoder(bytes.NewReader(o.Data))
-		dec.UseNumber()
-		err := dec.Decode(&out.Data)
-		if err != nil {
+	if o.Data != nil {
+		data, ok := o.Data.(map[string]any)
+		if !ok {
 			return projection.Object{}, hotsync.Errorf(
 				hotsync.CodeLimioAnswer,
 				"Limio's answer has a %s whose data is no object.",
 				out.Kind,
 			)
 		}
+		out.Data = data
 	}
 	out.Key = projection.KeyOf(out)
 	return out, nil
@@ -123,6 +123,10 @@ type text string
 func (t *text) UnmarshalJSON(raw []byte) error {
 	*t = ""
 	if raw[0] != '"' {
+		return nil
+	}
+	if inner := raw[1 : len(raw)-1]; utf8.Valid(inner) && bytes.IndexByte(inner, '\\') < 0 {
+		*t = text(inner) // nothing to unescape
 		return nil
 	}
 	var s string

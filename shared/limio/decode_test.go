@@ -1,6 +1,7 @@
 package limio
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 
@@ -27,7 +28,7 @@ func FuzzRelated(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var answer related
-		err := json.Unmarshal(body, &answer)
+		err := decode(bytes.NewReader(body), &answer)
 		if err != nil {
 			return
 		}
