@@ -118,7 +118,7 @@ func (c *console) fillCompare(ctx context.Context, page *compareView, m member, 
 	if err != nil {
 		return err
 	}
-	page.Others = rows(found.Events, c.Now(), m)
+	page.Others = rows(slices.DeleteFunc(found.Events, func(x hotsync.Event) bool { return !x.Status.Final() }), c.Now(), m)
 	return nil
 }
 

@@ -388,7 +388,7 @@ func (c *crawler) checkRetry(list, href string, want int) {
 	}
 }
 
-var number = regexp.MustCompile(`\d[\d\x{202f}]*|\bNo\b`)
+var number = regexp.MustCompile(`\d[\d,]*|\bNo\b`)
 
 func firstNumber(s string) int {
 	n := 0

@@ -178,6 +178,9 @@ func newNothing(records []hotsync.LoginRecord, f loginFilter) nothing {
 	return out
 }
 
+// By says whose logins they are, where most are one provider's.
+func (g nothingGroup) By() string { return byProvider(g.Provider, g.Most, g.Logins, "by ") }
+
 // Misset is the part of it that a setting would mend, rather than a person without
 // an account: logins of people who were verified, and whose claims nobody could use.
 func (n nothing) Misset() nothing {
@@ -214,12 +217,9 @@ func (n nothing) Most() string {
 	g := n.Groups[0]
 	text := capital(g.Words.label)
 	if len(n.Groups) > 1 {
-		text = "Most (" + count(g.Logins) + "): " + g.Words.label
+		text = leading(g.Logins, n.Groups[1].Logins, n.Logins, len(n.Groups)) + g.Words.label
 	}
-	if g.Provider != "" {
-		text += ", " + plain(g.Logins-g.Most+1, "by provider ", "mostly by provider ") + g.Provider
-	}
-	return text + ". " + g.Todo()
+	return text + byProvider(g.Provider, g.Most, g.Logins, byThe) + ". " + g.Todo()
 }
 
 // loginsPage lists the logins that led to nothing, with the reason of each.

@@ -45,6 +45,9 @@ func (g openGroup) Name() string { return g.Words.label }
 // Cause is who can do something about it.
 func (g openGroup) Cause() string { return string(g.Words.cause) }
 
+// By says whose logins they are, where most are one provider's.
+func (g openGroup) By() string { return byProvider(g.Provider, g.Most, g.Logins, "by ") }
+
 // Todo is what to do.
 func (g openGroup) Todo() string { return g.Words.ended }
 
@@ -149,16 +152,47 @@ func (v openView) Most() string {
 	if len(v.Groups) == 0 {
 		return ""
 	}
-	g := v.Groups[0]
-	text := "All of it: "
+	g, next := v.Groups[0], 0
 	if len(v.Groups) > 1 {
-		text = "Most (" + count(g.Logins) + "): "
+		next = v.Groups[1].Logins
 	}
-	text += g.Words.label
-	if g.Provider != "" && g.Logins > 1 {
-		text += ", " + plain(g.Most-g.Logins+1, "by provider ", "mostly by provider ") + g.Provider
+	text := "All of it: " + g.Words.label
+	if len(v.Groups) > 1 {
+		text = leading(g.Logins, next, v.Logins, len(v.Groups)) + g.Words.label
+	}
+	if g.Logins > 1 {
+		text += byProvider(g.Provider, g.Most, g.Logins, byThe)
 	}
 	return text + ". " + g.Todo()
+}
+
+// byThe names a provider within a sentence.
+const byThe = "by provider "
+
+// leading begins a sentence about the most frequent of several causes, which n of all
+// have, and next the one after it.
+func leading(n, next, all, causes int) string {
+	switch {
+	case 2*n > all:
+		return "Most (" + count(n) + "): "
+	case n > next:
+		return count(causes) + " causes, the most frequent (" + count(n) + "): "
+	default:
+		return count(causes) + " causes, one of them (" + count(n) + "): "
+	}
+}
+
+// byProvider says whose logins they are, where that is told by one name: n of all are
+// this provider's.
+func byProvider(name string, n, all int, by string) string {
+	switch {
+	case name == "" || 2*n <= all:
+		return ""
+	case n == all:
+		return ", " + by + name
+	default:
+		return ", mostly " + by + name
+	}
 }
 
 // plain is a word for one and another for more.

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -431,7 +432,7 @@ func TestOverview(t *testing.T) {
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
 	a.wantNoHTML(t)
-	if got := a.Texts(".figures b"); !cmp.Equal(got, []string{"95.0 %", "95", "5", "10", "1.5 s"}) {
+	if got := a.Texts(".figures b"); !cmp.Equal(got, []string{"95.0%", "95", "5", "10", "1.5 s"}) {
 		t.Errorf("figures = %q", got)
 	}
 	if got := a.Text(".verdict-head"); !strings.HasPrefix(got, "Zuora asked everybody to wait since") {
@@ -510,5 +511,46 @@ func TestGivenUpIsNoTimeout(t *testing.T) {
 			strings.Contains(text, "zuora_forbidden") || strings.Contains(text, "timeout") {
 			t.Errorf("%s says of the steps:\n%s", path, text)
 		}
+	}
+}
+
+// The headline says "most" only where it is most, and of whose logins.
+func TestOverviewSaysMostOfMost(t *testing.T) {
+	t.Parallel()
+
+	type failures struct {
+		code     hotsync.Code
+		provider string
+		n        int
+	}
+	for name, tc := range map[string]struct {
+		failed []failures
+		want   string
+	}{
+		"one cause":               {[]failures{{hotsync.CodeTimeout, "direct", 3}}, "All of it: out of time, by provider direct."},
+		"most":                    {[]failures{{hotsync.CodeTimeout, "direct", 3}, {hotsync.CodeInternal, "direct", 1}}, "Most (3): out of time, by provider direct."},
+		"the most frequent":       {[]failures{{hotsync.CodeTimeout, "direct", 2}, {hotsync.CodeInternal, "direct", 1}, {hotsync.CodeLimioRefused, "direct", 1}}, "3 causes, the most frequent (2): out of time"},
+		"one as often as another": {[]failures{{hotsync.CodeTimeout, "direct", 1}, {hotsync.CodeInternal, "direct", 1}}, "2 causes, one of them (1): "},
+		"mostly a provider's":     {[]failures{{hotsync.CodeTimeout, "direct", 3}, {hotsync.CodeTimeout, "okta", 1}}, "All of it: out of time, mostly by provider direct."},
+		"no provider's":           {[]failures{{hotsync.CodeTimeout, "direct", 2}, {hotsync.CodeTimeout, "okta", 1}, {hotsync.CodeTimeout, "lookup", 1}}, "All of it: out of time. "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			var events []hotsync.Event
+			for _, f := range tc.failed {
+				for range f.n {
+					i := len(events)
+					at := start.Add(-time.Duration(i) * time.Minute)
+					events = append(events, hotsync.Event{ID: hotsync.EventIDFor(at, fmt.Sprint("most", i)), Status: hotsync.StatusFailed,
+						Reason: string(f.code), Provider: f.provider, Subject: fmt.Sprint("auth0|", i), RequestedAt: at, FinishedAt: at,
+						Account: hotsync.AccountRef{ID: fmt.Sprintf("%032x", i+1)}, Error: hotsync.Errorf(f.code, "It failed.").Problem()})
+				}
+			}
+			got := setup(t, events...).signIn("viewer").get("/").Text(".verdict")
+			if !strings.Contains(got, tc.want) {
+				t.Errorf("the verdict is %q, want %q in it", got, tc.want)
+			}
+		})
 	}
 }
