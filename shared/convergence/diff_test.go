@@ -442,3 +442,36 @@ func TestDiffOddValues(t *testing.T) {
 		}
 	}
 }
+
+// TestDiffOfDeepCopies: a copy of a catalogue item is compared once however deep it
+// is. To look into each level from both sides would take 2⁴⁸ comparisons here.
+func TestDiffOfDeepCopies(t *testing.T) {
+	t.Parallel()
+
+	nested := func(innermost map[string]any) (out map[string]any) {
+		out = innermost
+		for range 48 {
+			out = map[string]any{"in": out}
+		}
+		return out
+	}
+	deep := func(innermost map[string]any) func(*projection.Object) {
+		return only(projection.SubscriptionOffer, func(o *projection.Object) { o.Data["offer"] = nested(innermost) })
+	}
+	want := projection.Result{Objects: found(single(), ada, deep(map[string]any{"x": 1, "none": nil}))}
+	for name, tc := range map[string]struct {
+		have    map[string]any
+		changes int
+	}{
+		"the same":    {map[string]any{"x": json.Number("1.0"), "none": nil}, 0},
+		"empty more":  {map[string]any{"x": 1, "more": []any{}}, 0},
+		"more":        {map[string]any{"x": 1, "more": "y"}, 1},
+		"less":        {map[string]any{}, 1},
+		"other value": {map[string]any{"x": 2}, 1},
+	} {
+		got := convergence.Diff(want, found(single(), ada, deep(tc.have)))
+		if len(got.Changes) != tc.changes {
+			t.Errorf("%s: Diff = %q, want %d changes", name, lines(got), tc.changes)
+		}
+	}
+}

@@ -150,7 +150,7 @@ func equal(a, b any) bool {
 		return b == nil || ok && len(list) == 0
 	case map[string]any:
 		b, ok := b.(map[string]any)
-		return ok && includes(a, b) && includes(b, a)
+		return ok && includes(a, b) && hasNoMore(b, a)
 	case []any:
 		list, ok := b.([]any)
 		return (ok || b == nil) && slices.EqualFunc(a, list, equal)
@@ -180,6 +180,17 @@ func sameDay(day, time string) bool {
 func includes(a, b map[string]any) bool {
 	for name, value := range a {
 		if !equal(value, b[name]) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasNoMore reports whether a has nothing that b does not name. It does not look into
+// what both name, as includes has: twice at each level would be 2ⁿ times at the n-th.
+func hasNoMore(a, b map[string]any) bool {
+	for name, value := range a {
+		if _, ok := b[name]; !ok && !equal(nil, value) {
 			return false
 		}
 	}
