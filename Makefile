@@ -10,7 +10,8 @@ GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -buildvcs=false
 # What decides and calculates: make mutants tries these.
 DECIDING  := ./shared/hotsync ./shared/claims ./shared/catalogue ./shared/projection ./shared/ownership ./shared/convergence
 
-RACE      := $(shell command -v cc >/dev/null && echo -race)
+# Flags of go test: make test RACE=-race is what .ci/run calls.
+RACE      :=
 
 .PHONY: help run sam-local verify-aws test mutants screenshots build package gradual lint vulnerabilities fmt bench bench-check soak storm budget fuzz tools
 
@@ -31,10 +32,10 @@ sam-local: tools ## the same, so that sam local invoke runs the functions agains
 	go build -o .hotsync/hotsync ./cmd/hotsync
 	exec .hotsync/hotsync up --for-sam
 
-test: tools ## run every test
+test: tools ## run every test; RACE=-race with the race detector, as CI does
 	go vet ./...
-	@command -v cc >/dev/null || echo "no C compiler: the tests run without the race detector" >&2
-	go test $(RACE) -timeout 20m ./...
+	@# -vet=off: that was it. -p: the long packages wait most of their time, for backoffs and processes.
+	go test $(RACE) -vet=off -timeout 20m $(if $(RACE),,-p 4) ./...
 
 verify-aws: tools ## the deployment against AWS's own tools (needs Python; installs SAM CLI, cfn-lint, moto for itself)
 	local/awstools/verify

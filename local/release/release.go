@@ -50,15 +50,15 @@ func Make(ctx context.Context, root, dir, version string) ([]string, error) {
 	}
 	defer os.RemoveAll(work)
 
+	err = build(ctx, root, version, work)
+	if err != nil {
+		return nil, err
+	}
 	var files []string
 	var sums strings.Builder
 	modules := map[string]*debug.Module{}
 	for _, e := range entries {
 		binary := filepath.Join(work, e.Name())
-		err = build(ctx, root, e.Name(), version, binary)
-		if err != nil {
-			return nil, err
-		}
 		info, err := buildinfo.ReadFile(binary)
 		if err != nil {
 			return nil, err
@@ -112,17 +112,19 @@ func Make(ctx context.Context, root, dir, version string) ([]string, error) {
 	return append(files, Template, GradualTemplate, SBOM, Checksums), nil
 }
 
-// build compiles a function as sam build does, see Makefile. Without the state of
-// the repository and the paths of this computer in it, the binary depends on the
-// source and on Go alone.
-func build(ctx context.Context, root, function, version, out string) error {
+// build compiles the functions as sam build does, see Makefile, each to a file of its
+// name in dir: one go command for all, which links several at once. Without the state of
+// the repository and the paths of this computer in it, a binary depends on the source and
+// on Go alone.
+func build(ctx context.Context, root, version, dir string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -X hotsync/shared/telemetry.version="+version, "-o", out, "./functions/"+function)
+		"-ldflags", "-s -w -X hotsync/shared/telemetry.version="+version,
+		"-o", dir+string(filepath.Separator), "./functions/...")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64", "GOFLAGS=")
 	text, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("build %s: %w: %s", function, err, bytes.TrimSpace(text))
+		return fmt.Errorf("build the functions: %w: %s", err, bytes.TrimSpace(text))
 	}
 	return nil
 }

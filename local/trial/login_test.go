@@ -332,7 +332,7 @@ func TestLoginSafetyUnderMemoryPressure(t *testing.T) {
 
 	d := openDoorway(t, "GOMEMLIMIT=6MiB", "GOGC=20")
 	event := cognitoEvent(person{subject: "soak|memory", email: strings.Repeat("p", 100_000) + "@example.com"}, []string{d.world.accounts[0].ID})
-	for range 30 {
+	for range 10 {
 		d.invoke(event)
 	}
 	if got := d.login(nil); got.status != http.StatusAccepted {

@@ -33,6 +33,7 @@ type tenant struct {
 	fail     []error                    // one for each of the next reads; nil lets it through
 	reads    int
 	during   func() // happens while the next answer is on its way
+	today    string // that the last read was asked for
 	mu       sync.Mutex
 }
 
@@ -52,13 +53,14 @@ func (z *tenant) next() error {
 	return err
 }
 
-func (z *tenant) Read(_ context.Context, id string, _ zuora.ReadOptions) (billing.Account, error) {
+func (z *tenant) Read(_ context.Context, id string, opt zuora.ReadOptions) (billing.Account, error) {
 	err := z.next()
 	if err != nil {
 		return billing.Account{}, err
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	z.today = opt.Today
 	a, ok := z.accounts[id]
 	if !ok {
 		return billing.Account{}, hotsync.Errorf(hotsync.CodeZuoraNotFound, "no account")
