@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"hotsync/shared/drift"
+	"hotsync/cmd/hotsync/internal/drift"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/jobs"
 	"hotsync/shared/lambdafn/wiring"
@@ -498,7 +498,20 @@ const zoqlPage = 2000
 
 // fromZuora lists the accounts that fulfil a condition.
 func fromZuora(z *zuora.Client, where string) func(context.Context) (string, error) {
-	var page []hotsync.AccountRef
+	return oneByOne(func(ctx context.Context, cursor string) (ids []string, next string, err error) {
+		page, next, err := z.List(ctx, where, cursor, zoqlPage)
+		for _, a := range page {
+			ids = append(ids, a.ID)
+		}
+		return ids, next, err
+	})
+}
+
+// oneByOne returns what a list has page by page one after the other, "" at the end.
+func oneByOne(
+	list func(ctx context.Context, cursor string) (page []string, next string, err error),
+) func(context.Context) (string, error) {
+	var page []string
 	cursor, last := "", false
 	return func(ctx context.Context) (string, error) {
 		for len(page) == 0 {
@@ -506,13 +519,13 @@ func fromZuora(z *zuora.Client, where string) func(context.Context) (string, err
 				return "", nil
 			}
 			var err error
-			page, cursor, err = z.List(ctx, where, cursor, zoqlPage)
+			page, cursor, err = list(ctx, cursor)
 			if err != nil {
 				return "", plain(err)
 			}
 			last = cursor == ""
 		}
-		id := page[0].ID
+		id := page[0]
 		page = page[1:]
 		return id, nil
 	}

@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"hotsync/shared/drift"
+	"hotsync/cmd/hotsync/internal/drift"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/lambdafn/wiring"
 )
@@ -156,24 +156,13 @@ const knownPage = 200
 // fromKnown lists the accounts that were synced before, the oldest sync first.
 func fromKnown(events *eventstore.Store) func(context.Context) (string, error) {
 	before := time.Now()
-	var page []eventstore.Known
-	cursor, last := "", false
-	return func(ctx context.Context) (string, error) {
-		for len(page) == 0 {
-			if last {
-				return "", nil
-			}
-			var err error
-			page, cursor, err = events.KnownAccounts(ctx, before, knownPage, cursor)
-			if err != nil {
-				return "", plain(err)
-			}
-			last = cursor == ""
+	return oneByOne(func(ctx context.Context, cursor string) (ids []string, next string, err error) {
+		page, next, err := events.KnownAccounts(ctx, before, knownPage, cursor)
+		for _, a := range page {
+			ids = append(ids, a.ID)
 		}
-		id := page[0].ID
-		page = page[1:]
-		return id, nil
-	}
+		return ids, next, err
+	})
 }
 
 // sampled takes n of the known accounts by chance: each is as likely as any other,

@@ -17,10 +17,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"hotsync/cmd/hotsync/internal/drift"
 	"hotsync/local/sandbox/persona"
 	"hotsync/local/stack"
 	"hotsync/local/stack/stacktest"
-	"hotsync/shared/drift"
 )
 
 var (

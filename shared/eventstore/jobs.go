@@ -24,6 +24,15 @@ func (s *Store) Summaries(ctx context.Context, ids []string) (_ map[string]hotsy
 	for _, id := range slices.Compact(sorted) {
 		keys = append(keys, eventKey(id))
 	}
+	return s.readAll(ctx, keys, decodeRow)
+}
+
+// readAll reads the events with those keys, by id, without those that have expired.
+func (s *Store) readAll(
+	ctx context.Context,
+	keys []item,
+	decode func(item) (hotsync.Event, error),
+) (map[string]hotsync.Event, error) {
 	items, err := s.table.GetAll(ctx, keys)
 	if err != nil {
 		return nil, err
@@ -33,7 +42,7 @@ func (s *Store) Summaries(ctx context.Context, ids []string) (_ map[string]hotsy
 		if s.table.Expired(it) {
 			continue
 		}
-		e, err := decodeRow(it)
+		e, err := decode(it)
 		if err != nil {
 			return nil, err
 		}

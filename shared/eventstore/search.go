@@ -276,20 +276,9 @@ func (s *Store) whole(ctx context.Context, rows []hotsync.Event) ([]hotsync.Even
 	for i, e := range rows {
 		keys[i] = eventKey(e.ID)
 	}
-	items, err := s.table.GetAll(ctx, keys)
+	found, err := s.readAll(ctx, keys, decodeWhole)
 	if err != nil {
 		return nil, err
-	}
-	found := make(map[string]hotsync.Event, len(items))
-	for _, it := range items {
-		if s.table.Expired(it) {
-			continue
-		}
-		e, err := decodeWhole(it)
-		if err != nil {
-			return nil, err
-		}
-		found[e.ID] = e
 	}
 	out := make([]hotsync.Event, 0, len(rows))
 	for _, row := range rows {

@@ -19,7 +19,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"hotsync/local/accountpage"
+	"hotsync/local/sandbox/accountpage"
 	"hotsync/local/sandbox/limiosandbox"
 	"hotsync/local/sandbox/persona"
 	"hotsync/local/sandbox/zuorasandbox"
