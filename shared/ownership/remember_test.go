@@ -105,8 +105,9 @@ func TestDecideRecordsTheMember(t *testing.T) {
 		{"a link that comes", func(f *ownership.Facts) { f.Seen, f.Sole = showing("theirs"), true },
 			ownership.Member{Named: []string{a}, ClaimedAt: noon}},
 		{"a link that is there", func(f *ownership.Facts) { f.Seen = showing("theirs", "x") }, ownership.Member{Named: []string{a}, ClaimedAt: long}},
-		{"seen by a retry", func(f *ownership.Facts) { f.Seen, f.Fresh = showing("theirs", "x"), false },
-			ownership.Member{Named: []string{a, b}, ClaimedAt: long}},
+		{"seen by a retry, which names nothing", func(f *ownership.Facts) {
+			f.Seen, f.Fresh, f.Known.Named = showing("theirs", "x"), false, []string{a}
+		}, ownership.Member{Named: []string{a, b}, ClaimedAt: long}},
 	} {
 		f := facts()
 		f.Owners["theirs"] = known(map[string]string{a: ""}, map[string][]string{"x": {a, b}})
@@ -173,6 +174,57 @@ func TestDecideLooks(t *testing.T) {
 		d := ownership.Decide(f)
 		if diff := cmp.Diff(tc.want, d.Look); diff != "" || d.Next != tc.next {
 			t.Errorf("%s: next %t, want %t; looks at (-want +got):\n%s", tc.name, d.Next, tc.next, diff)
+		}
+	}
+}
+
+// Limio must not have an owner of which nothing is known and nothing is shown: then it is made.
+func TestDecideMakesTheOwner(t *testing.T) {
+	t.Parallel()
+
+	a := accounts[0]
+	for _, tc := range []struct {
+		name   string
+		change func(*ownership.Facts)
+		owner  string
+		want   bool
+	}{
+		{"of an account that nobody has", func(*ownership.Facts) {}, "alone", true},
+		{"that was recorded and does not show yet", func(f *ownership.Facts) { f.Owners["alone"] = known(map[string]string{a: ""}, nil) }, "alone", false},
+		{"that only Limio knows", func(f *ownership.Facts) { f.Seen, f.Sole = showing("theirs"), true }, "theirs", false},
+		{"that both know", func(f *ownership.Facts) {
+			f.Seen, f.Owners["theirs"] = showing("theirs"), known(map[string]string{a: ""}, nil)
+		}, "theirs", false},
+	} {
+		f := facts()
+		tc.change(&f)
+		d := ownership.Decide(f)
+		if d.Owner != tc.owner || !d.Link || d.New != tc.want {
+			t.Errorf("an owner %s: %q, linked %t, new %t; want %q, linked, new %t", tc.name, d.Owner, d.Link, d.New, tc.owner, tc.want)
+		}
+	}
+}
+
+// An owner of so many accounts that not all are looked up is not left: the login may be linked to it.
+func TestDecideDoesNotLeaveWhatItCannotSee(t *testing.T) {
+	t.Parallel()
+
+	for n, want := range map[int]ownership.Reason{10: ownership.ReasonLink, 11: ownership.ReasonTwo} {
+		f := facts()
+		f.Seen, f.Known = showing("theirs"), ownership.Login{Owner: "mine", BoundAt: noon.Add(-time.Hour), Revision: 1}
+		f.Owners["theirs"] = known(map[string]string{accounts[0]: ""}, map[string][]string{"y": {accounts[0]}})
+		mine := map[string]string{}
+		f.Others = map[string]ownership.Seen{}
+		for i := range n {
+			id := fmt.Sprintf("%032x", i+1)
+			mine[id] = ""
+			if i < 10 {
+				f.Others[id] = showing("mine", "y")
+			}
+		}
+		f.Owners["mine"] = known(mine, map[string][]string{"x": nil})
+		if d := ownership.Decide(f); d.Reason != want {
+			t.Errorf("an owner of %d accounts: %s, looks at %d; want %s", n, d.Reason, len(d.Look), want)
 		}
 	}
 }
