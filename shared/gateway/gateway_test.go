@@ -52,6 +52,8 @@ func TestServeGivesTheRequestAsItWasSent(t *testing.T) {
 			seen{"GET", "api.example.com", "/callouts/zuora", "/callouts/zuora", "", "", "1", "192.0.2.1"}},
 		"mapping key and parameter": {v2 + `"routeKey":"GET /syncs/{event}","rawPath":"/hs/syncs/event-1","pathParameters":{"event":"event-1"},"requestContext":{` + http2 + `}}`,
 			seen{"GET", "api.example.com", "/syncs/event-1", "/syncs/event-1", "", "", "1", "192.0.2.1"}},
+		"a parameter without its value": {v2 + `"routeKey":"GET /syncs/{event}","rawPath":"/syncs/event-1","requestContext":{` + http2 + `}}`,
+			seen{"GET", "api.example.com", "/syncs/event-1", "/syncs/event-1", "", "", "1", "192.0.2.1"}},
 		"rest": {v1 + `"resource":"/login","path":"/prod/login","body":"x","multiValueQueryStringParameters":{"q":["1","2"]},"requestContext":{"stage":"prod",` + identity + `}}`,
 			seen{"POST", "api.example.com", "/login", "/login", "q=1&q=2", "x", "1", "192.0.2.1"}},
 		"rest proxy with a mapping key": {v1 + `"resource":"/{proxy+}","path":"/hs/syncs/event-1","pathParameters":{"proxy":"syncs/event-1"},"queryStringParameters":{"wait":"20"},"requestContext":{"stage":"prod",` + identity + `}}`,
@@ -99,6 +101,17 @@ func TestServeGivesTheAnswerAsItWasWritten(t *testing.T) {
 			w.Header().Set("Content-Type", "font/woff2")
 			_, _ = w.Write([]byte{0xff, 1})
 		}, gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Type": "font/woff2"}, Body: "/wE=", IsBase64: true}},
+		"text of no said kind": {v2, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<!doctype html>") },
+			gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Type": "text/html; charset=utf-8"}, Body: "<!doctype html>"}},
+		"packed": {v2, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write([]byte{0x1f, 0x8b})
+		}, gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Encoding": "gzip"}, Body: "H4s=", IsBase64: true}},
+		"a status that comes too late": {v2, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			_, _ = io.WriteString(w, "ok")
+			w.WriteHeader(http.StatusTeapot)
+		}, gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Type": "text/plain"}, Body: "ok"}},
 		"nothing": {v2, func(http.ResponseWriter, *http.Request) {}, gateway.Answer{StatusCode: 200, Headers: map[string]string{}}},
 	} {
 		if diff := cmp.Diff(tc.want, serve(t, tc.event, tc.serve)); diff != "" {
