@@ -34,8 +34,7 @@ sam-local: tools ## the same, so that sam local invoke runs the functions agains
 
 test: tools ## run every test; RACE=-race with the race detector, as CI does
 	go vet ./...
-	@# -vet=off: that was it. -p: the long packages wait most of their time, for backoffs and processes.
-	go test $(RACE) -vet=off -timeout 20m $(if $(RACE),,-p 4) ./...
+	go test $(RACE) -vet=off -timeout 20m ./...
 
 verify-aws: tools ## the deployment against AWS's own tools (needs Python; installs SAM CLI, cfn-lint, moto for itself)
 	local/awstools/verify
