@@ -13,7 +13,7 @@ DECIDING  := ./shared/hotsync ./shared/claims ./shared/catalogue ./shared/projec
 # Flags of go test: make test RACE=-race is what .ci/run calls.
 RACE      :=
 
-.PHONY: help run sam-local verify-aws test mutants screenshots build package gradual lint vulnerabilities fmt bench bench-check soak storm budget fuzz tools
+.PHONY: help run sam-local verify-aws test mutants screenshots build package gradual lint vulnerabilities fmt bench bench-scale bench-check soak storm budget fuzz tools
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -112,6 +112,9 @@ local/lint/node_modules: local/lint/package-lock.json
 bench: tools ## measure speed and memory against the targets (takes some minutes; wants an idle computer)
 	go test -run '^$$' -bench . -benchmem ./shared/... ./local/...
 	go run ./local/trial/bench
+
+bench-scale: tools ## reads of a store of a million events against one of a thousand (loading it takes half an hour and more); EVENTS=n
+	go run ./local/trial/bench -only flat -events $(or $(EVENTS),1000000)
 
 bench-check: tools ## what does not depend on the computer (calls, write units, allocations, sizes) against a checked-in file; UPDATE=1 writes it
 	go run ./local/trial/bench -check $(if $(UPDATE),-update)

@@ -34,6 +34,7 @@ func run() int {
 		false,
 		"measure only what does not depend on the computer, and hold it to "+budgetsFile,
 	)
+	events := flag.Int("events", 100_000, "events of the larger store that reads are measured in")
 	update := flag.Bool("update", false, "with -check: write that file anew")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -43,7 +44,7 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
 	}
-	rows, err := measure(ctx, root, *only, *checked, os.Stderr)
+	rows, err := measure(ctx, &bench{root: root, events: *events}, *only, *checked, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
@@ -76,6 +77,7 @@ type bench struct {
 	engines  *engines.Engines
 	binaries map[string]string
 	stacks   int
+	events   int // of the larger store that reads are measured in
 }
 
 // measurements are what can be asked for with -only; fixed ones have rows that do not depend on the computer.
@@ -104,11 +106,12 @@ var measurements = []struct {
 	{"plan V", true, planVRows},
 	{"size", true, sizeRows},
 	{"allocations", true, allocationRows},
+	{"reads", true, flatCheckRows},
+	{"flat", false, flatRows},
 	{"naive", false, naiveRows},
 }
 
-func measure(ctx context.Context, root, only string, fixed bool, progress io.Writer) (rows []row, err error) {
-	b := &bench{root: root}
+func measure(ctx context.Context, b *bench, only string, fixed bool, progress io.Writer) (rows []row, err error) {
 	b.dir, err = os.MkdirTemp("", "hotsync-bench-")
 	if err != nil {
 		return nil, err
