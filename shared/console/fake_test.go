@@ -122,6 +122,13 @@ func (m *memory) open() []eventstore.Open {
 	return out
 }
 
+// refused reports whether a store would refuse the query.
+func refused(q eventstore.Query) bool {
+	known := func(s hotsync.Status) bool { return slices.Contains(hotsync.Statuses, s) }
+	return q.Limit < 0 || q.Limit > eventstore.MaxLimit || !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) ||
+		slices.ContainsFunc(q.Statuses, func(s hotsync.Status) bool { return !known(s) })
+}
+
 func (m *memory) Search(_ context.Context, q eventstore.Query) (eventstore.Page, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -129,8 +136,8 @@ func (m *memory) Search(_ context.Context, q eventstore.Query) (eventstore.Page,
 	if err := m.fail["Search"]; err != nil {
 		return eventstore.Page{}, err
 	}
-	if q.Cursor != "" && !hotsync.IsEventID(q.Cursor) {
-		return eventstore.Page{}, hotsync.Errorf(hotsync.CodeBadRequest, "The cursor is not one that this list gave.")
+	if refused(q) || q.Cursor != "" && !hotsync.IsEventID(q.Cursor) {
+		return eventstore.Page{}, hotsync.Errorf(hotsync.CodeBadRequest, "The query, or its cursor, is none.")
 	}
 	all := m.matching(q)
 	if q.Cursor != "" {

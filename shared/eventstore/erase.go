@@ -96,8 +96,13 @@ func (t traces) targets(who hotsync.Identity) []string {
 }
 
 // traces reads every event of the subject, also those that have expired and are
-// still there.
+// still there. What is queued is not in the index of subjects, and read first: it may
+// begin meanwhile.
 func (s *Store) traces(ctx context.Context, who hotsync.Identity) (t traces, err error) {
+	seen, err := s.queuedTraces(ctx, who, &t)
+	if err != nil {
+		return traces{}, err
+	}
 	in := &dynamodb.QueryInput{
 		IndexName:            aws.String(indexSubject),
 		Limit:                aws.Int32(100),
@@ -121,12 +126,37 @@ func (s *Store) traces(ctx context.Context, who hotsync.Identity) (t traces, err
 			if err != nil {
 				return traces{}, err
 			}
-			t.add(e, who)
+			if !seen[e.ID] {
+				t.add(e, who)
+			}
 		}
 		if len(out.LastEvaluatedKey) == 0 {
 			return t, nil
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}
+
+// queuedTraces adds what is queued of the person, and returns which events those are.
+func (s *Store) queuedTraces(ctx context.Context, who hotsync.Identity, t *traces) (map[string]bool, error) {
+	seen := map[string]bool{}
+	q := Query{Subject: who.Subject, Statuses: []hotsync.Status{hotsync.StatusQueued}, Full: true, Limit: MaxLimit}
+	for {
+		page, err := s.Search(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page.Events {
+			if e.Status.Final() {
+				continue // it ended since, and is in the index now
+			}
+			seen[e.ID] = true
+			t.add(e, who)
+		}
+		if page.Cursor == "" {
+			return seen, nil
+		}
+		q.Cursor = page.Cursor
 	}
 }
 

@@ -270,11 +270,22 @@ func (s *Store) readOpen(ctx context.Context, q Query, before string) (events []
 	if n := q.Limit + q.Ahead; len(list) > n {
 		list, next = list[:n], list[n-1].ID
 	}
-	rows := make([]hotsync.Event, len(list))
-	for i, o := range list {
-		rows[i].ID = o.ID
+	if q.Full { // then Search reads them whole
+		for _, o := range list {
+			events = append(events, hotsync.Event{ID: o.ID})
+		}
+		return events, next, nil
 	}
-	events, err = s.whole(ctx, rows)
+	ids := make([]string, len(list))
+	for i, o := range list {
+		ids[i] = o.ID
+	}
+	found, err := s.Summaries(ctx, ids)
+	for _, id := range ids {
+		if e, there := found[id]; there {
+			events = append(events, e)
+		}
+	}
 	return events, next, err
 }
 
