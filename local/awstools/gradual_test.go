@@ -219,6 +219,55 @@ func TestSAMPublishes(t *testing.T) {
 	}
 }
 
+// TestSAMKeepsLimits: what the template says of limits and keys is in what SAM makes
+// of it, where it has another place.
+func TestSAMKeepsLimits(t *testing.T) {
+	t.Parallel()
+
+	got := translateFile(t, awstools.Require(t), "template.yaml")
+	for _, id := range got.of("AWS::ApiGatewayV2::Stage") {
+		want := `{"POST /login":{"ThrottlingBurstLimit":{"Ref":"LoginBurstLimit"},"ThrottlingRateLimit":{"Ref":"LoginRateLimit"}}}`
+		if diff := cmp.Diff(want, compact(t, got.Resources[id].Properties["RouteSettings"])); diff != "" {
+			t.Errorf("%s: limits of routes (-want +got):\n%s", id, diff)
+		}
+		want = `{"ThrottlingBurstLimit":{"Ref":"ApiBurstLimit"},"ThrottlingRateLimit":{"Ref":"ApiRateLimit"}}`
+		if diff := cmp.Diff(want, compact(t, got.Resources[id].Properties["DefaultRouteSettings"])); diff != "" {
+			t.Errorf("%s: limits of the others (-want +got):\n%s", id, diff)
+		}
+	}
+	var reserved []string
+	for _, id := range got.of("AWS::Lambda::Function") {
+		p := got.Resources[id].Properties
+		want := `{"Fn::If":["HasKey",{"Ref":"KmsKeyArn"},{"Ref":"AWS::NoValue"}]}`
+		if diff := cmp.Diff(want, compact(t, p["KmsKeyArn"])); diff != "" {
+			t.Errorf("%s: key of its variables (-want +got):\n%s", id, diff)
+		}
+		if p["ReservedConcurrentExecutions"] != nil {
+			reserved = append(reserved, id+" "+compact(t, deployment.Object(p["ReservedConcurrentExecutions"])["Fn::If"]))
+		}
+	}
+	if diff := cmp.Diff([]string{
+		`LoginApiFunction ["CapsLoginApi",{"Ref":"LoginApiConcurrency"},{"Ref":"AWS::NoValue"}]`,
+		`LoginFunction ["ReservesLogin",{"Ref":"LoginReservedConcurrency"},{"Ref":"AWS::NoValue"}]`,
+	}, reserved); diff != "" {
+		t.Errorf("concurrency that is reserved (-want +got):\n%s", diff)
+	}
+	most := map[string]string{}
+	for _, id := range got.of("AWS::Lambda::EventSourceMapping") {
+		most[id] = compact(t, got.Resources[id].Properties["ScalingConfig"])
+	}
+	if diff := cmp.Diff(map[string]string{
+		"SyncFunctionQueue":       `{"MaximumConcurrency":{"Ref":"MaximumConcurrency"}}`,
+		"BackfillFunctionQueue":   `{"MaximumConcurrency":{"Ref":"BackfillConcurrency"}}`,
+		"DeadLetterFunctionQueue": `{"MaximumConcurrency":2}`,
+	}, most); diff != "" {
+		t.Errorf("what queues take at once (-want +got):\n%s", diff)
+	}
+	if len(got.of("AWS::ApiGatewayV2::Stage")) != 1 || len(got.of("AWS::Lambda::Function")) != 8 {
+		t.Errorf("SAM makes the stages %v and the functions %v", got.of("AWS::ApiGatewayV2::Stage"), got.of("AWS::Lambda::Function"))
+	}
+}
+
 // compact is a value as JSON.
 func compact(t *testing.T, v any) string {
 	t.Helper()
