@@ -19,6 +19,7 @@ var optional = map[string]string{"CONSOLE_GROUPS": "empty: the groups named afte
 	"CONSOLE_CLIENT_SECRET_ID": "empty: a public client",
 	"LOG_LEVEL":                "anything unknown is info",
 	"CONSOLE_URL":              "empty takes the request's own host",
+	"STACK_NAME":               "without it nothing is counted by the stack's name",
 }
 
 // start runs a function's binary in an environment in which it must not start,
