@@ -49,10 +49,11 @@ soak: tools ## try to break the whole system for five minutes, and take Zuora an
 	.hotsync/soak -seed $(or $(SEED),0)
 	.hotsync/soak -scenario outage -accounts 500 -duration 6m -seed $(or $(SEED),0)
 
-storm: tools ## 10,000 logins of 1,000 people in a minute, then 10,000 of one person
+storm: tools ## 10,000 logins of 1,000 people in a minute, then of one person, then of 1,000 at once against 1,000
 	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/trial
 	.hotsync/soak -scenario storm -accounts 1000 -logins 10000 -duration 1m
 	.hotsync/soak -scenario storm -accounts 1 -logins 10000 -duration 1m
+	.hotsync/soak -scenario storm -accounts 1000 -before 1000 -logins 10000 -duration 0
 
 budget: tools ## a backlog against Zuora's limits, with an outage in the middle
 	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/trial

@@ -37,6 +37,7 @@ type options struct {
 	duration         time.Duration // over which the logins are spread
 	faults           float64       // how often things go wrong; 1 is about one request in thirty, 0 is never
 	workers          int           // logins under way at once
+	before           int           // logins drained before a storm
 	root             string        // the checkout
 	dir              string        // for the functions' logs; a temporary one when empty
 	binaries         map[string]string
@@ -126,6 +127,7 @@ func begin(ctx context.Context, opt options) (_ *run, err error) {
 		Dir:        opt.dir,
 		Name:       opt.name,
 		Parameters: opt.parameters,
+		Paused:     opt.duration == 0,
 		Env: append([]string{
 			"AWS_ENDPOINT_URL_DYNAMODB=" + db.url,
 			"AWS_ENDPOINT_URL_SQS=" + queues.url,

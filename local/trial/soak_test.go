@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -108,6 +109,28 @@ func TestStorm(t *testing.T) {
 				t.Errorf("%d of %d logins read Zuora, want at most %d", out.saw.reads, out.logins, tc.most)
 			}
 		})
+	}
+}
+
+// All logins are in the queue before the first is synced: few of them cost a sync, and the
+// functions hold no more than for a tenth of them.
+func TestStormOfOneMoment(t *testing.T) {
+	t.Parallel()
+
+	opt := short(t, 20, 300, 0)
+	opt.before = 30
+	out, err := storm(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	show(t, out)
+	if out.saw.reads > 60 {
+		t.Errorf("%d of %d logins read Zuora, want about one for each of 20 people", out.saw.reads, out.logins)
+	}
+	for _, function := range stormFunctions {
+		if out.memory[1][function] == 0 && runtime.GOOS == "linux" {
+			t.Errorf("the memory of %s was not seen", function)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -21,13 +22,34 @@ type stormReport struct {
 	coalesced      int
 	longest        time.Duration
 	broken         []string
+
+	// The most memory, in MB, of the functions that queue and sync: in a smaller storm
+	// before, where there was one, and in this.
+	before int
+	memory [2]map[string]int
 }
+
+// stormFunctions are those that queue and sync.
+var stormFunctions = []string{"LoginApiFunction", "SyncFunction"}
+
+// flatMemory is how much more memory a storm may take than the smaller one before it.
+const flatMemory = 1.5
 
 // storm lets many logins come at once, of so many people with an account each
 // as opt has accounts, without any fault: what counts is how few of them cost
 // calls to Zuora.
 func storm(ctx context.Context, opt options) (_ *stormReport, err error) {
 	opt.faults = 0
+	out := &stormReport{before: opt.before}
+	if opt.before > 0 {
+		few := opt
+		few.before, few.logins, few.name = 0, opt.before, opt.name+"few"
+		first, err := storm(ctx, few)
+		if err != nil {
+			return nil, err
+		}
+		out.memory[0] = first.memory[1]
+	}
 	r, err := begin(ctx, opt)
 	if err != nil {
 		return nil, err
@@ -56,23 +78,12 @@ func storm(ctx context.Context, opt options) (_ *stormReport, err error) {
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	err = r.perform(ctx, ops, opt.duration)
+	out.over, out.drain, out.memory[1], err = r.burst(ctx, ops, opt.duration)
 	if err != nil {
 		return nil, err
 	}
-	out := &stormReport{
-		logins:  r.tally.logins,
-		people:  len(r.world.people),
-		over:    time.Since(began),
-		longest: r.tally.longest,
-	}
-	began = time.Now()
-	err = r.drain(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out.drain, out.saw = time.Since(began), r.watch.seen()
+	out.people, out.logins, out.longest, out.saw = len(r.world.people), r.tally.logins, r.tally.longest,
+		r.watch.seen()
 	events, err := r.events(ctx)
 	if err != nil {
 		return nil, err
@@ -87,7 +98,7 @@ func storm(ctx context.Context, opt options) (_ *stormReport, err error) {
 			out.coalesced++
 		}
 	}
-	out.broken = check.violations()
+	out.broken = append(check.violations(), out.swollen()...)
 	// Logins of somebody who has all the places in the queue that one person may have are answered with the events of
 	// those that wait.
 	if got := out.saw.reads + out.coalesced; got < len(events) || got > out.logins {
@@ -95,6 +106,50 @@ func storm(ctx context.Context, opt options) (_ *stormReport, err error) {
 			out.logins, len(events), out.saw.reads, out.coalesced))
 	}
 	return out, nil
+}
+
+// burst lets the logins come in that time, waits until the queues are empty, and says how
+// long both took and how much the functions held at most. In no time, all of them are in
+// the queue before the first is synced.
+func (r *run) burst(
+	ctx context.Context,
+	ops []op,
+	within time.Duration,
+) (over, drain time.Duration, most map[string]int, err error) {
+	watching, stop := context.WithCancel(ctx)
+	most = map[string]int{}
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for wait(watching, 100*time.Millisecond) == nil {
+			for _, function := range stormFunctions {
+				most[function] = max(most[function], r.resident(function))
+			}
+		}
+	})
+	defer watch.Wait()
+	defer stop()
+	began := time.Now()
+	err = r.perform(ctx, ops, within)
+	over = time.Since(began)
+	if err != nil {
+		return over, 0, most, err
+	}
+	if within == 0 {
+		r.stack.Host.Start()
+	}
+	began = time.Now()
+	err = r.drain(ctx)
+	return over, time.Since(began), most, err
+}
+
+// swollen says which function held much more in the storm than before.
+func (s *stormReport) swollen() (broken []string) {
+	for function, was := range s.memory[0] {
+		if is := s.memory[1][function]; was > 0 && float64(is) > flatMemory*float64(was) {
+			broken = append(broken, fmt.Sprintf("%s held %d MB in the storm and %d MB before", function, is, was))
+		}
+	}
+	return broken
 }
 
 // single returns every account one person who signs in with its id.
@@ -129,6 +184,14 @@ func (s *stormReport) print(w io.Writer) error {
 	)
 	row("  429s", s.saw.limited)
 	row("longest login", s.longest.Round(time.Millisecond))
+	for _, function := range stormFunctions {
+		text := fmt.Sprintf("%d MB", s.memory[1][function])
+		if was := s.memory[0][function]; was > 0 {
+			text += fmt.Sprintf(", %d MB with %d logins: %.2f", was, s.before,
+				float64(s.memory[1][function])/float64(was))
+		}
+		row("most memory of "+function, text)
+	}
 	row("promises broken", len(s.broken))
 	return t.Flush()
 }
