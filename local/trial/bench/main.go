@@ -108,6 +108,7 @@ var measurements = []struct {
 	{"allocations", true, allocationRows},
 	{"reads", true, flatCheckRows},
 	{"flat", false, flatRows},
+	{"cost", false, costRows},
 	{"naive", false, naiveRows},
 }
 
