@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -223,14 +223,16 @@ func TestSyncOfAThousand(t *testing.T) {
 		}
 		return string(raw)
 	}
-	b := systems()
 	token := map[string]any{"iss": localIssuer, "sub": "s"}
-	begun := time.Now()
-	status, got := b.httpCall(t, nil, "POST", "/sync", token, keys(1000))
-	if status != 202 || got["queued"] != 1000.0 || len(b.sent) != 1000 || time.Since(begun) > 5*time.Second {
-		t.Errorf("1000 accounts: %d, %v queued, %d sent in %v", status, got["queued"], len(b.sent), time.Since(begun))
-	}
-	b = systems()
+	synctest.Test(t, func(t *testing.T) { // in virtual time, so that a busy computer is not over the login's
+		b := systems()
+		status, got := b.httpCall(t, nil, "POST", "/sync", token, keys(1000))
+		if status != 202 || got["queued"] != 1000.0 || len(b.sent) != 1000 {
+			t.Errorf("1000 accounts: %d, %v queued, %d sent", status, got["queued"], len(b.sent))
+		}
+		written()
+	})
+	b := systems()
 	if status, _ := b.httpCall(t, nil, "POST", "/sync", token, keys(1001)); status != 400 || len(b.sent) > 0 {
 		t.Errorf("1001 accounts: %d and %d sent, want 400 and none", status, len(b.sent))
 	}
