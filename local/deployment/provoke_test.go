@@ -385,12 +385,11 @@ func (r *rehearsal) everyFunctionCounts() {
 		}
 		before, all := of(), r.measured(a)
 		r.throttled.Store(&events)
-		call()
-		none := ""
-		r.throttled.Store(&none)
-		// What was still under way at the end of a call is told with the next one.
+		// What is still under way at the end of a call is told with the next one.
 		r.Until("what "+function+" met to be counted", func() bool { call(); return of() > before && r.measured(a) > all },
 			func() string { return fmt.Sprintf("%g by it, %g of all", of()-before, r.measured(a)-all) })
+		none := ""
+		r.throttled.Store(&none)
 	}
 }
 

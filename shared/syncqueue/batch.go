@@ -150,7 +150,8 @@ func (q *Queue) renew(ctx context.Context, unseen []*record) (others []*record) 
 	for i, err := range q.SendAll(ctx, requests) {
 		old[i].done = err == nil
 		if err != nil {
-			slog.WarnContext(ctx, "message not renewed", "message_id", old[i].MessageId, "error", err)
+			slog.WarnContext(ctx, "message not renewed", "event_id", requests[i].EventID,
+				"message_id", old[i].MessageId, "error", err)
 			others = append(others, old[i])
 		}
 	}
@@ -227,6 +228,8 @@ func (q *Queue) putOff(ctx context.Context, group []*record, after time.Duration
 			slog.WarnContext(
 				ctx,
 				"visibility not changed",
+				"event_id",
+				message(batch[0].SQSMessage).Request.EventID,
 				"message_id",
 				batch[0].MessageId,
 				"messages",
