@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -22,7 +21,7 @@ func run() int {
 	syncer := p.JobSyncer(p.Events(), queue, p.Queue("QUEUE_URL"), p.Zuora(), p.Settings())
 	err := p.Err()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		p.Log.Error("the function cannot start", "error", err)
 		return 1
 	}
 	queue.RenewAt = syncer.MaxAttempts

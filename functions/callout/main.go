@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"time"
 
@@ -24,7 +23,7 @@ func run() int {
 		Now: time.Now, Log: p.Log})
 	err := p.Err()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		p.Log.Error("the function cannot start", "error", err)
 		return 1
 	}
 	serve := gateway.Serve(handler)

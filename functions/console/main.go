@@ -70,7 +70,7 @@ func run() int {
 	})
 	err = p.Err()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		p.Log.Error("the function cannot start", "error", err)
 		return 1
 	}
 	serve := gateway.Serve(handler)

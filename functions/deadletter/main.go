@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -36,7 +35,7 @@ func run() int {
 	}
 	err := p.Err()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		p.Log.Error("the function cannot start", "error", err)
 		return 1
 	}
 	lambda.Start(func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {

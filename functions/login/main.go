@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -41,7 +40,7 @@ func run() int {
 	slog.SetDefault(log) // for what has no logger of its own
 	handler, err := wire(os.Getenv, log)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "the login function cannot start:", err)
+		log.Error("the function cannot start", "error", err)
 		return 1
 	}
 	log.Info("function starts", "version", telemetry.Version())

@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"os"
 	"time"
 
@@ -33,7 +32,7 @@ func run() int {
 	rate := p.Env.Number("RECONCILE_RATE", 60, 1, jobs.MaxRate)
 	err := p.Err()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		p.Log.Error("the function cannot start", "error", err)
 		return 1
 	}
 	lambda.Start(func(ctx context.Context, c call) error {

@@ -362,7 +362,7 @@ func (p *Parts) Err() error {
 	}
 	err := p.Env.Err()
 	if err != nil {
-		return fmt.Errorf("the function cannot start: %w", err)
+		return err
 	}
 	p.Log.Info("function starts", "version", telemetry.Version())
 	return nil
