@@ -376,7 +376,7 @@ func TestCallsOfALogin(t *testing.T) {
 	t.Parallel()
 
 	engines := enginetest.Start(t)
-	m := &meter.Meter{Pace: 200 * time.Millisecond}
+	m := &meter.Meter{Pace: 400 * time.Millisecond}
 	before := func(engine string) string {
 		server, err := m.Before(engine)
 		if err != nil {
