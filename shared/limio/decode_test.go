@@ -3,9 +3,11 @@ package limio
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"hotsync/shared/projection"
 )
@@ -62,4 +64,43 @@ func FuzzRelated(f *testing.F) {
 			t.Fatalf("objects of %q mismatch (-want +got):\n%s", body, diff)
 		}
 	})
+}
+
+// TestDecode: an answer is one JSON value, whole and with nothing behind it; numbers of
+// data stay as they are written, and a text is the same with and without escapes.
+func TestDecode(t *testing.T) {
+	t.Parallel()
+
+	customer := []projection.Object{{Kind: projection.Customer, ID: "cus-1", Name: "Zoë", Data: map[string]any{
+		"price": json.Number("17.50")}}}
+	for name, tc := range map[string]struct {
+		body string
+		want []projection.Object // nil for an answer that cannot be read
+	}{
+		"plain": {`{"items":[{"record_type":"customer","id":"cus-1","name":"Zoë","data":{"price":17.50}}]}`, customer},
+		"escaped": {`{"items":[{"record_type":"cu\u0073tomer","id":"cus\u002d1","name":"Zo\u00eb","data":{"price":17.50}}]} `,
+			customer},
+		"no UTF-8": {"{\"items\":[{\"record_type\":\"customer\",\"id\":\"cus-1\",\"name\":\"Zo\xeb\"}]}",
+			[]projection.Object{{Kind: projection.Customer, ID: "cus-1", Name: "Zo\ufffd"}}},
+		"another value behind it": {`{"items":[]} {"items":[]}`, nil},
+		"something behind it":     {`{"items":[]}]`, nil},
+		"cut":                     {`{"items":[{"record_type":"customer","id":"cus-1"}`, nil},
+		"nothing":                 {``, nil},
+		"a page":                  {`<html></html>`, nil},
+		"data that is no object":  {`{"items":[{"record_type":"customer","id":"cus-1","data":"x"}]}`, nil},
+		"no list":                 {`{}`, nil},
+	} {
+		var answer related
+		err := decode(strings.NewReader(tc.body), &answer)
+		var got []projection.Object
+		if err == nil {
+			got, err = answer.objects()
+		}
+		if (err != nil) != (tc.want == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreFields(projection.Object{}, "Key")); diff != "" {
+			t.Errorf("%s: objects mismatch (-want +got):\n%s", name, diff)
+		}
+	}
 }
