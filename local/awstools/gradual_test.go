@@ -100,7 +100,8 @@ func TestSAMMakesAnAlias(t *testing.T) {
 		if group.Condition != deployment.Text(f.Attributes["Condition"]) {
 			t.Errorf("the deployment group of %s has the condition %q", f.ID, group.Condition)
 		}
-		rollback, role := compact(t, group.Properties["AutoRollbackConfiguration"]), compact(t, group.Properties["ServiceRoleArn"])
+		rollback := compact(t, group.Properties["AutoRollbackConfiguration"])
+		role := compact(t, group.Properties["ServiceRoleArn"])
 		if !strings.Contains(rollback, "DEPLOYMENT_STOP_ON_ALARM") || role != `{"Fn::GetAtt":["GradualRole","Arn"]}` {
 			t.Errorf("the deployment of %s is rolled back on %s, by the role %s", f.ID, rollback, role)
 		}
@@ -118,7 +119,8 @@ func TestSAMMakesAnAlias(t *testing.T) {
 				t.Errorf("the deployment of %s is taken back by %v, which is no alarm", f.ID, a)
 			}
 		}
-		if config := compact(t, group.Properties["DeploymentConfigName"]); !strings.Contains(config, "Canary10Percent5Minutes") {
+		config := compact(t, group.Properties["DeploymentConfigName"])
+		if !strings.Contains(config, "Canary10Percent5Minutes") {
 			t.Errorf("%s is moved by %s", f.ID, config)
 		}
 	}
@@ -150,11 +152,13 @@ func TestSAMMakesAnAlias(t *testing.T) {
 		}
 	}
 	api := compact(t, got.Resources["HttpApi"].Properties["Body"])
-	if n, all := strings.Count(api, "FunctionAliaslive}/invocations"), strings.Count(api, "/invocations"); n != all || n != 5 {
+	n, all := strings.Count(api, "FunctionAliaslive}/invocations"), strings.Count(api, "/invocations")
+	if n != all || n != 5 {
 		t.Errorf("%d of %d routes call an alias", n, all)
 	}
 	for _, output := range []string{"LoginFunctionArn", "AttachTriggers", "AttachOwnTriggers"} {
-		if text := compact(t, got.Outputs[output]); !strings.Contains(text, `"LoginFunctionAliaslive"`) && !strings.Contains(text, "${LoginFunction.Arn}:live") {
+		text := compact(t, got.Outputs[output])
+		if !strings.Contains(text, `"LoginFunctionAliaslive"`) && !strings.Contains(text, "${LoginFunction.Arn}:live") {
 			t.Errorf("the output %s names no alias: %s", output, text)
 		}
 	}
@@ -213,7 +217,8 @@ func TestSAMPublishes(t *testing.T) {
 	// Who wants none of it has none of it.
 	plain := translateFile(t, tools, "template.yaml")
 	for id, r := range plain.Resources {
-		if r.Type == "AWS::Lambda::Version" || r.Type == "AWS::Lambda::Alias" || strings.HasPrefix(r.Type, "AWS::CodeDeploy::") {
+		if r.Type == "AWS::Lambda::Version" || r.Type == "AWS::Lambda::Alias" ||
+			strings.HasPrefix(r.Type, "AWS::CodeDeploy::") {
 			t.Errorf("template.yaml makes %s, a %s", id, r.Type)
 		}
 	}
@@ -226,7 +231,8 @@ func TestSAMKeepsLimits(t *testing.T) {
 
 	got := translateFile(t, awstools.Require(t), "template.yaml")
 	for _, id := range got.of("AWS::ApiGatewayV2::Stage") {
-		want := `{"POST /login":{"ThrottlingBurstLimit":{"Ref":"LoginBurstLimit"},"ThrottlingRateLimit":{"Ref":"LoginRateLimit"}}}`
+		want := `{"POST /login":{"ThrottlingBurstLimit":{"Ref":"LoginBurstLimit"},` +
+			`"ThrottlingRateLimit":{"Ref":"LoginRateLimit"}}}`
 		if diff := cmp.Diff(want, compact(t, got.Resources[id].Properties["RouteSettings"])); diff != "" {
 			t.Errorf("%s: limits of routes (-want +got):\n%s", id, diff)
 		}
@@ -264,7 +270,8 @@ func TestSAMKeepsLimits(t *testing.T) {
 		t.Errorf("what queues take at once (-want +got):\n%s", diff)
 	}
 	if len(got.of("AWS::ApiGatewayV2::Stage")) != 1 || len(got.of("AWS::Lambda::Function")) != 8 {
-		t.Errorf("SAM makes the stages %v and the functions %v", got.of("AWS::ApiGatewayV2::Stage"), got.of("AWS::Lambda::Function"))
+		t.Errorf("SAM makes the stages %v and the functions %v",
+			got.of("AWS::ApiGatewayV2::Stage"), got.of("AWS::Lambda::Function"))
 	}
 }
 

@@ -137,7 +137,8 @@ func TestOperateOnMoto(t *testing.T) {
 	r.aws("dynamodb", "put-item", "--table-name", "events", "--item", `{"pk":{"S":"kept"}}`)
 	r.aws("secretsmanager", "create-secret", "--name", "session-key", "--secret-string", "old")
 	r.function("hotsync-console", "A=b")
-	first := r.aws("lambda", "publish-version", "--function-name", "hotsync-console", "--query", "Version", "--output", "text")
+	first := r.aws("lambda", "publish-version", "--function-name", "hotsync-console",
+		"--query", "Version", "--output", "text")
 	r.aws("lambda", "create-alias", "--function-name", "hotsync-console", "--name", "live", "--function-version", first)
 	r.function("hotsync-reconcile", "EVENTS_TABLE=events")
 	described := filepath.Join(r.dir, "production.json")

@@ -24,12 +24,15 @@ func TestSAMTakesARelease(t *testing.T) {
 	tools.Run(t, dir, env, "aws", "s3api", "create-bucket", "--bucket", bucket)
 	for _, template := range []string{release.Template, release.GradualTemplate} {
 		tools.Run(t, dir, env, "cfn-lint", template)
-		tools.Run(t, dir, env, "sam", "package", "--template-file", template, "--s3-bucket", bucket, "--output-template-file", "packaged.yaml")
+		tools.Run(t, dir, env, "sam", "package", "--template-file", template, "--s3-bucket", bucket,
+			"--output-template-file", "packaged.yaml")
 		packaged, err := os.ReadFile(filepath.Join(dir, "packaged.yaml"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, want := strings.Count(string(packaged), "CodeUri: s3://"+bucket+"/"), strings.Count(string(packaged), "Type: AWS::Serverless::Function"); n != want || n == 0 {
+		n := strings.Count(string(packaged), "CodeUri: s3://"+bucket+"/")
+		want := strings.Count(string(packaged), "Type: AWS::Serverless::Function")
+		if n != want || n == 0 {
 			t.Errorf("%s: %d of %d functions take their code from the bucket:\n%s", template, n, want, packaged)
 		}
 	}

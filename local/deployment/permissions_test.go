@@ -364,7 +364,9 @@ func pages(t *testing.T, s *stacktest.System) {
 	}
 	signIn := visit(browser.Get(s.URL + "/signin/start"))
 	visit(browser.PostForm(signIn.String(), url.Values{"persona": {"admin"}}))
-	for _, address := range []string{"/", "/events", "/events?reason=claim_missing", "/settings", "/settings/history", "/audit", "/erase"} {
+	for _, address := range []string{
+		"/", "/events", "/events?reason=claim_missing", "/settings", "/settings/history", "/audit", "/erase",
+	} {
 		visit(browser.Get(s.URL + address))
 	}
 	visit(browser.PostForm(s.URL+"/erase", url.Values{"issuer": {s.IDPURL + "/direct"}, "subject": {"direct|claire"}, "note": {"test"}, "sure": {"on"}}))
@@ -442,7 +444,8 @@ func TestCallsOfALogin(t *testing.T) {
 				wrong = append(wrong, fmt.Sprintf("%d write units, want %d at most", units, tc.units))
 			}
 			if chain := meter.InSequence(sync); len(chain) > tc.sequence {
-				wrong = append(wrong, fmt.Sprintf("%d calls one after the other, want %d at most: %+v", len(chain), tc.sequence, chain))
+				wrong = append(wrong, fmt.Sprintf(
+					"%d calls one after the other, want %d at most: %+v", len(chain), tc.sequence, chain))
 			}
 			if wrong == nil {
 				break

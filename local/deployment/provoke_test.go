@@ -397,7 +397,8 @@ func (r *rehearsal) everyFunctionCounts() {
 func (r *rehearsal) callout(body string) {
 	mac := hmac.New(sha256.New, []byte("local-callout-key"))
 	mac.Write([]byte(body))
-	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.URL+"/callouts/zuora", strings.NewReader(body))
+	address := r.URL + "/callouts/zuora"
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, address, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -50,7 +50,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.IntVar(&opt.logins, "logins", 10_000, "logins, besides those that must follow the last change of an account")
 	f.IntVar(&opt.before, "before", 0, "of a storm: logins of a smaller one, whose memory it is compared with")
 	f.Uint64Var(&opt.seed, "seed", 0, "what the run is made of; 0 picks one")
-	f.DurationVar(&opt.duration, "duration", 4*time.Minute, "over which the logins are spread; 0 of a storm: all are queued before any is synced")
+	f.DurationVar(&opt.duration, "duration", 4*time.Minute,
+		"over which the logins are spread; 0 of a storm: all are queued before any is synced")
 	f.Float64Var(&opt.faults, "faults", 1, "how often things go wrong, times the usual")
 	f.StringVar(&opt.dir, "dir", "", "where to keep the functions and their logs; a temporary folder when empty")
 	f.Func(

@@ -118,7 +118,8 @@ func (c *console) fillCompare(ctx context.Context, page *compareView, m member, 
 	if err != nil {
 		return err
 	}
-	page.Others = rows(slices.DeleteFunc(found.Events, func(x hotsync.Event) bool { return !x.Status.Final() }), c.Now(), m)
+	ended := slices.DeleteFunc(found.Events, func(x hotsync.Event) bool { return !x.Status.Final() })
+	page.Others = rows(ended, c.Now(), m)
 	return nil
 }
 

@@ -30,7 +30,7 @@ const (
 	settingsWait    = 700 * time.Millisecond // of a trigger: a slow table must leave time to send by the settings known before
 	recordReserve   = 350 * time.Millisecond // of a deadline, kept for recording what became of the send
 	recordWait      = 300 * time.Millisecond // for events still being written when the queue has refused something
-	recordDelay     = 3 * time.Millisecond   // after which a send is on its way, and its record may begin; SQS takes longer
+	recordDelay     = 3 * time.Millisecond   // after which a send is on its way, and its record may begin
 	searchKeyWait   = 250 * time.Millisecond // without the key an event cannot be found by e-mail, which is all
 	searchKeyPause  = time.Minute
 )

@@ -190,41 +190,30 @@ func (b *bench) loginRows(ctx context.Context, e *engines.Engines, rounds int, w
 	if err != nil {
 		return nil, err
 	}
+	return ratiosOfLogin(took, size, where), nil
+}
+
+// ratiosOfLogin compares the times of a bare send, the login's handler, a function that
+// only sends, one that verifies as well, and the login as a whole, in that order.
+func ratiosOfLogin(took [][]time.Duration, size int, where string) (rows []row) {
 	most := 1.25
 	if where != "" {
 		most = 1.1
 	}
-	var rows []row
 	for _, p := range []float64{50, 99} {
-		bare, inside, sends, verifies, whole := percentile(
-			took[0],
-			p,
-		), percentile(
-			took[1],
-			p,
-		), percentile(
-			took[2],
-			p,
-		), percentile(
-			took[3],
-			p,
-		), percentile(
-			took[4],
-			p,
-		)
-		rows = append(
-			rows,
+		at := make([]time.Duration, len(took))
+		for i, all := range took {
+			at[i] = percentile(all, p)
+		}
+		bare, inside, sends, verifies, whole := at[0], at[1], at[2], at[3], at[4]
+		rows = append(rows,
 			row{
 				name:   fmt.Sprintf("POST /login : Lambda that verifies and sends%s, p%.0f", where, p),
 				value:  ratio(whole, verifies),
 				target: most,
 				unit:   "x",
-				detail: fmt.Sprintf(
-					"%.2f ms : %.2f ms, both through the local HTTP API and Lambda; %d bytes",
-					ms(whole),
-					ms(verifies),
-					size,
-				),
+				detail: fmt.Sprintf("%.2f ms : %.2f ms, both through the local HTTP API and Lambda; %d bytes",
+					ms(whole), ms(verifies), size),
 			},
 			row{
 				name:   fmt.Sprintf("POST /login : Lambda that only sends%s, p%.0f", where, p),
@@ -236,16 +225,12 @@ func (b *bench) loginRows(ctx context.Context, e *engines.Engines, rounds int, w
 				name:  fmt.Sprintf("warm login : bare SendMessage%s, p%.0f", where, p),
 				value: ratio(inside, bare),
 				unit:  "x",
-				detail: fmt.Sprintf(
-					"%.2f ms : %.2f ms, the handler itself; the Lambda that only sends is at %.2f x",
-					ms(inside),
-					ms(bare),
-					ratio(sends, bare),
-				),
+				detail: fmt.Sprintf("%.2f ms : %.2f ms, the handler itself; the Lambda that only sends is at %.2f x",
+					ms(inside), ms(bare), ratio(sends, bare)),
 			},
 		)
 	}
-	return rows, nil
+	return rows
 }
 
 // tokens signs in so many people, each with an account of their own.

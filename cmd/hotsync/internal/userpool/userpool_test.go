@@ -125,7 +125,9 @@ func TestChangesNothingElse(t *testing.T) {
 		"attach beside others":         {hooks, false, function, hooked, 2},
 		"attach what is half attached": {fmt.Sprintf(`{"PostAuthentication":%q}`, function), false, function, both, 1},
 		"attach again":                 {both, false, function, both, 0},
-		"attach its alias":             {both, false, function + ":live", strings.ReplaceAll(both, function, function+":live"), 4},
+		"attach its alias": {
+			both, false, function + ":live", strings.ReplaceAll(both, function, function+":live"), 4,
+		},
 		"attach it without its alias":  {strings.ReplaceAll(both, function, function+":live"), false, function, both, 4},
 		"detach":                       {both, true, function, `null`, 2},
 		"detach its alias":             {strings.ReplaceAll(both, function, function+":live"), true, function, `null`, 2},
