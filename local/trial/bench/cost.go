@@ -16,7 +16,7 @@ func costRows(ctx context.Context, b *bench) (rows []row, err error) {
 		return nil, err
 	}
 	defer s.Close()
-	m := &metered{system: s}
+	m := &metered{system: s, engines: b.engines}
 	const unchanged = 12
 	for who, wait := range []time.Duration{0, 0, 200 * time.Millisecond} { // the first of all fetches tokens and settings
 		err = s.latency(ctx, wait, wait)
@@ -37,7 +37,10 @@ func costRows(ctx context.Context, b *bench) (rows []row, err error) {
 			if err != nil {
 				return nil, err
 			}
-			time.Sleep(200 * time.Millisecond) // a batch's counts are written after the end of its events
+			err = m.quiet(ctx) // a batch's counts are written after the end of its events
+			if err != nil {
+				return nil, err
+			}
 			if who == 0 {
 				break
 			}
