@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hotsync/local/checkout"
 )
 
 // Variable names the folder of the tools' programs.
@@ -113,7 +115,12 @@ func (tools Tools) Moto(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(tools.Path(t, "moto_server"), "-H", "127.0.0.1", "-p", port)
+	root, err := checkout.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(root, "local", "awstools", "moto_server.py")
+	cmd := exec.Command(tools.Path(t, "python"), script, "-H", "127.0.0.1", "-p", port)
 	cmd.Env = tools.Environment("MOTO_IAM_LOAD_MANAGED_POLICIES=false")
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
