@@ -30,12 +30,12 @@ func (b *Behaviour) Record(next http.Handler) http.Handler {
 			return
 		}
 		seq := b.begin(r)
-		sw := &statusWriter{ResponseWriter: w}
+		sw := &StatusWriter{ResponseWriter: w}
 		answered := false
 		defer func() {
 			status := 0
 			if answered { // else it panicked, perhaps on purpose
-				status = cmp.Or(sw.status, http.StatusOK)
+				status = cmp.Or(sw.Status, http.StatusOK)
 			}
 			b.end(seq, status)
 		}()
@@ -180,21 +180,23 @@ func (f *fault) answer(w http.ResponseWriter) {
 	}
 }
 
-// statusWriter remembers the status that was answered.
-type statusWriter struct {
+// StatusWriter remembers the status that was answered; 0 while none was written, which
+// net/http makes 200 when the handler returns.
+type StatusWriter struct {
 	http.ResponseWriter
-	status int
+	Status int
 }
 
-func (w *statusWriter) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
+// WriteHeader implements http.ResponseWriter.
+func (w *StatusWriter) WriteHeader(status int) {
+	if w.Status == 0 {
+		w.Status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *StatusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // buffer keeps an answer instead of sending it.
 type buffer struct {

@@ -85,6 +85,11 @@ type Stack struct {
 // The OAuth client of a stack's Limio sandbox, for whoever looks into it.
 const LimioClientID, LimioClientSecret = "limio", "limio-secret"
 
+// LimioCredentials are those, as a client of the product asks for them.
+func LimioCredentials(context.Context, bool) (id, secret string, err error) {
+	return LimioClientID, LimioClientSecret, nil
+}
+
 // Credentials of the sandboxes, which the functions get by the environment.
 const (
 	zuoraID, zuoraSecret = zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret

@@ -130,13 +130,7 @@ func (r *run) settle(ctx context.Context, random *rand.Rand) error {
 		r.world.of[i] = nil
 	}
 	r.started = time.Now()
-	for _, a := range r.world.accounts {
-		err = r.put(ctx, a)
-		if err != nil {
-			return err
-		}
-	}
-	return r.misbehave(ctx, true) // latency only
+	return r.stock(ctx, r.world.accounts)
 }
 
 // signing has people sign in at an even rate until it is stopped.

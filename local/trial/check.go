@@ -441,22 +441,18 @@ func (r *run) checkConverged(ctx context.Context, out *report) error {
 func (r *run) clients() (*zuora.Client, *limio.Client, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	z, err := zuora.New(zuora.Config{
-		BaseURL: r.stack.ZuoraURL,
-		Log:     quiet,
-		Credentials: func(context.Context, bool) (string, string, error) {
-			return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
-		},
+		BaseURL:     r.stack.ZuoraURL,
+		Log:         quiet,
+		Credentials: zuorasandbox.Credentials,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	l, err := limio.New(limio.Config{
-		BaseURL:  r.stack.LimioURL,
-		Log:      quiet,
-		InFlight: 16,
-		Credentials: func(context.Context, bool) (string, string, error) {
-			return stack.LimioClientID, stack.LimioClientSecret, nil
-		},
+		BaseURL:     r.stack.LimioURL,
+		Log:         quiet,
+		InFlight:    16,
+		Credentials: stack.LimioCredentials,
 	})
 	return z, l, err
 }

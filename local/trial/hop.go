@@ -89,11 +89,11 @@ func newWatch() *watch { return &watch{of: map[string]map[string]int{}} }
 func (w *watch) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	account, sync := readOf(r)
 	next := w.begin(r, account, sync)
-	sw := &statusWriter{ResponseWriter: rw}
-	defer func() { w.end(r, account, sync, sw.status) }()
+	sw := &sandbox.StatusWriter{ResponseWriter: rw}
+	defer func() { w.end(r, account, sync, sw.Status) }()
 	next.ServeHTTP(sw, r)
-	if sw.status == 0 {
-		sw.status = http.StatusOK
+	if sw.Status == 0 {
+		sw.Status = http.StatusOK
 	}
 }
 
@@ -231,20 +231,3 @@ func (w *watch) seen() traffic {
 func mean(from, to traffic, pool int) float64 {
 	return (to.used[pool] - from.used[pool]).Seconds() / to.at.Sub(from.at).Seconds()
 }
-
-// statusWriter remembers the status that was answered.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *statusWriter) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"hotsync/shared/billing"
 	"hotsync/shared/hotsync"
 )
 
@@ -68,16 +69,13 @@ func outages(ctx context.Context, opt options) (_ *outageReport, err error) {
 	r.world = newWorld(random, opt.accounts)
 	missing := r.world.unsold(3)
 	r.started = time.Now()
+	var initial []billing.Account
 	for i, a := range r.world.accounts {
-		if slices.Contains(missing, i) {
-			continue
-		}
-		err = r.put(ctx, a)
-		if err != nil {
-			return nil, err
+		if !slices.Contains(missing, i) {
+			initial = append(initial, a)
 		}
 	}
-	err = r.misbehave(ctx, true) // latency only
+	err = r.stock(ctx, initial)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -44,9 +43,7 @@ func TestV1BodyReadsBack(t *testing.T) {
 	sandbox := zuorasandbox.New(zuorasandbox.Config{})
 	server := httptest.NewServer(sandbox)
 	t.Cleanup(server.Close)
-	client, err := zuora.New(zuora.Config{BaseURL: server.URL, Credentials: func(context.Context, bool) (string, string, error) {
-		return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
-	}})
+	client, err := zuora.New(zuora.Config{BaseURL: server.URL, Credentials: zuorasandbox.Credentials})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -266,6 +266,17 @@ func (r *run) put(ctx context.Context, a billing.Account) error {
 	return call(ctx, http.MethodPut, r.stack.ZuoraURL+"/_sandbox/accounts/"+a.ID, "", body, nil)
 }
 
+// stock sets the accounts that a trial begins with, and lets the places misbehave.
+func (r *run) stock(ctx context.Context, accounts []billing.Account) error {
+	for _, a := range accounts {
+		err := r.put(ctx, a)
+		if err != nil {
+			return err
+		}
+	}
+	return r.misbehave(ctx, true)
+}
+
 // misbehave lets every place misbehave, or behave.
 func (r *run) misbehave(ctx context.Context, on bool) error {
 	for _, p := range r.places {
@@ -644,13 +655,7 @@ func soak(ctx context.Context, opt options) (_ *report, err error) {
 		filepath.Join(r.stack.Dir, "logs"),
 	)
 	r.started = time.Now()
-	for _, a := range p.initial {
-		err = r.put(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-	}
-	err = r.misbehave(ctx, true)
+	err = r.stock(ctx, p.initial)
 	if err == nil {
 		err = r.perform(ctx, p.ops, opt.duration)
 	}

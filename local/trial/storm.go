@@ -68,13 +68,7 @@ func storm(ctx context.Context, opt options) (_ *stormReport, err error) {
 	}
 	random.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
 	r.started = time.Now()
-	for _, a := range r.world.accounts {
-		err = r.put(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-	}
-	err = r.misbehave(ctx, true) // latency only
+	err = r.stock(ctx, r.world.accounts)
 	if err != nil {
 		return nil, err
 	}

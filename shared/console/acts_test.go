@@ -308,6 +308,36 @@ func TestBackfillFromTheConsole(t *testing.T) {
 	c.post("/jobs", form("zoql", "Status = 'Active'")).wantStatus(t, http.StatusOK)
 }
 
+// TestBackfillOfAFile uploads lists as a browser does. One that is too large is refused
+// whole: cut off, it would leave accounts out, and end in the first half of a number.
+func TestBackfillOfAFile(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	c := b.signIn("operator")
+	typed := url.Values{"rate": {"300"}, "note": {"first wave"}, "accounts": {""}, "since": {""}, "zoql": {""}}
+	a := c.upload("/jobs", typed, strings.Repeat("A00000001\n", 420_000))
+	a.wantStatus(t, http.StatusBadRequest)
+	a.Sound()
+	if got := a.Text(".note.bad"); !strings.Contains(got, "at most 4 MB") {
+		t.Errorf("a list of 4.2 MB: %q", got)
+	}
+	found, _, err := b.jobs.Jobs(t.Context(), 10, "")
+	if err != nil || len(found) != 0 {
+		t.Fatalf("%d jobs of a list that was refused, %v", len(found), err)
+	}
+	c.upload("/jobs", typed, "A00000001\nA00000002\n").wantStatus(t, http.StatusOK)
+	if j := b.onlyJob(t); j.Expected != 2 {
+		t.Errorf("%d accounts of a file of two", j.Expected)
+	}
+	c.post("/signout", nil)
+	a = c.upload("/jobs", typed, "A00000003\n")
+	a.wantStatus(t, http.StatusUnauthorized)
+	if diff := cmp.Diff([]string{"first wave"}, a.hidden(t)["note"]); diff != "" {
+		t.Errorf("what was typed, after the session ended (-want +got):\n%s", diff)
+	}
+}
+
 func TestExport(t *testing.T) {
 	t.Parallel()
 

@@ -1,7 +1,9 @@
 package console_test
 
 import (
+	"bytes"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -70,9 +72,40 @@ func (c client) post(path string, form url.Values, headers ...string) answer {
 	return c.do(http.MethodPost, path, form, append([]string{"Sec-Fetch-Site", "same-origin", "Content-Type", "application/x-www-form-urlencoded"}, headers...)...)
 }
 
+// upload posts a form with a file, as a browser does.
+func (c client) upload(path string, form url.Values, file string) answer {
+	c.t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, values := range form {
+		for _, v := range values {
+			err := w.WriteField(name, v)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+		}
+	}
+	part, err := w.CreateFormFile("file", "accounts.csv")
+	if err == nil {
+		_, err = io.WriteString(part, file)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.send(http.MethodPost, path, &body, "Sec-Fetch-Site", "same-origin", "Content-Type", w.FormDataContentType())
+}
+
 func (c client) do(method, path string, form url.Values, headers ...string) answer {
 	c.t.Helper()
-	r, err := http.NewRequestWithContext(c.t.Context(), method, c.server.URL+path, strings.NewReader(form.Encode()))
+	return c.send(method, path, strings.NewReader(form.Encode()), headers...)
+}
+
+func (c client) send(method, path string, sent io.Reader, headers ...string) answer {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(c.t.Context(), method, c.server.URL+path, sent)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -255,28 +255,58 @@ func accountPath(e hotsync.Event) string {
 // template would leave of it, such as a slash, would lead elsewhere.
 func accountAt(key string) string { return "/accounts/" + url.PathEscape(key) }
 
+// around is what was found around an event.
+type around struct {
+	covered, retried    *hotsync.Event // the one that covers it, the one it retries
+	good                *hotsync.Event // last success before it
+	later, resolved     *hotsync.Event // as laterSyncs returns them
+	latest              *hotsync.Event // last success of its login and account
+	linked              bool           // latest linked the login
+	siblings, ofAccount []hotsync.Event
+}
+
 // fillRelated reads the events around this one. Each that cannot be read leaves
 // a note, not an error.
 func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Event) {
-	var covered, retried, good, later, resolved, latest *hotsync.Event
-	linked := false
-	var siblings []hotsync.Event
-	var g errgroup.Group
-	one := func(id string, into **hotsync.Event) {
-		if id == "" {
-			return
-		}
-		g.Go(func() error {
-			found, err := c.Events.Get(ctx, id)
-			if err == nil {
-				found = counted(found)
-				*into = &found
-			}
-			return ignoreGone(err)
-		})
+	a, err := c.readAround(ctx, e)
+	if err != nil {
+		c.Log.WarnContext(ctx, "related events not read", "event_id", e.ID, "error", err)
+		page.Missing = "Related events could not be read at the moment."
 	}
-	one(e.CoveredBy, &covered)
-	one(e.RetryOf, &retried)
+	page.Others, page.LastGood, page.Later = othersOf(e, a.ofAccount), a.good, a.later
+	if e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusSkipped ||
+		e.AttentionCount > 0 && e.Status.Final() {
+		page.Resolved = a.resolved
+	}
+	if a.latest == nil && e.Status == hotsync.StatusSucceeded {
+		a.latest = &e
+	}
+	page.Holds, page.Sight = newHolding(a.latest), sightOf(e, a.resolved, a.linked)
+	if a.good != nil {
+		page.Differs = differences(*a.good, e)
+	}
+	page.relate("Covered by", a.covered)
+	page.relate("Retry of", a.retried)
+	for _, s := range a.siblings {
+		if s.ID != e.ID && s.LoginID == e.LoginID && s.ID != e.RetryOf {
+			page.relate("Same login", &s)
+		}
+	}
+	page.relate("Newest of the account", a.later)
+	page.relate("Last success before", a.good)
+}
+
+// readAround reads side by side, and returns what could be read also with an error.
+func (c *console) readAround(ctx context.Context, e hotsync.Event) (a around, err error) {
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		a.covered, err = c.eventIfAny(ctx, e.CoveredBy)
+		return err
+	})
+	g.Go(func() (err error) {
+		a.retried, err = c.eventIfAny(ctx, e.RetryOf)
+		return err
+	})
 	// A sync that failed before its number was looked up knows its account by that alone.
 	if key := cmp.Or(e.Account.ID, e.Account.Number); key != "" {
 		g.Go(func() (err error) {
@@ -284,57 +314,47 @@ func (c *console) fillRelated(ctx context.Context, page *eventView, e hotsync.Ev
 			if err != nil {
 				return err
 			}
-			page.Others = othersOf(e, found.Events)
-			later, resolved = laterSyncs(e, found.Events)
-			good = lastGoodBefore(e, found.Events)
-			if good == nil && found.Cursor != "" {
+			a.ofAccount = found.Events
+			a.later, a.resolved = laterSyncs(e, found.Events)
+			a.good = lastGoodBefore(e, found.Events)
+			if a.good == nil && found.Cursor != "" {
 				before := filter{Account: key, Statuses: []hotsync.Status{hotsync.StatusSucceeded}, To: e.RequestedAt}
-				good, err = c.newest(ctx, before)
+				a.good, err = c.newest(ctx, before)
 			}
 			return err
 		})
 		g.Go(func() (err error) {
-			latest, linked, err = c.latestOf(ctx, e)
+			a.latest, a.linked, err = c.latestOf(ctx, e)
 			return err
 		})
 	}
 	if e.LoginID != "" && e.Subject != "" {
-		around := filter{
+		then := filter{
 			Subject: e.Subject,
 			From:    e.RequestedAt.Add(-time.Minute),
 			To:      e.RequestedAt.Add(time.Minute),
 		}
 		g.Go(func() error {
-			found, err := c.search(ctx, around, 0, "", false)
-			siblings = found.Events
+			found, err := c.search(ctx, then, 0, "", false)
+			a.siblings = found.Events
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		c.Log.WarnContext(ctx, "related events not read", "event_id", e.ID, "error", err)
-		page.Missing = "Related events could not be read at the moment."
+	err = g.Wait()
+	return a, err
+}
+
+// eventIfAny returns an event; nil for no id, and where it is gone.
+func (c *console) eventIfAny(ctx context.Context, id string) (*hotsync.Event, error) {
+	if id == "" {
+		return nil, nil
 	}
-	page.LastGood, page.Later = good, later
-	if e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusSkipped ||
-		e.AttentionCount > 0 && e.Status.Final() {
-		page.Resolved = resolved
+	found, err := c.Events.Get(ctx, id)
+	if err != nil {
+		return nil, ignoreGone(err)
 	}
-	if latest == nil && e.Status == hotsync.StatusSucceeded {
-		latest = &e
-	}
-	page.Holds, page.Sight = newHolding(latest), sightOf(e, resolved, linked)
-	if good != nil {
-		page.Differs = differences(*good, e)
-	}
-	page.relate("Covered by", covered)
-	page.relate("Retry of", retried)
-	for _, s := range siblings {
-		if s.ID != e.ID && s.LoginID == e.LoginID && s.ID != e.RetryOf {
-			page.relate("Same login", &s)
-		}
-	}
-	page.relate("Newest of the account", later)
-	page.relate("Last success before", good)
+	found = counted(found)
+	return &found, nil
 }
 
 // relate lists an event beside this one; none where there is none.

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -80,17 +81,8 @@ const chipLimit = 99
 func (c *console) eventsPage(w http.ResponseWriter, r *http.Request, m member) error {
 	asked := r.URL.Query()
 	f, err := parseFilter(timesInBox(parseBox(asked), c.here(r)), c.here(r))
-	if err == nil && r.Header.Get("HX-Request") == "" {
-		// One address for one list: what was typed into the box, and what a form
-		// sends empty, is put in its place.
-		v := f.values()
-		if cursor := get(asked, "cursor"); cursor != "" {
-			v.Set("cursor", cursor)
-		}
-		if !sameValues(v, asked) {
-			http.Redirect(w, r, withQuery("/events", v), http.StatusSeeOther)
-			return nil
-		}
+	if err == nil && elsewhere(w, r, "/events", f.values()) {
+		return nil
 	}
 	page := eventsView{Filter: f, Triggers: triggers}
 	status := http.StatusOK
@@ -98,11 +90,7 @@ func (c *console) eventsPage(w http.ResponseWriter, r *http.Request, m member) e
 		err = c.fillEvents(r.Context(), &page, get(asked, "cursor"), m)
 	}
 	if err != nil {
-		e := hotsync.AsError(err)
-		status, page.Problem = e.Code.HTTPStatus(), e.Problem()
-		if status >= http.StatusInternalServerError {
-			c.Log.ErrorContext(r.Context(), "events page incomplete", "error", err)
-		}
+		status, page.Problem = c.incomplete(r, "events", err)
 	}
 	page.Providers = c.providerNames(r.Context(), f.Provider)
 	page.Views, page.Suggestions = savedViews(r), suggestions(page.Providers)
@@ -117,6 +105,30 @@ func (c *console) eventsPage(w http.ResponseWriter, r *http.Request, m member) e
 		part = "list"
 	}
 	return c.renderAs(w, r, m, status, "events", part, view{Title: "Events", Nav: "events", Body: page})
+}
+
+// elsewhere leads a list that was asked for in other words to its one address: what was
+// typed into the box, and what a form sends empty, is put in its place. It reports
+// whether it did.
+func elsewhere(w http.ResponseWriter, r *http.Request, path string, v url.Values) bool {
+	asked := r.URL.Query()
+	if cursor := get(asked, "cursor"); cursor != "" {
+		v.Set("cursor", cursor)
+	}
+	if r.Header.Get("HX-Request") != "" || sameValues(v, asked) {
+		return false
+	}
+	http.Redirect(w, r, withQuery(path, v), http.StatusSeeOther)
+	return true
+}
+
+// incomplete returns what a list says that could not be read, and with which status.
+func (c *console) incomplete(r *http.Request, page string, err error) (status int, problem *hotsync.Problem) {
+	e := hotsync.AsError(err)
+	if e.Code.HTTPStatus() >= http.StatusInternalServerError {
+		c.Log.ErrorContext(r.Context(), page+" page incomplete", "error", err)
+	}
+	return e.Code.HTTPStatus(), e.Problem()
 }
 
 func sameValues(a, b map[string][]string) bool {

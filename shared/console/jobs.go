@@ -349,80 +349,104 @@ func (c *console) showNewJob(w http.ResponseWriter, r *http.Request, m member, p
 // beginBackfill begins a backfill of pasted or uploaded accounts, or of those that
 // Zuora lists.
 func (c *console) beginBackfill(w http.ResponseWriter, r *http.Request, m member) error {
-	err := r.ParseMultipartForm(maxUpload)
-	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		return hotsync.Errorf(hotsync.CodeBadRequest, "The form could not be read.").Because(err)
+	page, list, err := readNewJob(r)
+	if err != nil {
+		return err
 	}
-	page := newJobView{
+	request, rows, problem := page.request(list)
+	if problem != "" {
+		page.Problem = hotsync.Errorf(hotsync.CodeBadRequest, "%s", problem).Problem()
+		return c.showNewJob(w, r, m, page)
+	}
+	j, err := c.begin(r.Context(), m, request)
+	if err == nil && request.Source.File != "" {
+		j, err = c.load(r.Context(), j, rows)
+	}
+	if err != nil {
+		return err
+	}
+	c.record(r.Context(), m, act{Action: "begin_job", Note: j.Note, Result: j.ID})
+	c.kick(r.Context())
+	http.Redirect(w, r, "/jobs/"+j.ID, http.StatusSeeOther)
+	return nil
+}
+
+// readNewJob reads the form of a backfill, and the list of accounts that was pasted
+// or uploaded.
+func readNewJob(r *http.Request) (page newJobView, list string, err error) {
+	err = r.ParseMultipartForm(maxUpload)
+	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
+		return page, "", hotsync.Errorf(hotsync.CodeBadRequest, "The form could not be read.").Because(err)
+	}
+	page = newJobView{
 		Accounts: r.FormValue("accounts"),
 		ZOQL:     strings.TrimSpace(r.FormValue("zoql")),
 		Since:    r.FormValue("since"),
 		Note:     noteOf(r.FormValue("note")),
 	}
 	page.Rate, err = strconv.Atoi(r.FormValue("rate"))
-	list := page.Accounts
-	if file, _, ferr := r.FormFile("file"); ferr == nil {
-		raw, rerr := io.ReadAll(io.LimitReader(file, maxUpload))
-		if rerr == nil && len(raw) > 0 {
-			list = string(raw)
-		}
+	if err != nil {
+		page.Rate = 0 // which no job has
 	}
-	refuse := func(format string, args ...any) error {
-		page.Problem = hotsync.Errorf(hotsync.CodeBadRequest, format, args...).Problem()
-		return c.showNewJob(w, r, m, page)
+	file, _, err := r.FormFile("file")
+	if err != nil { // none was sent
+		return page, page.Accounts, nil
 	}
+	raw, err := io.ReadAll(file)
+	if err != nil {
+		return page, "", hotsync.Errorf(hotsync.CodeBadRequest, "The file could not be read.").Because(err)
+	}
+	if len(raw) == 0 {
+		return page, page.Accounts, nil
+	}
+	return page, string(raw), nil
+}
+
+// request returns what a form asks for, with the rows of its list, or what is wrong
+// with it, in words.
+func (page newJobView) request(list string) (request jobs.Request, rows []jobs.Row, problem string) {
 	ways := 0
 	for _, s := range []string{strings.TrimSpace(list), page.ZOQL, page.Since} {
 		if s != "" {
 			ways++
 		}
 	}
+	request = jobs.Request{Kind: jobs.Backfill, Rate: page.Rate, Note: page.Note}
 	switch {
-	case err != nil || page.Rate < 1 || page.Rate > jobs.MaxRate:
-		return refuse("The rate must be between 1 and %d accounts a minute.", jobs.MaxRate)
+	case page.Rate < 1 || page.Rate > jobs.MaxRate:
+		return request, nil, fmt.Sprintf("The rate must be between 1 and %d accounts a minute.", jobs.MaxRate)
 	case ways != 1:
-		return refuse("Name the accounts in one way: a list, a day, or a condition.")
+		return request, nil, "Name the accounts in one way: a list, a day, or a condition."
 	case len([]rune(page.Note)) < 3:
-		return refuse("Say why, in a few words: it is kept with every sync.")
+		return request, nil, "Say why, in a few words: it is kept with every sync."
+	case len(list) > maxUpload:
+		return request, nil, fmt.Sprintf("A list here has at most %d MB: split it, or use hotsync backfill.", maxUpload>>20)
+	case strings.TrimSpace(list) == "":
+		problem = page.listedByZuora(&request)
+		return request, nil, problem
 	}
-	request := jobs.Request{Kind: jobs.Backfill, Rate: page.Rate, Note: page.Note}
-	if strings.TrimSpace(list) == "" {
-		problem := page.listedByZuora(&request)
-		if problem != "" {
-			return refuse("%s", problem)
-		}
-		j, err := c.begin(r.Context(), m, request)
-		if err != nil {
-			return err
-		}
-		return c.begun(w, r, m, j)
-	}
-	var rows []jobs.Row
-	err = jobs.ReadAccounts(strings.NewReader(list), false, func(row jobs.Row) error {
+	err := jobs.ReadAccounts(strings.NewReader(list), false, func(row jobs.Row) error {
 		rows = append(rows, row)
 		return nil
 	})
 	if err != nil {
-		return refuse("%s", strings.ToUpper(err.Error()[:1])+err.Error()[1:]+".")
+		return request, nil, strings.ToUpper(err.Error()[:1]) + err.Error()[1:] + "."
 	}
 	request.Source.File, request.Expected = "console", len(rows)
 	request.Title = "Accounts of a list, " + plural(len(rows), "row", "rows")
-	j, err := c.begin(r.Context(), m, request)
-	if err != nil {
-		return err
-	}
-	l := jobs.NewLoader(r.Context(), c.Jobs, j)
+	return request, rows, ""
+}
+
+// load gives a job the accounts of a list.
+func (c *console) load(ctx context.Context, j jobs.Job, rows []jobs.Row) (jobs.Job, error) {
+	l := jobs.NewLoader(ctx, c.Jobs, j)
 	for _, row := range rows {
-		err = l.Add(row)
+		err := l.Add(row)
 		if err != nil {
-			return err
+			return j, err
 		}
 	}
-	j, err = l.Close()
-	if err != nil {
-		return err
-	}
-	return c.begun(w, r, m, j)
+	return l.Close()
 }
 
 // listedByZuora has Zuora list the accounts of a request. It returns what is wrong
@@ -442,14 +466,6 @@ func (page newJobView) listedByZuora(request *jobs.Request) (problem string) {
 		return hotsync.AsError(err).Message
 	}
 	return ""
-}
-
-// begun shows a job that has begun.
-func (c *console) begun(w http.ResponseWriter, r *http.Request, m member, j jobs.Job) error {
-	c.record(r.Context(), m, act{Action: "begin_job", Note: j.Note, Result: j.ID})
-	c.kick(r.Context())
-	http.Redirect(w, r, "/jobs/"+j.ID, http.StatusSeeOther)
-	return nil
 }
 
 // beginRetry begins a bulk retry of what a filter finds.

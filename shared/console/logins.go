@@ -229,16 +229,8 @@ func (c *console) loginsPage(w http.ResponseWriter, r *http.Request, m member) e
 	}
 	asked, now := r.URL.Query(), c.here(r)
 	f, err := parseLoginFilter(asked, now)
-	if err == nil && r.Header.Get("HX-Request") == "" {
-		// One address for one list, as of the syncs.
-		v := f.values()
-		if cursor := get(asked, "cursor"); cursor != "" {
-			v.Set("cursor", cursor)
-		}
-		if !sameValues(v, asked) {
-			http.Redirect(w, r, withQuery("/logins", v), http.StatusSeeOther)
-			return nil
-		}
+	if err == nil && elsewhere(w, r, "/logins", f.values()) {
+		return nil
 	}
 	page := loginsView{
 		Typed:   f,
@@ -255,11 +247,7 @@ func (c *console) loginsPage(w http.ResponseWriter, r *http.Request, m member) e
 		err = c.fillLogins(r.Context(), &page, get(asked, "cursor"))
 	}
 	if err != nil {
-		e := hotsync.AsError(err)
-		status, page.Problem = e.Code.HTTPStatus(), e.Problem()
-		if status >= http.StatusInternalServerError {
-			c.Log.ErrorContext(r.Context(), "logins page incomplete", "error", err)
-		}
+		status, page.Problem = c.incomplete(r, "logins", err)
 	}
 	part := "layout"
 	if staff.IsLive(r) {

@@ -187,8 +187,8 @@ func formSettings(w http.ResponseWriter, r *http.Request) (hotsync.Settings, err
 // parseForm reads a posted form of bounded size.
 func parseForm(w http.ResponseWriter, r *http.Request, limit int64) error {
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
-	err := r.ParseForm()
-	if err != nil {
+	err := r.ParseMultipartForm(limit)
+	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return hotsync.Errorf(hotsync.CodeBadRequest, "The form could not be read, or it is larger than %d KB.", limit>>10).
 			Because(err)
 	}

@@ -1,7 +1,6 @@
 package zuora_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -54,9 +53,7 @@ func startSandbox(t *testing.T) *testBundle {
 func (b *testBundle) at(cfg *zuora.Config) {
 	cfg.BaseURL = b.url
 	cfg.Now = func() time.Time { return today }
-	cfg.Credentials = func(context.Context, bool) (clientID, clientSecret string, err error) {
-		return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
-	}
+	cfg.Credentials = zuorasandbox.Credentials
 }
 
 // control steers the sandbox.

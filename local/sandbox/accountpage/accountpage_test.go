@@ -2,7 +2,6 @@ package accountpage_test
 
 import (
 	"cmp"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -64,15 +63,11 @@ func start(t *testing.T) *world {
 			t.Fatalf("objects of %s: %v", p.Name, err)
 		}
 	}
-	w.zuora, err = zuora.New(zuora.Config{BaseURL: z.URL, Now: clock, Credentials: func(context.Context, bool) (string, string, error) {
-		return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
-	}})
+	w.zuora, err = zuora.New(zuora.Config{BaseURL: z.URL, Now: clock, Credentials: zuorasandbox.Credentials})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.limio, err = limio.New(limio.Config{BaseURL: l.URL, Now: clock, Credentials: func(context.Context, bool) (string, string, error) {
-		return limiosandbox.DefaultClientID, limiosandbox.DefaultClientSecret, nil
-	}})
+	w.limio, err = limio.New(limio.Config{BaseURL: l.URL, Now: clock, Credentials: limiosandbox.Credentials})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,11 @@ const (
 	DefaultClientSecret = "limio-sandbox-secret"
 )
 
+// Credentials are those of the default OAuth client, as a client of the product asks for them.
+func Credentials(context.Context, bool) (id, secret string, err error) {
+	return DefaultClientID, DefaultClientSecret, nil
+}
+
 const (
 	tokenLife  = time.Hour   // as documented
 	cursorLife = time.Minute // of queryMore

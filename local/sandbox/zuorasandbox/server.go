@@ -20,6 +20,7 @@ package zuorasandbox
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,6 +40,11 @@ const (
 	DefaultClientID     = "10ca1000-5a9d-4b0c-8000-000000000001"
 	DefaultClientSecret = "local-zuora-sandbox-secret"
 )
+
+// Credentials are those of the default OAuth client, as a client of the product asks for them.
+func Credentials(context.Context, bool) (id, secret string, err error) {
+	return DefaultClientID, DefaultClientSecret, nil
+}
 
 // tokenLifetime is what Zuora gives: https://developer.zuora.com/v1-api-reference/api/oauth/createtoken
 const tokenLifetime = time.Hour

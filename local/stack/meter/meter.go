@@ -9,6 +9,7 @@ package meter
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ import (
 	"sync"
 	"time"
 
+	"hotsync/local/sandbox"
 	"hotsync/local/stack/template"
 )
 
@@ -126,13 +128,13 @@ func (m *Meter) Before(engine string) (*httptest.Server, error) {
 			writes[i].before = item(r, engine, writes[i])
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		answer := &sandbox.StatusWriter{ResponseWriter: w}
 		proxy.ServeHTTP(answer, r)
 		c.Took = time.Since(c.Began)
 		for i := range writes {
 			// A refused write costs what the item that was there costs: the condition was read.
 			writes[i].after = writes[i].before
-			if answer.status == http.StatusOK {
+			if cmp.Or(answer.Status, http.StatusOK) == http.StatusOK {
 				writes[i].after = item(r, engine, writes[i])
 			}
 			c.WriteUnits += writes[i].units()
@@ -141,16 +143,6 @@ func (m *Meter) Before(engine string) (*httptest.Server, error) {
 		defer m.mu.Unlock()
 		m.calls = append(m.calls, c)
 	})), nil
-}
-
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
 }
 
 var appID = regexp.MustCompile(`app/(\w+)`)

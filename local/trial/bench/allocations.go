@@ -22,15 +22,7 @@ func allocationRows(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer s.Close()
-	client, err := zuora.New(
-		zuora.Config{
-			BaseURL: s.ZuoraURL,
-			Now:     time.Now,
-			Credentials: func(context.Context, bool) (string, string, error) {
-				return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
-			},
-		},
-	)
+	client, err := zuora.New(zuora.Config{BaseURL: s.ZuoraURL, Now: time.Now, Credentials: zuorasandbox.Credentials})
 	if err != nil {
 		return nil, err
 	}

@@ -163,18 +163,15 @@ func (b *bench) spend(ctx context.Context, name string, order []int, run runLogi
 
 // loginsNaive syncs one login after the other, in this process.
 func loginsNaive(ctx context.Context, m *metered, ids []string, order []int) error {
-	secrets := func(id, secret string) func(context.Context, bool) (string, string, error) {
-		return func(context.Context, bool) (string, string, error) { return id, secret, nil }
-	}
 	z, err := zuora.New(
 		zuora.Config{BaseURL: m.ZuoraURL, Now: time.Now, Transport: naive.OneAtATime(http.DefaultTransport),
-			Credentials: secrets(zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret)},
+			Credentials: zuorasandbox.Credentials},
 	)
 	if err != nil {
 		return err
 	}
 	l, err := limio.New(limio.Config{BaseURL: m.LimioURL, HTTP: naive.OneAtATime(http.DefaultTransport),
-		Credentials: secrets(stack.LimioClientID, stack.LimioClientSecret)})
+		Credentials: stack.LimioCredentials})
 	if err != nil {
 		return err
 	}

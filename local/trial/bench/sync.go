@@ -135,15 +135,7 @@ func (s *system) firstSync(
 
 // writePath is how many writes of a first sync must follow each other.
 func (s *system) writePath(ctx context.Context, id string) (int, error) {
-	client, err := zuora.New(
-		zuora.Config{
-			BaseURL: s.ZuoraURL,
-			Now:     time.Now,
-			Credentials: func(context.Context, bool) (string, string, error) {
-				return zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret, nil
-			},
-		},
-	)
+	client, err := zuora.New(zuora.Config{BaseURL: s.ZuoraURL, Now: time.Now, Credentials: zuorasandbox.Credentials})
 	if err != nil {
 		return 0, err
 	}
