@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -163,14 +165,21 @@ func try(ctx context.Context, opt options, pkg string, known map[string]bool) (o
 	if result != passed {
 		return out, fmt.Errorf("the tests must pass before they are tried:\n%s", text)
 	}
-	patience := 10*time.Second + 5*time.Since(began)
+	takes := time.Since(began)
+	b, err := buildTogether(ctx, opt, pkg, scratch, found)
+	if err != nil {
+		return out, err
+	}
 	fmt.Fprintf(
 		opt.progress,
-		"%s: %d mutants, tests take %s\n",
+		"%s: %d mutants, %d of them in one build, tests take %s\n",
 		path,
 		len(found),
-		time.Since(began).Round(time.Millisecond),
+		b.size(),
+		cmp.Or(b.takes, takes).Round(time.Millisecond),
 	)
+	// A build takes long beside others; a loop that never ends is to be found soon.
+	alone, patience := 10*time.Second+5*takes, 10*time.Second+5*b.takes
 
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -179,11 +188,16 @@ func try(ctx context.Context, opt options, pkg string, known map[string]bool) (o
 		wg.Go(func() {
 			for i := range work {
 				m := found[i]
-				overlay, err := m.overlay(scratch, i)
-				if err != nil {
-					continue // the scratch folder is gone: the run is being stopped
+				result := failed
+				if b.in[i] {
+					result = b.run(ctx, opt, i+1, patience)
+				} else {
+					overlay, err := m.overlay(scratch, i)
+					if err != nil {
+						continue // the scratch folder is gone: the run is being stopped
+					}
+					result, _ = runTests(ctx, opt, pkg, overlay, alone)
 				}
-				result, _ := runTests(ctx, opt, pkg, overlay, patience)
 				mu.Lock()
 				switch {
 				case ctx.Err() != nil:
@@ -256,16 +270,25 @@ func (m mutant) overlay(dir string, i int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	changed := filepath.Join(dir, fmt.Sprintf("%d.go", i))
-	err = os.WriteFile(changed, slices.Concat(src[:m.start], []byte(m.text), src[m.end:]), 0o600)
+	text := slices.Concat(src[:m.start], []byte(m.text), src[m.end:])
+	return writeOverlay(dir, strconv.Itoa(i), map[string][]byte{m.file: text})
+}
+
+// writeOverlay writes an overlay of a build in which files have those texts.
+func writeOverlay(dir, name string, texts map[string][]byte) (string, error) {
+	replace := map[string]string{}
+	for file, text := range texts {
+		replace[file] = filepath.Join(dir, name+"-"+filepath.Base(file))
+		err := os.WriteFile(replace[file], text, 0o600)
+		if err != nil {
+			return "", err
+		}
+	}
+	raw, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
-	raw, err := json.Marshal(map[string]map[string]string{"Replace": {m.file: changed}})
-	if err != nil {
-		return "", err
-	}
-	overlay := filepath.Join(dir, fmt.Sprintf("%d.json", i))
+	overlay := filepath.Join(dir, name+".json")
 	return overlay, os.WriteFile(overlay, raw, 0o600)
 }
 

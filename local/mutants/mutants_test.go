@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"go/format"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +59,70 @@ func (t *T) May(a, b int) (bool, error) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("mutants mismatch (-want +got):\n%s", diff)
+	}
+}
+
+// One build has what can be switched on: the rest is built by itself.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+
+	src := []byte(`package rule
+
+func may(a, b int) (bool, string) {
+	for i := 0; i < 2; i++ {
+		if a < b && !closed(1) {
+			continue
+		}
+		note("x" + "y")
+	}
+	c := later(3)
+	return c.at(4) || lists[5], "no"
+}
+`)
+	file := filepath.Join(t.TempDir(), "rule.go")
+	err := os.WriteFile(file, src, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := mutants(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := make([]bool, len(all))
+	var alone []string
+	for i, m := range all {
+		in[i] = m.way != (way{})
+		if !in[i] {
+			alone = append(alone, m.description)
+		}
+	}
+	wantAlone := []string{"`0` becomes `1`", "`+` becomes `-`", "`3` becomes `4`", "`5` becomes `6`"}
+	if diff := cmp.Diff(wantAlone, alone); diff != "" {
+		t.Errorf("built by themselves mismatch (-want +got):\n%s", diff)
+	}
+	got, err := format.Source(together(file, src, all, in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `package rule
+
+func may(a, b int) (bool, string) {
+	for i := 0; hotsyncMutant == 2 && (i <= 2) || hotsyncMutant != 2 && (hotsyncMutant == 3 && (i < 3) || hotsyncMutant != 3 && (i < 2)); i++ {
+		if hotsyncMutant != 4 && (hotsyncMutant == 5 || (hotsyncMutant == 7 && (a < b || !closed(1)) || hotsyncMutant != 7 && (hotsyncMutant == 9 && (a < b && !closed(2)) || hotsyncMutant != 9 && ((hotsyncMutant == 6 && (a <= b) || hotsyncMutant != 6 && (a < b)) && (hotsyncMutant == 8 && (closed(1)) || hotsyncMutant != 8 && (!closed(1))))))) {
+			if hotsyncMutant != 10 {
+				continue
+			}
+		}
+		if hotsyncMutant != 11 {
+			note("x" + "y")
+		}
+	}
+	c := later(3)
+	return (hotsyncMutant == 14 && (c.at(5) || lists[5]) || hotsyncMutant != 14 && (hotsyncMutant == 15 && (c.at(4) && lists[5]) || hotsyncMutant != 15 && (c.at(4) || lists[5]))), "no"
+}
+`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("source mismatch (-want +got):\n%s", diff)
 	}
 }
 

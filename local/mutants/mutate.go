@@ -19,6 +19,7 @@ type mutant struct {
 	start, end  int // the bytes that are replaced
 	old, text   string
 	description string
+	way         way
 }
 
 // name tells a mutant apart whatever lines are added above it.
@@ -46,14 +47,14 @@ func mutants(file string) ([]mutant, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
-	c := collector{file: file, src: src, set: set}
+	c := collector{file: file, src: src, set: set, listed: map[ast.Node]bool{}}
 	for _, decl := range tree.Decls {
 		f, ok := decl.(*ast.FuncDecl)
 		if !ok || f.Body == nil {
 			continue
 		}
 		c.function = functionName(f)
-		ast.Inspect(f.Body, c.visit)
+		ast.Inspect(f.Body, c.inspect)
 	}
 	slices.SortStableFunc(c.found, func(a, b mutant) int { return a.start - b.start })
 	return c.found, nil
@@ -79,10 +80,27 @@ type collector struct {
 	set      *token.FileSet
 	function string
 	found    []mutant
+
+	path   []ast.Node        // from the function's body to what is visited
+	listed map[ast.Node]bool // statements of a list, which an if can stand around
 }
 
-// add notes that the source of [from, to) becomes text.
-func (c *collector) add(from, to token.Pos, text string) {
+// inspect visits a node and knows what it stands in.
+func (c *collector) inspect(n ast.Node) bool {
+	if n == nil {
+		c.path = c.path[:len(c.path)-1]
+		return true
+	}
+	if !c.visit(n) {
+		return false
+	}
+	c.path = append(c.path, n)
+	return true
+}
+
+// add notes that the source of [from, to) becomes text, and how a build that has all
+// mutants switches to it.
+func (c *collector) add(from, to token.Pos, text string, w way) {
 	start, end := c.set.Position(from).Offset, c.set.Position(to).Offset
 	old := string(c.src[start:end])
 	words := text
@@ -93,6 +111,7 @@ func (c *collector) add(from, to token.Pos, text string) {
 		file: c.file, line: c.set.Position(from).Line, function: c.function,
 		start: start, end: end, old: old, text: text,
 		description: fmt.Sprintf("%s becomes %s", oneLine(old), oneLine(words)),
+		way:         w,
 	})
 }
 
@@ -112,41 +131,56 @@ func (c *collector) text(n ast.Node) string {
 
 func (c *collector) visit(n ast.Node) bool {
 	switch n := n.(type) {
+	case *ast.BlockStmt:
+		c.list(n.List)
+	case *ast.CaseClause:
+		c.list(n.Body)
+	case *ast.CommClause:
+		c.list(n.Body)
 	case *ast.IfStmt:
 		// An error that is passed on is not a rule: tests of every call that can fail are not asked for.
 		if !passesErrorOn(n) {
-			c.add(n.Cond.Pos(), n.Cond.End(), "false && ("+c.text(n.Cond)+")")
-			c.add(n.Cond.Pos(), n.Cond.End(), "true || ("+c.text(n.Cond)+")")
+			c.add(n.Cond.Pos(), n.Cond.End(), "false && ("+c.text(n.Cond)+")", c.around(n.Cond, "%[1]s != %[2]d && (", ")"))
+			c.add(n.Cond.Pos(), n.Cond.End(), "true || ("+c.text(n.Cond)+")", c.around(n.Cond, "%[1]s == %[2]d || (", ")"))
 		}
 	case *ast.BinaryExpr:
 		to, ok := swaps[n.Op]
 		if ok && !isNil(n.Y) {
-			c.add(n.OpPos, n.OpPos+token.Pos(len(n.Op.String())), to.String())
+			w := way{}
+			if n.Op != token.ADD && n.Op != token.SUB { // of strings there is no difference
+				w = c.instead(n, n.OpPos, n.OpPos+token.Pos(len(n.Op.String())), to.String())
+			}
+			c.add(n.OpPos, n.OpPos+token.Pos(len(n.Op.String())), to.String(), w)
 		}
 	case *ast.UnaryExpr:
 		if n.Op == token.NOT {
-			c.add(n.OpPos, n.OpPos+1, "")
+			c.add(n.OpPos, n.OpPos+1, "", c.instead(n, n.OpPos, n.OpPos+1, ""))
 		}
 	case *ast.Ident:
 		if n.Name == "true" || n.Name == "false" {
-			c.add(n.Pos(), n.End(), strconv.FormatBool(n.Name == "false"))
+			w := c.around(n, "(%[1]s == %[2]d || ", ")")
+			if n.Name == "true" {
+				w = c.around(n, "(%[1]s != %[2]d && ", ")")
+			}
+			c.add(n.Pos(), n.End(), strconv.FormatBool(n.Name == "false"), w)
 		}
 	case *ast.BasicLit:
 		if n.Kind == token.INT {
 			i, err := strconv.Atoi(n.Value)
 			if err == nil {
-				c.add(n.Pos(), n.End(), strconv.Itoa(i+1))
+				more := strconv.Itoa(i + 1)
+				c.add(n.Pos(), n.End(), more, c.value(n.Pos(), n.End(), more))
 			}
 		}
 	case *ast.ExprStmt:
-		c.add(n.Pos(), n.End(), "")
+		c.add(n.Pos(), n.End(), "", c.without(n))
 	case *ast.AssignStmt:
 		if n.Tok != token.DEFINE {
-			c.add(n.Pos(), n.End(), "")
+			c.add(n.Pos(), n.End(), "", c.without(n))
 		}
 	case *ast.BranchStmt:
 		if n.Tok == token.CONTINUE && n.Label == nil {
-			c.add(n.Pos(), n.End(), "")
+			c.add(n.Pos(), n.End(), "", c.without(n))
 		}
 	case *ast.DeferStmt, *ast.GoStmt:
 		return false // error context and clean-up
