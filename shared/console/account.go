@@ -130,7 +130,7 @@ func (c *console) showAccount(w http.ResponseWriter, r *http.Request, m member, 
 		return err
 	}
 	for i, e := range found.Events {
-		e = counted(e)
+		e = e.Counted()
 		found.Events[i] = e
 		if page.Account.ID == "" {
 			page.Account.ID = e.Account.ID

@@ -35,7 +35,7 @@ func differences(good, e hotsync.Event) []difference {
 	if good.Subject != e.Subject && mask(good.Subject) == mask(e.Subject) {
 		out = append(out, difference{What: "Login", Before: mask(good.Subject), Now: "another person"})
 	}
-	add("Attempts", fmt.Sprint(len(good.Attempts)), fmt.Sprint(len(e.Attempts)))
+	add("Attempts", fmt.Sprint(good.Tries()), fmt.Sprint(e.Tries()))
 	out = append(out, stepDifferences(good, e)...)
 	for _, w := range e.Findings {
 		if !slices.Contains(good.Findings, w) {

@@ -353,7 +353,7 @@ func (c *console) eventIfAny(ctx context.Context, id string) (*hotsync.Event, er
 	if err != nil {
 		return nil, ignoreGone(err)
 	}
-	found = counted(found)
+	found = found.Counted()
 	return &found, nil
 }
 
@@ -458,7 +458,7 @@ func laterSyncs(e hotsync.Event, recent []hotsync.Event) (later, resolved *hotsy
 		if x.ID == e.ID || x.ID < hotsync.FirstEventID(e.RequestedAt) {
 			continue
 		}
-		x = counted(x)
+		x = x.Counted()
 		if later == nil {
 			later = &x
 		}
@@ -473,7 +473,7 @@ func laterSyncs(e hotsync.Event, recent []hotsync.Event) (later, resolved *hotsy
 func lastGoodBefore(e hotsync.Event, recent []hotsync.Event) *hotsync.Event {
 	for _, x := range recent {
 		if x.Status == hotsync.StatusSucceeded && x.ID < hotsync.FirstEventID(e.RequestedAt) {
-			x = counted(x)
+			x = x.Counted()
 			return &x
 		}
 	}
@@ -503,7 +503,7 @@ func (c *console) newest(ctx context.Context, f filter) (*hotsync.Event, error) 
 	if err != nil || len(page.Events) == 0 {
 		return nil, err
 	}
-	e := counted(page.Events[0])
+	e := page.Events[0].Counted()
 	return &e, nil
 }
 

@@ -373,7 +373,7 @@ func (c *console) eventsNews(w http.ResponseWriter, r *http.Request, m member) e
 		if err != nil {
 			continue // expired, or for the next time
 		}
-		e = counted(e)
+		e = e.Counted()
 		row := ticked(rows([]hotsync.Event{e}, c.Now(), m))[0]
 		row.OOB = true
 		news.Rows = append(news.Rows, row)

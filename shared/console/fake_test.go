@@ -65,8 +65,7 @@ func (m *memory) matching(q eventstore.Query) []hotsync.Event {
 			(len(q.Statuses) == 0 || slices.Contains(q.Statuses, e.Status)) && (q.Provider == "" || q.Provider == e.Provider) &&
 			(q.Trigger == "" || q.Trigger == e.Trigger) && (q.Reason == "" || q.Reason == e.Reason) && !e.RequestedAt.Before(q.From) && (q.To.IsZero() || e.RequestedAt.Before(q.To)) &&
 			(q.Q == "" || e.ID == q.Q || account(q.Q) || e.Subject == q.Q || slices.Contains(m.terms[e.ID], q.Q)) {
-			e.ChangeCount, e.AttemptCount, e.FindingCount = len(e.Changes), len(e.Attempts), len(e.Findings)
-			e.AttentionCount = hotsync.AttentionCount(e.Findings)
+			e = e.Counted()
 			if !q.Full {
 				e.Changes, e.Attempts, e.Findings, e.Steps, e.Candidates, e.Request = nil, nil, nil, nil, nil, hotsync.SyncRequest{}
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -552,5 +553,55 @@ func TestOverviewSaysMostOfMost(t *testing.T) {
 				t.Errorf("the verdict is %q, want %q in it", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestCutEventsSayWhatThereWas: of a sync with 2,345 changes a hundred are kept. Every
+// view says 2,345.
+func TestCutEventsSayWhatThereWas(t *testing.T) {
+	t.Parallel()
+
+	_, by := samples()
+	e := by["succeeded with changes"]
+	e.Changes = make([]hotsync.Change, 100)
+	for i := range e.Changes {
+		e.Changes[i] = hotsync.Change{Object: "subscription", ID: "sub-" + strconv.Itoa(i), Action: hotsync.ActionCreate}
+	}
+	e.ChangesCut, e.ChangeCount, e.AttemptsCut, e.AttemptCount = 2245, 2345, 3, 4
+	e.FindingCount, e.AttentionCount = 1300, 12
+	b := setup(t, e)
+	c := b.signIn("viewer")
+	for _, tc := range []struct{ path, selector, want string }{
+		{"/events", "#events td.c-why", "2,345 changes written to Limio. But 12 things need attention. 1,288 notes."},
+		{"/events/" + e.ID, "#h-changes + .dim", "2,345 objects"},
+		{"/events/" + e.ID, "#h-findings + .dim", "2 of 1,300"},
+		{"/events/" + e.ID, `main a[href$="/changes"]`, "The first 100 of 2,345 changes"},
+		{"/events/" + e.ID + "/changes", "h1", "The first 100 of 2,345 changes in Limio"},
+	} {
+		page := c.get(tc.path)
+		page.wantStatus(t, http.StatusOK)
+		if got := page.Text(tc.selector); got != tc.want {
+			t.Errorf("%s: %s says %q, want %q", tc.path, tc.selector, got, tc.want)
+		}
+	}
+	for path, want := range map[string]string{
+		"/events/" + e.ID:           "4 attempts",
+		"/events/" + e.ID + "/json": `"changeCount":2345`,
+		"/events.jsonl":             `"attempts":4,"changes":2345,"warnings":1300,"attention":12`,
+		"/events.csv":               ",4,2345,1300,",
+	} {
+		if got := c.get(path).body; !strings.Contains(got, want) {
+			t.Errorf("%s does not say %q: %.2000s", path, want, got)
+		}
+	}
+	for _, path := range []string{"/api/events", "/api/events/" + e.ID} {
+		_, body := b.call("viewer", "GET", path, "")
+		if list, ok := body["events"].([]any); ok {
+			body, _ = list[0].(map[string]any)
+		}
+		got := []any{body["changeCount"], body["attemptCount"], body["findingCount"], body["attentionCount"]}
+		if diff := cmp.Diff([]any{2345., 4., 1300., 12.}, got); diff != "" {
+			t.Errorf("%s: counts mismatch (-want +got):\n%s", path, diff)
+		}
 	}
 }

@@ -23,16 +23,7 @@ func (c *console) eventByID(ctx context.Context, id string) (hotsync.Event, erro
 		)
 	}
 	e, err := c.Events.Get(ctx, id)
-	return counted(e), err
-}
-
-// counted counts what an event has where nobody did. The store did before it cut a very
-// large one.
-func counted(e hotsync.Event) hotsync.Event {
-	e.ChangeCount, e.AttemptCount = max(e.ChangeCount, len(e.Changes)), max(e.AttemptCount, len(e.Attempts))
-	e.FindingCount = max(e.FindingCount, len(e.Findings))
-	e.AttentionCount = max(e.AttentionCount, hotsync.AttentionCount(e.Findings))
-	return e
+	return e.Counted(), err
 }
 
 // search finds a page of events.

@@ -163,23 +163,20 @@ func (s *Store) saveEvent(ctx context.Context, it item, over int) (revision int,
 	return 1, err
 }
 
-// counted takes the counts from the lists. Where those were cut when the event was
-// stored, the counts it came with are the true ones.
+// counted takes the counts from the lists and from what was cut from them when the
+// event was stored. Each try has findings of its own: where those are of the try that
+// was cut, the counts they came with are the true ones.
 func counted(e hotsync.Event) hotsync.Event {
-	was := e
-	e.ChangeCount, e.AttemptCount = len(e.Changes), len(e.Attempts)
-	e.FindingCount, e.AttentionCount = len(e.Findings), hotsync.AttentionCount(e.Findings)
-	if slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == findingCut }) {
-		e.ChangeCount, e.AttemptCount = max(was.ChangeCount, e.ChangeCount), max(was.AttemptCount, e.AttemptCount)
-		e.FindingCount, e.AttentionCount = max(
-			was.FindingCount,
-			e.FindingCount,
-		), max(
-			was.AttentionCount,
-			e.AttentionCount,
-		)
+	e.ChangeCount, e.AttemptCount = 0, 0
+	if !isCut(e) {
+		e.FindingCount, e.AttentionCount = 0, 0
 	}
-	return e
+	return e.Counted()
+}
+
+// isCut reports whether a finding says that the event is not whole.
+func isCut(e hotsync.Event) bool {
+	return slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == findingCut })
 }
 
 // Get reads an event whole and consistently, or returns ErrNotFound. Empty
@@ -211,6 +208,9 @@ func (s *Store) encode(e hotsync.Event, revision int) (hotsync.Event, item, erro
 		problem := *e.Error
 		problem.Message = cutText(problem.Message, maxText)
 		e.Error = &problem
+	}
+	if e.ChangesCut+e.AttemptsCut > 0 && !isCut(e) {
+		e = warned(e, warnListsCut) // by an earlier try, whose findings are no more
 	}
 	row, packed, err := encodeParts(e, revision)
 	for _, cut := range []func(hotsync.Event) hotsync.Event{cutFields, cutLists} {
@@ -277,6 +277,8 @@ func cutFields(e hotsync.Event) hotsync.Event {
 }
 
 func cutLists(e hotsync.Event) hotsync.Event {
+	e.ChangesCut += max(0, len(e.Changes)-fewEntries)
+	e.AttemptsCut += max(0, len(e.Attempts)-fewEntries)
 	e.Changes, e.Attempts, e.Steps, e.Candidates = few(e.Changes), few(e.Attempts), few(e.Steps), few(e.Candidates)
 	e.Findings, e.Subscriptions = few(e.Findings), few(e.Subscriptions)
 	for i := range e.Findings {
@@ -362,5 +364,7 @@ func decodeWhole(it item) (hotsync.Event, error) {
 	if err != nil {
 		return hotsync.Event{}, fmt.Errorf("detail of %s: %w", whole.ID, err)
 	}
-	return whole.event(), nil
+	e := whole.event()
+	e.ChangesCut, e.AttemptsCut = max(0, e.ChangeCount-len(e.Changes)), max(0, e.AttemptCount-len(e.Attempts))
+	return e, nil
 }

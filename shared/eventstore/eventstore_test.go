@@ -397,6 +397,73 @@ func TestPutLargeEvents(t *testing.T) {
 	}
 }
 
+// An event that was cut says how much there was, whatever is added to it afterwards and
+// wherever it is read.
+func TestCutEventsKeepTheirCounts(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	e := wholeEvent()
+	e.Status, e.Reason = hotsync.StatusRetrying, "zuora_unavailable"
+	e.Changes, e.Attempts = nil, make([]hotsync.Attempt, 150)
+	e.Findings = slicesRepeat(hotsync.Attention(hotsync.FindingPlanUnmatched, "", "", "x"), 120)
+	for range 2345 {
+		raw := make([]byte, 200) // does not compress
+		_, err := crand.Read(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Changes = append(e.Changes, hotsync.Change{Object: "subscription", ID: hex.EncodeToString(raw)})
+	}
+	type counts struct{ Changes, Attempts, Findings, Attention, KeptChanges, KeptAttempts int }
+	check := func(when string, want counts) hotsync.Event {
+		t.Helper()
+		got, err := b.Get(t.Context(), e.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := counts{got.ChangeCount, got.AttemptCount, got.FindingCount, got.AttentionCount,
+			len(got.Changes), len(got.Attempts)}
+		if diff := cmp.Diff(want, c); diff != "" {
+			t.Errorf("%s: counts of the event mismatch (-want +got):\n%s", when, diff)
+		}
+		want.KeptChanges, want.KeptAttempts = 0, 0
+		for _, row := range b.search(t, eventstore.Query{}) {
+			c := counts{row.ChangeCount, row.AttemptCount, row.FindingCount, row.AttentionCount, 0, 0}
+			if diff := cmp.Diff(want, c); diff != "" {
+				t.Errorf("%s: counts of the list's row mismatch (-want +got):\n%s", when, diff)
+			}
+		}
+		if len(got.Findings) == 0 || !strings.Contains(got.Findings[0].Message, "too large") {
+			t.Errorf("%s: nothing says that the event is not whole: %.300v", when, got.Findings)
+		}
+		return got
+	}
+	b.put(t, e)
+	e = check("cut", counts{2345, 150, 122, 120, 100, 100})
+	b.put(t, e)
+	e = check("written again as it is", counts{2345, 150, 122, 120, 100, 100})
+
+	// Another try: findings and steps are its own, its changes are added.
+	e.Findings, e.Steps = nil, nil
+	e.Changes = append(e.Changes, hotsync.Change{Object: "subscription", ID: "one"},
+		hotsync.Change{Object: "subscription", ID: "two"})
+	e.Attempts = append(e.Attempts, hotsync.Attempt{N: 151})
+	b.put(t, e)
+	e = check("tried again", counts{2347, 151, 1, 0, 102, 101})
+
+	e.Status = hotsync.StatusSucceeded
+	e.Attempts = e.Attempts[:100] // a try that is taken back
+	b.put(t, e)
+	check("a try taken back", counts{2347, 150, 1, 0, 102, 100})
+
+	_, err := b.Erase(t.Context(), e.Request.Identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("its person erased", counts{2347, 150, 1, 0, 102, 100})
+}
+
 func slicesRepeat[T any](v T, n int) []T {
 	out := make([]T, n)
 	for i := range out {

@@ -455,7 +455,8 @@ func TestProgress(t *testing.T) {
 		"no id":           {"/syncs/x", "direct|ada", http.StatusNotFound},
 	} {
 		b := newBundle()
-		b.events[id] = hotsync.Event{ID: id, Status: hotsync.StatusSucceeded, Account: hotsync.AccountRef{Number: "A1"}, Changes: make([]hotsync.Change, 3),
+		b.events[id] = hotsync.Event{ID: id, Status: hotsync.StatusSucceeded, Account: hotsync.AccountRef{Number: "A1"},
+			Changes: make([]hotsync.Change, 3), ChangesCut: 2342, Attempts: make([]hotsync.Attempt, 1), AttemptsCut: 1,
 			Request: hotsync.SyncRequest{Identity: hotsync.Identity{Issuer: localIssuer, Subject: "direct|ada"}}}
 		c := claims("A1")
 		c["sub"] = tc.subject
@@ -466,7 +467,7 @@ func TestProgress(t *testing.T) {
 		if a.StatusCode != tc.status || len(b.sent) != 0 {
 			t.Errorf("%s: answer %d %s, want %d", name, a.StatusCode, a.Body, tc.status)
 		}
-		want := `{"event":"` + id + `","status":"succeeded","done":true,"visible":true,"changes":3,"tries":0}`
+		want := `{"event":"` + id + `","status":"succeeded","done":true,"visible":true,"changes":2345,"tries":2}`
 		if tc.status == http.StatusOK && a.Body != want {
 			t.Errorf("%s: %s, want %s and nothing else", name, a.Body, want)
 		}

@@ -88,7 +88,7 @@ func (h *Handler) look(ctx context.Context, id string, me hotsync.Identity) (pro
 		return progress{}, none
 	}
 	return progress{Event: e.ID, Status: e.Status, Done: e.Status.Final(), Visible: visible(e),
-		Changes: len(e.Changes), Tries: len(e.Attempts)}, nil
+		Changes: e.Counted().ChangeCount, Tries: e.Tries()}, nil
 }
 
 // visible reports whether the person of an event sees its account in Limio. A sync

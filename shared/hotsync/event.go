@@ -141,24 +141,51 @@ type Event struct {
 	Request SyncRequest `json:"-"`
 	// Revision guards a write: it counts the writes of this event so far.
 	Revision int `json:"-"`
-	// ChangeCount is len(Changes), known also where only a summary was read.
+	// ChangeCount is how many changes there were, known also where only a summary was
+	// read, and where the list was cut since the event was too large to be kept whole.
 	ChangeCount int `json:"-"`
-	// AttemptCount and FindingCount are the lengths of their lists likewise.
+	// AttemptCount and FindingCount are those of their lists likewise.
 	AttemptCount int `json:"-"`
 	FindingCount int `json:"-"`
 	// AttentionCount counts the findings somebody has to act on.
 	AttentionCount int `json:"-"`
+	// ChangesCut and AttemptsCut are how many entries the lists have lost so. Whoever
+	// adds to the lists of an event that was read need not think of them: they count
+	// beside what is in the lists.
+	ChangesCut  int `json:"-"`
+	AttemptsCut int `json:"-"`
 }
 
+// Counted returns the event with its counts, of the lists as they are and of what was
+// cut from them. An event of which only a summary was read keeps the counts it has.
+func (e Event) Counted() Event {
+	e.ChangeCount = max(e.ChangeCount, len(e.Changes)+e.ChangesCut)
+	e.AttemptCount = max(e.AttemptCount, e.Tries())
+	e.FindingCount = max(e.FindingCount, len(e.Findings))
+	e.AttentionCount = max(e.AttentionCount, AttentionCount(e.Findings))
+	return e
+}
+
+// Tries returns how often the sync was tried. It is for an event that was read whole.
+func (e Event) Tries() int { return len(e.Attempts) + e.AttemptsCut }
+
 // MarshalJSON returns lists as [] and never as null, so that readers need not
-// tell the two apart.
+// tell the two apart, and how long they were before a store cut them.
 func (e Event) MarshalJSON() ([]byte, error) {
 	type plain Event
 	p := struct {
 		plain
 		// Warnings are the findings' messages: what the API had before there were findings.
 		Warnings []string `json:"warnings"`
+
+		ChangeCount    int `json:"changeCount"`
+		AttemptCount   int `json:"attemptCount"`
+		FindingCount   int `json:"findingCount"`
+		AttentionCount int `json:"attentionCount"`
 	}{plain: plain(e), Warnings: Messages(e.Findings)}
+	e = e.Counted()
+	p.ChangeCount, p.AttemptCount = e.ChangeCount, e.AttemptCount
+	p.FindingCount, p.AttentionCount = e.FindingCount, e.AttentionCount
 	if p.Attempts == nil {
 		p.Attempts = []Attempt{}
 	}

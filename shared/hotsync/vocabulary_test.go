@@ -106,6 +106,20 @@ func TestValidate(t *testing.T) {
 			s.CatalogueMap = map[string]string{"8a": "offers/X", strings.Repeat("a", 32): "/offers/X"}
 		},
 			errors: []string{"catalogueMap", "catalogueMap.8a"}},
+		{name: "map, always in this order", change: func(s *hotsync.Settings) {
+			s.CatalogueMap = map[string]string{}
+			for _, id := range []string{"8f", "8a", "8d", "8b", "8e", "8c"} {
+				s.CatalogueMap[id] = "/offers/X"
+				s.CatalogueMap[strings.Repeat(id, 16)] = ""
+			}
+		}, errors: slices.Concat(
+			[]string{"catalogueMap", "catalogueMap." + strings.Repeat("8a", 16)},
+			[]string{"catalogueMap", "catalogueMap." + strings.Repeat("8b", 16)},
+			[]string{"catalogueMap", "catalogueMap." + strings.Repeat("8c", 16)},
+			[]string{"catalogueMap", "catalogueMap." + strings.Repeat("8d", 16)},
+			[]string{"catalogueMap", "catalogueMap." + strings.Repeat("8e", 16)},
+			[]string{"catalogueMap", "catalogueMap." + strings.Repeat("8f", 16)},
+		)},
 		{name: "what does nothing", change: func(s *hotsync.Settings) { s.CreateOffers, s.CreateAddOns = true, true }, warns: []string{"createOffers", "createAddOns"}},
 		{name: "links, always in this order", change: func(s *hotsync.Settings) {
 			s.ZuoraAccountURL, s.LimioCustomerURL = "https://zuora.example.com", "http://limio.example.com/{id}"
@@ -336,6 +350,35 @@ func TestMaskAddresses(t *testing.T) {
 	} {
 		if got := hotsync.MaskAddresses(text); got != want {
 			t.Errorf("MaskAddresses(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+// The counts are of what there was, also where the lists were cut and where only a
+// summary was read.
+func TestCounts(t *testing.T) {
+	t.Parallel()
+
+	attention := hotsync.Attention(hotsync.FindingPlanUnmatched, "A-S1", "", "x")
+	note := hotsync.Note(hotsync.FindingServedUntil, "A-S1", "x")
+	for _, tc := range []struct {
+		name  string
+		event hotsync.Event
+		want  string
+	}{
+		{"new", hotsync.Event{}, `"changeCount":0,"attemptCount":0,"findingCount":0,"attentionCount":0`},
+		{"whole", hotsync.Event{Changes: make([]hotsync.Change, 3), Attempts: make([]hotsync.Attempt, 2),
+			Findings: []hotsync.Finding{attention, note}},
+			`"changeCount":3,"attemptCount":2,"findingCount":2,"attentionCount":1`},
+		{"cut", hotsync.Event{Changes: make([]hotsync.Change, 100), ChangesCut: 2245, ChangeCount: 2345,
+			Attempts: make([]hotsync.Attempt, 2), AttemptsCut: 3, Findings: []hotsync.Finding{note}, FindingCount: 130, AttentionCount: 7},
+			`"changeCount":2345,"attemptCount":5,"findingCount":130,"attentionCount":7`},
+		{"a summary", hotsync.Event{ChangeCount: 2345, AttemptCount: 5, FindingCount: 4, AttentionCount: 1},
+			`"changeCount":2345,"attemptCount":5,"findingCount":4,"attentionCount":1`},
+	} {
+		raw, err := json.Marshal(tc.event)
+		if err != nil || !strings.Contains(string(raw), tc.want) {
+			t.Errorf("%s: %s, %v; want %s", tc.name, raw, err, tc.want)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func (r *record) begin(ctx context.Context, first bool) (mine bool, err error) {
 	if n := len(r.Attempts); n > 0 {
 		r.Attempts[n-1].Steps = r.Steps // how far it came stays to be seen
 	}
-	r.Attempts = append(r.Attempts, hotsync.Attempt{N: len(r.Attempts) + 1, StartedAt: now})
+	r.Attempts = append(r.Attempts, hotsync.Attempt{N: r.Tries() + 1, StartedAt: now})
 	r.trying = true
 	if r.StartedAt.IsZero() {
 		r.StartedAt = now
@@ -120,7 +120,7 @@ func (r *record) settle(ctx context.Context) {
 func (r *record) closeTry(p *hotsync.Problem) {
 	n := len(r.Attempts)
 	if n == 0 || !r.trying {
-		r.Attempts = append(r.Attempts, hotsync.Attempt{N: n + 1, StartedAt: r.now()})
+		r.Attempts = append(r.Attempts, hotsync.Attempt{N: r.Tries() + 1, StartedAt: r.now()})
 		n++
 	}
 	r.trying = false
@@ -218,8 +218,8 @@ func (r *record) summary(ctx context.Context, level slog.Level, v verdict) {
 	for _, s := range r.Steps {
 		calls += s.Calls
 	}
-	attrs := []any{"account", r.Account.ID, "status", r.Status, "reason", r.Reason, "attempt", len(r.Attempts),
-		"changes", len(r.Changes), "calls", calls, "ms", r.now().Sub(r.RequestedAt).Milliseconds()}
+	attrs := []any{"account", r.Account.ID, "status", r.Status, "reason", r.Reason, "attempt", r.Tries(),
+		"changes", len(r.Changes) + r.ChangesCut, "calls", calls, "ms", r.now().Sub(r.RequestedAt).Milliseconds()}
 	if v.cause != nil {
 		attrs = append(attrs, "error", v.cause)
 	}

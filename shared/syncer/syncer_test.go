@@ -155,6 +155,33 @@ func TestAttemptsAddUpTheirChanges(t *testing.T) {
 	})
 }
 
+// A store that cuts the lists of a very large event says by how much: what comes after
+// counts on from there.
+func TestCutListsAreCountedOn(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		b.limio.unfiltered = true
+		b.limio.fail = []error{nil, nil, limioDown, limioDown}
+		r := b.request()
+		_, e := b.handle(t, r, 1)
+		wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeLimioAnswer))
+		e.Changes, e.ChangesCut = e.Changes[:1], 2244
+		e.Attempts, e.AttemptsCut = nil, 2
+		b.events.events[e.ID] = e
+		time.Sleep(time.Minute)
+		_, e = b.handle(t, r, 2)
+		wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeLimioAnswer))
+		if e.Tries() != 3 || len(e.Attempts) != 1 || e.Attempts[0].N != 3 {
+			t.Errorf("%d tries, attempts %+v; want the third, which was the last", e.Tries(), e.Attempts)
+		}
+		if got, want := e.Counted().ChangeCount, 2244+len(e.Changes); got != want {
+			t.Errorf("%d changes are counted, want %d", got, want)
+		}
+	})
+}
+
 func TestPermanentFailuresAreNotTriedAgain(t *testing.T) {
 	t.Parallel()
 

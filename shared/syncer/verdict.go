@@ -64,11 +64,11 @@ func (j *job) judge(ctx context.Context, err error) verdict {
 		return v
 	}
 	j.record.closeTry(e.Problem())
-	if !e.Code.Transient() || len(j.record.Attempts) >= j.MaxAttempts {
+	if !e.Code.Transient() || j.record.Tries() >= j.MaxAttempts {
 		return failed(e)
 	}
 	v.reason = string(e.Code)
-	v.wait = j.backoff(max(1, len(j.record.Attempts)), e.RetryAfter)
+	v.wait = j.backoff(max(1, j.record.Tries()), e.RetryAfter)
 	return v
 }
 

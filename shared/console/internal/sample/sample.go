@@ -70,16 +70,7 @@ func (m *maker) add(name string, age time.Duration, status hotsync.Status, reaso
 	if change != nil {
 		change(&e)
 	}
-	e.ChangeCount, e.AttemptCount, e.FindingCount, e.AttentionCount = len(
-		e.Changes,
-	), len(
-		e.Attempts,
-	), len(
-		e.Findings,
-	), hotsync.AttentionCount(
-		e.Findings,
-	)
-	m.out = append(m.out, Case{name, e})
+	m.out = append(m.out, Case{name, e.Counted()})
 }
 
 func problem(code hotsync.Code, message string) *hotsync.Problem {
