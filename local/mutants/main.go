@@ -209,6 +209,7 @@ func try(ctx context.Context, opt options, pkg string, known map[string]bool) (o
 					out.explained++
 				default:
 					out.survived = append(out.survived, m)
+					fmt.Fprintf(opt.progress, "survives: %s:%d %s\n", filepath.Base(m.file), m.line, m.name())
 				}
 				mu.Unlock()
 			}
