@@ -23,6 +23,8 @@ func run() int {
 	p := wiring.New(ctx, os.Getenv, os.Stdout)
 	dead := p.Queue("DEAD_LETTER_QUEUE_URL")
 	letters := &syncer.DeadLetters{
+		MaxAttempts: p.MaxAttempts(),
+
 		Events: p.Events(),
 		Queue:  p.Queue("QUEUE_URL"),
 		Jobs:   p.Queue("BACKFILL_QUEUE_URL"),

@@ -442,7 +442,7 @@ func (r *rehearsal) oldestLogin(all, none map[string]any) {
 func (r *rehearsal) deadLetter() {
 	id := hotsync.NewEventID(time.Now(), func(b []byte) (int, error) { return copy(b, "deadletter"), nil })
 	body, err := syncqueue.Encode(hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Account: "A00000101",
-		RequestedAt: time.Now(), SentOn: 3, Requeued: 3}) // sent on before, as often as a letter that never ran is
+		RequestedAt: time.Now(), SentOn: 3, Requeued: 3}) // sent on before, as often as a letter is
 	if err != nil {
 		r.t.Fatal(err)
 	}

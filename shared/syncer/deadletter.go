@@ -10,13 +10,16 @@ import (
 )
 
 // DeadLetters turns what the queue gave up on into failed events, with the
-// request kept, so that it can be retried. A message comes here when its sync
-// died without a word (crash, time-out) as often as the queue allows.
+// request kept, so that it can be retried. A message comes here when it was received
+// as often as the queue allows and no receive came to an end.
 //
-// It also comes here without ever having run: SQS counts a receive for every
-// message of a batch, even for those that only waited behind a failing one of
-// their group. Such a message is sent on, a few times at most.
+// A receive is not a try: SQS counts one for every message of a batch, even for those
+// that only waited behind a failing one of their group, and one for every time that a
+// sync came and had to wait for an outage. So a message whose event has not all its
+// tries behind it is sent on, a few times at most.
 type DeadLetters struct {
+	MaxAttempts int // tries of a sync, as of Config; the ones that died with their process count
+
 	Events  Events
 	Queue   Queue // of the syncs
 	Jobs    Queue // of the second lane's; nil where there is none
@@ -25,7 +28,7 @@ type DeadLetters struct {
 	Observe func(hotsync.Event) // called once per letter that made a failed event; nil for nobody
 }
 
-// maxSentOn bounds how often a request that never ran is sent on.
+// maxSentOn bounds how often a request is sent on without coming to an end in between.
 const maxSentOn = 3
 
 // Handle records one dead letter.
@@ -54,11 +57,13 @@ func (d *DeadLetters) recordDead(ctx context.Context, rec recorder, request hots
 		return nil // it had ended; only its acknowledgement was lost
 	}
 	r.Request = request
-	if len(r.Attempts) == 0 && request.SentOn < maxSentOn {
+	if len(r.Attempts) < max(d.MaxAttempts, 1) && request.SentOn < maxSentOn {
 		request.SentOn++
 		rec.log.WarnContext(
 			ctx,
-			"dead letter never ran, sent on",
+			"dead letter has tries left, sent on",
+			"tries",
+			len(r.Attempts),
 			"sent_on",
 			request.SentOn,
 			"requeued",
@@ -69,15 +74,6 @@ func (d *DeadLetters) recordDead(ctx context.Context, rec recorder, request hots
 		}
 		return d.Queue.Resend(ctx, request)
 	}
-	e := hotsync.Errorf(hotsync.CodeGaveUp, "The queue gave up: the sync never came to an end.")
-	if r.Error != nil {
-		e.Message += " The last failure was " + string(r.Error.Code) + "."
-	}
-	if n := len(r.Attempts); n > 0 && r.Attempts[n-1].FinishedAt.IsZero() {
-		r.Attempts[n-1].Error = e.Problem() // it died with its process, nobody knows when
-	} else {
-		r.closeTry(e.Problem())
-	}
-	_, err = r.finish(ctx, failed(e))
+	_, err = r.finish(ctx, r.giveUp())
 	return err
 }

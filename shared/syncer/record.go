@@ -127,6 +127,20 @@ func (r *record) closeTry(p *hotsync.Problem) {
 	r.Attempts[n-1].FinishedAt, r.Attempts[n-1].Error = r.now(), p
 }
 
+// giveUp is the verdict on a sync whose tries died with their processes.
+func (r *record) giveUp() verdict {
+	e := hotsync.Errorf(hotsync.CodeGaveUp, "The queue gave up: the sync never came to an end.")
+	if r.Error != nil {
+		e.Message += " The last failure was " + string(r.Error.Code) + "."
+	}
+	if n := len(r.Attempts); n > 0 && r.Attempts[n-1].FinishedAt.IsZero() {
+		r.Attempts[n-1].Error = e.Problem() // it died with its process, nobody knows when
+	} else {
+		r.closeTry(e.Problem())
+	}
+	return failed(e)
+}
+
 // dropTry takes back the try under way, if there is one.
 func (r *record) dropTry() {
 	if r.trying {

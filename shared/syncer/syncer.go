@@ -320,7 +320,9 @@ func (j *job) giveBack(ctx context.Context, delay time.Duration) (syncqueue.Outc
 	if j.receives < j.MaxAttempts {
 		return syncqueue.Again(delay), nil
 	}
-	err := j.Queue.Resend(ctx, j.request)
+	fresh := j.request
+	fresh.SentOn = 0 // it came to an end now
+	err := j.Queue.Resend(ctx, fresh)
 	if err != nil {
 		return syncqueue.Outcome{}, err
 	}

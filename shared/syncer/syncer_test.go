@@ -216,6 +216,7 @@ func TestWaitingCostsNoAttempt(t *testing.T) {
 		b := setup(t)
 		paused := hotsync.Errorf(hotsync.CodeZuoraPaused, "paused").After(time.Minute)
 		r := b.request()
+		r.Requeued, r.SentOn = 2, 2 // the queue gave up on it before
 		for receive := range 10 {
 			b.zuora.fail = []error{paused}
 			out, e := b.handle(t, r, receive%3+1)
@@ -233,6 +234,9 @@ func TestWaitingCostsNoAttempt(t *testing.T) {
 			// The last receive: a fresh copy takes its place and waits out the rest.
 			wantOutcome(t, out, syncqueue.Done())
 			r = b.queue.sent[len(b.queue.sent)-1]
+			if r.SentOn != 0 {
+				t.Errorf("the copy counts %d letters from before it came to an end", r.SentOn)
+			}
 			out, _ = b.handle(t, r, 1)
 			if out == syncqueue.Done() {
 				t.Fatal("the copy did not wait")
@@ -626,14 +630,22 @@ func TestMalformedMessageBecomesOneFailedEvent(t *testing.T) {
 	}
 }
 
+// died are tries that ended with their process.
+func died(n int, at time.Time) (tries []hotsync.Attempt) {
+	for i := range n {
+		tries = append(tries, hotsync.Attempt{N: i + 1, StartedAt: at})
+	}
+	return tries
+}
+
 func TestDeadLetterBecomesFailedAndKeepsItsRequest(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	letters := &syncer.DeadLetters{Events: b.events, Queue: b.queue, Now: time.Now, Log: b.syncer.Log}
+	letters := &syncer.DeadLetters{MaxAttempts: 5, Events: b.events, Queue: b.queue, Now: time.Now, Log: b.syncer.Log}
 	r := b.request()
-	e := hotsync.NewEvent(r) // a sync began and died
-	e.Status, e.Attempts = hotsync.StatusRunning, []hotsync.Attempt{{N: 1, StartedAt: r.RequestedAt}}
+	e := hotsync.NewEvent(r) // all its tries began and died
+	e.Status, e.Attempts = hotsync.StatusRunning, died(5, r.RequestedAt)
 	_, err := b.events.Put(t.Context(), e)
 	if err != nil {
 		t.Fatal(err)
@@ -651,24 +663,78 @@ func TestDeadLetterBecomesFailedAndKeepsItsRequest(t *testing.T) {
 	}
 }
 
-func TestDeadLetterThatNeverRanIsSentOn(t *testing.T) {
+// TestDeadLetterWithTriesLeftIsSentOn has the queue give up on syncs that have not had
+// their tries: waiting, for an outage or behind others, uses up receives as dying does.
+func TestDeadLetterWithTriesLeftIsSentOn(t *testing.T) {
 	t.Parallel()
 
-	b := setup(t)
-	letters := &syncer.DeadLetters{Events: b.events, Queue: b.queue, Now: time.Now, Log: b.syncer.Log}
-	r := b.request()
-	r.Requeued = 40 // it has waited for Zuora, which is not dying
-	for range 10 {
-		wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}), syncqueue.Done())
-		if len(b.queue.sent) == 0 || b.queue.sent[len(b.queue.sent)-1].Requeued == r.Requeued {
-			break
+	ago := time.Now().Add(-time.Minute)
+	failedOnce := hotsync.Attempt{N: 1, StartedAt: ago, FinishedAt: ago.Add(time.Second)}
+	for _, tc := range []struct {
+		name     string
+		status   hotsync.Status
+		attempts []hotsync.Attempt
+	}{
+		{"never ran", hotsync.StatusQueued, nil},
+		{"waits for an outage", hotsync.StatusRetrying, nil},
+		{"failed once and waits", hotsync.StatusRetrying, []hotsync.Attempt{failedOnce}},
+		{"died once", hotsync.StatusRunning, died(1, ago)},
+		{"died four times", hotsync.StatusRunning, died(4, ago)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			b := setup(t)
+			letters := &syncer.DeadLetters{MaxAttempts: 5, Events: b.events, Queue: b.queue, Now: time.Now, Log: b.syncer.Log}
+			r := b.request()
+			r.Requeued = 40 // it has waited for Zuora, which is not dying
+			e := hotsync.NewEvent(r)
+			e.Status, e.Attempts = tc.status, tc.attempts
+			_, err := b.events.Put(t.Context(), e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := 1; n <= 3; n++ {
+				wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}),
+					syncqueue.Done())
+				if len(b.queue.sent) != n {
+					t.Fatalf("sent on %d times by letter %d", len(b.queue.sent), n)
+				}
+				wantStatus(t, b.events.events[r.EventID], tc.status, "")
+				r = b.queue.sent[n-1]
+			}
+			letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt})
+			if len(b.queue.sent) != 3 {
+				t.Errorf("sent on %d times, want 3", len(b.queue.sent))
+			}
+			wantStatus(t, b.events.events[r.EventID], hotsync.StatusFailed, string(hotsync.CodeGaveUp))
+		})
+	}
+}
+
+// TestSyncThatKillsItsProcessEnds delivers a sync again whose tries all died: one more
+// would cost the others of its batch another process.
+func TestSyncThatKillsItsProcessEnds(t *testing.T) {
+	t.Parallel()
+
+	for tries, want := range map[int]hotsync.Status{2: hotsync.StatusSucceeded, 3: hotsync.StatusFailed} {
+		b := setup(t)
+		r := b.request()
+		e := hotsync.NewEvent(r)
+		e.Status, e.Attempts = hotsync.StatusRunning, died(tries, r.RequestedAt)
+		_, err := b.events.Put(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
 		}
-		r = b.queue.sent[len(b.queue.sent)-1]
+		wantOutcome(t, b.syncer.Handle(t.Context(), syncqueue.Message{Request: r, ReceiveCount: 2}), syncqueue.Done())
+		got := b.events.events[r.EventID]
+		if got.Status != want {
+			t.Errorf("after %d tries that died: %s, want %s", tries, got.Status, want)
+		}
+		if wrote := b.limio.writes > 0; wrote != (want == hotsync.StatusSucceeded) {
+			t.Errorf("after %d tries that died: Limio written %v", tries, wrote)
+		}
 	}
-	if len(b.queue.sent) != 3 {
-		t.Errorf("sent on %d times, want 3", len(b.queue.sent))
-	}
-	wantStatus(t, b.events.events[r.EventID], hotsync.StatusFailed, string(hotsync.CodeGaveUp))
 }
 
 func TestDryRunWritesNothing(t *testing.T) {

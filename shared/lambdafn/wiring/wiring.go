@@ -273,6 +273,9 @@ type SyncEvents interface {
 	syncer.Records
 }
 
+// MaxAttempts returns how many tries a sync has.
+func (p *Parts) MaxAttempts() int { return p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000) }
+
 // Syncer returns the syncer over those parts.
 func (p *Parts) Syncer(
 	events SyncEvents,
@@ -294,7 +297,7 @@ func (p *Parts) Syncer(
 		Queue:     queue,
 		Tenant:    tenant,
 
-		MaxAttempts: p.Env.Number("MAX_ATTEMPTS", 5, 1, 1000),
+		MaxAttempts: p.MaxAttempts(),
 		MaxWait:     time.Duration(p.Env.Number("MAX_WAIT_HOURS", 24, 1, 72)) * time.Hour,
 		Pauses:      syncer.Pauses{Zuora: p.pause(pause.Zuora), Limio: p.pause(pause.Limio)},
 		SearchKey:   p.SearchKey,
