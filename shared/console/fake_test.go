@@ -275,11 +275,12 @@ func (a *acts) Acts(_ context.Context, day time.Time, limit int) ([]eventstore.A
 	defer a.mu.Unlock()
 	var out []eventstore.Act
 	for _, act := range a.list {
-		if act.At.Truncate(24*time.Hour).Equal(day) && len(out) < limit {
+		if act.At.UTC().Format(time.DateOnly) == day.UTC().Format(time.DateOnly) {
 			out = append(out, act)
 		}
 	}
-	return out, nil
+	slices.SortStableFunc(out, func(a, b eventstore.Act) int { return b.At.Compare(a.At) })
+	return out[:min(limit, len(out))], nil
 }
 
 // bundle is a console on fakes, reached over HTTP by a browser-like client.

@@ -33,6 +33,13 @@ func (n *nothings) Logins(_ context.Context, q eventstore.LoginQuery) (eventstor
 	if n.fail != nil {
 		return eventstore.LoginPage{}, n.fail
 	}
+	if q.Limit < 0 || q.Limit > eventstore.MaxLimit || q.Cursor != "" && !hotsync.IsEventID(q.Cursor) {
+		return eventstore.LoginPage{}, hotsync.Errorf(hotsync.CodeBadRequest, "The limit or the cursor is none.")
+	}
+	q.Q = strings.TrimSpace(q.Q)
+	if oldest := start.AddDate(0, 0, -hotsync.LoginRecordDays); q.From.Before(oldest) {
+		q.From = oldest
+	}
 	all := slices.Clone(n.records)
 	slices.SortFunc(all, func(a, b hotsync.LoginRecord) int { return cmp.Compare(b.ID, a.ID) })
 	var out eventstore.LoginPage
