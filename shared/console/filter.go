@@ -14,7 +14,8 @@ import (
 )
 
 // filter says which events a list shows. It is the query of the list's address,
-// so that an address shared shows the same list.
+// so that an address shared shows the same list. It is no eventstore.Query, which has no
+// words: times as they were written, in the reader's zone, must come back into the form.
 type filter struct {
 	Text     string // any identifier
 	Account  string

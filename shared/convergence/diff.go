@@ -15,7 +15,8 @@ import (
 	"hotsync/shared/projection"
 )
 
-// Change is one write to one Limio object.
+// Change is one write to one Limio object. It holds people's data to be written;
+// hotsync.Change is what an event keeps of it, masked, and has none.
 type Change struct {
 	Action hotsync.Action
 	// Object is the object as it should be, with the ids of what Limio already

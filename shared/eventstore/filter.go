@@ -14,7 +14,8 @@ import (
 )
 
 // filter is what an index does not narrow. It is applied by DynamoDB, where it
-// saves transfer but no reading.
+// saves transfer but no reading. It is made of a Query for each way to find its events:
+// keys and no spellings, and without what the index of that way narrows.
 type filter struct {
 	now      time.Time // what expired by then is left out
 	accounts []string  // keys

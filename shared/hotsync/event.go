@@ -137,7 +137,7 @@ type Event struct {
 	Candidates    []string       `json:"candidates,omitempty"` // account numbers an ambiguous lookup found
 
 	// Request is what a retry sends again. It holds the lookup value, so it is
-	// stored but never part of an answer.
+	// stored but never part of an answer: what may be shown of it stands above.
 	Request SyncRequest `json:"-"`
 	// Revision guards a write: it counts the writes of this event so far.
 	Revision int `json:"-"`
