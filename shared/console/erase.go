@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -76,7 +77,10 @@ func (c *console) eraseForm(w http.ResponseWriter, r *http.Request, m member) er
 	return c.showErase(w, r, m, http.StatusOK, page)
 }
 
-var errSayWhy = hotsync.Errorf(hotsync.CodeBadRequest, "Say why, for the record; without naming the person.")
+var (
+	errSayWhy = hotsync.Errorf(hotsync.CodeBadRequest, "Say why, for the record; without naming the person.")
+	errTick   = hotsync.Errorf(hotsync.CodeBadRequest, "No login is ticked. Tick those that are this person’s.")
+)
 
 // eraseWho finds who is meant: by the event they signed in with, by the logins
 // that were chosen, or by name.
@@ -111,6 +115,9 @@ func (c *console) eraseWho(r *http.Request, page *eraseView) error {
 			Subject: strings.TrimSpace(r.PostForm.Get("subject")),
 		}
 		page.Who = who
+		if who.Subject == "" && page.Typed != "" {
+			return errTick
+		}
 		if who.Subject == "" {
 			return hotsync.Errorf(
 				hotsync.CodeBadRequest,
@@ -129,26 +136,41 @@ func (c *console) eraseWho(r *http.Request, page *eraseView) error {
 // maxLogins bounds how many logins are erased or told of at once.
 const maxLogins = 50
 
-// erasePosted reads the person and the reason of a posted form.
+// erasePosted reads the person and the reason of a posted form, and wants both.
 func (c *console) erasePosted(w http.ResponseWriter, r *http.Request) (page eraseView, err error) {
 	err = parseForm(w, r, maxPaste)
 	if err != nil {
 		return page, err
 	}
 	page.Event, page.Note = r.PostForm.Get("event"), noteOf(r.PostForm.Get("note"))
-	return page, c.eraseWho(r, &page)
+	page.Typed = strings.TrimSpace(r.PostForm.Get("who"))
+	err = c.eraseWho(r, &page)
+	if err == nil && page.Note == "" {
+		err = errSayWhy
+	}
+	return page, err
+}
+
+// askAgain shows the form that was sent once more, with what is wrong with it: the
+// logins to choose from where none was ticked.
+func (c *console) askAgain(w http.ResponseWriter, r *http.Request, m member, page eraseView, wrong error) error {
+	e := hotsync.AsError(wrong)
+	page.Problem = e.Problem()
+	if errors.Is(wrong, errTick) {
+		var err error
+		page.Logins, err = c.loginsOf(r, page.Typed)
+		if err != nil {
+			return err
+		}
+	}
+	return c.showErase(w, r, m, e.Code.HTTPStatus(), page)
 }
 
 // eraseConfirm shows what would be removed and asks once more.
 func (c *console) eraseConfirm(w http.ResponseWriter, r *http.Request, m member) error {
 	page, err := c.erasePosted(w, r)
-	if err == nil && page.Note == "" {
-		err = errSayWhy
-	}
 	if err != nil {
-		e := hotsync.AsError(err)
-		page.Problem = e.Problem()
-		return c.showErase(w, r, m, e.Code.HTTPStatus(), page)
+		return c.askAgain(w, r, m, page, err)
 	}
 	var all erasable
 	for _, who := range page.Whos {
@@ -199,10 +221,7 @@ func (c *console) erasable(r *http.Request, who hotsync.Identity, out *erasable)
 // erase takes the person out and says what was removed.
 func (c *console) erase(w http.ResponseWriter, r *http.Request, m member) error {
 	page, err := c.erasePosted(w, r)
-	if err != nil {
-		return err
-	}
-	if r.PostForm.Get("sure") != "on" || page.Note == "" {
+	if err != nil || r.PostForm.Get("sure") != "on" {
 		return c.eraseConfirm(w, r, m)
 	}
 	var done eventstore.Erased

@@ -146,6 +146,25 @@ func TestFindAPerson(t *testing.T) {
 	if strings.Contains(a.body, "canary-person-1") {
 		t.Error("the list names a person in full")
 	}
+	// Nothing is ticked: the same logins once more, with what to do. Nothing is handed
+	// out, and nothing recorded.
+	sent := 0
+	for _, f := range a.Forms() {
+		if f.Action != "/erase/confirm" && f.Action != "/erase/export" {
+			continue
+		}
+		sent++
+		again := c.post(f.Action, f.Values)
+		again.wantStatus(t, http.StatusBadRequest)
+		again.Sound()
+		got := again.Text("[role=alert]")
+		if !strings.Contains(got, "No login is ticked") || again.Count("input[name=login]") != 3 || len(b.acts.list) != 0 {
+			t.Errorf("%s without a login says %q, and %d acts are recorded", f.Action, got, len(b.acts.list))
+		}
+	}
+	if sent != 2 {
+		t.Errorf("%d buttons send the logins, want those to erase and to export", sent)
+	}
 	export := c.post("/erase/export", url.Values{"login": logins, "note": {"ticket 7"}})
 	export.wantStatus(t, http.StatusOK)
 	var out struct {

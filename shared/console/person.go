@@ -207,11 +207,8 @@ var heldElsewhere = []string{
 // JSON: what a person may ask for. It is an act.
 func (c *console) exportPerson(w http.ResponseWriter, r *http.Request, m member) error {
 	page, err := c.erasePosted(w, r)
-	if err == nil && page.Note == "" {
-		err = errSayWhy
-	}
 	if err != nil {
-		return err
+		return c.askAgain(w, r, m, page, err)
 	}
 	out := told{At: c.Now().UTC(), About: "What hotsync holds about these logins.", Elsewhere: heldElsewhere}
 	n, nothing := 0, 0
