@@ -197,12 +197,16 @@ func (c *Client) send(ctx context.Context, r Request, read func(io.Reader) error
 		return c.refused(ctx, callCtx, r, res)
 	}
 	body := bound(res.Body, res.ContentLength, c.MaxBody)
-	err = read(body)
+	whole, head := withHead(body)
+	if IsPage(head) {
+		return hotsync.Errorf(c.Codes.Unavailable, "%s did not answer: a web page came instead.", c.API)
+	}
+	err = read(whole)
 	if err != nil {
 		return c.unread(ctx, callCtx, body, res, err)
 	}
 	// What is left is read only for the connection's sake; the answer is whole.
-	_, _ = io.CopyN(io.Discard, body, maxDrain)
+	_, _ = io.CopyN(io.Discard, whole, maxDrain)
 	return nil
 }
 

@@ -134,6 +134,11 @@ func TestAnswers(t *testing.T) {
 		{name: "a byte more", res: reply(200, strings.Repeat("x", 101)), code: hotsync.CodeZuoraAnswer},
 		{name: "that says so", res: long, code: hotsync.CodeZuoraAnswer},
 		{name: "that breaks off", res: &http.Response{StatusCode: 200, Body: failing{strings.NewReader("{")}, ContentLength: -1}, code: hotsync.CodeZuoraUnavailable},
+		{name: "shorter than what is looked at first", res: &http.Response{StatusCode: 200, Body: failing{strings.NewReader("x")}, ContentLength: -1}, code: hotsync.CodeZuoraUnavailable},
+		{name: "a page", res: reply(200, " \r\n<!DOCTYPE html><title>Down for maintenance</title>"), code: hotsync.CodeZuoraUnavailable},
+		{name: "a page after a mark", res: reply(200, "\ufeff<html>"), code: hotsync.CodeZuoraUnavailable},
+		{name: "XML", res: reply(200, "<object/>"), text: "<object/>"},
+		{name: "that names a page", res: reply(200, `"<html>"`), text: `"<html>"`},
 		{name: "none", err: errors.New("connection refused"), code: hotsync.CodeZuoraUnavailable},
 		{name: "refused", res: reply(400, "no"), code: hotsync.CodeZuoraRefused},
 		{name: "refused and broken off", res: &http.Response{StatusCode: 400, Body: failing{strings.NewReader("n")}}, code: hotsync.CodeZuoraRefused},
@@ -209,7 +214,9 @@ func TestUnauthorized(t *testing.T) {
 		{name: "a token of two lines", refreshes: []bool{false}, code: hotsync.CodeZuoraAnswer,
 			token: func(int) (int, string) { return 200, `{"access_token":"a\r\nb"}` }, requests: []string{"POST /token"}},
 		{name: "no JSON", refreshes: []bool{false}, code: hotsync.CodeZuoraAnswer,
-			token: func(int) (int, string) { return 200, `<html>` }, requests: []string{"POST /token"}},
+			token: func(int) (int, string) { return 200, `access_token=t1` }, requests: []string{"POST /token"}},
+		{name: "a page for a token", refreshes: []bool{false}, code: hotsync.CodeZuoraUnavailable,
+			token: func(int) (int, string) { return 200, `<HTML>` }, requests: []string{"POST /token"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

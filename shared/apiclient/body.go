@@ -1,6 +1,7 @@
 package apiclient
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -46,6 +47,27 @@ func (b *bounded) Read(p []byte) (int, error) {
 		b.err = err
 	}
 	return n, err
+}
+
+// IsPage reports whether an answer is a web page. Neither API writes any: something
+// before it did, such as a gateway without an upstream or a notice of maintenance.
+func IsPage(answer []byte) bool {
+	head := bytes.TrimLeft(answer, "\ufeff \t\r\n")
+	head = bytes.ToLower(head[:min(len(head), len(doctype))])
+	return bytes.HasPrefix(head, []byte(doctype)) || bytes.HasPrefix(head, []byte("<html"))
+}
+
+const doctype = "<!doctype html"
+
+// pageHead is how much of an answer is looked at to tell a page.
+const pageHead = 64
+
+// withHead returns a reader of the whole body, and how it begins.
+func withHead(body io.Reader) (_ io.Reader, head []byte) {
+	r := bufio.NewReaderSize(body, pageHead)
+	// An error is met again by whoever reads on.
+	head, _ = r.Peek(pageHead)
+	return r, head
 }
 
 // bodyOf is the body of a request, nil for none.

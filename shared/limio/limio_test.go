@@ -716,7 +716,7 @@ func TestOddAnswers(t *testing.T) {
 		want              hotsync.Code
 	}{
 		"garbage":              {customer: `{"id":`, want: hotsync.CodeLimioAnswer},
-		"page of a proxy":      {customer: `<html>hello</html>`, want: hotsync.CodeLimioAnswer},
+		"page of a proxy":      {customer: `<html>hello</html>`, want: hotsync.CodeLimioUnavailable},
 		"two values":           {customer: `{} {}`, want: hotsync.CodeLimioAnswer},
 		"not a customer":       {customer: `{"record_type":"subscription","id":"` + sub + `"}`, want: hotsync.CodeLimioAnswer},
 		"customer of no id":    {customer: `{"record_type":"customer"}`, want: hotsync.CodeLimioAnswer},
@@ -774,7 +774,7 @@ func TestAnswersToWrites(t *testing.T) {
 		"object":                 {body: `{"id":"` + sub + `"}`},
 		"nothing":                {},
 		"blanks":                 {body: " \n"},
-		"page of a proxy":        {body: "<html>maintenance</html>", want: hotsync.CodeLimioAnswer},
+		"page of a proxy":        {body: "<html>maintenance</html>", want: hotsync.CodeLimioUnavailable},
 		"text":                   {body: "OK", want: hotsync.CodeLimioAnswer},
 		"object that breaks off": {body: `{"id":"su`},
 	} {

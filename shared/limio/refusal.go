@@ -38,6 +38,10 @@ func (c *Client) refused(sent apiclient.Request, res *http.Response, body []byte
 	body = body[:min(len(body), maxAnswered)]
 	r := &refusal{status: res.StatusCode, members: named(body, sent.Body), taken: alreadyExists.Match(body)}
 	code, message := verdict(r.status)
+	if code == hotsync.CodeLimioNotFound && apiclient.IsPage(body) {
+		// Nobody looked for the object: taken for absent, it would be made again.
+		return hotsync.Errorf(hotsync.CodeLimioUnavailable, "%d: a web page came in place of Limio's answer", r.status)
+	}
 	if len(r.members) > 0 {
 		message += "; its answer names " + strings.Join(r.members, ", ")
 	}

@@ -81,7 +81,7 @@ func TestErrorShapes(t *testing.T) {
 		{name: "empty", status: 200, want: hotsync.CodeZuoraAnswer, body: ``},
 		{name: "null", status: 200, want: hotsync.CodeZuoraAnswer, body: `null`},
 		{name: "a list", status: 200, want: hotsync.CodeZuoraAnswer, body: `[]`},
-		{name: "HTML", status: 200, want: hotsync.CodeZuoraAnswer, body: `<html>We'll be back</html>`},
+		{name: "HTML", status: 200, want: hotsync.CodeZuoraUnavailable, body: `<html>We'll be back</html>`},
 		{name: "cut off", status: 200, want: hotsync.CodeZuoraAnswer, body: `{"success":true,"basicInfo":{"id":"8a`},
 		{name: "two answers", status: 200, want: hotsync.CodeZuoraAnswer, body: accountBody(accountID, number) + `{}`},
 		{name: "wrong type inside", status: 200, want: hotsync.CodeZuoraAnswer, body: `{"success":true,"basicInfo":{"id":42}}`},

@@ -260,7 +260,7 @@ func TestLookupFieldStatus(t *testing.T) {
 		{name: "no field name", field: "Name", want: hotsync.CodeLookupField},
 		{name: "JSON", field: lookupField, describe: `{"success":true}`, want: hotsync.CodeZuoraAnswer},
 		{name: "cut off", field: lookupField, describe: describe[:300], want: hotsync.CodeZuoraAnswer},
-		{name: "another document", field: lookupField, describe: `<html><object/></html>`, want: hotsync.CodeZuoraAnswer},
+		{name: "another document", field: lookupField, describe: `<other><object/></other>`, want: hotsync.CodeZuoraAnswer},
 		{name: "empty", field: lookupField, want: hotsync.CodeZuoraAnswer},
 		{name: "deep", field: lookupField, describe: `<object>` + strings.Repeat("<a>", 10_000), want: hotsync.CodeZuoraAnswer},
 		{name: "another encoding", field: lookupField, describe: `<?xml version="1.0" encoding="UTF-16"?><object/>`, want: hotsync.CodeZuoraAnswer},
