@@ -51,21 +51,31 @@ func (v bulkView) Back() string {
 	return "/open"
 }
 
-// bulkFilter reads the filter of a bulk retry. Without a status it means failed
-// syncs; others than those that have ended are never retried.
+// bulkFilter reads the filter of a bulk retry, with the statuses that it means.
 func (c *console) bulkFilter(r *http.Request) (filter, error) {
 	f, err := parseFilter(r.Form, c.here(r))
-	if err != nil {
-		return f, err
+	if err == nil {
+		f.Statuses = bulkStatuses(f)
 	}
-	f.Statuses = slices.DeleteFunc(
+	return f, err
+}
+
+// bulkStatuses are the statuses that a bulk retry of a list means: those of its filter
+// that have ended badly, else failed; with a reason, or of what is open, also skipped,
+// since the list then has what it is about and nothing else.
+func bulkStatuses(f filter) []hotsync.Status {
+	meant := slices.DeleteFunc(
 		slices.Clone(f.Statuses),
 		func(s hotsync.Status) bool { return s != hotsync.StatusFailed && s != hotsync.StatusSkipped },
 	)
-	if len(f.Statuses) == 0 {
-		f.Statuses = []hotsync.Status{hotsync.StatusFailed}
+	switch {
+	case len(meant) > 0:
+		return meant
+	case len(f.Statuses) == 0 && (f.Open || f.Reason != ""):
+		return []hotsync.Status{hotsync.StatusFailed, hotsync.StatusSkipped}
+	default:
+		return []hotsync.Status{hotsync.StatusFailed}
 	}
-	return f, nil
 }
 
 // bulkCount is the first step: how many, and the newest of them.

@@ -351,7 +351,9 @@ func (c *crawler) checkList(a answer) {
 		c.events.mu.Lock()
 		e := c.events.events[id]
 		c.events.mu.Unlock()
-		if e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusSkipped && a.url.Query().Get("status") != "" {
+		q := a.url.Query()
+		about := q.Get("status") != "" || q.Get("is") != "" || q.Get("reason") != ""
+		if e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusSkipped && about {
 			ended++
 		}
 	}

@@ -195,7 +195,11 @@ func (c *console) fillEvents(ctx context.Context, page *eventsView, cursor strin
 		page.Newest = found.Events[0].ID
 	}
 	if m.Operator() && (len(f.Statuses) == 0 || f.Has(hotsync.StatusFailed) || f.Has(hotsync.StatusSkipped)) {
-		page.Bulk = f.At("/retry")
+		meant := bulkStatuses(f)
+		mayHave := func(r eventRow) bool { return r.CanRetry && slices.Contains(meant, r.Status) }
+		if found.Cursor != "" || slices.ContainsFunc(page.Events, mayHave) {
+			page.Bulk = f.At("/retry")
+		}
 	}
 	return nil
 }

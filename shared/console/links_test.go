@@ -76,6 +76,23 @@ func TestBulkRetryKeepsTheSet(t *testing.T) {
 	events, _ := samples()
 	b := setup(t, events...)
 	c := b.signIn("operator")
+	// Skipped syncs have no status in the filter by which the list of open causes, or
+	// a reason, leads to them.
+	for _, list := range []string{"/events?is=open&reason=ambiguous", "/events?reason=stale_claim"} {
+		page := c.get(list)
+		want := page.Count("#events input[name=id]")
+		for _, href := range page.Attrs(`a[href^="/retry"]`, "href") {
+			if got := firstNumber(c.get(href).Texts("main .sheet h2")[0]); got != want {
+				t.Errorf("%s has %d rows that can be ticked, its bulk retry says %d", list, want, got)
+			}
+		}
+		if want == 0 || page.Count(`a[href^="/retry"]`) != 1 {
+			t.Errorf("%s has %d rows to retry and no bulk retry", list, want)
+		}
+	}
+	if page := c.get("/events?reason=coalesced"); page.Count("#events tr.row") == 0 || page.Count(`a[href^="/retry"]`) != 0 {
+		t.Error("what another sync covers is offered to be retried")
+	}
 	page := c.get("/events?status=failed&reason=limio_request_refused")
 	first := c.get(page.Attrs(`a[href^="/retry"]`, "href")[0])
 	first.wantStatus(t, http.StatusOK)
