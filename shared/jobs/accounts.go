@@ -23,18 +23,20 @@ type Row struct {
 // maxLine bounds a line, in bytes.
 const maxLine = 16 << 10
 
-// The columns, by the names that they go by, without case, blanks and signs.
+// The columns, by the names that they go by, without case, blanks and signs. Of several
+// that may name the account the first of these does: beside an account number, id is that
+// of the row.
 var (
 	accountColumns = []string{
-		"account",
 		"accountnumber",
 		"accountid",
 		"accountkey",
+		"zuoraaccountnumber",
+		"zuoraaccountid",
+		"zuoraaccount",
+		"account",
 		"number",
 		"id",
-		"zuoraaccount",
-		"zuoraaccountid",
-		"zuoraaccountnumber",
 	}
 	issuerColumns  = []string{"issuer", "iss"}
 	subjectColumns = []string{"subject", "sub"}
@@ -139,6 +141,7 @@ func readColumns(line []byte, long bool) (c *columns, header bool) {
 	}
 	for _, separator := range []byte{',', ';', '\t'} {
 		c = &columns{separator: separator, account: -1, issuer: -1, subject: -1}
+		best := -1 // place of the account's column among their names
 		fields, problem := c.split(line)
 		if problem != "" {
 			continue
@@ -150,9 +153,10 @@ func readColumns(line []byte, long bool) (c *columns, header bool) {
 				}
 				return r
 			}, strings.ToLower(name))
+			place := slices.Index(accountColumns, name)
 			switch {
-			case c.account < 0 && slices.Contains(accountColumns, name):
-				c.account = i
+			case place >= 0 && (best < 0 || place < best):
+				c.account, best = i, place
 			case c.issuer < 0 && slices.Contains(issuerColumns, name):
 				c.issuer = i
 			case c.subject < 0 && slices.Contains(subjectColumns, name):

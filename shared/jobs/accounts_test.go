@@ -36,6 +36,9 @@ func TestReadAccounts(t *testing.T) {
 		{name: "quotes", in: "\"Account Number\",\"name\"\n\"A1\",\"Reader, \"\"Ada\"\"\"\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
 		{name: "another order, other columns, semicolons", in: "name;sub;account_id;iss\nAda;x; A1 ;y\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
 		{name: "tabs", in: "name\taccount\nAda\tA1\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
+		{name: "an id of the row before the account", in: "id,account\n1,A1\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
+		{name: "a number of something else", in: "Number\tAccount ID\tName\n7\tA1\tAda\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
+		{name: "an account by name and by number", in: "Account;Account Number\nAda;A1\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
 		{name: "no header", in: "A1\nA2", want: []jobs.Row{{Line: 1, Account: "A1"}, {Line: 2, Account: "A2"}}},
 		{name: "blank lines", in: "\n\naccount\n\nA1\n  \n", want: []jobs.Row{{Line: 5, Account: "A1"}}},
 		{name: "bad rows, and the good ones go on", in: "account\nA1\n\"A2\n=cmd()\n\n,\nnull\n\xff\n" + strings.Repeat("x", 20_000) + "\nA3\n", want: []jobs.Row{

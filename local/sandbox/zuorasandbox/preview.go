@@ -157,6 +157,7 @@ func segmentsOf(charge object) []object {
 func bill(s *subscription, plan, charge object, p previewRequest) []previewed {
 	var out []previewed
 	step, ok := stepOf(charge)
+	places := placesOf(s.doc, charge)
 	if textOf(charge["type"]) == "OneTime" {
 		step, ok = cycle{}, true
 	}
@@ -184,9 +185,9 @@ func bill(s *subscription, plan, charge object, p previewRequest) []previewed {
 			if due > p.TargetDate || end != "" && from >= end || len(out) > 1000 {
 				break
 			}
-			amount := periodAmount(charge, segment, step, done+n, whole)
+			amount := periodAmount(charge, segment, step, done+n, whole, places)
 			if days < whole {
-				amount = amount.Mul(decimal.NewFromInt(int64(days))).DivRound(decimal.NewFromInt(int64(whole)), 2)
+				amount = amount.Mul(decimal.NewFromInt(int64(days))).DivRound(decimal.NewFromInt(int64(whole)), places)
 			}
 			item := newItem(s, plan, charge, from, addDays(until, -1), amount)
 			item["quantity"] = segment["quantity"]
@@ -242,7 +243,7 @@ func discount(s *subscription, plan, charge object, billed []previewed) []object
 				continue
 			}
 			seen[b.from] = true
-			off := b.amount.Mul(percent).DivRound(decimal.NewFromInt(100), 2)
+			off := b.amount.Mul(percent).DivRound(decimal.NewFromInt(100), placesOf(s.doc, charge))
 			if fixed.IsPositive() {
 				off = decimal.Zero
 				if first { // once a period, whatever it is shared among
@@ -301,6 +302,21 @@ var monthsOfPeriod = map[string]int{
 	"Two_Years":       24,
 	"Three_Years":     36,
 	"Five_Years":      60,
+}
+
+// placesOfCurrency are the decimal places of currencies that do not have two (ISO 4217).
+var placesOfCurrency = map[string]int32{
+	"CLP": 0, "ISK": 0, "JPY": 0, "KRW": 0, "PYG": 0, "UGX": 0, "VND": 0, "XAF": 0, "XOF": 0, "XPF": 0,
+	"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
+}
+
+// placesOf returns the decimal places of a charge's currency.
+func placesOf(subscription, charge object) int32 {
+	places, ok := placesOfCurrency[cmp.Or(textOf(charge["currency"]), textOf(subscription["currency"]))]
+	if !ok {
+		return 2
+	}
+	return places
 }
 
 // stepOf reads a charge's billing period. A charge billed for its whole term is
@@ -368,8 +384,8 @@ func daysBetween(from, until string) int {
 
 // periodAmount is what a charge costs in its nth period (from 0), of so many
 // days. A list price for another length of time is spread over the periods so
-// that they add up.
-func periodAmount(charge, segment object, step cycle, n, days int) decimal.Decimal {
+// that they add up. Amounts have so many decimal places.
+func periodAmount(charge, segment object, step cycle, n, days int, places int32) decimal.Decimal {
 	price, quantity := decimalOf(segment["price"]), decimalOf(segment["quantity"])
 	switch textOf(charge["model"]) {
 	case "PerUnit":
@@ -389,13 +405,13 @@ func periodAmount(charge, segment object, step cycle, n, days int) decimal.Decim
 		months, _ := wholeOf(charge["specificListPriceBase"])
 		base = int64(months)
 	case "Per_Week":
-		return price.Mul(decimal.NewFromInt(int64(days))).DivRound(decimal.NewFromInt(7), 2)
+		return price.Mul(decimal.NewFromInt(int64(days))).DivRound(decimal.NewFromInt(7), places)
 	}
 	if base == 0 || step.months == 0 {
-		return price.Round(2)
+		return price.Round(places)
 	}
 	until := func(n int) decimal.Decimal {
-		return price.Mul(decimal.NewFromInt(int64(n*step.months))).DivRound(decimal.NewFromInt(base), 2)
+		return price.Mul(decimal.NewFromInt(int64(n*step.months))).DivRound(decimal.NewFromInt(base), places)
 	}
 	return until(n + 1).Sub(until(n))
 }

@@ -73,6 +73,11 @@ func TestBillingPreview(t *testing.T) {
 		{name: "nothing billed yet", request: `"targetDate":"2026-07-01"`, subscriptions: []string{
 			previewSubscription("S", `"chargedThroughDate":"2026-04-01"`, `"chargedThroughDate":null`, `"effectiveStartDate":"2025-06-01"`, `"effectiveStartDate":"2026-05-10"`)},
 			want: []string{"S C-S 2026-05-10..2026-05-31 7.1"}},
+		{name: "three decimal places", subscriptions: []string{previewSubscription("S", `"price":10`, `"price":1.235,"currency":"KWD"`)}, request: `"targetDate":"2026-04-15"`,
+			want: []string{"S C-S 2026-04-01..2026-04-30 1.235"}},
+		{name: "none, for half a month", request: renewing + `"targetDate":"2027-01-01"`,
+			subscriptions: []string{previewSubscription("S", `"price":10`, `"price":1001,"currency":"JPY"`, `"lastChangeType":"Add"`, `"lastChangeType":"Remove"`, `"effectiveEndDate":"2026-06-01"`, `"effectiveEndDate":"2026-04-16"`)},
+			want:          []string{"S C-S 2026-04-01..2026-04-15 501"}},
 		{name: "pending", request: renewing + `"targetDate":"2027-01-01"`, subscriptions: []string{
 			previewSubscription("S", `"effectiveStartDate":"2025-06-01","effectiveEndDate":"2026-06-01"`, `"effectiveStartDate":"","effectiveEndDate":null`)}},
 		{name: "draft", request: renewing + `"targetDate":"2027-01-01"`, subscriptions: []string{previewSubscription("S", `"status":"Active"`, `"status":"Draft"`)}},
