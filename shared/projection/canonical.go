@@ -48,6 +48,7 @@ func canonicalPlans(s billing.Subscription) []billing.RatePlan {
 			})
 		}
 		runOn(s, plan, charges)
+		endWith(s, charges)
 		plans[i].Charges = charges
 	}
 	slices.SortFunc(plans, func(x, y billing.RatePlan) int {

@@ -161,6 +161,14 @@ func TestFactsInForce(t *testing.T) {
 			[]string{"cancelled 10", "A 10 until 2027-03-01"}},
 		{"13 on the day", "2027-03-01", cancelled("2027-03-01", sub(rp("A", "Add", of(seg("2026-01-01", "2027-03-01", "10"))))),
 			[]string{"cancelled 10", "A 10 over until 2027-03-01"}},
+		{"13 cancelled, and its charges do not say so", factsDay, cancelled("2026-12-20", sub(rp("A", "Add", of(seg("2026-01-01", "", "10"), seg("2027-01-01", "", "12"))))),
+			[]string{"cancelled 10", "A 10 until 2026-12-20"}},
+		{"13 to be cancelled", factsDay, changed(sub(base, rp("Next", "Add", of(seg("2027-01-01", "", "9")))), func(s *billing.Subscription) { s.ScheduledCancel = "2026-12-20" }),
+			[]string{"active 20", "Base 20 until 2026-12-20"}},
+		{"16 without a term", factsDay, changed(sub(base), func(s *billing.Subscription) {
+			s.TermType, s.TermEnd, s.End, s.ScheduledCancel = "EVERGREEN", "", "", "2026-12-20"
+		}),
+			[]string{"active 20", "Base 20 until 2026-12-20"}},
 		// Variants of the same kinds, with other values.
 		{"a downgrade in a week, a discount that stays", factsDay, sub(rp("Premium", "Remove", of(seg("2026-01-01", "2026-12-02", "25"))),
 			rp("Basic", "Add", of(seg("2026-12-02", "", "15"))), rp("Loyal", "Add", of(seg("2026-01-01", "", "-2.5")))),

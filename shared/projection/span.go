@@ -30,6 +30,30 @@ func runOn(s billing.Subscription, plan billing.RatePlan, charges []billing.Char
 	}
 }
 
+// endWith ends the charges of a subscription that is cancelled, or will be, on that
+// day: a charge may say another, or none where it has no term. What is paid once is
+// left as it is.
+func endWith(s billing.Subscription, charges []billing.Charge) {
+	last := s.ScheduledCancel
+	if isCancelled(s) {
+		last = lastDay(s)
+	}
+	if last == "" {
+		return
+	}
+	for _, c := range charges {
+		for i, seg := range c.Segments {
+			switch {
+			case seg.From == "" || is(c.Type, "onetime"):
+			case seg.From >= last:
+				c.Segments[i].Until = seg.From
+			case seg.Until == "" || seg.Until > last:
+				c.Segments[i].Until = last
+			}
+		}
+	}
+}
+
 // span is the time a plan is in force.
 type span struct {
 	start string // "" when it has none
