@@ -144,7 +144,7 @@ func (c *receiver) queue(r *http.Request) (string, error) {
 	// A repetition has the event of the first, or it would wait for a message that
 	// SQS takes for the same and never delivers.
 	request := hotsync.SyncRequest{Trigger: hotsync.TriggerCallout, Account: account, RequestedAt: now,
-		LoginID: "notification-" + hash(n.name(body)+"\x00"+begun.Format(time.RFC3339))}
+		LoginID: "notification-" + hotsync.Digest(n.name(body), begun.Format(time.RFC3339))}
 	request.EventID = hotsync.EventIDFor(begun, request.LoginID, account)
 	err = c.Queue.Send(r.Context(), request)
 	if err != nil {
@@ -204,11 +204,6 @@ func (n notification) begun(now time.Time) (time.Time, error) {
 	return sent.UTC().Truncate(time.Second), nil
 }
 
-func hash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:16])
-}
-
 // signs reports whether the body is signed with the key. What is not configured
 // proves nothing.
 func (s Secret) signs(r *http.Request, body []byte) bool {
@@ -221,8 +216,8 @@ func (s Secret) knows(r *http.Request) bool {
 	if !ok || s.Username == "" || s.Password == "" {
 		return false
 	}
-	sameUser := subtle.ConstantTimeCompare([]byte(hash(user)), []byte(hash(s.Username)))
-	samePassword := subtle.ConstantTimeCompare([]byte(hash(password)), []byte(hash(s.Password)))
+	sameUser := subtle.ConstantTimeCompare([]byte(hotsync.Digest(user)), []byte(hotsync.Digest(s.Username)))
+	samePassword := subtle.ConstantTimeCompare([]byte(hotsync.Digest(password)), []byte(hotsync.Digest(s.Password)))
 	return sameUser&samePassword == 1
 }
 

@@ -222,7 +222,7 @@ func guardedClient(issuer string) (*http.Client, error) {
 
 // guard refuses the addresses that an issuer with that host cannot have.
 func guard(host string) func(address string) error {
-	local := isLoopback(host)
+	local := hotsync.IsLoopback(host)
 	return func(address string) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
@@ -234,11 +234,6 @@ func guard(host string) func(address string) error {
 		}
 		return errGuarded
 	}
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598, used inside networks

@@ -2,8 +2,6 @@ package eventstore
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,8 +50,7 @@ type AccountState struct {
 
 // IdentityHash stands for a login in an account's state.
 func IdentityHash(who hotsync.Identity) string {
-	sum := sha256.Sum256([]byte(who.Issuer + "\x00" + who.Subject))
-	return hex.EncodeToString(sum[:16])
+	return hotsync.Digest(who.Issuer, who.Subject)
 }
 
 // Linked reports whether the login is known to be linked.
@@ -78,8 +75,7 @@ func (a AccountState) WithLinked(who hotsync.Identity, named []string) AccountSt
 }
 
 func linkEntry(who hotsync.Identity, named []string) string {
-	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(named)), "\x00")))
-	return IdentityHash(who) + "/" + hex.EncodeToString(sum[:8])
+	return IdentityHash(who) + "/" + hotsync.Digest(slices.Sorted(slices.Values(named))...)[:16]
 }
 
 // isLink tells the entries of a login.
@@ -186,8 +182,7 @@ func (s *Store) SaveAliases(ctx context.Context, state AccountState, terms ...st
 	slices.Sort(names)
 	names = slices.Compact(names)
 	names = names[:min(len(names), maxAliases)]
-	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
-	hash := hex.EncodeToString(sum[:16])
+	hash := hotsync.Digest(names...)
 	until := s.now().Add(s.retention)
 	if state.AliasHash == hash && !state.AliasesUntil.Before(until) {
 		return state, nil

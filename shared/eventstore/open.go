@@ -3,8 +3,6 @@ package eventstore
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,8 +49,7 @@ type OpenList struct {
 const attrOpen = "open"
 
 func openKey(name string) item {
-	sum := sha256.Sum256([]byte(name))
-	hash := hex.EncodeToString(sum[:16])
+	hash := hotsync.Digest(name)
 	return dynamo.Key("open#"+shard(hash), hash)
 }
 

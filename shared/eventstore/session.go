@@ -2,8 +2,6 @@ package eventstore
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -67,6 +65,5 @@ func (s *Store) SessionEnds(ctx context.Context, member string) (_ []SessionEnd,
 
 // sessionPartition keeps the members' subjects, of any length, out of the key.
 func sessionPartition(member string) string {
-	sum := sha256.Sum256([]byte(member))
-	return "staff#" + hex.EncodeToString(sum[:16])
+	return "staff#" + hotsync.Digest(member)
 }

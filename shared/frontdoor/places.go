@@ -2,7 +2,6 @@ package frontdoor
 
 import (
 	"context"
-	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -25,7 +24,7 @@ const (
 // person holds there by one process, and so by the few that there are.
 type places struct {
 	mu   sync.Mutex
-	held map[[16]byte]*held
+	held map[string]*held
 }
 
 // held are the places of a person.
@@ -34,17 +33,14 @@ type held struct {
 	last   map[string]string // event by target
 }
 
-func personKey(who hotsync.Identity) [16]byte {
-	sum := sha256.Sum256([]byte(who.Issuer + "\x00" + who.Subject))
-	return [16]byte(sum[:16])
-}
+func personKey(who hotsync.Identity) string { return hotsync.Digest(who.Issuer, who.Subject) }
 
 // take notes that a person's login took places.
 func (p *places) take(who hotsync.Identity, requests []hotsync.SyncRequest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.held == nil || len(p.held) >= maxPersons {
-		p.held = map[[16]byte]*held{} // who comes now begins anew
+		p.held = map[string]*held{} // who comes now begins anew
 	}
 	key := personKey(who)
 	h := p.held[key]

@@ -2,8 +2,6 @@ package frontdoor
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"strings"
@@ -113,6 +111,5 @@ func (h *Handler) understand(ctx context.Context, raw []byte) (event poolEvent, 
 }
 
 func loginID(names ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
-	return "login-" + hex.EncodeToString(sum[:16])
+	return "login-" + hotsync.Digest(names...)
 }

@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -133,14 +132,9 @@ func baseURL(raw string) (string, error) {
 		return "", errors.New("the base URL cannot be parsed") // err holds the URL, which might hold a password
 	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 		return "", errors.New("the base URL must be scheme and host only, such as https://acme.prod.limio.com")
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && hotsync.IsLoopback(u.Hostname()):
 		return u.Scheme + "://" + u.Host, nil
 	default:
 		return "", errors.New("the base URL must be https")
 	}
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -147,8 +146,7 @@ func checkAddress(address string, allowLoopback bool) (loopback bool, err error)
 	if err != nil || u.Host == "" || u.User != nil {
 		return false, errors.New("not a plain address")
 	}
-	ip := net.ParseIP(u.Hostname())
-	loopback = u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	loopback = hotsync.IsLoopback(u.Hostname())
 	switch {
 	case u.Scheme == "https":
 		return loopback, nil

@@ -1,10 +1,7 @@
 package projection
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
-	"strings"
 
 	"hotsync/shared/hotsync"
 )
@@ -30,7 +27,7 @@ func ID(tenant string, kind Kind, accountID, key string) string {
 	if kind == Identity && key == keyOwner {
 		prefix = "id"
 	}
-	return prefix + "-" + hash(tenant, string(kind), accountID, key)
+	return prefix + "-" + hotsync.Digest(tenant, string(kind), accountID, key)
 }
 
 // ownerID is the id of the owner identity. It depends on the login, so that a
@@ -41,7 +38,7 @@ func OwnerID(tenant, accountID string, login hotsync.Identity) string {
 	if !signedIn(login) {
 		return SpareOwnerID(tenant, accountID, 0)
 	}
-	return "id-" + hash(tenant, "owner", login.Issuer, login.Subject)
+	return "id-" + hotsync.Digest(tenant, "owner", login.Issuer, login.Subject)
 }
 
 // SpareOwnerID is the id of an owner identity for the account alone, without a login
@@ -51,16 +48,11 @@ func SpareOwnerID(tenant, accountID string, n int) string {
 	if n == 0 {
 		return ID(tenant, Identity, accountID, keyOwner)
 	}
-	return "id-" + hash(tenant, "owner", accountID, strconv.Itoa(n))
+	return "id-" + hotsync.Digest(tenant, "owner", accountID, strconv.Itoa(n))
 }
 
 // relationshipID is the id of the tie between an address of the account and a
 // subscription.
 func relationshipID(tenant, accountID, relationshipType, number string) string {
-	return "rel-" + hash(tenant, "relationship", accountID, relationshipType, number)
-}
-
-func hash(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(sum[:16])
+	return "rel-" + hotsync.Digest(tenant, "relationship", accountID, relationshipType, number)
 }

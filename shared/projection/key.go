@@ -3,6 +3,8 @@ package projection
 import (
 	"cmp"
 	"slices"
+
+	"hotsync/shared/hotsync"
 )
 
 const (
@@ -91,7 +93,7 @@ func externalKey(issuer, subject string) string {
 	if issuer == "" || subject == "" {
 		return ""
 	}
-	return "external/" + hash(issuer, subject)
+	return "external/" + hotsync.Digest(issuer, subject)
 }
 
 func text(data map[string]any, member string) string {

@@ -13,11 +13,8 @@ package syncqueue
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -196,11 +193,11 @@ func group(r hotsync.SyncRequest) string {
 	case r.AccountID != "":
 		return r.AccountID
 	case r.Lookup != nil:
-		return "lookup-" + digest(r.Target().Key())
+		return "lookup-" + hotsync.Digest(r.Target().Key())
 	case hotsync.IsAccountID(r.Account):
 		return r.Account
 	default:
-		return "number-" + digest(r.Target().Key())
+		return "number-" + hotsync.Digest(r.Target().Key())
 	}
 }
 
@@ -217,10 +214,5 @@ func deduplication(r hotsync.SyncRequest) string {
 	if login == "" || r.RetryOf != "" || r.Actor != "" || r.Job != "" || resolved {
 		login = r.EventID
 	}
-	return digest(login, group(r), strconv.FormatBool(resolved), strconv.Itoa(r.Requeued))
-}
-
-func digest(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(sum[:16])
+	return hotsync.Digest(login, group(r), strconv.FormatBool(resolved), strconv.Itoa(r.Requeued))
 }

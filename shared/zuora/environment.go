@@ -3,10 +3,11 @@ package zuora
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"hotsync/shared/hotsync"
 )
 
 // environments are Zuora's data centres. Credentials do not reveal theirs, and
@@ -44,17 +45,9 @@ func BaseURL(environment string) (string, error) {
 		}
 	}
 	u, err := url.Parse(address)
-	if err == nil && u.Scheme == "http" && isLoopback(u.Hostname()) &&
+	if err == nil && u.Scheme == "http" && hotsync.IsLoopback(u.Hostname()) &&
 		u.Path == "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil {
 		return address, nil
 	}
 	return "", fmt.Errorf("%q is no Zuora environment: give one of %s", environment, strings.Join(Environments(), ", "))
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }

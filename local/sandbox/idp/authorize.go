@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"hotsync/local/sandbox"
+	"hotsync/shared/hotsync"
 )
 
 // Bounds of the codes that wait to be exchanged.
@@ -90,8 +90,7 @@ func loopback(address string) bool {
 	if err != nil || u.Scheme != "http" || u.User != nil || u.Opaque != "" || strings.Contains(address, "#") {
 		return false
 	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	return hotsync.IsLoopback(u.Hostname())
 }
 
 // redirectTo adds parameters to an address and sends the browser there.
