@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -165,48 +166,68 @@ func violations(t *testing.T, ctx context.Context, source, rules string) []strin
 		.then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + " at " + n.target.join(" ") + ": " + n.failureSummary)))`, chromedp.EvalAwaitPromise))
 }
 
-// checkAccess opens a page and reports what axe-core finds on it: wide and on a phone,
-// in light and in dark colours. A page that is loaded once shows itself in all of them,
-// as to somebody who turns the phone or switches the theme.
-func checkAccess(t *testing.T, ctx context.Context, source, name string, open ...step) {
+// look is how a page is shown: how wide, and in which colours.
+type look struct {
+	screen
+	theme string
+}
+
+func (l look) String() string { return l.name + ", " + l.theme }
+
+// allLooks has the long form of the tests look at every page in every look (make test-long).
+var allLooks = flag.Bool("all-looks", false, "hold every page to axe-core in every width and theme")
+
+// looks says how a page is shown to axe-core. A page is seen wide and on a phone, in light and
+// in dark colours; a further state of one, or what another role is shown of it, in one of the
+// four. Which goes with which is taken in turn, so that what pages have in common is seen in all
+// four.
+func looks(turn int, further bool) []look {
+	wide, phone := screens[0], screens[1]
+	all := []look{{wide, "light"}, {phone, "dark"}, {wide, "dark"}, {phone, "light"}}
+	switch {
+	case *allLooks || os.Getenv("HOTSYNC_SCREENSHOTS") != "":
+		return all
+	case further:
+		return all[turn%4 : turn%4+1]
+	default:
+		return all[turn%2*2 : turn%2*2+2]
+	}
+}
+
+// checkAccess opens a page and reports what axe-core finds on it in those looks, and whether
+// it is too wide for a phone. A page that is loaded once shows itself in all of them, as to
+// somebody who turns the phone or switches the theme.
+func checkAccess(t *testing.T, ctx context.Context, source, name string, in []look, open ...step) {
 	t.Helper()
 	if only := os.Getenv("HOTSYNC_PAGES"); only != "" && !regexp.MustCompile(only).MatchString(name) {
 		return
 	}
-	wide, phone := screens[0], screens[1]
-	check := func(how, rules string) {
+	check := func(how look) {
 		t.Helper()
-		found := violations(t, ctx, source, rules)
+		found := violations(t, ctx, source, allRules)
 		if len(found) > 0 { // a live part may just have been drawn anew: what is wrong stays
 			do(t, ctx, chromedp.Sleep(300*time.Millisecond))
-			found = violations(t, ctx, source, rules)
+			found = violations(t, ctx, source, allRules)
 		}
 		for _, v := range found {
 			t.Errorf("%s, %s: %s", name, how, v)
 		}
 	}
-	wide.size(t, ctx)
-	wide.colours(t, ctx, "light")
-	do(t, ctx, open...)
-	capture(t, ctx, name+"-wide-light")
-	check("wide, light", allRules)
-	wide.colours(t, ctx, "dark")
-	capture(t, ctx, name+"-wide-dark")
-	check("wide, dark", colourRules)
-	phone.size(t, ctx)
-	capture(t, ctx, name+"-phone-dark")
-	check("phone, dark", allRules)
-	if over := ask(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - innerWidth")); over > 0 {
-		t.Errorf("%s on a phone is %d pixels too wide", name, over)
+	screens[0].size(t, ctx) // some steps are those of a wide page
+	for i, l := range in {
+		l.colours(t, ctx, l.theme)
+		if i == 0 {
+			do(t, ctx, open...)
+		}
+		l.size(t, ctx)
+		capture(t, ctx, name+"-"+l.name+"-"+l.theme)
+		check(l)
 	}
-	screen{"narrow", 320, 640, true}.size(t, ctx)
-	if over := ask(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - innerWidth")); over > 0 {
-		t.Errorf("%s is %d pixels too wide at a width of 320", name, over)
+	for _, s := range []screen{screens[1], {"narrow", 320, 640, true}} {
+		s.size(t, ctx)
+		if over := ask(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - innerWidth")); over > 0 {
+			t.Errorf("%s is %d pixels too wide at a width of %d", name, over, s.width)
+		}
 	}
-	capture(t, ctx, name+"-narrow-dark")
-	if os.Getenv("HOTSYNC_SCREENSHOTS") != "" {
-		phone.size(t, ctx)
-		phone.colours(t, ctx, "light")
-		capture(t, ctx, name+"-phone-light")
-	}
+	capture(t, ctx, name+"-narrow-"+in[len(in)-1].theme)
 }
