@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"hotsync/local/stack/lambdahost"
+	"hotsync/local/stack/stacktest"
 	"hotsync/local/stack/template"
 )
 
@@ -66,7 +66,7 @@ func deployed(t *testing.T) ([]template.Function, map[string]string) {
 	for _, f := range tmpl.Functions {
 		maps.Copy(f.Environment, map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_LAMBDA_FUNCTION_NAME": f.Name})
 	}
-	binaries, err := lambdahost.Build(t.Context(), root, t.TempDir())
+	binaries, err := stacktest.Binaries()
 	if err != nil {
 		t.Fatal(err)
 	}
