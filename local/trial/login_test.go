@@ -152,10 +152,9 @@ func (d *doorway) login(claims doc) answer {
 var amz = map[string]string{"Content-Type": "application/x-amz-json-1.0"}
 
 // The matrix of what may go wrong around a login, against the compiled function:
-// Cognito gets its event back in time, and POST /login says what was taken.
+// Cognito gets its event back in time, and POST /login says what was taken. What holds a
+// login to its time does not run beside soaks and storms.
 func TestLoginSafety(t *testing.T) {
-	t.Parallel()
-
 	always := func(f fault) []fault {
 		f.Match, f.Probability = "* /**", 1
 		return []fault{f}
@@ -241,8 +240,6 @@ func (d *doorway) warm(t *testing.T) {
 // Settings that are missing are those that hold before anybody saved any, with
 // hot sync off; those that make no sense are refused. Neither hurts a login.
 func TestLoginSafetyOfSettings(t *testing.T) {
-	t.Parallel()
-
 	d := openDoorway(t)
 	table := ""
 	for _, x := range d.stack.Template.Tables {
@@ -286,8 +283,6 @@ func TestLoginSafetyOfSettings(t *testing.T) {
 }
 
 func TestLoginSafetyOfEvents(t *testing.T) {
-	t.Parallel()
-
 	d := openDoorway(t)
 	for name, event := range map[string]string{
 		"null":                  `null`,
@@ -328,8 +323,6 @@ func TestLoginSafetyOfEvents(t *testing.T) {
 
 // With hardly any memory a login is slower, but no login is refused for it.
 func TestLoginSafetyUnderMemoryPressure(t *testing.T) {
-	t.Parallel()
-
 	d := openDoorway(t, "GOMEMLIMIT=6MiB", "GOGC=20")
 	event := cognitoEvent(person{subject: "soak|memory", email: strings.Repeat("p", 100_000) + "@example.com"}, []string{d.world.accounts[0].ID})
 	for range 10 {
