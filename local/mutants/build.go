@@ -135,10 +135,17 @@ func testsOf(ctx context.Context, opt options, bin string, packages []string) (t
 
 // run runs the tests with a mutant switched on.
 func (b build) run(ctx context.Context, opt options, number int, patience time.Duration) testResult {
+	if opt.first != "" && b.runTests(ctx, opt.first, number, patience) != passed {
+		return failed
+	}
+	return b.runTests(ctx, opt.tests, number, patience)
+}
+
+func (b build) runTests(ctx context.Context, tests string, number int, patience time.Duration) testResult {
 	for _, t := range b.tests {
 		args := []string{"-test.failfast", "-test.timeout", patience.String()}
-		if opt.tests != "" {
-			args = append(args, "-test.run", opt.tests)
+		if tests != "" {
+			args = append(args, "-test.run", tests)
 		}
 		ctx, cancel := context.WithTimeout(ctx, patience+time.Minute)
 		cmd := exec.CommandContext(ctx, t.binary, args...)

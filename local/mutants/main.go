@@ -48,6 +48,7 @@ type options struct {
 	seed     uint64 // which of them
 	only     *regexp.Regexp
 	tests    string // of the package, as in go test -run
+	first    string // of these: those that are quick and notice most; the rest runs for who survives them
 	also     []string
 	workers  int
 	progress io.Writer
@@ -65,6 +66,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.Uint64Var(&opt.seed, "seed", 1, "which are picked")
 	only := f.String("only", "", "only mutants whose file:line, function or change matches this `pattern`")
 	f.StringVar(&opt.tests, "run", "", "only these tests of the package, as in go test -run")
+	f.StringVar(&opt.first, "first", "", "run these `tests` first, as in go test -run, and the others where they pass")
 	also := f.String("also", "", "tests of these further `packages` count as well, separated by commas")
 	f.IntVar(&opt.workers, "workers", runtime.NumCPU(), "how many run at once")
 	err := f.Parse(args)

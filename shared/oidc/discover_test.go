@@ -22,41 +22,45 @@ func TestDiscover(t *testing.T) {
 		return map[string]any{"issuer": issuer, "jwks_uri": base + "/keys", "authorization_endpoint": base + "/authorize",
 			"token_endpoint": base + "/token", "end_session_endpoint": base + "/logout"}
 	}
-	whole := func(issuer, base string) oidc.Document {
-		return oidc.Document{Issuer: issuer, JWKSURI: base + "/keys", Authorization: base + "/authorize", Token: base + "/token",
-			EndSession: base + "/logout"}
-	}
 	const local = "http://127.0.0.1:8093/staff"
 	for name, tc := range map[string]struct {
-		issuer   string
-		document map[string]any
-		want     oidc.Document
-		requests int
-		wantErr  bool
+		issuer, base  string // of the endpoints
+		member, value string // that the document has instead
+		dropped       string // the member that does not count then; "all" for the document
+		requests      int
 	}{
-		"all by https":            {issuerURL, document(issuerURL, issuerURL), whole(issuerURL, issuerURL), 1, false},
-		"elsewhere by https":      {issuerURL, document(issuerURL, "https://id.example.com"), whole(issuerURL, "https://id.example.com"), 1, false},
-		"this computer":           {local, document(local, local), whole(local, local), 1, false},
-		"this computer, IPv6":     {"http://[::1]:8093", document("http://[::1]:8093", local), whole("http://[::1]:8093", local), 1, false},
-		"this computer, https":    {"https://localhost", document("https://localhost", local), whole("https://localhost", local), 1, false},
-		"the issuer in the clear": {"http://login.example.com", document("http://login.example.com", issuerURL), oidc.Document{}, 0, true},
-		"another issuer":          {issuerURL, document(issuerURL+"/", issuerURL), oidc.Document{}, 1, true},
-		"keys in the clear":       {issuerURL, with(document(issuerURL, issuerURL), "jwks_uri", "http://login.example.com/keys"), oidc.Document{}, 1, true},
-		"authorization in the clear": {issuerURL, with(document(issuerURL, issuerURL), "authorization_endpoint", "http://login.example.com/authorize"),
-			oidc.Document{Issuer: issuerURL, JWKSURI: issuerURL + "/keys", Token: issuerURL + "/token", EndSession: issuerURL + "/logout"}, 1, false},
-		"a token endpoint on this computer": {issuerURL, with(document(issuerURL, issuerURL), "token_endpoint", local),
-			oidc.Document{Issuer: issuerURL, JWKSURI: issuerURL + "/keys", Authorization: issuerURL + "/authorize", EndSession: issuerURL + "/logout"}, 1, false},
-		"a script to sign out": {issuerURL, with(document(issuerURL, issuerURL), "end_session_endpoint", "javascript:alert(1)"),
-			oidc.Document{Issuer: issuerURL, JWKSURI: issuerURL + "/keys", Authorization: issuerURL + "/authorize", Token: issuerURL + "/token"}, 1, false},
+		"all by https":               {issuer: issuerURL, base: issuerURL, requests: 1},
+		"elsewhere by https":         {issuer: issuerURL, base: "https://id.example.com", requests: 1},
+		"this computer":              {issuer: local, base: local, requests: 1},
+		"this computer, IPv6":        {issuer: "http://[::1]:8093", base: local, requests: 1},
+		"this computer, https":       {issuer: "https://localhost", base: local, requests: 1},
+		"the issuer in the clear":    {issuer: "http://login.example.com", base: issuerURL, dropped: "all"},
+		"in the clear, by number":    {issuer: "http://192.0.2.1", base: issuerURL, dropped: "all"},
+		"another issuer":             {issuerURL, issuerURL, "issuer", issuerURL + "/", "all", 1},
+		"keys in the clear":          {issuerURL, issuerURL, "jwks_uri", "http://login.example.com/keys", "all", 1},
+		"authorization in the clear": {issuerURL, issuerURL, "authorization_endpoint", "http://login.example.com/a", "authorization_endpoint", 1},
+		"authorization, no host":     {issuerURL, issuerURL, "authorization_endpoint", "https:///a", "authorization_endpoint", 1},
+		"authorization with a user":  {issuerURL, issuerURL, "authorization_endpoint", "https://a@login.example.com/a", "authorization_endpoint", 1},
+		"authorization, no address":  {issuerURL, issuerURL, "authorization_endpoint", "https://[::1/a", "authorization_endpoint", 1},
+		"tokens of this computer":    {issuerURL, issuerURL, "token_endpoint", local, "token_endpoint", 1},
+		"a script to sign out":       {issuerURL, issuerURL, "end_session_endpoint", "javascript:alert(1)", "end_session_endpoint", 1},
 	} {
 		p := newProvider()
-		p.document = tc.document
+		p.document = with(document(tc.issuer, tc.base), tc.member, tc.value)
+		var want oidc.Document
+		if tc.dropped != "all" {
+			err := json.Unmarshal(must(json.Marshal(with(p.document, tc.dropped, nil))), &want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.document = with(p.document, tc.member, tc.value)
+		}
 		got, err := oidc.Discover(t.Context(), &http.Client{Transport: p}, tc.issuer)
-		if diff := cmp.Diff(tc.want, got); diff != "" {
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: Discover mismatch (-want +got):\n%s", name, diff)
 		}
-		if (err != nil) != tc.wantErr || err != nil && code(err) != hotsync.CodeJWKSUnavailable {
-			t.Errorf("%s: Discover = %v, want an error %t", name, err, tc.wantErr)
+		if (err != nil) != (tc.dropped == "all") || err != nil && code(err) != hotsync.CodeJWKSUnavailable {
+			t.Errorf("%s: Discover = %v, want an error %t", name, err, tc.dropped == "all")
 		}
 		if p.count() != tc.requests {
 			t.Errorf("%s: %d requests, want %d", name, p.count(), tc.requests)
@@ -103,6 +107,27 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 					t.Errorf("%s followed a redirect of %s: %v", name, moved, err)
 				}
 			}
+		}
+	}
+}
+
+// TestDocumentsAreBounded: what an issuer publishes is asked for as JSON, and read up to
+// 1 MB.
+func TestDocumentsAreBounded(t *testing.T) {
+	t.Parallel()
+
+	for size, want := range map[int]hotsync.Code{1 << 20: "", 1<<20 + 1: hotsync.CodeJWKSUnavailable} {
+		p := newProvider()
+		p.respond = func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept") != "application/json" {
+				w.WriteHeader(http.StatusNotAcceptable)
+			}
+			body := must(json.Marshal(p.document))
+			_, _ = w.Write(append(body, strings.Repeat(" ", size-len(body))...))
+		}
+		_, err := oidc.Discover(t.Context(), &http.Client{Transport: p}, issuerURL)
+		if code(err) != want {
+			t.Errorf("a document of %d bytes: %v, want code %q", size, err, want)
 		}
 	}
 }

@@ -22,6 +22,12 @@ const rsaAndEC = `{"keys":[
 {"kty":"RSA","kid":"2","alg":"RS256","e":"AQAB","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"},
 {"kty":"EC","crv":"P-256","kid":"3","use":"enc","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`
 
+// rsaTwiceAndEC has the RSA key of rsaAndEC twice, before its other one.
+func rsaTwiceAndEC() string {
+	lines := strings.SplitAfter(rsaAndEC, "\n")
+	return lines[0] + lines[2] + lines[2] + lines[1] + lines[3]
+}
+
 func TestInspect(t *testing.T) {
 	t.Parallel()
 
@@ -31,6 +37,8 @@ func TestInspect(t *testing.T) {
 		wantErr               string
 	}{
 		{name: "good", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`, jwks: rsaAndEC, want: oidc.Published{Issuer: "BASE", Keys: 2, Algorithms: []string{"ES256", "RS256"}}},
+		{name: "sorted, and each once", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`,
+			jwks: rsaTwiceAndEC(), want: oidc.Published{Issuer: "BASE", Keys: 3, Algorithms: []string{"ES256", "RS256"}}},
 		{name: "of another issuer", discovery: `{"issuer":"https://other","jwks_uri":"BASE/jwks"}`, jwks: rsaAndEC, want: oidc.Published{Issuer: "https://other", Keys: 2, Algorithms: []string{"ES256", "RS256"}}},
 		{name: "not JSON", discovery: `<html>secret</html>`, wantErr: "is not JSON"},
 		{name: "no jwks_uri", discovery: `{"issuer":"BASE"}`, want: oidc.Published{Issuer: "BASE"}, wantErr: "jwks_uri is not an https address"},

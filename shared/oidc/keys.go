@@ -69,7 +69,7 @@ func (k key) verify(alg jwa.SignatureAlgorithm, signed, signature []byte) error 
 func (i *issuer) find(ctx context.Context, kid string, alg jwa.SignatureAlgorithm) ([]key, error) {
 	found, known, wait, retry := i.cached(kid)
 	if !wait {
-		if known && len(found) == 0 && retry > 0 {
+		if known && len(found) == 0 {
 			// Whoever sends unknown keys decides when the next reading is, not what is
 			// said of a token whose key may just be new.
 			return nil, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The token's key is not known, and the identity provider was asked for its keys a moment ago.").
@@ -95,7 +95,7 @@ func (i *issuer) find(ctx context.Context, kid string, alg jwa.SignatureAlgorith
 		return choose(found, true, alg)
 	}
 	if len(found) > 0 {
-		return choose(found, true, alg) // old keys are better than a refused login
+		return choose(found, known, alg) // old keys are better than a refused login
 	}
 	return nil, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The identity provider's keys could not be read.").
 		Because(err)

@@ -376,6 +376,39 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
+// TestLongestToken: a token of 16 KB is read.
+func TestLongestToken(t *testing.T) {
+	t.Parallel()
+
+	const longest = 16 << 10
+	raw := ""
+	for n := 11_000; len(raw) != longest && n < 13_000; n++ {
+		// Base64 has no text of every length: the header makes up for it.
+		header := with(goodHeader(), "x", strings.Repeat("x", n%4))
+		raw = sign(header, with(goodClaims(at), "pad", strings.Repeat("x", n)), nil)
+		raw += b64(make([]byte, 256))
+	}
+	if len(raw) != longest {
+		t.Fatalf("no token of %d bytes", longest)
+	}
+	_, err := verifier(newProvider(rsaJWK("k1", &rsaKey().PublicKey, nil)), func() time.Time { return at }).Verify(t.Context(), raw, accept)
+	if code(err) != hotsync.CodeTokenSignature {
+		t.Errorf("Verify = %v, want the signature looked at", err)
+	}
+}
+
+// TestEncryptedTokensAreSaid: whoever configured a provider to encrypt learns that.
+func TestEncryptedTokensAreSaid(t *testing.T) {
+	t.Parallel()
+
+	for raw, want := range map[string]string{"a.b.c.d.e": "encrypted", "a.b.c.d": "three parts", "a.b.c.d.e.f": "three parts"} {
+		_, err := verifier(newProvider(), func() time.Time { return at }).Verify(t.Context(), raw, accept)
+		if code(err) != hotsync.CodeTokenMalformed || !strings.Contains(hotsync.AsError(err).Message, want) {
+			t.Errorf("Verify(%q) = %v, want malformed and %q", raw, err, want)
+		}
+	}
+}
+
 func TestKeyRotation(t *testing.T) {
 	t.Parallel()
 
@@ -450,6 +483,9 @@ func TestIssuerDown(t *testing.T) {
 		time.Sleep(24 * time.Hour)
 		if got := verify("k1"); got != "" {
 			t.Errorf("old keys while the issuer is down: code %q, want them used", got)
+		}
+		if got := verify("k1"); got != "" {
+			t.Errorf("old keys a moment after the issuer was found to be down: code %q, want them used", got)
 		}
 		time.Sleep(time.Minute)
 		if got := verify("k2"); got != hotsync.CodeJWKSUnavailable {

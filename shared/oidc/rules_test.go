@@ -64,6 +64,8 @@ func TestAges(t *testing.T) {
 		"an hour":                    {0, time.Hour, ""},
 		"Auth0's longest":            {0, 30 * day, ""},
 		"issued a month ago":         {-30 * day, time.Hour, ""},
+		"issued 31 days ago":         {-31 * day, time.Hour, ""},
+		"31 days yet":                {0, 31 * day, ""},
 		"issued 32 days ago":         {-32 * day, time.Hour, hotsync.CodeTokenExpired},
 		"issued ten years ago":       {-3650 * day, time.Hour, hotsync.CodeTokenExpired},
 		"32 days yet":                {0, 32 * day, hotsync.CodeTokenMalformed},
