@@ -271,6 +271,8 @@ func TestAttacks(t *testing.T) {
 		"deep nesting":              {parts(1, b64([]byte(strings.Repeat("[", 11_000)))), hotsync.CodeTokenMalformed},
 		"kid number":                {header("kid", 1), hotsync.CodeTokenMalformed},
 		"kid huge":                  {header("kid", strings.Repeat("k", 1025)), hotsync.CodeTokenMalformed},
+		"kid as long as may be":     {header("kid", strings.Repeat("k", 1024)), hotsync.CodeTokenKeyUnknown},
+		"subject as long as may be": {claims("sub", strings.Repeat("s", 255)), ""},
 		"crit":                      {header("crit", []string{"b64"}, "b64", false), hotsync.CodeTokenMalformed},
 		"b64":                       {header("b64", false), hotsync.CodeTokenMalformed},
 		"compressed":                {header("zip", "DEF"), hotsync.CodeTokenMalformed},
@@ -397,11 +399,12 @@ func TestLongestToken(t *testing.T) {
 	}
 }
 
-// TestEncryptedTokensAreSaid: whoever configured a provider to encrypt learns that.
-func TestEncryptedTokensAreSaid(t *testing.T) {
+// TestMalformedTokensAreSaid: whoever configured a provider to encrypt learns that.
+func TestMalformedTokensAreSaid(t *testing.T) {
 	t.Parallel()
 
-	for raw, want := range map[string]string{"a.b.c.d.e": "encrypted", "a.b.c.d": "three parts", "a.b.c.d.e.f": "three parts"} {
+	for raw, want := range map[string]string{"a.b.c.d.e": "encrypted", "a.b.c.d": "three parts", "a.b.c.d.e.f": "three parts",
+		b64(must(json.Marshal(goodHeader()))) + "." + b64([]byte("nope")) + ".": "content is not a JSON object"} {
 		_, err := verifier(newProvider(), func() time.Time { return at }).Verify(t.Context(), raw, accept)
 		if code(err) != hotsync.CodeTokenMalformed || !strings.Contains(hotsync.AsError(err).Message, want) {
 			t.Errorf("Verify(%q) = %v, want malformed and %q", raw, err, want)

@@ -324,3 +324,16 @@ func TestSlowIssuerGetsOn(t *testing.T) {
 		}
 	})
 }
+
+func TestSubjectProblem(t *testing.T) {
+	t.Parallel()
+
+	for sub, want := range map[string]string{
+		"auth0|abc": "", "": "", strings.Repeat("s", 255): "", strings.Repeat("s", 256): "is longer than 255 bytes",
+		"a\xffb": "is not UTF-8", "a\tb": "holds control characters", "a\u0085b": "holds control characters", "Ünal ben ق": "",
+	} {
+		if got := oidc.SubjectProblem(sub); got != want {
+			t.Errorf("SubjectProblem(%q) = %q, want %q", sub, got, want)
+		}
+	}
+}
