@@ -294,6 +294,8 @@ func TestAttacks(t *testing.T) {
 		"exp beyond the calendar":   {claims("exp", json.Number("1e300")), hotsync.CodeTokenMalformed},
 		"exp negative":              {claims("exp", -1), hotsync.CodeTokenMalformed},
 		"no iat":                    {claims("iat", nil), hotsync.CodeTokenMalformed},
+		"iat at the beginning":      {claims("iat", 0), hotsync.CodeTokenExpired},
+		"iat in its first second":   {claims("iat", json.Number("0.5")), hotsync.CodeTokenExpired},
 		"nbf text":                  {claims("nbf", "soon"), hotsync.CodeTokenMalformed},
 		"alg none":                  {sign(map[string]any{"alg": "none"}, goodClaims(at), nil), hotsync.CodeTokenAlgorithm},
 		"alg None":                  {sign(map[string]any{"alg": "None", "kid": "k1"}, goodClaims(at), nil), hotsync.CodeTokenAlgorithm},

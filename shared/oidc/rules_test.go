@@ -18,6 +18,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"hotsync/shared/hotsync"
 	"hotsync/shared/oidc"
 )
@@ -334,6 +336,39 @@ func TestSubjectProblem(t *testing.T) {
 	} {
 		if got := oidc.SubjectProblem(sub); got != want {
 			t.Errorf("SubjectProblem(%q) = %q, want %q", sub, got, want)
+		}
+	}
+}
+
+// TestClaimed: what a refused token says of itself is read for its record, and nothing is
+// taken for more than that.
+func TestClaimed(t *testing.T) {
+	t.Parallel()
+
+	token := func(claims string) string { return "x." + b64([]byte(claims)) + ".x" }
+	padded := func(size int) string { // a token of that size
+		raw := token(`{"iss": "i"}`)
+		return raw + strings.Repeat("x", size-len(raw))
+	}
+	whole := oidc.Token{Issuer: "https://a", Subject: "ada", Email: "ada@example.com"}
+	for name, tc := range map[string]struct {
+		raw  string
+		want oidc.Token
+	}{
+		"whole":             {token(`{"iss": "https://a", "sub": "ada", "email": "ada@example.com", "exp": 1}`), whole},
+		"nothing of it":     {token(`{}`), oidc.Token{}},
+		"not text":          {token(`{"iss": 1, "sub": ["ada"], "email": {}}`), oidc.Token{}},
+		"no object":         {token(`[]`), oidc.Token{}},
+		"no JSON":           {token(`iss`), oidc.Token{}},
+		"no base64":         {"x.$.x", oidc.Token{}},
+		"two parts":         {"x." + b64([]byte(`{"iss": "i"}`)), oidc.Token{}},
+		"four parts":        {token(`{"iss": "i"}`) + ".x", oidc.Token{}},
+		"nothing":           {"", oidc.Token{}},
+		"as long as it may": {padded(16 << 10), oidc.Token{Issuer: "i"}},
+		"longer":            {padded(16<<10 + 1), oidc.Token{}},
+	} {
+		if diff := cmp.Diff(tc.want, oidc.Claimed(tc.raw)); diff != "" {
+			t.Errorf("%s: Claimed mismatch (-want +got):\n%s", name, diff)
 		}
 	}
 }
