@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -172,7 +173,7 @@ func TestSync(t *testing.T) {
 		return []error{nil, errDown, nil}
 	}
 	status, got := b.httpCall(t, nil, "POST", "/sync", map[string]any{"iss": localIssuer, "sub": "s", "client_id": "erp"},
-		`{"accounts":["A1","A2","A1","`+accountID+`","a?b",""]}`)
+		`{"accounts":[" A1 ","A2","A1","`+accountID+`","a?b",""]}`)
 	want := map[string]any{"dryRun": false, "queued": 2.0, "answers": []any{
 		map[string]any{"account": "A1", "status": "queued", "event": b.sent[0].EventID},
 		map[string]any{"account": "A2", "status": "failed", "reason": "The queue did not take it: send it again."},
@@ -265,4 +266,81 @@ func TestSyncRefusals(t *testing.T) {
 			t.Errorf("%s: %v, sent %v, want %s", name, got, b.sent, tc.want)
 		}
 	}
+}
+
+// TestSyncBodies: what a system is told of accounts and bodies that are not taken.
+func TestSyncBodies(t *testing.T) {
+	t.Parallel()
+
+	body := func(size int) string { // with one account
+		const before, after = `{"accounts":["A1"`, `]}`
+		return before + strings.Repeat(" ", size-len(before)-len(after)) + after
+	}
+	long := strings.Repeat("?", 81)
+	for name, tc := range map[string]struct {
+		body   string
+		status int
+		says   string
+	}{
+		"as large as it may be": {body(256 << 10), 202, `"queued":1`},
+		"larger":                {body(256<<10 + 1), 400, "The body is over 256 KB."},
+		"nothing":               {"", 400, "Name at least one account"},
+		"two objects":           {`{"accounts":["A1"]}{}`, 400, "The body must be one JSON object"},
+		"a key of 80":           {`{"accounts":["` + long[:80] + `"]}`, 200, `"account":"` + long[:80] + `"`},
+		"a key of 81":           {`{"accounts":["` + long + `"]}`, 200, `"account":"` + long[:80] + `…"`},
+	} {
+		b := systems()
+		status, got := b.httpCall(t, nil, "POST", "/sync", map[string]any{"iss": localIssuer, "sub": "s"}, tc.body)
+		raw, err := json.Marshal(got)
+		if err != nil || status != tc.status || !strings.Contains(string(raw), tc.says) {
+			t.Errorf("%s: answered %d %.300s, want %d and %s", name, status, raw, tc.status, tc.says)
+		}
+	}
+}
+
+// TestSyncActor: who asked is told by the client of the token, or else by its sub.
+func TestSyncActor(t *testing.T) {
+	t.Parallel()
+
+	for name, tc := range map[string]struct {
+		claims map[string]any
+		want   string
+	}{
+		"client_id":             {map[string]any{"client_id": "erp", "azp": "other"}, "erp"},
+		"Auth0":                 {map[string]any{"azp": "erp"}, "erp"},
+		"none":                  {nil, "sub"},
+		"empty, then another":   {map[string]any{"client_id": "", "azp": "erp"}, "erp"},
+		"no text, then another": {map[string]any{"client_id": 7, "azp": "erp"}, "erp"},
+		"not to be shown":       {map[string]any{"client_id": "a\nb"}, "sub"},
+	} {
+		b := systems()
+		c := map[string]any{"iss": localIssuer, "sub": "sub"}
+		for member, value := range tc.claims {
+			c[member] = value
+		}
+		b.httpCall(t, nil, "POST", "/sync", c, `{"accounts":["A1"]}`)
+		if len(b.sent) != 1 || b.sent[0].Actor != tc.want {
+			t.Errorf("%s: sent %+v, want the actor %s", name, b.sent, tc.want)
+		}
+	}
+}
+
+// TestSyncWaitsForItsRecords: a backlog is to be seen, so that the answer comes when the
+// events of what was queued are there.
+func TestSyncWaitsForItsRecords(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := systems()
+		put := b.putQueued
+		b.putQueued = func(ctx context.Context, e hotsync.Event) error {
+			time.Sleep(900 * time.Millisecond)
+			return put(ctx, e)
+		}
+		begun := time.Now()
+		b.httpCall(t, nil, "POST", "/sync", map[string]any{"iss": localIssuer, "sub": "s"}, `{"accounts":["A1"]}`)
+		if took := time.Since(begun); took != 900*time.Millisecond || len(b.events) != 1 {
+			t.Errorf("answered after %s with %d events, want 900ms and 1", took, len(b.events))
+		}
+	})
 }
