@@ -84,12 +84,15 @@ func key(letter string) func(context.Context) ([]byte, error) {
 	return func(context.Context) ([]byte, error) { return []byte(strings.Repeat(letter, 32)), nil }
 }
 
-// ask returns what the house answers.
-func (b *testBundle) ask(t *testing.T, method, path string) string {
+// ask returns what the house answers to a request with those headers.
+func (b *testBundle) ask(t *testing.T, method, path string, headers ...string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, b.address+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range headers {
+		r.Header.Set(name, "1")
 	}
 	answer, err := b.browser.Do(r)
 	if err != nil {
