@@ -28,6 +28,8 @@ func (t *T) May(a, b int) (bool, error) {
 		return true, nil
 	}
 	t.note()
+	t.log.WarnContext(ctx, "noted", "n", 1)
+	t.log.Log(ctx, level, "noted")
 	t.n = a
 	return !(a > b), nil
 }

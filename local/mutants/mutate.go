@@ -173,6 +173,9 @@ func (c *collector) visit(n ast.Node) bool {
 			}
 		}
 	case *ast.ExprStmt:
+		if isLog(n) {
+			return false // what a line of the log says is for people
+		}
 		c.add(n.Pos(), n.End(), "", c.without(n))
 	case *ast.AssignStmt:
 		if n.Tok != token.DEFINE {
@@ -186,6 +189,24 @@ func (c *collector) visit(n ast.Node) bool {
 		return false // error context and clean-up
 	}
 	return true
+}
+
+// isLog reports whether a statement writes a line of the log, and nothing else.
+func isLog(n *ast.ExprStmt) bool {
+	call, ok := n.X.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	to, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	switch to.Sel.Name {
+	case "DebugContext", "InfoContext", "WarnContext", "ErrorContext":
+		return true
+	}
+	log, ok := to.X.(*ast.SelectorExpr)
+	return ok && strings.EqualFold(log.Sel.Name, "log")
 }
 
 func isNil(e ast.Expr) bool {
