@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,10 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"hotsync/local/sandbox/persona"
+	"hotsync/local/stack"
 	"hotsync/shared/hotsync"
 )
 
@@ -161,13 +160,13 @@ func (s *system) await(ctx context.Context, staff string, q queued) (_ hotsync.E
 	for {
 		var e hotsync.Event
 		err := s.call(ctx, http.MethodGet, s.api+"/api/events/"+q.Event, staff, &e)
-		var refused *refusal
+		var refused *stack.Refusal
 		switch {
 		case err == nil && e.Status.Final():
 			return e, true, nil
 		case err == nil:
 			empty = 0
-		case errors.As(err, &refused) && refused.status == http.StatusNotFound && q.Lookup != nil:
+		case errors.As(err, &refused) && refused.Status == http.StatusNotFound && q.Lookup != nil:
 			idle, err := s.queueIdle(ctx, staff)
 			if err != nil {
 				return e, false, err
@@ -177,7 +176,7 @@ func (s *system) await(ctx context.Context, staff string, q queued) (_ hotsync.E
 			} else if empty++; empty >= 5 { // SQS counts are approximate: believe them only when they stay
 				return e, false, nil
 			}
-		case errors.As(err, &refused) && refused.status == http.StatusNotFound:
+		case errors.As(err, &refused) && refused.Status == http.StatusNotFound:
 		default:
 			return e, false, err
 		}
@@ -213,37 +212,11 @@ func (s *system) token(ctx context.Context, name string) (string, error) {
 	return answer.IDToken, err
 }
 
-// refusal is an answer that says no.
-type refusal struct {
-	status int
-	text   string
-}
-
-func (r *refusal) Error() string { return fmt.Sprintf("%d %s", r.status, r.text) }
-
 func (s *system) call(ctx context.Context, method, address, bearer string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(nil))
-	if err != nil {
-		return err
+	err := stack.Call(ctx, nil, method, address, bearer, nil, into)
+	var netErr *url.Error
+	if errors.As(err, &netErr) && ctx.Err() == nil {
+		return fmt.Errorf("nothing answers at %s; start the system with make run: %w", address, netErr.Err)
 	}
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		var netErr *url.Error
-		if errors.As(err, &netErr) && ctx.Err() == nil {
-			return fmt.Errorf("nothing answers at %s; start the system with make run: %w", address, netErr.Err)
-		}
-		return err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 32<<20))
-	if err != nil {
-		return err
-	}
-	if res.StatusCode >= 300 {
-		return &refusal{res.StatusCode, strings.TrimSpace(string(body))}
-	}
-	return json.Unmarshal(body, into)
+	return err
 }

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
+
+	"hotsync/local/stack"
 )
 
 // fault is a way to misbehave, as package sandbox takes it, with a name.
@@ -197,49 +197,10 @@ func (p *place) fired(ctx context.Context, into map[string]int) error {
 	return nil
 }
 
-// refusal is an answer that says no.
-type refusal struct {
-	status int
-	text   string
-}
-
-func (r *refusal) Error() string { return fmt.Sprintf("%d %.300s", r.status, r.text) }
-
 // client keeps as many connections as there are logins under way.
 var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 
-// call sends body as JSON, unless it is nil or bytes, and decodes the answer
-// into into, unless that is nil.
+// call is stack.Call with that client.
 func call(ctx context.Context, method, address, bearer string, body, into any) error {
-	raw, ok := body.([]byte)
-	if !ok && body != nil {
-		var err error
-		raw, err = json.Marshal(body)
-		if err != nil {
-			return err
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(raw))
-	if err != nil {
-		return err
-	}
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	switch {
-	case err != nil:
-		return err
-	case res.StatusCode >= 300:
-		return &refusal{res.StatusCode, string(answer)}
-	case into == nil:
-		return nil
-	default:
-		return json.Unmarshal(answer, into)
-	}
+	return stack.Call(ctx, client, method, address, bearer, body, into)
 }

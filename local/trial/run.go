@@ -467,9 +467,9 @@ func (r *run) post(ctx context.Context, index int, p person) (events []string, t
 		} `json:"ignored"`
 	}
 	err = call(ctx, http.MethodPost, r.stack.URL+"/login", token, nil, &answer)
-	var refused *refusal
+	var refused *stack.Refusal
 	switch {
-	case errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable:
+	case errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable:
 		return nil, false, nil
 	case err != nil:
 		return nil, false, fmt.Errorf("POST /login: %w", err)
@@ -523,21 +523,8 @@ func (r *run) names(p person, name func(billing.Account) string) []string {
 // trigger signs a person in as Cognito does, which must get its event back.
 func (r *run) trigger(ctx context.Context, p person) error {
 	event := cognitoEvent(p, r.names(p, func(a billing.Account) string { return a.ID }))
-	req, err := http.NewRequestWithContext(
-		ctx,
-		http.MethodPost,
-		r.stack.InvokeURL+"/2015-03-31/functions/login/invocations",
-		bytes.NewReader(event),
-	)
-	if err != nil {
-		return err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("trigger: %w", err)
-	}
-	defer res.Body.Close()
-	back, err := io.ReadAll(res.Body)
+	address := r.stack.InvokeURL + "/2015-03-31/functions/login/invocations"
+	res, back, err := stack.Send(ctx, client, http.MethodPost, address, "", event)
 	switch {
 	case err != nil:
 		return fmt.Errorf("trigger: %w", err)

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -185,27 +184,7 @@ func (a Answer) Code(t testing.TB) hotsync.Code {
 // unless it is "".
 func (s *System) Do(method, address, bearer string, body any) Answer {
 	s.t.Helper()
-	var payload io.Reader
-	if body != nil {
-		raw, err := json.Marshal(body)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		payload = bytes.NewReader(raw)
-	}
-	req, err := http.NewRequestWithContext(s.t.Context(), method, address, payload)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
+	res, raw, err := stack.Send(s.t.Context(), nil, method, address, bearer, body)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -23,39 +20,13 @@ import (
 // system is a running stack with the calls that measurements make.
 type system struct{ *stack.Stack }
 
-// call sends a request with a JSON body, if any, and reads the JSON answer.
-func call(ctx context.Context, method, url, bearer string, body, into any) error {
-	var payload io.Reader
-	if body != nil {
-		raw, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		payload = bytes.NewReader(raw)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, url, payload)
+// call is stack.Call, with an error that says of what.
+func call(ctx context.Context, method, address, bearer string, body, into any) error {
+	err := stack.Call(ctx, nil, method, address, bearer, body, into)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s %s: %w", method, address, err)
 	}
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode >= 300 || res.Header.Get("X-Amz-Function-Error") != "" {
-		return fmt.Errorf("%s %s: %d %s", method, url, res.StatusCode, raw)
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(raw, into)
+	return nil
 }
 
 func (s *system) token(ctx context.Context, issuer string, claims any) (string, error) {
