@@ -81,6 +81,7 @@ const chipLimit = 99
 func (c *console) eventsPage(w http.ResponseWriter, r *http.Request, m member) error {
 	asked := r.URL.Query()
 	f, err := parseFilter(timesInBox(parseBox(asked), c.here(r)), c.here(r))
+	f.Provider = c.providerName(r.Context(), f.Provider)
 	if err == nil && elsewhere(w, r, "/events", f.values()) {
 		return nil
 	}
@@ -311,6 +312,20 @@ func (c *console) providerNames(ctx context.Context, also string) []string {
 		out = append(out, also)
 	}
 	return out
+}
+
+// providerName is the name of a provider as the settings spell it, whatever its case;
+// the store compares names exactly.
+func (c *console) providerName(ctx context.Context, typed string) string {
+	if typed == "" {
+		return ""
+	}
+	for _, name := range c.providerNames(ctx, "") {
+		if strings.EqualFold(name, typed) {
+			return name
+		}
+	}
+	return typed
 }
 
 // presets are ranges of time at one click, as absolute times, so that the

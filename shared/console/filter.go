@@ -34,6 +34,14 @@ type filter struct {
 // filterKeys are the typed filters of the search box.
 var filterKeys = []string{"is", "status", "account", "subject", "reason", "provider", "trigger", "from", "to"}
 
+// filterNames are other names of them.
+var filterNames = map[string]string{
+	"sub": "subject", "since": "from", "after": "from", "until": "to", "before": "to",
+}
+
+// mailWords stand before an address, which is the text to search for.
+var mailWords = []string{"email", "e-mail", "mail"}
+
 // isOpen is the value of the filter for what is open.
 const isOpen = "open"
 
@@ -70,6 +78,9 @@ func parseFilter(v url.Values, now time.Time) (filter, error) {
 	case "", "any":
 	case isOpen:
 		f.Open = true
+	case string(hotsync.StatusQueued), string(hotsync.StatusRunning), string(hotsync.StatusRetrying),
+		string(hotsync.StatusSucceeded), string(hotsync.StatusFailed), string(hotsync.StatusSkipped):
+		f.Statuses = []hotsync.Status{hotsync.Status(is)}
 	default:
 		return f, hotsync.Errorf(
 			hotsync.CodeBadRequest,
@@ -133,10 +144,19 @@ func parseTime(name, s string, end bool, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
+// wrapping is what a text that is pasted brings along: the quotes, brackets and commas of
+// the sentence it stood in, and marks that nobody sees. No account, subscription or
+// address begins or ends with any.
+const wrapping = " \t\r\n,;\"'()[]“”„‘’‚«»‹›\u200b\u200c\u200d\u2060\ufeff"
+
+// hyphens are what word processors and mail make of a hyphen.
+var hyphens = strings.NewReplacer("\u2010", "-", "\u2011", "-", "\u2012", "-", "\u2013", "-", "\u2212", "-")
+
 // plainText is what is meant by a text that was pasted: the address of a mailto or
-// of "Name <address>", without blanks around it or doubled in it.
+// of "Name <address>", without blanks around it or doubled in it, and without what it
+// stood in.
 func plainText(s string) string {
-	s = strings.Join(strings.Fields(strings.Trim(s, " \t\r\n,;")), " ")
+	s = hyphens.Replace(strings.Join(strings.Fields(strings.Trim(s, wrapping)), " "))
 	if i, j := strings.LastIndexByte(
 		s,
 		'<',
@@ -150,7 +170,15 @@ func plainText(s string) string {
 	if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
 		s, _, _ = strings.Cut(s[7:], "?")
 	}
-	return strings.TrimSpace(s)
+	s = strings.Trim(s, wrapping)
+	switch lower := strings.ToLower(s); {
+	case hotsync.IsEventID(lower):
+		return lower
+	case strings.Contains(s, "@"):
+		return strings.TrimRight(s, ".:") // of the sentence
+	default:
+		return s
+	}
 }
 
 // reasonCode is the code of a reason written as its label, whatever its case.
@@ -191,11 +219,15 @@ func parseBox(v url.Values) url.Values {
 		word := words[i]
 		key, val, ok := strings.Cut(word, ":")
 		key = strings.ToLower(key)
-		if ok && val == "" && i+1 < len(words) && slices.Contains(filterKeys, key) {
+		key = cmp.Or(filterNames[key], key)
+		isMail := slices.Contains(mailWords, key)
+		if ok && val == "" && i+1 < len(words) && (isMail || slices.Contains(filterKeys, key)) {
 			i++
 			val = words[i] // a blank after the colon
 		}
 		switch {
+		case isMail && val != "":
+			text = append(text, val)
 		case !ok || val == "" || !slices.Contains(filterKeys, key):
 			text = append(text, word)
 		case key == "status":

@@ -34,7 +34,7 @@ func FuzzCell(f *testing.F) {
 // FuzzFilter: a filter that was read is written in an address that reads the
 // same.
 func FuzzFilter(f *testing.F) {
-	for _, seed := range []string{"status:failed account:A-1 from:2026-11-01", `provider:"a b" x`, "from:24h to:2026-11-22", "urn:x:y", `"`, "reason:x status:skipped,failed"} {
+	for _, seed := range []string{"status:failed account:A-1 from:2026-11-01", `provider:"a b" x`, "from:24h to:2026-11-22", "urn:x:y", `"`, "reason:x status:skipped,failed", "since:1h is:failed e-mail: a@b.c.", "“A–1”"} {
 		f.Add(seed)
 	}
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

@@ -229,6 +229,7 @@ func (c *console) loginsPage(w http.ResponseWriter, r *http.Request, m member) e
 	}
 	asked, now := r.URL.Query(), c.here(r)
 	f, err := parseLoginFilter(asked, now)
+	f.Provider = c.providerName(r.Context(), f.Provider)
 	if err == nil && elsewhere(w, r, "/logins", f.values()) {
 		return nil
 	}

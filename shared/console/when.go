@@ -48,6 +48,11 @@ func parseWhen(s string, end bool, now time.Time) (_ time.Time, ok bool) {
 	if s == "now" {
 		return now.UTC(), true
 	}
+	for _, zone := range []string{" utc", " gmt"} {
+		if rest, ok := strings.CutSuffix(s, zone); ok {
+			return parseWhen(rest, end, now.UTC())
+		}
+	}
 	if d, ok := parseAgo(s); ok {
 		return now.Add(-d).UTC().Truncate(time.Second), true
 	}
@@ -123,6 +128,12 @@ func parseDay(s string, now time.Time) (time.Time, bool) {
 }
 
 func parseClock(s string, day time.Time) (time.Time, bool) {
+	switch s {
+	case "noon":
+		s = "12:00"
+	case "midnight":
+		s = "00:00"
+	}
 	for _, layout := range []string{"15:04", "15:04:05", "15.04", "3pm", "3 pm", "3:04pm", "3:04 pm"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return time.Date(
@@ -156,12 +167,19 @@ var units = map[string]time.Duration{
 	"week":   7 * 24 * time.Hour,
 }
 
-var ago = regexp.MustCompile(`^(?:last )?(\d{1,4}|an?) ?([a-z]+?)s?(?: ago)?$`)
+var ago = regexp.MustCompile(`^(?:(?:last|past) )?(\d{1,4}|an?) ?([a-z]+?)s?(?: ago)?$`)
+
+// lastOne is one of a unit, without saying so.
+var lastOne = regexp.MustCompile(`^(?:last|past) ([a-z]+)$`)
 
 // parseAgo reads 24h, 7d, 90 min, an hour ago.
 func parseAgo(s string) (time.Duration, bool) {
 	if d, ok := parseAge(s); ok {
 		return d, true
+	}
+	if m := lastOne.FindStringSubmatch(s); m != nil {
+		unit, ok := units[m[1]]
+		return unit, ok
 	}
 	m := ago.FindStringSubmatch(s)
 	if m == nil {

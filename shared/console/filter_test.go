@@ -1,0 +1,50 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What is typed or pasted into the search field leads to the one address of what is
+// meant, whatever it was wrapped in and by whichever name a filter goes.
+func TestSearchIsForgiving(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	b.settings.value = twoProviders()
+	name := b.settings.value.Providers[0].Name
+	c := b.signIn("viewer")
+	for typed, want := range map[string]url.Values{
+		"(A-12).":                                {"q": {"A-12)."}}, // an account may end with a full stop, and nothing is guessed
+		"(A-12)":                                 {"q": {"A-12"}},
+		"“A-12”,":                                {"q": {"A-12"}},
+		"'A-12'":                                 {"q": {"A-12"}},
+		"A\u201112\u00a0":                        {"q": {"A-12"}},
+		"\u200bA–12":                             {"q": {"A-12"}},
+		"Ada <ada@example.com>":                  {"q": {"ada@example.com"}},
+		"ada@example.com.":                       {"q": {"ada@example.com"}},
+		"MAILTO:ada@example.com?cc=x":            {"q": {"ada@example.com"}},
+		"E-Mail: ada@example.com":                {"q": {"ada@example.com"}},
+		"email:ada@example.com from:now":         {"q": {"ada@example.com"}, "from": {start.UTC().Format("2006-01-02T15:04:05Z")}},
+		"mail":                                   {"q": {"mail"}},
+		"EVENT-01A2191116807D5E899DC82B49ECADDE": {"q": {"event-01a2191116807d5e899dc82b49ecadde"}},
+		"sub:Auth0|Ab":                           {"subject": {"Auth0|Ab"}},
+		"since:2026-11-01 until:2026-11-02 x":    {"q": {"x"}, "from": {"2026-11-01"}, "to": {"2026-11-02"}},
+		"is:failed x":                            {"q": {"x"}, "status": {"failed"}},
+		"provider:" + strings.ToUpper(name):      {"provider": {name}},
+		"provider:none":                          {"provider": {"none"}},
+	} {
+		a := c.get("/events?" + url.Values{"q": {typed}}.Encode())
+		a.wantStatus(t, http.StatusOK)
+		if diff := cmp.Diff(want, a.url.Query()); diff != "" {
+			t.Errorf("%q leads elsewhere (-want +got):\n%s", typed, diff)
+		}
+	}
+	if got := c.get("/logins?q=provider:" + strings.ToUpper(name)).url.Query().Get("provider"); got != name {
+		t.Errorf("the logins are those of the provider %q, want %q", got, name)
+	}
+}
