@@ -255,6 +255,21 @@ func (c *console) requestFor(ctx context.Context, key string) (hotsync.SyncReque
 	return request, nil
 }
 
+// accountAct does what the last part of the path says to the account before it.
+func (c *console) accountAct(w http.ResponseWriter, r *http.Request, m member) error {
+	path := r.PathValue("act")
+	i := max(strings.LastIndexByte(path, '/'), 0)
+	r.SetPathValue("key", path[:i])
+	switch path[i:] {
+	case "/sync":
+		return c.syncNow(w, r, m)
+	case "/dryrun":
+		return c.dryRun(w, r, m)
+	default:
+		return hotsync.Errorf(hotsync.CodeNotFound, "There is no such page.")
+	}
+}
+
 // syncNow queues a sync of the account and shows its event.
 func (c *console) syncNow(w http.ResponseWriter, r *http.Request, m member) error {
 	key, err := accountKey(r)

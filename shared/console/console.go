@@ -176,9 +176,9 @@ func (c *console) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("POST /events/{id}/reveal", c.page(Operator, c.reveal))
 	mux.HandleFunc("GET /events.csv", c.page(staff.Viewer, c.exportCSV))
 	mux.HandleFunc("GET /events.jsonl", c.page(staff.Viewer, c.exportJSON))
-	mux.HandleFunc("GET /accounts/{key}", c.page(staff.Viewer, c.accountPage))
-	mux.HandleFunc("POST /accounts/{key}/sync", c.page(Operator, c.syncNow))
-	mux.HandleFunc("POST /accounts/{key}/dryrun", c.page(Operator, c.dryRun))
+	// An account number may have slashes, and API Gateway decodes those of a path.
+	mux.HandleFunc("GET /accounts/{key...}", c.page(staff.Viewer, c.accountPage))
+	mux.HandleFunc("POST /accounts/{act...}", c.page(Operator, c.accountAct))
 	mux.HandleFunc("GET /audit", c.page(Admin, c.auditPage))
 	mux.HandleFunc("GET /catalogue", c.page(Viewer, c.cataloguePage))
 	mux.HandleFunc("GET /retry", c.page(Operator, c.bulkCount))

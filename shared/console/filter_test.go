@@ -48,3 +48,33 @@ func TestSearchIsForgiving(t *testing.T) {
 		t.Errorf("the logins are those of the provider %q, want %q", got, name)
 	}
 }
+
+// An account number may have slashes. API Gateway decodes those of a path, so that the
+// page and what it does have to be found with them, too.
+func TestAccountWithSlashes(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	c := b.signIn("operator")
+	for _, path := range []string{"/accounts/ACC%2F2026%2F0001", "/accounts/ACC/2026/0001"} {
+		a := c.get(path)
+		a.wantStatus(t, http.StatusOK)
+		a.Sound()
+		if got := a.Text("main h1"); !strings.Contains(got, "ACC/2026/0001") {
+			t.Errorf("%s is about %q", path, got)
+		}
+		sent := len(b.queue.sent)
+		c.post(path+"/sync", nil).wantStatus(t, http.StatusOK) // the page of the event
+		if len(b.queue.sent) != sent+1 || b.queue.sent[sent].Account != "ACC/2026/0001" {
+			t.Errorf("%s/sync sent %+v", path, b.queue.sent[sent:])
+		}
+		c.post(path+"/dryrun", nil).wantStatus(t, http.StatusOK)
+	}
+	for _, path := range []string{"/accounts/", "/accounts/A/../B%2F.."} {
+		c.get(path).wantStatus(t, http.StatusNotFound)
+	}
+	for _, path := range []string{"/accounts/ACC/2026/0001", "/accounts/sync", "/accounts//sync", "/accounts/A1/erase"} {
+		c.post(path, nil).wantStatus(t, http.StatusNotFound)
+	}
+	b.signIn("viewer").post("/accounts/ACC/2026/0001/sync", nil).wantStatus(t, http.StatusForbidden)
+}
