@@ -376,7 +376,15 @@ func (b *backfillFlags) watch(ctx context.Context, store jobs.Store, id string, 
 	}
 	c := j.Counts()
 	fmt.Fprintf(stderr, "%s is %s: %s accounts, %s\n", j.ID, j.Status, thousands(j.Total), c)
-	if j.Status == jobs.Stopped {
+	switch {
+	case j.Status == jobs.Stopped && j.Waits == jobs.WaitRefused:
+		fmt.Fprintf(
+			stderr,
+			"Zuora refused to list the accounts: correct the condition and begin again, or the credentials and go on by "+
+				"hotsync backfill --resume %s\n",
+			j.ID,
+		)
+	case j.Status == jobs.Stopped:
 		fmt.Fprintf(
 			stderr,
 			"%s accounts wait; hotsync backfill --resume %s goes on\n",

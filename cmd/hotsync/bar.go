@@ -42,6 +42,8 @@ var waits = map[jobs.Wait]string{
 	jobs.WaitQueue:  "waits for SQS",
 	jobs.WaitStore:  "waits for DynamoDB",
 	jobs.WaitSource: "waits for the list of accounts",
+
+	jobs.WaitRefused: "Zuora refused to list the accounts",
 }
 
 func (b *bar) job(j jobs.Job, now time.Time) {

@@ -94,6 +94,9 @@ var waitWords = map[jobs.Wait]string{
 	jobs.WaitQueue:  "The queue does not answer at the moment. It goes on when the queue does.",
 	jobs.WaitStore:  "DynamoDB does not answer at the moment. It goes on when it does.",
 	jobs.WaitSource: "The accounts cannot be listed at the moment. It is tried again by itself.",
+
+	jobs.WaitRefused: "Zuora refused to list the accounts, so the job was stopped. Look at the condition in a new job, " +
+		"or at the credentials and resume it.",
 }
 
 // kindTitles name the kinds of jobs.

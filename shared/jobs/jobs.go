@@ -151,6 +151,9 @@ const (
 	WaitQueue  Wait = "queue"  // SQS does not answer
 	WaitStore  Wait = "store"  // DynamoDB does not answer
 	WaitSource Wait = "source" // what lists the accounts does not answer
+	// WaitRefused: what lists the accounts refuses to, and the job was stopped: trying
+	// again would not help.
+	WaitRefused Wait = "refused"
 )
 
 // Counts returns the outcomes of every account that has been listed.

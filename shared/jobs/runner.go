@@ -149,8 +149,8 @@ func (r *Runner) Step(ctx context.Context, id string) (busy bool, err error) {
 		}
 		was = j
 	}
-	j.Waits = ""
 	if j.Status == Running {
+		j.Waits = ""
 		j, err = r.list(ctx, j)
 		if err != nil {
 			return true, unlessConflict(err)
@@ -194,8 +194,13 @@ func (r *Runner) list(ctx context.Context, j Job) (Job, error) {
 			items, next, last, err := r.Lister.List(ctx, j, j.Cursor, ChunkSize)
 			if err != nil {
 				r.Log.WarnContext(ctx, "accounts not listed", "job", j.ID, "error", err)
-				j.Waits = WaitSource
-				return j, nil
+				if j.Source.ZOQL == "" || hotsync.AsError(err).Code.Kind() != hotsync.KindAccount {
+					j.Waits = WaitSource
+					return j, nil
+				}
+				err = j.Stop("")
+				j.Waits = WaitRefused
+				return j, err
 			}
 			if j.Limit > 0 && j.Total+len(items) >= j.Limit {
 				items, last = items[:j.Limit-j.Total], true

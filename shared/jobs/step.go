@@ -114,7 +114,7 @@ func (j *Job) conclude(now time.Time) {
 	case j.Status == Running && j.Listed && j.Settled == j.Chunks:
 		j.Status, j.EndedAt, j.Waits = Done, now.UTC(), ""
 		j.Source.forget()
-	case j.Status != Running:
+	case j.Status != Running && j.Waits != WaitRefused:
 		j.Waits = ""
 	}
 }
