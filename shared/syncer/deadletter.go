@@ -57,13 +57,13 @@ func (d *DeadLetters) recordDead(ctx context.Context, rec recorder, request hots
 		return nil // it had ended; only its acknowledgement was lost
 	}
 	r.Request = request
-	if len(r.Attempts) < max(d.MaxAttempts, 1) && request.SentOn < maxSentOn {
+	if r.Tries() < max(d.MaxAttempts, 1) && request.SentOn < maxSentOn {
 		request.SentOn++
 		rec.log.WarnContext(
 			ctx,
 			"dead letter has tries left, sent on",
 			"tries",
-			len(r.Attempts),
+			r.Tries(),
 			"sent_on",
 			request.SentOn,
 			"requeued",

@@ -20,7 +20,7 @@ const Writers = 24
 
 // sync is one try of the sync proper.
 func (j *job) sync(ctx context.Context) (verdict, error) {
-	if len(j.record.Attempts) >= j.MaxAttempts {
+	if j.record.Tries() >= j.MaxAttempts {
 		return j.record.giveUp(), nil // the last one died; judge ends what failed with a word
 	}
 	mine, err := j.record.begin(ctx, j.receives <= 1)
