@@ -263,9 +263,11 @@ func (c *Client) refused(ctx, callCtx context.Context, r Request, res *http.Resp
 		return c.redirected(res.Header.Get("Location"))
 	}
 	if r.IsToken() {
-		// The token endpoint may repeat the credentials: the status has to do.
-		_, _ = io.CopyN(io.Discard, res.Body, maxDrain)
-		return c.tokenRefused(res)
+		// The token endpoint may repeat the credentials: the status has to do, and whether
+		// it was the endpoint that answered.
+		rest, head := withHead(res.Body)
+		_, _ = io.CopyN(io.Discard, rest, maxDrain)
+		return c.tokenRefused(res, IsPage(head))
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxRefusal))
 	if ctx.Err() != nil {

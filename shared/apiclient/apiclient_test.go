@@ -215,6 +215,10 @@ func TestUnauthorized(t *testing.T) {
 			token: func(int) (int, string) { return 200, `{"access_token":"a\r\nb"}` }, requests: []string{"POST /token"}},
 		{name: "no JSON", refreshes: []bool{false}, code: hotsync.CodeZuoraAnswer,
 			token: func(int) (int, string) { return 200, `access_token=t1` }, requests: []string{"POST /token"}},
+		{name: "a page that says there is no such thing", refreshes: []bool{false}, code: hotsync.CodeZuoraUnavailable,
+			token: func(int) (int, string) { return 404, `<html>` }, requests: []string{"POST /token"}},
+		{name: "no such thing", refreshes: []bool{false}, code: hotsync.CodeZuoraRefused,
+			token: func(int) (int, string) { return 404, `{}` }, requests: []string{"POST /token"}},
 		{name: "a page for a token", refreshes: []bool{false}, code: hotsync.CodeZuoraUnavailable,
 			token: func(int) (int, string) { return 200, `<HTML>` }, requests: []string{"POST /token"}},
 	} {

@@ -153,8 +153,9 @@ func (c *Client) requestToken(ctx context.Context, refresh bool) (string, time.T
 }
 
 // tokenRefused makes the error of a token endpoint that gave no token. Wrong
-// credentials are answered with 400 or 401 (RFC 6749, section 5.2), or with 403.
-func (c *Client) tokenRefused(res *http.Response) error {
+// credentials are answered with 400 or 401 (RFC 6749, section 5.2), or with 403. A page
+// with another status is nothing that the endpoint said.
+func (c *Client) tokenRefused(res *http.Response, page bool) error {
 	code, wait := c.Codes.Refused, RetryAfter(c.Now(), res.Header.Get("Retry-After"))
 	switch s := res.StatusCode; {
 	case s == http.StatusBadRequest, s == http.StatusUnauthorized, s == http.StatusForbidden:
@@ -164,7 +165,7 @@ func (c *Client) tokenRefused(res *http.Response) error {
 		if wait == 0 {
 			wait = tokenWindow
 		}
-	case s >= 500, s == http.StatusRequestTimeout, s == http.StatusTooEarly:
+	case s >= 500, s == http.StatusRequestTimeout, s == http.StatusTooEarly, page:
 		code = c.Codes.Unavailable
 	}
 	return hotsync.Errorf(code, "%s gave no token (status %d).", c.API, res.StatusCode).After(wait)
