@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -440,4 +441,30 @@ func TestRecordOfAProviderWithoutClaims(t *testing.T) {
 			t.Errorf("records %+v, want one that says that no claim is used", b.logins)
 		}
 	})
+}
+
+// TestAddresses: what is below a sync is no address, whoever asks.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+
+	for _, path := range []string{"/syncs/a/b", "/syncs", "/", "/login/"} {
+		b := newBundle()
+		a, _ := b.post(t, httpEvent(nil, func(event, rc map[string]any) {
+			event["rawPath"], rc["http"] = path, map[string]any{"method": "GET", "path": path}
+		}))
+		if a.StatusCode != http.StatusNotFound {
+			t.Errorf("%s is answered %d, want 404", path, a.StatusCode)
+		}
+	}
+}
+
+// TestLoginIDs: people search for them, and every record of a login has one.
+func TestLoginIDs(t *testing.T) {
+	t.Parallel()
+
+	b := newBundle()
+	_, got := b.post(t, httpEvent(claims("A1"), nil))
+	if !regexp.MustCompile(`^login-[0-9a-f]{32}$`).MatchString(got.Login) || b.sent[0].LoginID != got.Login {
+		t.Errorf("the login is %q, its request's %q; want login- and 32 digits in both", got.Login, b.sent[0].LoginID)
+	}
 }
