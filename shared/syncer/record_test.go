@@ -1,6 +1,7 @@
 package syncer_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,6 +72,11 @@ func TestLaterTriesAreShownAtOnce(t *testing.T) {
 		r := b.request()
 		_, first := b.handle(t, r, 1)
 		wantStatus(t, first, hotsync.StatusRetrying, string(hotsync.CodeZuoraAnswer))
+		if !slices.ContainsFunc(first.Steps, func(s hotsync.Step) bool {
+			return s.Name == "read zuora" && s.Detail == string(hotsync.CodeZuoraAnswer)
+		}) {
+			t.Errorf("steps %+v, want that Zuora was read and why in vain", first.Steps)
+		}
 		first.Findings = []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "of the first try")}
 		b.events.events[r.EventID] = first
 		time.Sleep(time.Minute)
