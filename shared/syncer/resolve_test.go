@@ -51,6 +51,9 @@ func TestUnmatchedLookups(t *testing.T) {
 				}
 				if tc.events > 0 {
 					wantStatus(t, e, hotsync.StatusSkipped, hotsync.ReasonNoMatch)
+					if e.Error == nil || e.Error.Code != hotsync.CodeLookupNoMatch {
+						t.Errorf("the event says %+v, want what was not found", e.Error)
+					}
 				}
 				if !tc.mute && (len(observed) != 1 || observed[0].Status != hotsync.StatusSkipped || observed[0].Reason != hotsync.ReasonNoMatch) {
 					t.Errorf("observed %+v, want one that is skipped for want of a match", observed)
