@@ -17,7 +17,10 @@ import (
 func TestThePluginMakesEverySubscription(t *testing.T) {
 	t.Parallel()
 
-	customer := projection.Object{Kind: projection.Customer, Key: "customer", ID: "cus-limio", Owner: "id-limio", Status: "active", Data: map[string]any{}}
+	customer := func() projection.Object {
+		return projection.Object{Kind: projection.Customer, Key: "customer", ID: "cus-limio", Owner: "id-limio", Status: "active",
+			Data: map[string]any{}}
+	}
 	made := func(number string) projection.Object {
 		return projection.Object{Kind: projection.Subscription, Key: number, Name: number, ID: "sub-" + number, Owner: "id-limio",
 			Customer: "cus-limio", Status: "active", Data: map[string]any{}}
@@ -48,7 +51,7 @@ func TestThePluginMakesEverySubscription(t *testing.T) {
 				}
 				b.zuora.accounts[accountID] = a
 				if len(tc.have) > 0 {
-					b.limio.objects = append(b.limio.objects, customer)
+					b.limio.objects = append(b.limio.objects, customer())
 				}
 				for _, number := range tc.have {
 					b.limio.objects = append(b.limio.objects, made(number))
@@ -60,7 +63,7 @@ func TestThePluginMakesEverySubscription(t *testing.T) {
 						if number != tc.numbers[0] {
 							t.Errorf("%s is asked for first", number)
 						}
-						return []projection.Object{customer, made(number)}
+						return []projection.Object{customer(), made(number)}
 					}
 					return []projection.Object{made(number)}
 				}
