@@ -34,6 +34,7 @@ type tenant struct {
 	reads    int
 	during   func() // happens while the next answer is on its way
 	today    string // that the last read was asked for
+	asked    zuora.ReadOptions
 	mu       sync.Mutex
 }
 
@@ -60,7 +61,7 @@ func (z *tenant) Read(_ context.Context, id string, opt zuora.ReadOptions) (bill
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.today = opt.Today
+	z.today, z.asked = opt.Today, opt
 	a, ok := z.accounts[id]
 	if !ok {
 		return billing.Account{}, hotsync.Errorf(hotsync.CodeZuoraNotFound, "no account")
