@@ -144,7 +144,7 @@ func lookup(c calendar) Persona {
 		Accounts: []Account{a.build()}}
 }
 
-func nobody() Persona {
+func nobody(calendar) Persona {
 	return Persona{
 		Name:   "nobody",
 		Issuer: Lookup,

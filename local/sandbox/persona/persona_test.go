@@ -134,6 +134,12 @@ func TestCast(t *testing.T) {
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
+	for _, name := range want {
+		p, ok := persona.Find(name, today)
+		if !ok || p.Name != name {
+			t.Errorf("Find(%q) = the persona %q, %t", name, p.Name, ok)
+		}
+	}
 	_, ok := persona.Find("stranger", today)
 	if ok {
 		t.Error("Find found a stranger")

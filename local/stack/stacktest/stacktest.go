@@ -33,13 +33,21 @@ import (
 // wait for a claim that nobody knows the end of, and this computer be busy.
 const Patience = ownership.Lease + 40*time.Second
 
-// poll is how often a condition is looked at.
-const poll = 15 * time.Millisecond
+// How often a condition is looked at: soon, and then less often. What looks is the console's
+// function, which the syncs that are waited for share the processors with.
+const firstPoll, lastPoll = 10 * time.Millisecond, 80 * time.Millisecond
 
 // System is a running stack of one test.
 type System struct {
 	*stack.Stack
-	t testing.TB
+	t      testing.TB
+	member *member
+}
+
+// member is somebody of staff, whose token lasts longer than any test.
+type member struct {
+	sync.Mutex
+	token string
 }
 
 // count makes stack names of one test binary differ; the engines are its own.
@@ -81,11 +89,11 @@ func Start(t testing.TB, opt stack.Options) *System {
 			ShowLogs(t, filepath.Join(s.Dir, "logs"))
 		}
 	})
-	return &System{s, t}
+	return &System{s, t, &member{}}
 }
 
 // For is the system with another test to report to, such as a subtest.
-func (s *System) For(t testing.TB) *System { return &System{s.Stack, t} }
+func (s *System) For(t testing.TB) *System { return &System{s.Stack, t, s.member} }
 
 // Binaries are the compiled functions, for a stack that a test starts by itself.
 func Binaries() (map[string]string, error) { return binaries() }
@@ -329,7 +337,12 @@ func (s *System) Event(id string) (_ hotsync.Event, ok bool) {
 
 func (s *System) staff() string {
 	s.t.Helper()
-	return s.PersonaToken("operator") // who reads subjects in clear
+	s.member.Lock()
+	defer s.member.Unlock()
+	if s.member.token == "" {
+		s.member.token = s.PersonaToken("operator") // who reads subjects in clear
+	}
+	return s.member.token
 }
 
 // Await waits until an event is final.
@@ -356,9 +369,7 @@ func (s *System) Until(what string, done func() bool, last func() string) {
 	s.t.Helper()
 	end := time.NewTimer(Patience)
 	defer end.Stop()
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	for !done() {
+	for wait := firstPoll; !done(); wait = min(wait*3/2, lastPoll) {
 		select {
 		case <-end.C:
 			text := ""
@@ -366,7 +377,7 @@ func (s *System) Until(what string, done func() bool, last func() string) {
 				text = ": " + last()
 			}
 			s.t.Fatalf("waited %s for %s%s", Patience, what, text)
-		case <-tick.C:
+		case <-time.After(wait):
 		}
 	}
 }
