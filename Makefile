@@ -13,7 +13,7 @@ DECIDING  := ./shared/hotsync ./shared/claims ./shared/catalogue ./shared/projec
 # Flags of go test: make test RACE=-race is what .ci/run calls.
 RACE      :=
 
-.PHONY: help run sam-local verify-aws test mutants screenshots build package gradual lint vulnerabilities fmt bench bench-scale bench-check soak storm budget fuzz tools
+.PHONY: help run sam-local verify-aws test test-long check mutants screenshots build package gradual lint vulnerabilities fmt bench bench-scale bench-check soak storm budget fuzz tools
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -43,6 +43,12 @@ check: tools ## the quick form: format, vet and what needs neither engines nor a
 	@unformatted="$$(gofmt -l $$(git ls-files '*.go'))"; if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
 	go vet ./...
 	go test -short ./shared/... ./functions/... ./cmd/...
+
+test-long: tools ## what make test tries a sample of: every page in every look, more random queries and histories
+	go test -count=1 -timeout 20m -run 'TestAccessible|TestAdminAccessible' ./shared/console -all-looks
+	go test -count=1 -timeout 20m -run TestSearchFindsExactlyWhatIsMeant ./shared/eventstore -queries 500
+	go test -count=1 -timeout 20m ./shared/ownership -histories 100000
+	go test -count=1 -timeout 20m -run TestHistories ./shared/syncer -histories 15000
 
 soak: tools ## try to break the whole system for five minutes, and take Zuora and Limio away for six; SEED=n replays a run
 	@mkdir -p .hotsync && go build -o .hotsync/soak ./local/trial
