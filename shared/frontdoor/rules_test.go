@@ -82,6 +82,12 @@ func TestTold(t *testing.T) {
 		{"a panic", func(b *testBundle) {
 			b.verify = func(context.Context, string, oidc.Accept) (oidc.Token, error) { panic("canary") }
 		}, "A1", []string{`"level":"ERROR","msg":"panic"`}, []string{`"NotQueued":1`}},
+		{"given up", func(b *testBundle) {
+			b.verify = func(context.Context, string, oidc.Accept) (oidc.Token, error) {
+				time.Sleep(time.Minute)
+				return oidc.Token{}, errDown
+			}
+		}, "A1", []string{`"level":"ERROR","msg":"login given up"`}, []string{`"NotQueued":1`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -96,6 +102,7 @@ func TestTold(t *testing.T) {
 				}
 				b.post(t, httpEvent(claims(tc.claim), nil))
 				written()
+				time.Sleep(2 * time.Minute) // for what goes on after an answer
 				log := b.logged()
 				for _, want := range tc.line {
 					if !strings.Contains(log, want) {

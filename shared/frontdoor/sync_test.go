@@ -344,3 +344,17 @@ func TestSyncWaitsForItsRecords(t *testing.T) {
 		}
 	})
 }
+
+// TestSyncBodyThatCannotBeRead is told as such, and not as one that names nothing.
+func TestSyncBodyThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+
+	b := systems()
+	a, got := b.post(t, httpEvent(map[string]any{"iss": localIssuer, "sub": "s"}, func(event, rc map[string]any) {
+		event["rawPath"], event["body"], event["isBase64Encoded"] = "/sync", "!", true
+		rc["http"] = map[string]any{"method": "POST", "path": "/sync"}
+	}))
+	if a.StatusCode != http.StatusBadRequest || !strings.Contains(got.Error.Message, "must be one JSON object") {
+		t.Errorf("answer %d %s", a.StatusCode, a.Body)
+	}
+}

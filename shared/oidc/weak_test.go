@@ -62,7 +62,7 @@ func TestNoCookies(t *testing.T) {
 		if len(r.Cookies()) > 0 {
 			t.Errorf("%s is asked with cookies", r.URL)
 		}
-		http.SetCookie(w, &http.Cookie{Name: "session", Value: "1"})
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "1", Path: "/"})
 		body := any(map[string]any{"keys": p.keys})
 		if r.URL.Path != "/keys" {
 			body = p.document

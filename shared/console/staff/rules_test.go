@@ -1,6 +1,7 @@
 package staff_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -176,6 +177,9 @@ func TestSignOutAtTheProvider(t *testing.T) {
 	if len(cookies) != 1 || cookies[0].Name != "__Host-hotsync-session" || cookies[0].MaxAge >= 0 || !cookies[0].Secure || !cookies[0].HttpOnly {
 		t.Errorf("cookies %v, want that of the session dropped", cookies)
 	}
+	if ends, err := b.sessions.SessionEnds(t.Context(), ""); err != nil || len(ends) > 0 {
+		t.Errorf("the end of nobody's session is kept: %v, %v", ends, err)
+	}
 	// Where the provider cannot be asked, nobody stays signed in here.
 	other := setup(t)
 	other.provider.Close()
@@ -217,6 +221,11 @@ func TestRoles(t *testing.T) {
 		}
 	}
 	r := httptest.NewRequest(http.MethodGet, "/api/events", http.NoBody)
+	r.Header.Set("Authorization", "Bearer "+stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "s"}))
+	m, err := b.door.Bearer(r, staff.Nobody)
+	if err != nil || m.In() {
+		t.Errorf("a token without groups gives %s, %v; want nobody", m.Role(), err)
+	}
 	token := stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "s", "groups": []any{"admin"}})
 	for _, header := range []string{"Basic " + token, token, "Token " + token, "Bearer", ""} {
 		r.Header.Set("Authorization", header)
@@ -299,5 +308,54 @@ func TestProviderIsAskedOnceAnHour(t *testing.T) {
 		if got != tc.want || asked != tc.asked {
 			t.Errorf("%s: %q after %d readings, want %q after %d", tc.message, got, asked, tc.want, tc.asked)
 		}
+	}
+}
+
+// meanwhile are sessions of which one ends while its ends are being read.
+type meanwhile struct {
+	*stafftest.Sessions
+	during func()
+}
+
+func (s *meanwhile) SessionEnds(ctx context.Context, member string) ([]eventstore.SessionEnd, error) {
+	ends, err := s.Sessions.SessionEnds(ctx, member)
+	if during := s.during; during != nil {
+		s.during = nil
+		during()
+	}
+	return ends, err
+}
+
+// TestEndedWhileItIsLookedUp: what was read before an end is not remembered after it.
+func TestEndedWhileItIsLookedUp(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	sessions := &meanwhile{Sessions: b.sessions}
+	other := staff.New(staff.Config{Issuer: b.provider.URL, ClientID: "hotsync", GroupsClaim: "groups", Tokens: stafftest.Tokens{},
+		Sessions: sessions, SessionKey: key("k"), Now: func() time.Time { return b.now }, Log: b.door.Log})
+	*b.door = *other
+	sessions.during = func() {
+		err := b.door.EndAll(t.Context(), "staff-1")
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	b.ask(t, http.MethodGet, "/signin/start?to=/")
+	if got := b.ask(t, http.MethodGet, "/"); got != "nobody" {
+		t.Errorf("after the end the door knows %q", got)
+	}
+}
+
+// TestCallbackWithACookieThatIsNotOurs is a sign-in that has expired.
+func TestCallbackWithACookieThatIsNotOurs(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "https://console.example.com/signin/callback?code=x&state=y", http.NoBody)
+	r.AddCookie(&http.Cookie{Name: "__Host-hotsync-signin", Value: "not sealed"})
+	err := b.door.Finish(w, r)
+	if err == nil || hotsync.AsError(err).Code != hotsync.CodeBadRequest {
+		t.Errorf("Finish = %v, want a sign-in that has expired", err)
 	}
 }

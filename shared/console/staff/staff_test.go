@@ -67,6 +67,10 @@ func setup(t *testing.T) *testBundle {
 		if err != nil || !ok {
 			return errors.Join(err, hotsync.Errorf(hotsync.CodeUnauthenticated, "nobody"))
 		}
+		if !m.In() {
+			_, err = w.Write([]byte("let in as nobody"))
+			return err
+		}
 		_, err = w.Write([]byte(m.Name() + " " + m.Role().String()))
 		return err
 	}))
@@ -227,6 +231,11 @@ func TestSealer(t *testing.T) {
 			t.Errorf("%s: Open error = %v, want ErrSeal", name, err)
 		}
 	}
+	least := staff.Sealer{Key: func(context.Context) ([]byte, error) { return []byte(strings.Repeat("k", 16)), nil }}
+	_, err = least.Seal(ctx, "session", "secret")
+	if err != nil {
+		t.Errorf("Seal with a key of 16 characters: %v", err)
+	}
 	short := staff.Sealer{Key: func(context.Context) ([]byte, error) { return []byte("short"), nil }}
 	_, err = short.Seal(ctx, "session", "secret")
 	if err == nil || hotsync.AsError(err).Code != hotsync.CodeSecretMissing {
@@ -238,15 +247,17 @@ func TestOwnPath(t *testing.T) {
 	t.Parallel()
 
 	for to, want := range map[string]string{
-		"/events?status=failed": "/events?status=failed",
-		"/":                     "/",
-		"":                      "/",
-		"//evil.example":        "/",
-		`/\evil.example`:        "/",
-		"/\t/evil.example":      "/",
-		"https://evil.example/": "/",
-		"javascript:alert(1)":   "/",
-		"/signout":              "/",
+		"/events?status=failed":         "/events?status=failed",
+		"/":                             "/",
+		"":                              "/",
+		"//evil.example":                "/",
+		"/" + strings.Repeat("x", 1999): "/" + strings.Repeat("x", 1999),
+		"/" + strings.Repeat("x", 2000): "/",
+		`/\evil.example`:                "/",
+		"/\t/evil.example":              "/",
+		"https://evil.example/":         "/",
+		"javascript:alert(1)":           "/",
+		"/signout":                      "/",
 	} {
 		if got := staff.OwnPath(to); got != want {
 			t.Errorf("OwnPath(%q) = %q, want %q", to, got, want)
@@ -358,6 +369,7 @@ func TestParseGroups(t *testing.T) {
 			staff.Operator: {"Support", "Night shift"},
 		}},
 		{in: "viewer=", want: staff.Groups{}},
+		{in: " viewer = Sales , Night shift ,", want: staff.Groups{staff.Viewer: {"Sales", "Night shift"}}},
 		{in: "root=x", wantErr: true},
 		{in: "nobody=x", wantErr: true},
 		{in: "admin", wantErr: true},
