@@ -169,3 +169,22 @@ func TestEveryMessageIsObserved(t *testing.T) {
 		})
 	}
 }
+
+// TestEveryWriteIsAChange: the event tells all that was written to Limio, by owners too.
+func TestEveryWriteIsAChange(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		for n, sign := range []func(*hotsync.SyncRequest){
+			as("ada", accountID), as("ada", accountID, otherID), as("ada", otherID, accountID), as("bob", otherID), as("ada", accountID),
+		} {
+			before := b.limio.writes
+			e := b.sign(t, sign)
+			if got := b.limio.writes - before; got != len(e.Changes) {
+				t.Errorf("sign-in %d: %d writes, and %d changes are told", n+1, got, len(e.Changes))
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
