@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
@@ -82,7 +83,13 @@ func (v compareView) path(n int) string {
 func (v compareView) Path() string { return "/events/" + v.Newer.ID + "/compare?with=" + v.Older.ID }
 
 func (c *console) fillCompare(ctx context.Context, page *compareView, m member, n int) error {
-	f := filter{Account: page.Newer.Account.ID, From: page.Older.RequestedAt, To: page.Newer.RequestedAt.Add(1)}
+	// Ids tell what lies between: that of a login has the beginning of the ten seconds in
+	// which it counts as one, so that the later of two may have been asked for earlier.
+	f := filter{
+		Account: page.Newer.Account.ID,
+		From:    hotsync.EventTime(page.Older.ID),
+		To:      hotsync.EventTime(page.Newer.ID).Add(time.Millisecond),
+	}
 	var between []hotsync.Event
 	cursor := ""
 	for range comparePages {

@@ -63,7 +63,7 @@ func (m *memory) matching(q eventstore.Query) []hotsync.Event {
 		}
 		if (q.Account == "" || account(q.Account)) && (q.Subject == "" || e.Subject == q.Subject) &&
 			(len(q.Statuses) == 0 || slices.Contains(q.Statuses, e.Status)) && (q.Provider == "" || q.Provider == e.Provider) &&
-			(q.Trigger == "" || q.Trigger == e.Trigger) && (q.Reason == "" || q.Reason == e.Reason) && !e.RequestedAt.Before(q.From) && (q.To.IsZero() || e.RequestedAt.Before(q.To)) &&
+			(q.Trigger == "" || q.Trigger == e.Trigger) && (q.Reason == "" || q.Reason == e.Reason) && (q.From.IsZero() || e.ID >= hotsync.FirstEventID(q.From)) && (q.To.IsZero() || e.ID < hotsync.FirstEventID(q.To)) &&
 			(q.Q == "" || e.ID == q.Q || account(q.Q) || e.Subject == q.Q || slices.Contains(m.terms[e.ID], q.Q)) {
 			e = e.Counted()
 			if !q.Full {

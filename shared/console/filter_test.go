@@ -3,10 +3,14 @@ package console_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"hotsync/shared/hotsync"
 )
 
 // What is typed or pasted into the search field leads to the one address of what is
@@ -77,4 +81,35 @@ func TestAccountWithSlashes(t *testing.T) {
 		c.post(path, nil).wantStatus(t, http.StatusNotFound)
 	}
 	b.signIn("viewer").post("/accounts/ACC/2026/0001/sync", nil).wantStatus(t, http.StatusForbidden)
+}
+
+// Logins within ten seconds have ids of one time, in an order that says nothing of theirs.
+// The links of the event's page compare them all the same.
+func TestCompareLoginsOfOneMoment(t *testing.T) {
+	t.Parallel()
+
+	var events []hotsync.Event
+	for _, name := range []string{"a", "b", "c"} {
+		id := hotsync.EventIDFor(start, name)
+		events = append(events, hotsync.Event{ID: id, Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged, Account: hotsync.AccountRef{ID: "8a1"},
+			Request: hotsync.SyncRequest{EventID: id, AccountID: "8a1"}})
+	}
+	slices.SortFunc(events, func(a, b hotsync.Event) int { return strings.Compare(a.ID, b.ID) })
+	for i := range events {
+		events[i].RequestedAt = start.Add(time.Duration(9-i) * time.Second)
+	}
+	events[2].Reason, events[2].ChangeCount = hotsync.ReasonChanged, 1
+	events[2].Changes = []hotsync.Change{{Object: "subscription", ID: "sub-1", Name: "A-S1", Action: hotsync.ActionCreate}}
+	c := setup(t, events...).signIn("viewer")
+	links := c.get("/events/"+events[2].ID).Attrs(`a[href*="/compare"]`, "href")
+	if len(links) != 2 {
+		t.Fatalf("the event is offered to be compared by %q", links)
+	}
+	for _, href := range links {
+		a := c.get(href)
+		a.wantStatus(t, http.StatusOK)
+		if !strings.Contains(a.body, "A-S1") {
+			t.Errorf("%s has lost the change", href)
+		}
+	}
 }
