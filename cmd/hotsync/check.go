@@ -291,7 +291,8 @@ func (r *report) limio(ctx context.Context, l *limio.Client, ref hotsync.Account
 		)
 	}
 	r.catalogue(ctx, l)
-	for _, what := range []string{"objects can be created by POST (assumption 2)", "a repeated POST is refused (assumption 4)", "PUT takes a status (assumption 6)"} {
+	for _, what := range []string{"objects can be created by POST (assumption 2)",
+		"a repeated POST is refused (assumption 4)", "PUT takes a status (assumption 6)"} {
 		r.open("limio", what, "only a write can tell, see docs/limits.md")
 	}
 }

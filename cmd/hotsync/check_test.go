@@ -23,7 +23,8 @@ func tenants(t *testing.T) (zuoraURL, limioURL string) {
 	l := httptest.NewServer(limiosandbox.New(limiosandbox.Config{ClientID: "limio", ClientSecret: "s"}))
 	t.Cleanup(z.Close)
 	t.Cleanup(l.Close)
-	t.Setenv("ZUORA", `{"clientId":"`+zuorasandbox.DefaultClientID+`","clientSecret":"`+zuorasandbox.DefaultClientSecret+`"}`)
+	t.Setenv("ZUORA", `{"clientId":"`+zuorasandbox.DefaultClientID+`","clientSecret":"`+zuorasandbox.DefaultClientSecret+
+		`"}`)
 	t.Setenv("LIMIO", `{"clientId":"limio","clientSecret":"s"}`)
 	return z.URL, l.URL
 }
@@ -57,7 +58,8 @@ func TestCheck(t *testing.T) {
 		"holds    zuora  billing preview tells the coming payments",
 		"holds    limio  OAuth client is accepted and may read",
 		"holds    limio  an account that is not there is told (assumption 8)",
-		"unknown  limio  a customer is found by its Zuora account id (assumption 5): Limio has no customer of this account; give one whose customer you know",
+		"unknown  limio  a customer is found by its Zuora account id (assumption 5): Limio has no customer of this " +
+			"account; give one whose customer you know",
 		"holds    limio  objects of kind schedule have a list (assumption 7)",
 		"holds    limio  objects of kind subscription_add_on have a list (assumption 7)",
 		"holds    limio  the published catalogue can be read (assumption 15): 0 items, 0 left out",
@@ -104,14 +106,20 @@ func TestCheckFindsFaults(t *testing.T) {
 		code int
 		want string
 	}{
-		{name: "field", args: []string{"--zuora", z, "--field", "Nowhere__c"}, code: 1, want: "FAILS    zuora  Nowhere__c exists on Account: lookup_field_refused"},
-		{name: "account", args: []string{"--zuora", z, "--account", "A99999999"}, code: 1, want: "FAILS    zuora  an account is found by its number: zuora_account_not_found"},
-		{name: "zuora client", args: []string{"--zuora", z, "--field", "LimioExternalId__c"}, env: [2]string{"ZUORA", `{"clientId":"x","clientSecret":"hunter2"}`},
+		{name: "field", args: []string{"--zuora", z, "--field", "Nowhere__c"}, code: 1,
+			want: "FAILS    zuora  Nowhere__c exists on Account: lookup_field_refused"},
+		{name: "account", args: []string{"--zuora", z, "--account", "A99999999"}, code: 1,
+			want: "FAILS    zuora  an account is found by its number: zuora_account_not_found"},
+		{name: "zuora client", args: []string{"--zuora", z, "--field", "LimioExternalId__c"},
+			env:  [2]string{"ZUORA", `{"clientId":"x","clientSecret":"hunter2"}`},
 			code: 1, want: "FAILS    zuora  OAuth client is accepted and may read: zuora_unauthorized"},
-		{name: "limio client", args: []string{"--limio", l}, env: [2]string{"LIMIO", `{"clientId":"x","clientSecret":"hunter2"}`},
+		{name: "limio client", args: []string{"--limio", l},
+			env:  [2]string{"LIMIO", `{"clientId":"x","clientSecret":"hunter2"}`},
 			code: 1, want: "FAILS    limio  OAuth client is accepted and may read: limio_unauthorized"},
-		{name: "no credentials", args: []string{"--limio", l}, env: [2]string{"LIMIO", ""}, code: 1, want: "set LIMIO_SECRET_ID"},
-		{name: "host", args: []string{"--zuora", "https://example.com"}, code: 1, want: `"https://example.com" is no Zuora environment`},
+		{name: "no credentials", args: []string{"--limio", l}, env: [2]string{"LIMIO", ""}, code: 1,
+			want: "set LIMIO_SECRET_ID"},
+		{name: "host", args: []string{"--zuora", "https://example.com"}, code: 1,
+			want: `"https://example.com" is no Zuora environment`},
 		{name: "nothing", code: 2, want: "give --limio, --zuora or both"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -138,7 +146,8 @@ func TestReadOnlyRefusesWrites(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
 	defer server.Close()
 	client := &http.Client{Transport: readOnly{http.DefaultTransport}}
-	for method, path := range map[string]string{http.MethodPut: "/a", http.MethodPost: "/api/objects/limio/customers", http.MethodDelete: "/a", http.MethodPatch: "/oauth/token"} {
+	for method, path := range map[string]string{http.MethodPut: "/a", http.MethodPost: "/api/objects/limio/customers",
+		http.MethodDelete: "/a", http.MethodPatch: "/oauth/token"} {
 		req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)

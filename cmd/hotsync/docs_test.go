@@ -53,7 +53,8 @@ func TestDocumentedCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	zuora := `{"clientId":"` + zuorasandbox.DefaultClientID + `","clientSecret":"` + zuorasandbox.DefaultClientSecret + `"}`
+	zuora := `{"clientId":"` + zuorasandbox.DefaultClientID + `","clientSecret":"` + zuorasandbox.DefaultClientSecret +
+		`"}`
 	limio := `{"clientId":"` + stack.LimioClientID + `","clientSecret":"` + stack.LimioClientSecret + `"}`
 	secrets := secretsManager(t, map[string]string{"arn:zuora": zuora, "arn:limio": limio})
 	for name, text := range map[string]string{

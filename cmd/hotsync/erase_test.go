@@ -34,7 +34,8 @@ func TestErasureIsRecorded(t *testing.T) {
 		t.Fatalf("Acts = %+v, %v, want two", acts, err)
 	}
 	for i, begins := range []string{"stopped halfway: 2 events", "2 events"} {
-		if a := acts[i]; a.Action != "erase" || a.Note != "ticket 7" || !strings.HasPrefix(a.Result, begins) || !strings.Contains(a.Name, "command line") {
+		if a := acts[i]; a.Action != "erase" || a.Note != "ticket 7" || !strings.HasPrefix(a.Result, begins) ||
+			!strings.Contains(a.Name, "command line") {
 			t.Errorf("recorded %+v", a)
 		}
 	}

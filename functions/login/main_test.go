@@ -21,7 +21,8 @@ import (
 
 // environ is a complete environment, with engines at that address.
 func environ(engines string) map[string]string {
-	return map[string]string{"QUEUE_URL": engines + "/000000000000/q.fifo", "EVENTS_TABLE": "events", "SETTINGS_TABLE": "settings", "SEARCH_KEY": "k",
+	return map[string]string{"QUEUE_URL": engines + "/000000000000/q.fifo", "EVENTS_TABLE": "events",
+		"SETTINGS_TABLE": "settings", "SEARCH_KEY": "k",
 		"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
 		"AWS_ENDPOINT_URL_SQS": engines, "AWS_ENDPOINT_URL_DYNAMODB": engines}
 }
@@ -35,7 +36,8 @@ func TestWire(t *testing.T) {
 	if err != nil {
 		t.Fatalf("wire = %v", err)
 	}
-	for name, value := range map[string]string{"QUEUE_URL": "", "EVENTS_TABLE": " ", "SETTINGS_TABLE": "", "SEARCH_KEY": "", "AWS_REGION": "",
+	for name, value := range map[string]string{"QUEUE_URL": "", "EVENTS_TABLE": " ", "SETTINGS_TABLE": "",
+		"SEARCH_KEY": "", "AWS_REGION": "",
 		"AWS_ACCESS_KEY_ID": "", "EVENT_RETENTION_DAYS": "soon"} {
 		env := maps.Clone(full)
 		env[name] = value
@@ -219,7 +221,8 @@ func TestBinaryWithoutConfiguration(t *testing.T) {
 
 	cmd, log := command(t, map[string]string{"AWS_REGION": "eu-west-1"})
 	err := cmd.Run()
-	if err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log.String(), "QUEUE_URL") || strings.Count(log.String(), "\n") != 1 {
+	if err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log.String(), "QUEUE_URL") ||
+		strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("run = %v, says %q, want exit code 1 and one line", err, log)
 	}
 }

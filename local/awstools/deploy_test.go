@@ -103,7 +103,8 @@ func (c *cloud) read(into any, args ...string) {
 // create makes a stack and returns its outputs.
 func (c *cloud) create(stack string, parameters map[string]string) map[string]string {
 	c.t.Helper()
-	all := map[string]string{"LimioBaseUrl": "https://acme.prod.limio.com", "ZuoraSecretId": someSecret, "LimioSecretId": someSecret,
+	all := map[string]string{"LimioBaseUrl": "https://acme.prod.limio.com", "ZuoraSecretId": someSecret,
+		"LimioSecretId": someSecret,
 		"ConsoleIssuer": "https://staff.example.com", "ConsoleClientId": "console"}
 	for name, value := range parameters {
 		all[name] = value
@@ -143,7 +144,8 @@ func (c *cloud) tables() []string {
 // variable is one of a function's environment.
 func (c *cloud) variable(function, name string) string {
 	c.t.Helper()
-	return c.aws("lambda", "get-function-configuration", "--function-name", function, "--query", "Environment.Variables."+name, "--output", "text")
+	return c.aws("lambda", "get-function-configuration", "--function-name", function, "--query",
+		"Environment.Variables."+name, "--output", "text")
 }
 
 // TestDeployOnMoto deploys the translated template: what CloudFormation makes of
@@ -178,19 +180,23 @@ func TestDeployOnMoto(t *testing.T) {
 
 	// The next stack takes the first one's tables and key, and makes none.
 	before = c.tables()
-	taken := c.create("hotsync", map[string]string{"EventsTableName": outputs["EventsTableName"], "SettingsTableName": outputs["SettingsTableName"],
-		"OwnershipTableName": outputs["OwnershipTableName"], "SearchKeySecretId": someSecret})
+	taken := c.create("hotsync",
+		map[string]string{"EventsTableName": outputs["EventsTableName"], "SettingsTableName": outputs["SettingsTableName"],
+			"OwnershipTableName": outputs["OwnershipTableName"], "SearchKeySecretId": someSecret})
 	if diff := cmp.Diff(before, c.tables()); diff != "" {
 		t.Errorf("tables after another stack took them (-before +after):\n%s", diff)
 	}
-	for output, variable := range map[string]string{"EventsTableName": "EVENTS_TABLE", "SettingsTableName": "SETTINGS_TABLE", "OwnershipTableName": "OWNERSHIP_TABLE"} {
+	for output, variable := range map[string]string{"EventsTableName": "EVENTS_TABLE",
+		"SettingsTableName": "SETTINGS_TABLE", "OwnershipTableName": "OWNERSHIP_TABLE"} {
 		if taken[output] != outputs[output] || c.variable("hotsync-sync", variable) != outputs[output] {
-			t.Errorf("%s is %s, and the sync function has %s; want %s", output, taken[output], c.variable("hotsync-sync", variable), outputs[output])
+			t.Errorf("%s is %s, and the sync function has %s; want %s", output, taken[output],
+				c.variable("hotsync-sync", variable), outputs[output])
 		}
 	}
 	c.allows("hotsync-sync", "RecordEvents", "arn:aws:dynamodb:us-east-1:123456789012:table/"+outputs["EventsTableName"])
 	c.allows("hotsync-sync", "ReadSearchKey", someSecret)
-	c.allows("hotsync-console", "SearchEvents", "arn:aws:dynamodb:us-east-1:123456789012:table/"+outputs["EventsTableName"]+"/index/byTime")
+	c.allows("hotsync-console", "SearchEvents",
+		"arn:aws:dynamodb:us-east-1:123456789012:table/"+outputs["EventsTableName"]+"/index/byTime")
 }
 
 // sameTables holds keys and indexes to those of the local stack.
@@ -236,8 +242,11 @@ func (c *cloud) sameTables(local *template.Template, outputs map[string]string) 
 			if diff := cmp.Diff(keys(want.Key), x.KeySchema); diff != "" {
 				c.t.Errorf("%s.%s: key mismatch (-local +moto):\n%s", table.LogicalID, x.IndexName, diff)
 			}
-			if want.Projection != x.Projection.ProjectionType || !slices.Equal(slices.Sorted(slices.Values(want.NonKey)), slices.Sorted(slices.Values(x.Projection.NonKeyAttributes))) {
-				c.t.Errorf("%s.%s holds %+v, locally %s %v", table.LogicalID, x.IndexName, x.Projection, want.Projection, want.NonKey)
+			if want.Projection != x.Projection.ProjectionType ||
+				!slices.Equal(slices.Sorted(slices.Values(want.NonKey)),
+					slices.Sorted(slices.Values(x.Projection.NonKeyAttributes))) {
+				c.t.Errorf("%s.%s holds %+v, locally %s %v", table.LogicalID, x.IndexName, x.Projection, want.Projection,
+					want.NonKey)
 			}
 		}
 		for name := range indexes {
@@ -251,7 +260,8 @@ func (c *cloud) sameQueues(local *template.Template) {
 	c.t.Helper()
 	for _, q := range local.Queues {
 		// translate.py names them, as moto would not end the name in .fifo.
-		url := c.aws("sqs", "get-queue-url", "--queue-name", "hotsync-"+q.LogicalID+".fifo", "--query", "QueueUrl", "--output", "text")
+		url := c.aws("sqs", "get-queue-url", "--queue-name", "hotsync-"+q.LogicalID+".fifo", "--query", "QueueUrl",
+			"--output", "text")
 		var got struct{ Attributes map[string]string }
 		c.read(&got, "sqs", "get-queue-attributes", "--queue-url", url, "--attribute-names", "All")
 		for name, want := range q.Attributes {
@@ -288,15 +298,18 @@ func (c *cloud) sameFunctions(local *template.Template) {
 		}
 		c.read(&got, "lambda", "get-function-configuration", "--function-name", f.Name)
 		if got.MemorySize != f.MemorySize || got.Timeout != int(f.Timeout.Seconds()) {
-			c.t.Errorf("%s has %d MB and %d s in moto, %d MB and %s locally", f.LogicalID, got.MemorySize, got.Timeout, f.MemorySize, f.Timeout)
+			c.t.Errorf("%s has %d MB and %d s in moto, %d MB and %s locally", f.LogicalID, got.MemorySize, got.Timeout,
+				f.MemorySize, f.Timeout)
 		}
 		for name, value := range f.Environment {
 			there, ok := got.Environment.Variables[name]
-			if !ok && name != "SEARCH_KEY_SECRET_ID" && name != "SESSION_KEY_SECRET_ID" { // moto's CloudFormation makes no secrets
+			// moto's CloudFormation makes no secrets
+			if !ok && name != "SEARCH_KEY_SECRET_ID" && name != "SESSION_KEY_SECRET_ID" {
 				c.t.Errorf("%s has no %s in moto", f.LogicalID, name)
 			}
 			// What names a resource is named by AWS, and the rest is the same.
-			if fmt.Sprint(there) != value && !strings.HasSuffix(name, "_TABLE") && !strings.HasSuffix(name, "_URL") && !strings.HasSuffix(name, "_SECRET_ID") {
+			if fmt.Sprint(there) != value && !strings.HasSuffix(name, "_TABLE") && !strings.HasSuffix(name, "_URL") &&
+				!strings.HasSuffix(name, "_SECRET_ID") {
 				c.t.Errorf("%s: %s is %v in moto, %q locally", f.LogicalID, name, there, value)
 			}
 		}
@@ -313,11 +326,13 @@ func (c *cloud) sameFunctions(local *template.Template) {
 		}
 		c.read(&mappings, "lambda", "list-event-source-mappings", "--function-name", f.Name)
 		if len(mappings.EventSourceMappings) != len(f.Sources) {
-			c.t.Errorf("%s consumes %d queues in moto, %d locally", f.LogicalID, len(mappings.EventSourceMappings), len(f.Sources))
+			c.t.Errorf("%s consumes %d queues in moto, %d locally", f.LogicalID, len(mappings.EventSourceMappings),
+				len(f.Sources))
 			continue
 		}
 		for i, m := range mappings.EventSourceMappings {
-			if m.BatchSize != f.Sources[i].BatchSize || !strings.HasSuffix(m.EventSourceArn, ":hotsync-"+f.Sources[i].Queue+".fifo") {
+			if m.BatchSize != f.Sources[i].BatchSize ||
+				!strings.HasSuffix(m.EventSourceArn, ":hotsync-"+f.Sources[i].Queue+".fifo") {
 				c.t.Errorf("%s consumes %+v in moto, %+v locally", f.LogicalID, m, f.Sources[i])
 			}
 		}
@@ -327,9 +342,11 @@ func (c *cloud) sameFunctions(local *template.Template) {
 // allows wants a function's role to allow what a statement names on a resource.
 func (c *cloud) allows(function, sid, resource string) {
 	c.t.Helper()
-	arn := c.aws("lambda", "get-function-configuration", "--function-name", function, "--query", "Role", "--output", "text")
+	arn := c.aws("lambda", "get-function-configuration", "--function-name", function, "--query", "Role", "--output",
+		"text")
 	// moto returns the document as text, in Python's spelling.
-	document := c.aws("iam", "get-role-policy", "--role-name", arn[strings.LastIndex(arn, "/")+1:], "--policy-name", "hotsync",
+	document := c.aws("iam", "get-role-policy", "--role-name", arn[strings.LastIndex(arn, "/")+1:], "--policy-name",
+		"hotsync",
 		"--query", "PolicyDocument", "--output", "text")
 	for statement := range strings.SplitSeq(document, "{'Sid': ") {
 		if strings.HasPrefix(statement, "'"+sid+"'") {

@@ -164,7 +164,8 @@ func TestOperateOnMoto(t *testing.T) {
 	}
 	for _, want := range []struct{ args, value string }{
 		{"dynamodb get-item --table-name events-restored --key {\"pk\":{\"S\":\"kept\"}} --query Item.pk.S", "kept"},
-		{"dynamodb describe-time-to-live --table-name events-restored --query TimeToLiveDescription.AttributeName", "expiresAt"},
+		{"dynamodb describe-time-to-live --table-name events-restored --query TimeToLiveDescription.AttributeName",
+			"expiresAt"},
 		{"dynamodb describe-continuous-backups --table-name events-restored --query " +
 			"ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus", "ENABLED"},
 		{"dynamodb describe-table --table-name events-restored --query Table.DeletionProtectionEnabled", "True"},
@@ -193,7 +194,8 @@ func TestRunbooksOnMoto(t *testing.T) {
 		c.Text = strings.ReplaceAll(c.Text, " out.json", " "+filepath.Join(r.dir, "out.json"))
 		r.shell(c)
 	}
-	triggers := r.aws("cognito-idp", "describe-user-pool", "--user-pool-id", pool, "--query", "UserPool.LambdaConfig", "--output", "json")
+	triggers := r.aws("cognito-idp", "describe-user-pool", "--user-pool-id", pool, "--query", "UserPool.LambdaConfig",
+		"--output", "json")
 	if strings.Contains(triggers, arn) {
 		t.Errorf("after the runbook's command the pool still calls %s", triggers)
 	}

@@ -102,7 +102,8 @@ func running(t *testing.T) context.Context {
 
 // find returns where a browser is, "" for nowhere.
 func find() string {
-	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "headless-shell"} {
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome",
+		"headless-shell"} {
 		if p, err := exec.LookPath(name); name != "" && err == nil {
 			return p
 		}

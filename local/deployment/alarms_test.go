@@ -66,7 +66,8 @@ func TestAlarmsNameTheirRunbooks(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		for _, part := range []string{"# " + page + "\n", "**What the customer notices.**", "**How to look**", "**What to do", "**How to know it is over.**"} {
+		for _, part := range []string{"# " + page + "\n", "**What the customer notices.**", "**How to look**", "**What to do",
+			"**How to know it is over.**"} {
 			if !strings.Contains(string(text), part) {
 				t.Errorf("%s.md lacks %q", a.Page(), part)
 			}

@@ -21,9 +21,10 @@ var update = flag.Bool("update", false, "write the generated parts of docs/ anew
 
 // why says what a statement of a role is for, by its Sid.
 var why = map[string]string{
-	"WriteLog":           "log lines and metrics, to its own log group",
-	"QueueSyncs":         "put what a login or callout names on the queue",
-	"RecordEvents":       "write events, counts and what is known of accounts; where Zuora is called, the pause of those calls",
+	"WriteLog":   "log lines and metrics, to its own log group",
+	"QueueSyncs": "put what a login or callout names on the queue",
+	"RecordEvents": "write events, counts and what is known of accounts; where Zuora is called, the pause of " +
+		"those calls",
 	"ReadSettings":       "the settings in force",
 	"KeepOwnership":      "who sees what in Limio, before a login is linked",
 	"ReadOwnership":      "the dry run takes the decision that a sync would take",
@@ -57,7 +58,8 @@ func generated(t *testing.T, page, part, want string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin, end := fmt.Sprintf("<!-- %s: made by go test ./local/deployment -update -->\n", part), fmt.Sprintf("<!-- end of %s -->", part)
+	begin, end := fmt.Sprintf("<!-- %s: made by go test ./local/deployment -update -->\n",
+		part), fmt.Sprintf("<!-- end of %s -->", part)
 	head, rest, ok1 := strings.Cut(string(raw), begin)
 	got, tail, ok2 := strings.Cut(rest, end)
 	if !ok1 || !ok2 {
@@ -71,7 +73,8 @@ func generated(t *testing.T, page, part, want string) {
 		return
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("docs/%s is not what the template says; run go test ./local/deployment -update (-want +got):\n%s", page, diff)
+		t.Errorf("docs/%s is not what the template says; run go test ./local/deployment -update (-want +got):\n%s", page,
+			diff)
 	}
 }
 
@@ -102,7 +105,8 @@ func TestPermissionsTable(t *testing.T) {
 			for _, r := range s.Resources {
 				resources = append(resources, resource(r))
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", strings.TrimSuffix(f.ID, "Function"), strings.Join(s.Actions, ", "), strings.Join(resources, ", "), why[s.Sid])
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", strings.TrimSuffix(f.ID, "Function"), strings.Join(s.Actions, ", "),
+				strings.Join(resources, ", "), why[s.Sid])
 		}
 	}
 	for sid := range why {
@@ -139,7 +143,8 @@ func TestParametersTable(t *testing.T) {
 			}
 		}
 		slices.Sort(variables[p.Name])
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", p.Name, fallback, strings.Join(variables[p.Name], ", "), strings.ReplaceAll(p.Description, "|", `\|`))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", p.Name, fallback, strings.Join(variables[p.Name], ", "),
+			strings.ReplaceAll(p.Description, "|", `\|`))
 	}
 	generated(t, "configuration.md", "parameters", b.String())
 

@@ -145,7 +145,8 @@ func TestEnvironmentIsWhatFunctionsRead(t *testing.T) {
 		dir := deployment.Text(deployment.Object(f.Attributes["Metadata"])["Directory"])
 		read := map[string]bool{}
 		for _, file := range source(t, filepath.Join(root, dir)) {
-			wired := slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"hotsync/shared/lambdafn/wiring"` })
+			wired := slices.ContainsFunc(file.Imports,
+				func(i *ast.ImportSpec) bool { return i.Path.Value == `"hotsync/shared/lambdafn/wiring"` })
 			variables, calls := reads(file)
 			maps.Copy(read, variables)
 			for name := range calls {

@@ -26,14 +26,17 @@ type answer struct {
 }
 
 // sampleFunctions tells by the beginning of its name whose event a file is.
-var sampleFunctions = map[string]string{"cognito": "LoginFunction", "http": "LoginApiFunction", "rest": "LoginApiFunction",
-	"sqs": "SyncFunction", "deadletter": "DeadLetterFunction", "callout": "CalloutFunction", "console": "ConsoleFunction",
+var sampleFunctions = map[string]string{"cognito": "LoginFunction", "http": "LoginApiFunction",
+	"rest": "LoginApiFunction",
+	"sqs":  "SyncFunction", "deadletter": "DeadLetterFunction", "callout": "CalloutFunction", "console": "ConsoleFunction",
 	"backfill": "BackfillFunction", "reconcile": "ReconcileFunction"}
 
 // sampleStatus is the HTTP status that an event of an API gets.
-var sampleStatus = map[string]int{"http-login-bearer": 401, "http-login-jwt-authorizer": 202, "rest-login-authorizer": 202,
-	"http-login-bare-token": 202, "http-login-mapping-key": 202, "http-login-lambda-authorizer": 202, "rest-login-lambda-authorizer": 202,
-	"http-sync-bearer": 401, "http-progress-bearer": 401,
+var sampleStatus = map[string]int{"http-login-bearer": 401, "http-login-jwt-authorizer": 202,
+	"rest-login-authorizer": 202,
+	"http-login-bare-token": 202, "http-login-mapping-key": 202, "http-login-lambda-authorizer": 202,
+	"rest-login-lambda-authorizer": 202,
+	"http-sync-bearer":             401, "http-progress-bearer": 401,
 	"callout-signed": 202, "callout-unsigned": 401, "console-overview": 303}
 
 var sampleEventID = regexp.MustCompile(`event-[0-9a-f]{32}`)

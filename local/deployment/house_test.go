@@ -1,15 +1,21 @@
 package deployment_test
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
+	"go/scanner"
+	"go/token"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"hotsync/local/checkout"
 )
@@ -105,6 +111,75 @@ func TestReadmeNamesEveryPackage(t *testing.T) {
 		}
 		if !strings.Contains(string(readme), "`"+folder+"`") {
 			t.Errorf("README.md does not name `%s`", folder)
+		}
+	}
+}
+
+// Lines have 120 columns at most, a tab counted as one: what does not fit beside its
+// neighbour's on a screen is not compared. Text that cannot be parted may be longer, as
+// in a raw string or an address.
+func TestLinesFitTheScreen(t *testing.T) {
+	t.Parallel()
+
+	const columns = 120
+	root, err := checkout.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, top := range []string{"cmd", "functions", "local", "shared"} {
+		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() && (d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".")) {
+				return cmp.Or(err, fs.SkipDir)
+			}
+			if d.IsDir() || filepath.Ext(path) != ".go" {
+				return nil
+			}
+			src, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for n, line := range wideLines(src, columns) {
+				t.Errorf("%s:%d has %d columns", strings.TrimPrefix(path, root+"/"), n, line)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wideLines returns the columns of lines of Go source that are wider, by their numbers,
+// where it is no single text that is too wide.
+func wideLines(src []byte, columns int) map[int]int {
+	wide := map[int]int{}
+	for i, line := range bytes.Split(src, []byte("\n")) {
+		if n := utf8.RuneCount(line); n > columns {
+			wide[i+1] = n
+		}
+	}
+	if len(wide) == 0 {
+		return nil
+	}
+	files := token.NewFileSet()
+	file := files.AddFile("", files.Base(), len(src))
+	var s scanner.Scanner
+	s.Init(file, src, nil, scanner.ScanComments)
+	for {
+		pos, kind, text := s.Scan()
+		if kind == token.EOF {
+			return wide
+		}
+		raw := kind == token.STRING && text[0] == '`'
+		single := kind == token.STRING || kind == token.COMMENT && !strings.Contains(strings.TrimPrefix(text, "// "), " ")
+		if !raw && !single {
+			continue
+		}
+		from := files.Position(pos)
+		for n := range strings.Count(text, "\n") + 1 {
+			if raw || utf8.RuneCountInString(text) > columns/2 {
+				delete(wide, from.Line+n)
+			}
 		}
 	}
 }

@@ -57,14 +57,17 @@ func start(t *testing.T, binary string, env map[string]string) (why string) {
 func deployed(t *testing.T) ([]template.Function, map[string]string) {
 	t.Helper()
 	root, _ := load(t)
-	tmpl, err := template.Load(root+"/template.yaml", template.Options{SQSEndpoint: "http://127.0.0.1:1", Parameters: map[string]string{
-		"LimioBaseUrl": "https://acme.prod.limio.com", "ZuoraSecretId": secretARN, "LimioSecretId": secretARN, "CalloutSecretId": secretARN,
-		"ConsoleIssuer": "https://login.example.com", "ConsoleClientId": "c"}})
+	tmpl, err := template.Load(root+"/template.yaml",
+		template.Options{SQSEndpoint: "http://127.0.0.1:1", Parameters: map[string]string{
+			"LimioBaseUrl": "https://acme.prod.limio.com", "ZuoraSecretId": secretARN, "LimioSecretId": secretARN,
+			"CalloutSecretId": secretARN,
+			"ConsoleIssuer":   "https://login.example.com", "ConsoleClientId": "c"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range tmpl.Functions {
-		maps.Copy(f.Environment, map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_LAMBDA_FUNCTION_NAME": f.Name})
+		maps.Copy(f.Environment, map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a",
+			"AWS_SECRET_ACCESS_KEY": "b", "AWS_LAMBDA_FUNCTION_NAME": f.Name})
 	}
 	binaries, err := stacktest.Binaries()
 	if err != nil {
@@ -110,7 +113,8 @@ func TestBadSecretStopsFunctionAtInit(t *testing.T) {
 	t.Parallel()
 
 	functions, binaries := deployed(t)
-	for name, text := range map[string]string{"missing": "", "no JSON": "hunter2", "of another form": `{"user":"hunter2"}`} {
+	for name, text := range map[string]string{"missing": "", "no JSON": "hunter2",
+		"of another form": `{"user":"hunter2"}`} {
 		secrets := &vault{current: map[string]string{}, reads: map[string]int{}}
 		if text != "" {
 			secrets.current[secretARN] = text

@@ -128,31 +128,37 @@ func audited(t *testing.T) (*stacktest.System, *auditor) {
 	t.Helper()
 	engines := enginetest.Start(t)
 	a := &auditor{calls: map[string]int{}}
-	s := stacktest.Start(t, stack.Options{Engines: engines, Name: fmt.Sprintf("audit%d", time.Now().UnixNano()), Personas: true,
-		Env: []string{"AWS_ENDPOINT_URL_DYNAMODB=" + a.proxy(t, engines.DynamoDBEndpoint), "AWS_ENDPOINT_URL_SQS=" + a.proxy(t, engines.SQSEndpoint)},
-		Adjust: func(tmpl *template.Template) {
-			a.tmpl = tmpl
-			for _, f := range tmpl.Functions {
-				f.Environment["AWS_SDK_UA_APP_ID"] = f.LogicalID
-			}
-		}})
+	s := stacktest.Start(t,
+		stack.Options{Engines: engines, Name: fmt.Sprintf("audit%d", time.Now().UnixNano()), Personas: true,
+			Env: []string{"AWS_ENDPOINT_URL_DYNAMODB=" + a.proxy(t, engines.DynamoDBEndpoint),
+				"AWS_ENDPOINT_URL_SQS=" + a.proxy(t, engines.SQSEndpoint)},
+			Adjust: func(tmpl *template.Template) {
+				a.tmpl = tmpl
+				for _, f := range tmpl.Functions {
+					f.Environment["AWS_SDK_UA_APP_ID"] = f.LogicalID
+				}
+			}})
 	return s, a
 }
 
 // unseen are permissions that no call of this test needs, and why they are there.
 var unseen = map[string]string{
 	"sqs:ReceiveMessage": "Lambda's poller", "sqs:DeleteMessage": "Lambda's poller",
-	"SyncFunction sqs:GetQueueAttributes": "Lambda's poller", "DeadLetterFunction sqs:GetQueueAttributes": "Lambda's poller",
-	"DeadLetterFunction sqs:ChangeMessageVisibility":               "only when an event cannot be written",
-	"LoginFunction dynamodb:BatchGetItem":                          "only when an event could not be queued",
-	"SyncFunction dynamodb:DeleteItem":                             "an open failure that a success settles",
-	"LoginApiFunction dynamodb:UpdateItem":                         "the count of an event that could not be queued",
-	"CalloutFunction dynamodb:GetItem":                             "only when the event exists already",
-	"LoginFunction dynamodb:GetItem":                               "only when the event exists already; this test meets it by POST /login",
-	"LoginFunction dynamodb:UpdateItem":                            "only when a login led to nothing; this test meets it by POST /login",
+	"SyncFunction sqs:GetQueueAttributes":            "Lambda's poller",
+	"DeadLetterFunction sqs:GetQueueAttributes":      "Lambda's poller",
+	"DeadLetterFunction sqs:ChangeMessageVisibility": "only when an event cannot be written",
+	"LoginFunction dynamodb:BatchGetItem":            "only when an event could not be queued",
+	"SyncFunction dynamodb:DeleteItem":               "an open failure that a success settles",
+	"LoginApiFunction dynamodb:UpdateItem":           "the count of an event that could not be queued",
+	"CalloutFunction dynamodb:GetItem":               "only when the event exists already",
+	"LoginFunction dynamodb:GetItem": "only when the event exists already; this test " +
+		"meets it by POST /login",
+	"LoginFunction dynamodb:UpdateItem": "only when a login led to nothing; this test meets " +
+		"it by POST /login",
 	"BackfillFunction sqs:GetQueueAttributes ${BackfillQueue.Arn}": "Lambda's poller",
 	"BackfillFunction sqs:ChangeMessageVisibility":                 "only when a login or an outage is in the way",
-	"BackfillFunction dynamodb:BatchWriteItem":                     "only when an account has names that nobody has written",
+	"BackfillFunction dynamodb:BatchWriteItem": "only when an account has names that nobody has " +
+		"written",
 }
 
 // TestFunctionsStayWithinTheirRoles runs every front door, success and failure
@@ -189,7 +195,8 @@ func TestFunctionsStayWithinTheirRoles(t *testing.T) {
 	}
 	for permission := range allowed {
 		words := strings.Fields(permission)
-		if seen[permission] == 0 && unseen[words[1]] == "" && unseen[words[0]+" "+words[1]] == "" && unseen[permission] == "" {
+		if seen[permission] == 0 && unseen[words[1]] == "" && unseen[words[0]+" "+words[1]] == "" &&
+			unseen[permission] == "" {
 			t.Errorf("allowed, but nobody does it: %s", permission)
 		}
 	}
@@ -222,10 +229,12 @@ func exercise(t *testing.T, s *stacktest.System, a *auditor) {
 	failed := s.Sync(s.Token("direct", map[string]any{"sub": "x", "zuora_account_ids": "A00009999"}))[0]
 	s.Sync(s.PersonaToken("wallet"))
 	a.refuse.Store(true) // the queue takes nothing, so front door and console record the failure themselves
-	if got := s.Do(http.MethodPost, s.URL+"/login", s.PersonaToken("single"), nil); got.Status != http.StatusServiceUnavailable {
+	if got := s.Do(http.MethodPost, s.URL+"/login", s.PersonaToken("single"),
+		nil); got.Status != http.StatusServiceUnavailable {
 		t.Errorf("a login that could not be queued: %d %s", got.Status, got.Body)
 	}
-	if got := s.Do(http.MethodPost, s.URL+"/api/sync", s.PersonaToken("operator"), map[string]any{"account": "A00000101", "note": "test"}); got.Status < 500 {
+	if got := s.Do(http.MethodPost, s.URL+"/api/sync", s.PersonaToken("operator"),
+		map[string]any{"account": "A00000101", "note": "test"}); got.Status < 500 {
 		t.Errorf("a sync that could not be queued: %d %s", got.Status, got.Body)
 	}
 	a.refuse.Store(false)
@@ -236,8 +245,9 @@ func exercise(t *testing.T, s *stacktest.System, a *auditor) {
 	}
 	for i, sentOn := range []int{0, 3} {
 		id := hotsync.EventIDFor(time.Now(), "dead", fmt.Sprint(i))
-		body, err := syncqueue.Encode(hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Identity: hotsync.Identity{Issuer: "i", Subject: "s"},
-			Account: "A00000101", RequestedAt: time.Now(), SentOn: sentOn, Requeued: sentOn})
+		body, err := syncqueue.Encode(hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin,
+			Identity: hotsync.Identity{Issuer: "i", Subject: "s"},
+			Account:  "A00000101", RequestedAt: time.Now(), SentOn: sentOn, Requeued: sentOn})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +288,8 @@ func inTheSecondLane(t *testing.T, s *stacktest.System) {
 	s.Behave(s.LimioURL, map[string]any{"faults": []map[string]any{{"match": "GET /**", "status": 503, "times": 1}}})
 	running := []jobs.Job{
 		begin(jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{ZOQL: "AccountNumber = 'A00001001'"}}),
-		begin(jobs.Request{Kind: jobs.Retry, Source: jobs.Source{Events: &eventstore.Query{Statuses: []hotsync.Status{hotsync.StatusFailed}}}}),
+		begin(jobs.Request{Kind: jobs.Retry,
+			Source: jobs.Source{Events: &eventstore.Query{Statuses: []hotsync.Status{hotsync.StatusFailed}}}}),
 		begin(jobs.Request{Kind: jobs.Retry, Source: jobs.Source{Events: &eventstore.Query{Account: "A00009999"}}}),
 		begin(jobs.Request{Kind: jobs.Retry, Source: jobs.Source{Events: &eventstore.Query{Subject: "x"}}}),
 	}
@@ -287,7 +298,8 @@ func inTheSecondLane(t *testing.T, s *stacktest.System) {
 		t.Fatal("no dead-letter queue")
 	}
 	id := hotsync.EventIDFor(time.Now(), "dead", "job")
-	body, err := syncqueue.Encode(hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerBackfill, Account: "A00000501", RequestedAt: time.Now(), Job: "job-1"})
+	body, err := syncqueue.Encode(hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerBackfill, Account: "A00000501",
+		RequestedAt: time.Now(), Job: "job-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,12 +334,14 @@ func console(t *testing.T, s *stacktest.System, failed hotsync.Event) {
 		}
 		return a
 	}
-	for _, address := range []string{"/api/events", "/api/events?status=failed", "/api/events?q=A00000201", "/api/events?q=claire.dubois@example.com",
+	for _, address := range []string{"/api/events", "/api/events?status=failed", "/api/events?q=A00000201",
+		"/api/events?q=claire.dubois@example.com",
 		"/api/events?subject=direct%7Cclaire", "/api/events/" + failed.ID, "/api/queue"} {
 		get(address)
 	}
 	for address, body := range map[string]any{"/api/events/" + failed.ID + "/retry": nil,
-		"/api/sync": map[string]any{"account": "A00000101", "note": "test"}, "/api/dry-run": map[string]any{"account": "A00000101"}} {
+		"/api/sync":    map[string]any{"account": "A00000101", "note": "test"},
+		"/api/dry-run": map[string]any{"account": "A00000101"}} {
 		if a := s.Do(http.MethodPost, s.URL+address, admin, body); a.Status >= 300 {
 			t.Errorf("POST %s: %d %s", address, a.Status, a.Body)
 		}
@@ -369,7 +383,8 @@ func pages(t *testing.T, s *stacktest.System) {
 	} {
 		visit(browser.Get(s.URL + address))
 	}
-	visit(browser.PostForm(s.URL+"/erase", url.Values{"issuer": {s.IDPURL + "/direct"}, "subject": {"direct|claire"}, "note": {"test"}, "sure": {"on"}}))
+	visit(browser.PostForm(s.URL+"/erase",
+		url.Values{"issuer": {s.IDPURL + "/direct"}, "subject": {"direct|claire"}, "note": {"test"}, "sure": {"on"}}))
 }
 
 // TestCallsOfALogin holds the numbers of docs/costs.md to what is called: by kind, what is
@@ -387,9 +402,11 @@ func TestCallsOfALogin(t *testing.T) {
 		t.Cleanup(server.Close)
 		return server.URL
 	}
-	s := stacktest.Start(t, stack.Options{Engines: engines, Name: fmt.Sprintf("calls%d", time.Now().UnixNano()), Personas: true,
-		Env:    []string{"AWS_ENDPOINT_URL_DYNAMODB=" + before(engines.DynamoDBEndpoint), "AWS_ENDPOINT_URL_SQS=" + before(engines.SQSEndpoint)},
-		Adjust: func(tmpl *template.Template) { m.Functions(tmpl) }})
+	s := stacktest.Start(t,
+		stack.Options{Engines: engines, Name: fmt.Sprintf("calls%d", time.Now().UnixNano()), Personas: true,
+			Env: []string{"AWS_ENDPOINT_URL_DYNAMODB=" + before(engines.DynamoDBEndpoint),
+				"AWS_ENDPOINT_URL_SQS=" + before(engines.SQSEndpoint)},
+			Adjust: func(tmpl *template.Template) { m.Functions(tmpl) }})
 	s.Sync(s.PersonaToken("bare")) // the functions are warm, the settings cached
 	s.Idle()
 	for _, tc := range []struct {
@@ -402,8 +419,9 @@ func TestCallsOfALogin(t *testing.T) {
 		{
 			login:    "first",
 			personas: []string{"single", "bank", "credited"},
-			calls: map[string]int{"LoginApi PutItem": 1, "LoginApi SendMessage": 1, "Sync BatchGetItem": 1, "Sync BatchWriteItem": 1,
-				"Sync GetItem": 6, "Sync PutItem": 6, "Sync UpdateItem": 2},
+			calls: map[string]int{"LoginApi PutItem": 1, "LoginApi SendMessage": 1, "Sync BatchGetItem": 1,
+				"Sync BatchWriteItem": 1,
+				"Sync GetItem":        6, "Sync PutItem": 6, "Sync UpdateItem": 2},
 			units:    23,
 			sequence: 7,
 		},

@@ -176,7 +176,8 @@ func (r *rehearsal) function(ref string) string {
 
 // login signs somebody in whose claim names those accounts.
 func (r *rehearsal) login(accounts ...string) stacktest.Admission {
-	return r.Login(r.Token("direct", map[string]any{"sub": "direct|" + strings.Join(accounts, "-"), "zuora_account_ids": accounts}))
+	return r.Login(r.Token("direct",
+		map[string]any{"sub": "direct|" + strings.Join(accounts, "-"), "zuora_account_ids": accounts}))
 }
 
 // crosses waits until the alarm's measure has reached its threshold.
@@ -199,7 +200,8 @@ func newRehearsal(t *testing.T) *rehearsal {
 		t.Fatal(err)
 	}
 	engines := enginetest.Start(t)
-	r := &rehearsal{t: t, watch: &cloudWatch{values: map[string][]float64{}}, delay: new(atomic.Int64), alarms: map[string]deployment.Alarm{},
+	r := &rehearsal{t: t, watch: &cloudWatch{values: map[string][]float64{}}, delay: new(atomic.Int64),
+		alarms:    map[string]deployment.Alarm{},
 		throttled: new(atomic.Pointer[string])}
 	for _, a := range alarms {
 		r.alarms[a.Page()] = a
@@ -245,13 +247,15 @@ func TestAlarmsRing(t *testing.T) {
 	provoke("login-latency", func(t *testing.T) {
 		r.delay.Store(int64(1200 * time.Millisecond))
 		defer r.delay.Store(0)
-		raw, err := json.Marshal(map[string]any{"triggerSource": "PostAuthentication_Authentication", "region": "eu-west-1", "userPoolId": "eu-west-1_EXAMPLE",
-			"request": map[string]any{"userAttributes": map[string]any{"sub": "s", "custom:zuora_accounts": "A00000101"}}})
+		raw, err := json.Marshal(map[string]any{"triggerSource": "PostAuthentication_Authentication", "region": "eu-west-1",
+			"userPoolId": "eu-west-1_EXAMPLE",
+			"request":    map[string]any{"userAttributes": map[string]any{"sub": "s", "custom:zuora_accounts": "A00000101"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // a login that was given up is counted with the next one
-			if a := r.Invoke("LoginFunction", json.RawMessage(raw)); a.Status != http.StatusOK || !bytes.Contains(a.Body, []byte("PostAuthentication")) {
+			if a := r.Invoke("LoginFunction", json.RawMessage(raw)); a.Status != http.StatusOK ||
+				!bytes.Contains(a.Body, []byte("PostAuthentication")) {
 				t.Errorf("the login was hurt: %d %s", a.Status, a.Body)
 			}
 		}
@@ -281,7 +285,8 @@ func TestAlarmsRing(t *testing.T) {
 	provoke("not-queued", func(t *testing.T) {
 		r.delay.Store(int64(3 * time.Second))
 		defer r.delay.Store(0)
-		raw := json.RawMessage(`{"triggerSource": "PostAuthentication_Authentication", "region": "eu-west-1", "userPoolId": "eu-west-1_EXAMPLE",
+		raw := json.RawMessage(
+			`{"triggerSource": "PostAuthentication_Authentication", "region": "eu-west-1", "userPoolId": "eu-west-1_EXAMPLE",
 			"request": {"userAttributes": {"sub": "s", "custom:zuora_accounts": "A00000101,A00000102,A00000103"}}}`)
 		for range 6 {
 			r.Invoke("LoginFunction", raw)
@@ -292,7 +297,8 @@ func TestAlarmsRing(t *testing.T) {
 		r.delay.Store(int64(3 * time.Second))
 		defer r.delay.Store(0)
 		for n := range 6 {
-			token := r.Token("direct", map[string]any{"sub": fmt.Sprint("direct|", n), "zuora_account_ids": []string{"A00000101", "A00000102", "A00000103"}})
+			token := r.Token("direct", map[string]any{"sub": fmt.Sprint("direct|", n),
+				"zuora_account_ids": []string{"A00000101", "A00000102", "A00000103"}})
 			if a := r.Do(http.MethodPost, r.URL+"/login", token, nil); a.Status < 500 {
 				t.Errorf("POST /login without a queue: %d %s", a.Status, a.Body)
 			}
@@ -302,21 +308,29 @@ func TestAlarmsRing(t *testing.T) {
 	// Each copy of a message begins a new age in SQS; the request's own goes on.
 	provoke("waiting-login", func(t *testing.T) {
 		at := time.Now().Add(-10 * time.Minute)
-		r.Send(hotsync.SyncRequest{EventID: hotsync.NewEventID(at, func(b []byte) (int, error) { return copy(b, "waiting"), nil }),
+		r.Send(hotsync.SyncRequest{EventID: hotsync.NewEventID(at,
+			func(b []byte) (int, error) { return copy(b, "waiting"), nil }),
 			Trigger: hotsync.TriggerLogin, Account: "A00000101", Requeued: 7, RequestedAt: at})
 		r.crosses("waiting-login")
 	})
 	provoke("oldest-login", func(t *testing.T) { r.oldestLogin(all, none) })
 	// Of what AWS itself counts, that it is what AWS counts: by its names.
 	for page, want := range map[string]deployment.Measure{
-		"dead-letters-waiting":        {Namespace: "AWS/SQS", Name: "ApproximateNumberOfMessagesVisible", Stat: "Maximum", Dimension: "QueueName", Value: "${SyncDeadLetterQueue.QueueName}"},
-		"login-throttled":             {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName", Value: "${LoginFunction}"},
-		"callout-errors":              {Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum", Dimension: "FunctionName", Value: "${AWS::StackName}-callout"},
-		"console-errors":              {Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum", Dimension: "FunctionName", Value: "${ConsoleFunction}"},
-		"api-errors":                  {Namespace: "AWS/ApiGateway", Name: "5xx", Stat: "Sum", Dimension: "ApiId", Value: "${HttpApi}"},
-		"api-throttled":               {Namespace: "Hotsync/${AWS::StackName}", Name: "ApiThrottled", Stat: "Sum"},
-		"second-lane-throttled":       {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName", Value: "${ReconcileFunction}"},
-		"second-lane-syncs-throttled": {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName", Value: "${BackfillFunction}"},
+		"dead-letters-waiting": {Namespace: "AWS/SQS", Name: "ApproximateNumberOfMessagesVisible", Stat: "Maximum",
+			Dimension: "QueueName", Value: "${SyncDeadLetterQueue.QueueName}"},
+		"login-throttled": {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName",
+			Value: "${LoginFunction}"},
+		"callout-errors": {Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum", Dimension: "FunctionName",
+			Value: "${AWS::StackName}-callout"},
+		"console-errors": {Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum", Dimension: "FunctionName",
+			Value: "${ConsoleFunction}"},
+		"api-errors": {Namespace: "AWS/ApiGateway", Name: "5xx", Stat: "Sum", Dimension: "ApiId",
+			Value: "${HttpApi}"},
+		"api-throttled": {Namespace: "Hotsync/${AWS::StackName}", Name: "ApiThrottled", Stat: "Sum"},
+		"second-lane-throttled": {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName",
+			Value: "${ReconcileFunction}"},
+		"second-lane-syncs-throttled": {Namespace: "AWS/Lambda", Name: "Throttles", Stat: "Sum", Dimension: "FunctionName",
+			Value: "${BackfillFunction}"},
 	} {
 		provoke(page, func(t *testing.T) {
 			if got := r.alarms[page].Measures; len(got) != 1 || got[0] != want {
@@ -330,7 +344,8 @@ func TestAlarmsRing(t *testing.T) {
 		r.failing("second-lane", "EVENTS_TABLE", "ReconcileFunction", `{}`, `{"reconcile":true}`, `{}`)
 	})
 	provoke("second-lane-syncs", func(*testing.T) {
-		r.failing("second-lane-syncs", "EVENTS_TABLE", "BackfillFunction", `{"Records":[]}`, `{"Records":[]}`, `{"Records":[]}`)
+		r.failing("second-lane-syncs", "EVENTS_TABLE", "BackfillFunction", `{"Records":[]}`, `{"Records":[]}`,
+			`{"Records":[]}`)
 	})
 	provoke("throttled-table", func(*testing.T) {
 		// Reads and writes of what is known of owners: not the table of events.
@@ -427,7 +442,8 @@ func (r *rehearsal) callout(body string) {
 func (r *rehearsal) oldestLogin(all, none map[string]any) {
 	const threshold = 2 * time.Second
 	a := r.alarms["oldest-login"]
-	if m := a.Measures[0]; m.Namespace != "AWS/SQS" || m.Name != "ApproximateAgeOfOldestMessage" || m.Value != "${SyncQueue.QueueName}" {
+	if m := a.Measures[0]; m.Namespace != "AWS/SQS" || m.Name != "ApproximateAgeOfOldestMessage" ||
+		m.Value != "${SyncQueue.QueueName}" {
 		r.t.Errorf("the alarm watches %+v", m)
 	}
 	r.Behave(r.ZuoraURL, all)
@@ -443,7 +459,8 @@ func (r *rehearsal) oldestLogin(all, none map[string]any) {
 		age = time.Since(sent)
 		return age >= threshold
 	}, nil)
-	r.t.Logf("oldest-login: age %s, threshold lowered to %s from %g s", age.Round(time.Millisecond), threshold, a.Threshold)
+	r.t.Logf("oldest-login: age %s, threshold lowered to %s from %g s", age.Round(time.Millisecond), threshold,
+		a.Threshold)
 }
 
 // deadLetter puts a message where SQS puts what it gave up on, for the last time.
@@ -501,7 +518,8 @@ func (r *rehearsal) failing(page, variable, function string, events ...string) {
 			failed++
 		}
 	}
-	watched := slices.ContainsFunc(a.Measures, func(m deployment.Measure) bool { return m.Name == "Errors" && m.Value == "${"+function+"}" })
+	watched := slices.ContainsFunc(a.Measures,
+		func(m deployment.Measure) bool { return m.Name == "Errors" && m.Value == "${"+function+"}" })
 	if !watched || failed < a.Threshold {
 		r.t.Errorf("%g failed calls of %s do not raise the alarm at %g (watched: %t)", failed, function, a.Threshold, watched)
 	}
@@ -514,7 +532,8 @@ func hostOf(t *testing.T, tmpl *template.Template, env []string, logs ...io.Writ
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, err := lambdahost.New(lambdahost.Config{Template: tmpl, Binaries: binaries, Environment: env, Tee: io.MultiWriter(logs...)})
+	host, err := lambdahost.New(lambdahost.Config{Template: tmpl, Binaries: binaries, Environment: env,
+		Tee: io.MultiWriter(logs...)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,8 @@ type tenant struct {
 
 func newTenant(t *testing.T, clientID, clientSecret string) (*tenant, string) {
 	t.Helper()
-	f := &tenant{clientID: clientID, clientSecret: clientSecret, tokenSuffix: "/token", valid: map[string]bool{}, secretOf: map[string]string{}, used: map[string]int{}}
+	f := &tenant{clientID: clientID, clientSecret: clientSecret, tokenSuffix: "/token", valid: map[string]bool{},
+		secretOf: map[string]string{}, used: map[string]int{}}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	return f, server.URL
@@ -161,15 +162,17 @@ func (f *tenant) tokens(secret string) int {
 func TestSecretsRotate(t *testing.T) {
 	t.Parallel()
 
-	const zuoraARN, limioARN = "arn:aws:secretsmanager:us-east-1:000000000000:secret:zuora-AbCdEf", "arn:aws:secretsmanager:us-east-1:000000000000:secret:limio-AbCdEf"
+	const zuoraARN, limioARN = "arn:aws:secretsmanager:us-east-1:000000000000:secret:zuora-AbCdEf",
+		"arn:aws:secretsmanager:us-east-1:000000000000:secret:limio-AbCdEf"
 	secrets := &vault{current: map[string]string{}, reads: map[string]int{}}
 	manager := httptest.NewServer(secrets)
 	t.Cleanup(manager.Close)
 	zuora, zuoraURL := newTenant(t, zuorasandbox.DefaultClientID, zuorasandbox.DefaultClientSecret)
 	limio, limioURL := newTenant(t, "limio", "limio-secret")
 	s := stacktest.Start(t, stack.Options{Engines: enginetest.Start(t), Name: "rotation", Personas: true,
-		Parameters: map[string]string{"ZuoraSecretId": zuoraARN, "LimioSecretId": limioARN, "ZuoraBaseUrl": zuoraURL, "LimioBaseUrl": limioURL},
-		Env:        []string{"ZUORA=", "LIMIO=", "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + manager.URL}})
+		Parameters: map[string]string{"ZuoraSecretId": zuoraARN, "LimioSecretId": limioARN, "ZuoraBaseUrl": zuoraURL,
+			"LimioBaseUrl": limioURL},
+		Env: []string{"ZUORA=", "LIMIO=", "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + manager.URL}})
 	for f, sandbox := range map[*tenant]string{zuora: s.ZuoraURL, limio: s.LimioURL} {
 		err := f.before(sandbox)
 		if err != nil {
@@ -180,7 +183,8 @@ func TestSecretsRotate(t *testing.T) {
 		t.Helper()
 		e := s.Sync(s.PersonaToken(persona))[0]
 		if e.Status != hotsync.StatusSucceeded || len(e.Attempts) != 1 {
-			t.Errorf("%s: the sync is %s %s after %d attempts, want success at the first", when, e.Status, e.Reason, len(e.Attempts))
+			t.Errorf("%s: the sync is %s %s after %d attempts, want success at the first", when, e.Status, e.Reason,
+				len(e.Attempts))
 		}
 	}
 	put := func(secret string) {

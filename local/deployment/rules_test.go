@@ -132,7 +132,8 @@ func TestParametersKeepTheRules(t *testing.T) {
 	t.Parallel()
 
 	_, tmpl := load(t)
-	want := map[string]string{"VisibilityTimeout": "180", "MaxAttempts": "5", "MaximumConcurrency": "2", "BackfillConcurrency": "2"}
+	want := map[string]string{"VisibilityTimeout": "180", "MaxAttempts": "5", "MaximumConcurrency": "2",
+		"BackfillConcurrency": "2"}
 	for _, p := range tmpl.Parameters {
 		if len(p.Description) < 20 {
 			t.Errorf("%s has no useful description", p.Name)
@@ -275,7 +276,8 @@ func TestTablesAreProtected(t *testing.T) {
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
 func keeps(t *testing.T, r deployment.Resource) {
 	t.Helper()
-	for policy, want := range map[string]string{"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"} {
+	for policy, want := range map[string]string{"DeletionPolicy": "RetainExceptOnCreate",
+		"UpdateReplacePolicy": "Retain"} {
 		if got := deployment.Text(r.Attributes[policy]); got != want {
 			t.Errorf("%s: %s is %q, want %s", r.ID, policy, got, want)
 		}
@@ -289,7 +291,8 @@ func TestNothingLeftBehindIsInTheWay(t *testing.T) {
 	t.Parallel()
 
 	_, tmpl := load(t)
-	for typ, property := range map[string]string{typeTable: "TableName", typeQueue: "QueueName", "AWS::SecretsManager::Secret": "Name"} {
+	for typ, property := range map[string]string{typeTable: "TableName", typeQueue: "QueueName",
+		"AWS::SecretsManager::Secret": "Name"} {
 		for _, r := range tmpl.Of(typ) {
 			if r.Properties[property] != nil {
 				t.Errorf("%s is named %v", r.ID, r.Properties[property])
@@ -313,11 +316,13 @@ func TestQueuesRefuseTheClear(t *testing.T) {
 		t.Fatalf("%d statements", len(statements))
 	}
 	s := deployment.Object(statements[0])
-	if secure := deployment.Object(deployment.Object(s["Condition"])["Bool"])["aws:SecureTransport"]; deployment.Text(s["Effect"]) != "Deny" || secure != "false" {
+	if secure := deployment.Object(deployment.Object(s["Condition"])["Bool"])["aws:SecureTransport"]; deployment.Text(
+		s["Effect"]) != "Deny" || secure != "false" {
 		t.Errorf("the policy's statement is %v", s)
 	}
 	for _, q := range tmpl.Of(typeQueue) {
-		if !slices.Contains(deployment.Texts(policy.Properties["Queues"]), "${"+q.ID+"}") || !slices.Contains(deployment.Texts(s["Resource"]), "${"+q.ID+".Arn}") {
+		if !slices.Contains(deployment.Texts(policy.Properties["Queues"]), "${"+q.ID+"}") ||
+			!slices.Contains(deployment.Texts(s["Resource"]), "${"+q.ID+".Arn}") {
 			t.Errorf("%s is not under the policy", q.ID)
 		}
 	}
@@ -328,7 +333,8 @@ func TestFunctions(t *testing.T) {
 
 	root, tmpl := load(t)
 	for _, f := range tmpl.Of(typeFunction) {
-		for property, want := range map[string]any{"Runtime": "provided.al2023", "Architectures": []any{"arm64"}, "Handler": "bootstrap", "Tracing": nil} {
+		for property, want := range map[string]any{"Runtime": "provided.al2023", "Architectures": []any{"arm64"},
+			"Handler": "bootstrap", "Tracing": nil} {
 			if diff := cmp.Diff(want, tmpl.Property(f, property)); diff != "" {
 				t.Errorf("%s: %s mismatch (-want +got):\n%s", f.ID, property, diff)
 			}
@@ -341,17 +347,20 @@ func TestFunctions(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(root, dir, "main.go")); err != nil {
 			t.Errorf("%s: %v", f.ID, err)
 		}
-		// What sam build runs: https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-custom-runtimes.html
+		// What sam build runs:
+		// https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-custom-runtimes.html
 		cmd := exec.Command("make", "-n", "build-"+f.ID, "ARTIFACTS_DIR=artifacts")
 		cmd.Dir = root
 		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "GOARCH=arm64") || !strings.Contains(string(out), " ./"+dir+"\n") || !strings.Contains(string(out), `"artifacts/bootstrap"`+"\n") {
+		if err != nil || !strings.Contains(string(out), "GOARCH=arm64") || !strings.Contains(string(out), " ./"+dir+"\n") ||
+			!strings.Contains(string(out), `"artifacts/bootstrap"`+"\n") {
 			t.Errorf("make build-%s does not build %s for arm64: %v\n%s", f.ID, dir, err, out)
 		}
 
 		group := strings.Trim(deployment.Text(deployment.Object(f.Properties["LoggingConfig"])["LogGroup"]), "${}")
 		log, ok := tmpl.Resource(group)
-		if !ok || deployment.Text(log.Properties["LogGroupName"]) != "/aws/lambda/"+deployment.Text(f.Properties["FunctionName"]) {
+		if !ok || deployment.Text(log.Properties["LogGroupName"]) != "/aws/lambda/"+
+			deployment.Text(f.Properties["FunctionName"]) {
 			t.Errorf("%s: its log group %q is not /aws/lambda/ and its name", f.ID, group)
 		}
 		if log.Attributes["Condition"] != f.Attributes["Condition"] {
@@ -384,7 +393,8 @@ func TestHTTPAPI(t *testing.T) {
 	if !json.Valid([]byte(format)) {
 		t.Errorf("the access log's format is no JSON: %s", format)
 	}
-	allowed := []string{"requestId", "requestTimeEpoch", "routeKey", "status", "responseLength", "responseLatency", "integrationLatency", "integrationErrorMessage"}
+	allowed := []string{"requestId", "requestTimeEpoch", "routeKey", "status", "responseLength", "responseLatency",
+		"integrationLatency", "integrationErrorMessage"}
 	for _, m := range regexp.MustCompile(`\$context\.([\w.]+)`).FindAllStringSubmatch(format, -1) {
 		if !slices.Contains(allowed, m[1]) {
 			t.Errorf("the access log holds %s", m[1])
@@ -392,8 +402,10 @@ func TestHTTPAPI(t *testing.T) {
 	}
 
 	// Each route is served by somebody: the handler names its path.
-	served := map[string]string{"GET /syncs/{event}": "shared/frontdoor/syncs.go", "POST /login": "shared/frontdoor/http.go",
-		"POST /sync": "shared/frontdoor/sync.go", "POST /callouts/zuora": "shared/callout/callout.go", "$default": "shared/console/console.go"}
+	served := map[string]string{"GET /syncs/{event}": "shared/frontdoor/syncs.go",
+		"POST /login": "shared/frontdoor/http.go",
+		"POST /sync":  "shared/frontdoor/sync.go", "POST /callouts/zuora": "shared/callout/callout.go",
+		"$default": "shared/console/console.go"}
 	routes := 0
 	for _, f := range tmpl.Of(typeFunction) {
 		for _, e := range events(f, "HttpApi") {

@@ -133,11 +133,13 @@ func TestCommand(t *testing.T) {
 	t.Parallel()
 
 	var out, log bytes.Buffer
-	code := command(t.Context(), []string{"-only", "functionName: .f.Recv == nil|isNil: .==", "-run", "TestMutants", "./local/mutants"}, &out, &log)
+	code := command(t.Context(),
+		[]string{"-only", "functionName: .f.Recv == nil|isNil: .==", "-run", "TestMutants", "./local/mutants"}, &out, &log)
 	if code != 1 {
 		t.Errorf("exit status %d, want 1 since something survives\n%s%s", code, &out, &log)
 	}
-	survives := "functionName: `f.Recv == nil || len(f.Recv.List) == 0` becomes `false && (f.Recv == nil || len(f.Recv.List) == 0)`"
+	survives := "functionName: `f.Recv == nil || len(f.Recv.List) == 0` becomes `false && (f.Recv == nil || " +
+		"len(f.Recv.List) == 0)`"
 	if !strings.Contains(out.String(), survives) {
 		t.Errorf("the survivors do not name %s:\n%s", survives, &out)
 	}
@@ -154,7 +156,8 @@ func TestExplained(t *testing.T) {
 		want       map[string]bool
 		wantErr    string
 	}{
-		{name: "one", text: "# why\n\nshared/claims  parse: `<` becomes `<=`  # both end there\n", want: map[string]bool{"shared/claims  parse: `<` becomes `<=`": true}},
+		{name: "one", text: "# why\n\nshared/claims  parse: `<` becomes `<=`  # both end there\n",
+			want: map[string]bool{"shared/claims  parse: `<` becomes `<=`": true}},
 		{name: "no reason", text: "shared/claims  parse: `<` becomes `<=`\n", wantErr: ":1: want PACKAGE"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

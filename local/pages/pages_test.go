@@ -18,7 +18,8 @@ func TestCommands(t *testing.T) {
 	t.Parallel()
 
 	const page = "Text.\n\n<!-- run by TestX -->\n```sh\none a \\\n    b   # why\n# only a remark\ntwo '#x'\n" +
-		"three   # not run: needs an account\n```\n\nMore.\n\n  ```sh\n  four\n  ```\n\n<!-- not run: long -->\n\n```console\n" +
+		"three   # not run: needs an account\n```\n\nMore.\n\n  ```sh\n  four\n  ```\n\n<!-- not run: long " +
+		"-->\n\n```console\n" +
 		"$ five\nits answer\n```\n\n```json\n{}\n```\n"
 	want := []Command{
 		{Page: "p.md", Line: 5, Text: "one a  b", Test: "TestX"},

@@ -40,7 +40,8 @@ func TestGradualIsTheSameSystem(t *testing.T) {
 	t.Parallel()
 
 	plain, path := gradual(t, "one")
-	options := template.Options{Parameters: map[string]string{"LimioBaseUrl": "https://acme.prod.limio.com", "ZuoraSecretId": "",
+	options := template.Options{Parameters: map[string]string{"LimioBaseUrl": "https://acme.prod.limio.com",
+		"ZuoraSecretId": "",
 		"LimioSecretId": "", "ConsoleIssuer": "https://staff.example.com", "ConsoleClientId": "console"}}
 	want, err := template.Load(plain, options)
 	if err != nil {
@@ -87,7 +88,8 @@ func TestGradualRole(t *testing.T) {
 		t.Fatalf("the role has %d statements", len(statements))
 	}
 	move, see := deployment.Object(statements[0]), deployment.Object(statements[1])
-	if diff := cmp.Diff([]string{"lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"}, deployment.Texts(move["Action"])); diff != "" {
+	if diff := cmp.Diff([]string{"lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"},
+		deployment.Texts(move["Action"])); diff != "" {
 		t.Errorf("what CodeDeploy may do with an alias (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"cloudwatch:DescribeAlarms"}, deployment.Texts(see["Action"])); diff != "" {
@@ -124,7 +126,8 @@ func TestGradualRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"        PostConfirmation: !GetAtt LoginFunction.Arn\n", "RECONCILE_FUNCTION: !Ref ReconcileFunction\n",
+	for _, line := range []string{"        PostConfirmation: !GetAtt LoginFunction.Arn\n",
+		"RECONCILE_FUNCTION: !Ref ReconcileFunction\n",
 		"Globals:\n", "        LOG_LEVEL: !Ref LogLevel\n", "    Value: !GetAtt LoginFunction.Arn\n"} {
 		_, err := release.Gradual([]byte(strings.Replace(string(source), line, "\n", 1)), "one")
 		if err == nil {

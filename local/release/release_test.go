@@ -101,7 +101,8 @@ func checkTemplate(t *testing.T, dir, name string, files []string) {
 		t.Fatal("the template has no function")
 	}
 	for _, f := range functions {
-		if code := deployment.Text(f.Properties["CodeUri"]); !strings.HasSuffix(code, ".zip") || !slices.Contains(files, code) {
+		if code := deployment.Text(f.Properties["CodeUri"]); !strings.HasSuffix(code, ".zip") ||
+			!slices.Contains(files, code) {
 			t.Errorf("%s takes the code %q, which is not in the release", f.ID, code)
 		}
 		if f.Attributes["Metadata"] != nil {
@@ -167,7 +168,8 @@ func checkBill(t *testing.T, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bill.BomFormat != "CycloneDX" || bill.SpecVersion != "1.5" || bill.Metadata.Component.Version != "1.2.3" || !strings.HasPrefix(bill.SerialNumber, "urn:uuid:") {
+	if bill.BomFormat != "CycloneDX" || bill.SpecVersion != "1.5" || bill.Metadata.Component.Version != "1.2.3" ||
+		!strings.HasPrefix(bill.SerialNumber, "urn:uuid:") {
 		t.Errorf("the bill begins with %+v", bill)
 	}
 	var names []string
@@ -181,7 +183,8 @@ func checkBill(t *testing.T, text string) {
 			t.Errorf("%s is under %s, which is not allowed", c.Name, id)
 		}
 	}
-	for _, want := range []string{"github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/sqs", "github.com/lestrrat-go/jwx/v2"} {
+	for _, want := range []string{"github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/sqs",
+		"github.com/lestrrat-go/jwx/v2"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("the bill lacks %s; it has %v", want, names)
 		}
@@ -195,7 +198,8 @@ func checkBill(t *testing.T, text string) {
 func TestLicenses(t *testing.T) {
 	t.Parallel()
 
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-test", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}@{{.Version}}{{end}}{{end}}", "./...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-test", "-f",
+		"{{with .Module}}{{if not .Main}}{{.Path}}@{{.Version}}{{end}}{{end}}", "./...")
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {

@@ -85,8 +85,9 @@ func (s sample) check(t *testing.T, answer []byte) {
 	// A login by an authorizer is taken as it is; a real token has to be put into the others.
 	status := map[string]int{
 		"http-login-bearer": 401, "http-progress-bearer": 401, "http-sync-bearer": 401,
-		"http-login-bare-token": 202, "http-login-jwt-authorizer": 202, "http-login-lambda-authorizer": 202, "http-login-mapping-key": 202,
-		"rest-login-authorizer": 202, "rest-login-lambda-authorizer": 202,
+		"http-login-bare-token": 202, "http-login-jwt-authorizer": 202, "http-login-lambda-authorizer": 202,
+		"http-login-mapping-key": 202,
+		"rest-login-authorizer":  202, "rest-login-lambda-authorizer": 202,
 		"callout-signed": 202, "callout-unsigned": 401, "console-overview": 303,
 	}[s.name]
 	ok := a.ErrorType == "" && a.StatusCode == status
@@ -97,7 +98,8 @@ func (s sample) check(t *testing.T, answer []byte) {
 			t.Fatal(err)
 		}
 		var want, got bytes.Buffer
-		ok = ok && errors.Join(json.Compact(&want, event), json.Compact(&got, answer)) == nil && bytes.Equal(want.Bytes(), got.Bytes())
+		ok = ok && errors.Join(json.Compact(&want, event), json.Compact(&got, answer)) == nil &&
+			bytes.Equal(want.Bytes(), got.Bytes())
 	case "SyncFunction", "BackfillFunction", "DeadLetterFunction":
 		ok = ok && a.Failures != nil && len(*a.Failures) == 0
 	}
@@ -141,7 +143,8 @@ func TestRuntimeInterfaceEmulator(t *testing.T) {
 	doors, tmpl, all := opened(t, "emulated", "127.0.0.2")
 	addresses := map[string]string{}
 	for i, f := range tmpl.Functions {
-		address := emulate(t, emulator, ownHost(i), filepath.Join(filepath.Dir(doors.Template), "functions", f.Dir, "bootstrap"), f)
+		address := emulate(t, emulator, ownHost(i),
+			filepath.Join(filepath.Dir(doors.Template), "functions", f.Dir, "bootstrap"), f)
 		addresses[f.LogicalID] = address
 	}
 	ran := 0
@@ -178,9 +181,11 @@ func post(t *testing.T, address string, event []byte) []byte {
 func emulate(t *testing.T, emulator, host, bootstrap string, f template.Function) string {
 	t.Helper()
 	address, api := net.JoinHostPort(host, "8080"), net.JoinHostPort(host, "9001")
-	cmd := exec.Command(emulator, "--log-level", "error", "--runtime-interface-emulator-address", address, "--runtime-api-address", api, bootstrap)
+	cmd := exec.Command(emulator, "--log-level", "error", "--runtime-interface-emulator-address", address,
+		"--runtime-api-address", api, bootstrap)
 	cmd.Dir = filepath.Dir(bootstrap)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "AWS_LAMBDA_FUNCTION_NAME=" + f.Name, "AWS_LAMBDA_FUNCTION_TIMEOUT=60"}, inContainer...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "AWS_LAMBDA_FUNCTION_NAME=" + f.Name,
+		"AWS_LAMBDA_FUNCTION_TIMEOUT=60"}, inContainer...)
 	for name, value := range f.Environment {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
@@ -286,10 +291,12 @@ func standIn(t *testing.T) {
 	for _, dir := range []string{"bin/", "tmp/", "var/", "var/task/", "var/runtime/", "var/rapid/", "etc/"} {
 		err = errors.Join(err, w.WriteHeader(&tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o777}))
 	}
-	err = errors.Join(err, w.WriteHeader(&tar.Header{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(busybox))}))
+	err = errors.Join(err,
+		w.WriteHeader(&tar.Header{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(busybox))}))
 	_, writeErr := w.Write(busybox)
 	for _, name := range []string{"sh", "mv", "chmod", "cp", "mkdir", "ls"} {
-		err = errors.Join(err, w.WriteHeader(&tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}))
+		err = errors.Join(err,
+			w.WriteHeader(&tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}))
 	}
 	err = errors.Join(err, writeErr, w.Close())
 	if err != nil {

@@ -69,7 +69,8 @@ func TestSampleEventsInSAMsEnvironment(t *testing.T) {
 			stacktest.ShowLogs(t, logs)
 		}
 	})
-	host, err := lambdahost.New(lambdahost.Config{Template: tmpl, Binaries: binaries, Environment: inContainer, LogDir: logs})
+	host, err := lambdahost.New(lambdahost.Config{Template: tmpl, Binaries: binaries, Environment: inContainer,
+		LogDir: logs})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,24 +102,32 @@ func TestFaults(t *testing.T) {
 		wantType    string
 		wantCarried int64
 	}{
-		{name: "status with JSON", fault: `{"match":"GET /v1/**","status":429,"headers":{"Retry-After":"120"},"body":{"reasons":[]}}`,
+		{name: "status with JSON",
+			fault:      `{"match":"GET /v1/**","status":429,"headers":{"Retry-After":"120"},"body":{"reasons":[]}}`,
 			wantStatus: 429, wantBody: `{"reasons":[]}`, wantType: "application/json"},
 		{name: "status with text", fault: `{"match":"* /v1/accounts/*","status":502,"body":"<html>Bad Gateway"}`,
 			wantStatus: 502, wantBody: "<html>Bad Gateway", wantType: "text/plain; charset=utf-8"},
 		{name: "status without body", fault: `{"match":"GET /v1/accounts/A1","status":503}`, wantStatus: 503},
-		{name: "own content type", fault: `{"match":"GET /**","status":200,"headers":{"Content-Type":"text/html"},"body":"x"}`,
+		{name: "own content type",
+			fault:      `{"match":"GET /**","status":200,"headers":{"Content-Type":"text/html"},"body":"x"}`,
 			wantStatus: 200, wantBody: "x", wantType: "text/html"},
 		{name: "drop", fault: `{"match":"GET /**","drop":true}`},
 		{name: "drop after", fault: `{"match":"GET /**","drop":true,"after":true}`, wantCarried: 1},
 		{name: "status after", fault: `{"match":"GET /**","status":500,"after":true}`, wantStatus: 500, wantCarried: 1},
-		{name: "truncate", fault: `{"match":"GET /**","truncate":true}`, wantBody: realAnswer[:len(realAnswer)/2], wantCarried: 1},
-		{name: "slow and goes on", fault: `{"match":"GET /**","latencyMs":1}`, wantStatus: 200, wantBody: realAnswer, wantType: "application/json", wantCarried: 1},
+		{name: "truncate", fault: `{"match":"GET /**","truncate":true}`, wantBody: realAnswer[:len(realAnswer)/2],
+			wantCarried: 1},
+		{name: "slow and goes on", fault: `{"match":"GET /**","latencyMs":1}`, wantStatus: 200, wantBody: realAnswer,
+			wantType: "application/json", wantCarried: 1},
 		{name: "slow and fails", fault: `{"match":"GET /**","latencyMs":1,"status":504}`, wantStatus: 504},
-		{name: "other method", fault: `{"match":"POST /**","drop":true}`, wantStatus: 200, wantBody: realAnswer, wantType: "application/json", wantCarried: 1},
-		{name: "one segment only", fault: `{"match":"GET /v1/*","drop":true}`, wantStatus: 200, wantBody: realAnswer, wantType: "application/json", wantCarried: 1},
-		{name: "longer glob", fault: `{"match":"GET /v1/accounts/*/x","drop":true}`, wantStatus: 200, wantBody: realAnswer, wantType: "application/json", wantCarried: 1},
+		{name: "other method", fault: `{"match":"POST /**","drop":true}`, wantStatus: 200, wantBody: realAnswer,
+			wantType: "application/json", wantCarried: 1},
+		{name: "one segment only", fault: `{"match":"GET /v1/*","drop":true}`, wantStatus: 200, wantBody: realAnswer,
+			wantType: "application/json", wantCarried: 1},
+		{name: "longer glob", fault: `{"match":"GET /v1/accounts/*/x","drop":true}`, wantStatus: 200, wantBody: realAnswer,
+			wantType: "application/json", wantCarried: 1},
 		{name: "rest may be empty", fault: `{"match":"GET /v1/accounts/A1/**","status":418}`, wantStatus: 418},
-		{name: "never", fault: `{"match":"GET /**","drop":true,"probability":0}`, wantStatus: 200, wantBody: realAnswer, wantType: "application/json", wantCarried: 1},
+		{name: "never", fault: `{"match":"GET /**","drop":true,"probability":0}`, wantStatus: 200, wantBody: realAnswer,
+			wantType: "application/json", wantCarried: 1},
 		{name: "always", fault: `{"match":"GET /**","status":418,"probability":1}`, wantStatus: 418},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -136,7 +144,8 @@ func TestFaults(t *testing.T) {
 					t.Errorf("part of body mismatch (-want +got):\n%s", diff)
 				}
 			} else if err != nil || status != tc.wantStatus || body != tc.wantBody || header.Get("Content-Type") != tc.wantType {
-				t.Errorf("answer = %d %q %q, %v; want %d %q %q", status, body, header.Get("Content-Type"), err, tc.wantStatus, tc.wantBody, tc.wantType)
+				t.Errorf("answer = %d %q %q, %v; want %d %q %q", status, body, header.Get("Content-Type"), err, tc.wantStatus,
+					tc.wantBody, tc.wantType)
 			}
 			if got := b.carried.Load(); got != tc.wantCarried {
 				t.Errorf("requests carried out = %d, want %d", got, tc.wantCarried)

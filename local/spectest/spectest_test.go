@@ -26,7 +26,8 @@ type answering struct{ status, contentType, body string }
 func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
 	var status int
 	_, err := fmt.Sscan(a.status, &status)
-	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {a.contentType}}, Body: io.NopCloser(strings.NewReader(a.body))}, err
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {a.contentType}},
+		Body: io.NopCloser(strings.NewReader(a.body))}, err
 }
 
 func TestTransport(t *testing.T) {
@@ -43,7 +44,8 @@ func TestTransport(t *testing.T) {
 		{"wrong type", "GET", "/v1/accounts/A1", answering{"200", "application/json", `{"success":"yes"}`}, "answer to GET"},
 		{"status not in the file", "GET", "/v1/accounts/A1", answering{"302", "text/html", ``}, "answer to GET"},
 		{"path not in the file", "GET", "/v1/nothing", answering{"200", "application/json", `{}`}, "not in the file"},
-		{"bad request", "GET", "/object-query/accounts?pageSize=100", answering{"200", "application/json", `{"data":[]}`}, "request GET"},
+		{"bad request", "GET", "/object-query/accounts?pageSize=100", answering{"200", "application/json", `{"data":[]}`},
+			"request GET"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -61,10 +61,13 @@ func TestSearch(t *testing.T) {
 		{"subject", url.Values{"subject": {"direct|claire"}}, newestFirst(claire...)},
 		{"status", url.Values{"status": {"failed"}}, []string{stranger.ID}},
 		{"two statuses", url.Values{"status": {"failed", "skipped"}}, newestFirst(stranger, patrick)},
-		{"from", url.Values{"from": {begun.Add(-time.Minute).Format(time.RFC3339Nano)}}, all}, // ids of logins go by ten seconds,
+		// ids of logins go by ten seconds,
+		{"from", url.Values{"from": {begun.Add(-time.Minute).Format(time.RFC3339Nano)}}, all},
 		{"to", url.Values{"to": {begun.Add(time.Hour).Format(time.RFC3339Nano)}}, all},
-		{"from and to", url.Values{"from": {begun.Add(-time.Hour).Format(time.RFC3339)}, "to": {begun.Add(-time.Minute).Format(time.RFC3339)}}, []string{}},
-		{"everything at once", url.Values{"account": {"A00000201"}, "subject": {"direct|claire"}, "status": {"succeeded"}, "q": {"claire.dubois@example.com"}, "from": {begun.Add(-time.Minute).Format(time.RFC3339)}},
+		{"from and to", url.Values{"from": {begun.Add(-time.Hour).Format(time.RFC3339)},
+			"to": {begun.Add(-time.Minute).Format(time.RFC3339)}}, []string{}},
+		{"everything at once", url.Values{"account": {"A00000201"}, "subject": {"direct|claire"}, "status": {"succeeded"},
+			"q": {"claire.dubois@example.com"}, "from": {begun.Add(-time.Minute).Format(time.RFC3339)}},
 			[]string{claire[0].ID}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -81,7 +84,8 @@ func TestSearch(t *testing.T) {
 				Events []hotsync.Event
 				Cursor string
 			}
-			a := s.For(t).Do(http.MethodGet, s.URL+"/api/events?limit=3&cursor="+url.QueryEscape(cursor), s.PersonaToken("viewer"), nil)
+			a := s.For(t).Do(http.MethodGet, s.URL+"/api/events?limit=3&cursor="+url.QueryEscape(cursor),
+				s.PersonaToken("viewer"), nil)
 			a.Decode(t, &list)
 			if len(list.Events) > 3 || pages > len(all) {
 				t.Fatalf("page %d has %d events", pages, len(list.Events))
@@ -112,18 +116,21 @@ func TestAPIRefusals(t *testing.T) {
 		{"no token", "GET", "/api/events", "", 401, hotsync.CodeUnauthenticated},
 		{"token of a customer", "GET", "/api/events", s.PersonaToken("single"), 401, hotsync.CodeTokenIssuer},
 		{"no token, event", "GET", "/api/events/" + done.ID, "", 401, hotsync.CodeUnauthenticated},
-		{"staff without a group", "GET", "/api/events", s.Token("staff", doc{"sub": "staff|new"}), 403, hotsync.CodeForbidden},
+		{"staff without a group", "GET", "/api/events", s.Token("staff", doc{"sub": "staff|new"}), 403,
+			hotsync.CodeForbidden},
 		{"viewer retries", "POST", "/api/events/" + done.ID + "/retry", s.PersonaToken("viewer"), 403, hotsync.CodeForbidden},
 		{"absent event", "GET", "/api/events/" + absent, s.PersonaToken("viewer"), 404, hotsync.CodeNotFound},
 		{"no event id", "GET", "/api/events/abc", s.PersonaToken("viewer"), 404, hotsync.CodeNotFound},
-		{"retry of an absent event", "POST", "/api/events/" + absent + "/retry", s.PersonaToken("operator"), 404, hotsync.CodeNotFound},
+		{"retry of an absent event", "POST", "/api/events/" + absent + "/retry", s.PersonaToken("operator"), 404,
+			hotsync.CodeNotFound},
 		{"no such path", "GET", "/api/nothing", s.PersonaToken("admin"), 404, hotsync.CodeNotFound},
 		{"no such status", "GET", "/api/events?status=great", s.PersonaToken("viewer"), 400, hotsync.CodeBadRequest},
 		{"limit", "GET", "/api/events?limit=many", s.PersonaToken("viewer"), 400, hotsync.CodeBadRequest},
 		{"limit too high", "GET", "/api/events?limit=100000", s.PersonaToken("viewer"), 400, hotsync.CodeBadRequest},
 		{"cursor", "GET", "/api/events?cursor=x", s.PersonaToken("viewer"), 400, hotsync.CodeBadRequest},
 		{"from", "GET", "/api/events?from=someday", s.PersonaToken("viewer"), 400, hotsync.CodeBadRequest},
-		{"from after to", "GET", "/api/events?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z", s.PersonaToken("viewer"), 400, hotsync.CodeBadRequest},
+		{"from after to", "GET", "/api/events?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z", s.PersonaToken("viewer"),
+			400, hotsync.CodeBadRequest},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := s.For(t).Do(tc.method, s.URL+tc.path, tc.token, nil)
@@ -149,7 +156,8 @@ func TestRetry(t *testing.T) {
 
 	s.PutAccount(account.id(), account.body())
 	queued := s.Retry(failed.ID)
-	if queued.RetryOf != failed.ID || queued.Status != hotsync.StatusQueued || queued.RetriedBy == "" || queued.ID == failed.ID {
+	if queued.RetryOf != failed.ID || queued.Status != hotsync.StatusQueued || queued.RetriedBy == "" ||
+		queued.ID == failed.ID {
 		t.Errorf("answer %+v, want a queued event that retries %s and says who asked", queued, failed.ID)
 	}
 	e := s.Await(queued.ID)
@@ -190,7 +198,8 @@ func TestCatalogue(t *testing.T) {
 		return out
 	}
 	before := list()
-	want := []string{"Puzzle Club unmatched  1", "Europe Monthly ambiguous /offers2/Europe 1", "Digital Monthly matched /offers2/Digital 1",
+	want := []string{"Puzzle Club unmatched  1", "Europe Monthly ambiguous /offers2/Europe 1",
+		"Digital Monthly matched /offers2/Digital 1",
 		"UK Monthly matched /offers2/Digital UK 1"}
 	if diff := cmp.Diff(want, before); diff != "" {
 		t.Errorf("plans (-want +got):\n%s", diff)

@@ -71,8 +71,9 @@ func TestCanary(t *testing.T) {
 	dir := t.TempDir()
 	engines := enginetest.Start(t)
 	sent := &tap{}
-	s := stacktest.Start(t, stack.Options{Personas: true, Dir: dir, Engines: engines, Name: fmt.Sprint("canary", time.Now().UnixNano()),
-		Env: []string{"LOG_LEVEL=debug", "AWS_ENDPOINT_URL_SQS=" + sent.before(t, engines.SQSEndpoint)}})
+	s := stacktest.Start(t,
+		stack.Options{Personas: true, Dir: dir, Engines: engines, Name: fmt.Sprint("canary", time.Now().UnixNano()),
+			Env: []string{"LOG_LEVEL=debug", "AWS_ENDPOINT_URL_SQS=" + sent.before(t, engines.SQSEndpoint)}})
 	p := planted{}
 	account := readV1(t, find(t, "single").Accounts[0])
 	id := account.id()
@@ -84,23 +85,29 @@ func TestCanary(t *testing.T) {
 			c = doc{}
 			account.Account[contact] = c
 		}
-		p.plant(c, "firstName", "lastName", "address1", "address2", "city", "state", "county", "zipCode", "workEmail", "personalEmail",
+		p.plant(c, "firstName", "lastName", "address1", "address2", "city", "state", "county", "zipCode", "workEmail",
+			"personalEmail",
 			"workPhone", "mobilePhone", "homePhone", "otherPhone", "fax", "nickname", "taxRegion", "country")
 	}
 	s.PutAccount(id, account.body())
 	subject, email, name := "kanarisub|0001", "kanarimail@kanari-login.example", "kanaritokenname"
-	p["subject"], p["e-mail of the token"], p["name of the token"], p["phone of the token"] = subject, email, name, "+49kanari555"
+	p["subject"], p["e-mail of the token"], p["name of the token"], p["phone of the token"] = subject, email, name,
+		"+49kanari555"
 	who := hotsync.Identity{Issuer: s.IDPURL + "/direct", Subject: subject}
-	token := s.Token("direct", map[string]any{"sub": subject, "email": email, "email_verified": true, "name": name, "given_name": name,
-		"phone_number": "+49kanari555", "address": map[string]any{"formatted": name}, "zuora_account_ids": []string{id, "A0KANARINAMED"}})
+	token := s.Token("direct",
+		map[string]any{"sub": subject, "email": email, "email_verified": true, "name": name, "given_name": name,
+			"phone_number": "+49kanari555", "address": map[string]any{"formatted": name},
+			"zuora_account_ids": []string{id, "A0KANARINAMED"}})
 
 	p["refusal of Limio"], p["refusal of Zuora"] = "kanarirefusal", "kanarizuorarefusal"
-	limioRefuses := map[string]any{"match": "* /api/**", "status": 400, "body": map[string]any{"message": "kanarirefusal of kanariname vogel",
-		"errors": []any{map[string]any{"firstName": "kanarirefusal"}}}}
+	limioRefuses := map[string]any{"match": "* /api/**", "status": 400,
+		"body": map[string]any{"message": "kanarirefusal of kanariname vogel",
+			"errors": []any{map[string]any{"firstName": "kanarirefusal"}}}}
 	zuoraRefuses := map[string]any{"match": "GET /v1/**", "status": 400, "body": map[string]any{"success": false,
 		"reasons": []any{map[string]any{"code": 50000020, "message": "kanarizuorarefusal " + email}}}}
 	var ended []hotsync.Event
-	for _, faults := range []struct{ zuora, limio []any }{{[]any{zuoraRefuses}, nil}, {nil, []any{limioRefuses}}, {nil, nil}, {nil, nil}} {
+	for _, faults := range []struct{ zuora, limio []any }{{[]any{zuoraRefuses}, nil}, {nil, []any{limioRefuses}},
+		{nil, nil}, {nil, nil}} {
 		s.Behave(s.ZuoraURL, map[string]any{"faults": faults.zuora})
 		s.Behave(s.LimioURL, map[string]any{"faults": faults.limio})
 		ended = append(ended, s.Sync(token)...)

@@ -127,7 +127,8 @@ func changes(t *testing.T) []change {
 					docs(plan, "ratePlanCharges")[0]["effectiveEndDate"] = end
 				}
 			},
-			want: []string{"update subscription attributes.autoRenew,status,termEndDate", "update subscription_offer end,status"}},
+			want: []string{"update subscription attributes.autoRenew,status,termEndDate",
+				"update subscription_offer end,status"}},
 		{name: "plan removed", persona: "mixed",
 			edit: func(t *testing.T, v *v1) {
 				plans := docs(v.subscription(t, sofiaDiscounted), "ratePlans")
@@ -142,7 +143,8 @@ func changes(t *testing.T) []change {
 				if err != nil {
 					t.Fatal(err)
 				}
-				fresh := parse(t, []byte(strings.NewReplacer("A-S00701010", "A-S00701099", "00701010", "00701099").Replace(string(raw))))
+				fresh := parse(t,
+					[]byte(strings.NewReplacer("A-S00701010", "A-S00701099", "00701010", "00701099").Replace(string(raw))))
 				fresh["id"] = strings.Repeat("8b", 16)
 				v.Subscriptions = append(v.Subscriptions, fresh)
 			},

@@ -43,7 +43,8 @@ func startCognito(t testing.TB, s *stacktest.System) *cognitoLocal {
 	}
 	dir := t.TempDir()
 	config, err := json.Marshal(doc{
-		"LambdaClient":     doc{"endpoint": s.InvokeURL, "region": "local", "credentials": doc{"accessKeyId": "local", "secretAccessKey": "local"}},
+		"LambdaClient": doc{"endpoint": s.InvokeURL, "region": "local",
+			"credentials": doc{"accessKeyId": "local", "secretAccessKey": "local"}},
 		"TriggerFunctions": doc{"PostAuthentication": "login", "PostConfirmation": "login"},
 	})
 	if err != nil {
@@ -144,15 +145,21 @@ func TestCognito(t *testing.T) {
 
 	s := stacktest.Start(t, stack.Options{Personas: true})
 	c := startCognito(t, s)
-	pool := str(c.call("CreateUserPool", doc{"PoolName": "readers", "Schema": []doc{{"Name": "zuora_accounts", "AttributeDataType": "String", "Mutable": true}}})["UserPool"].(doc), "Id")
-	client := str(c.call("CreateUserPoolClient", doc{"UserPoolId": pool, "ClientName": "site", "ExplicitAuthFlows": []string{"ALLOW_USER_PASSWORD_AUTH"}})["UserPoolClient"].(doc), "ClientId")
+	pool := str(c.call("CreateUserPool",
+		doc{"PoolName": "readers",
+			"Schema": []doc{{"Name": "zuora_accounts", "AttributeDataType": "String", "Mutable": true}}})["UserPool"].(doc),
+		"Id")
+	client := str(c.call("CreateUserPoolClient",
+		doc{"UserPoolId": pool, "ClientName": "site",
+			"ExplicitAuthFlows": []string{"ALLOW_USER_PASSWORD_AUTH"}})["UserPoolClient"].(doc), "ClientId")
 	issuer := hotsync.UserPoolIssuer("local", pool)
 	set, err := s.Settings.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	set.Providers = append(set.Providers, hotsync.Provider{Name: "readers", Issuer: issuer, Audiences: []string{},
-		Claims: []hotsync.IdentityClaim{{Claim: "zuora_accounts", Service: hotsync.ServiceZuora, Issuer: hotsync.IssuerZuora, Type: hotsync.TypeAccount}}})
+		Claims: []hotsync.IdentityClaim{{Claim: "zuora_accounts", Service: hotsync.ServiceZuora, Issuer: hotsync.IssuerZuora,
+			Type: hotsync.TypeAccount}}})
 	_, err = s.Settings.Save(t.Context(), set, "test")
 	if err != nil {
 		t.Fatal(err)
@@ -163,11 +170,13 @@ func TestCognito(t *testing.T) {
 		s, c := s.For(t), &cognitoLocal{t, c.url}
 		subject := str(c.call("SignUp", doc{"ClientId": client, "Username": "ada.whitfield@example.com", "Password": password,
 			"UserAttributes": attributes("ada.whitfield@example.com", "A00000101")}), "UserSub")
-		c.call("ConfirmSignUp", doc{"ClientId": client, "Username": "ada.whitfield@example.com", "ConfirmationCode": "424242"})
+		c.call("ConfirmSignUp",
+			doc{"ClientId": client, "Username": "ada.whitfield@example.com", "ConfirmationCode": "424242"})
 		e := awaitEvents(t, s, "A00000101", 1)[0]
 		wantEnd(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
 		if e.Trigger != hotsync.TriggerPostConfirmation || e.Provider != "readers" || e.Subject != subject {
-			t.Errorf("event by %s of %s for %s, want PostConfirmation of readers for %s", e.Trigger, e.Provider, e.Subject, subject)
+			t.Errorf("event by %s of %s for %s, want PostConfirmation of readers for %s", e.Trigger, e.Provider, e.Subject,
+				subject)
 		}
 		account := find(t, "single").Accounts[0]
 		wantMirror(t, expect(readV1(t, account), issuer, subject, today()), readLimio(t, s).mirror(account.ID))
@@ -175,9 +184,11 @@ func TestCognito(t *testing.T) {
 	t.Run("sign-in", func(t *testing.T) {
 		s, c := s.For(t), &cognitoLocal{t, c.url}
 		accounts := find(t, "several").Accounts
-		c.call("AdminCreateUser", doc{"UserPoolId": pool, "Username": "claire.dubois@example.com", "MessageAction": "SUPPRESS",
-			"UserAttributes": attributes("claire.dubois@example.com", "["+accounts[0].ID+", "+accounts[2].Number+"]")})
-		c.call("AdminSetUserPassword", doc{"UserPoolId": pool, "Username": "claire.dubois@example.com", "Password": password, "Permanent": true})
+		c.call("AdminCreateUser",
+			doc{"UserPoolId": pool, "Username": "claire.dubois@example.com", "MessageAction": "SUPPRESS",
+				"UserAttributes": attributes("claire.dubois@example.com", "["+accounts[0].ID+", "+accounts[2].Number+"]")})
+		c.call("AdminSetUserPassword",
+			doc{"UserPoolId": pool, "Username": "claire.dubois@example.com", "Password": password, "Permanent": true})
 		signedIn := c.call("InitiateAuth", doc{"ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH",
 			"AuthParameters": doc{"USERNAME": "claire.dubois@example.com", "PASSWORD": password}})
 		if result, ok := signedIn["AuthenticationResult"].(doc); !ok || str(result, "IdToken") == "" {

@@ -122,12 +122,14 @@ type members doc
 
 // expect says what Limio must hold of an account after a login.
 func expect(v v1, issuer, subject string, today string) mirror {
-	m := mirror{Methods: map[string]doc{}, Subscriptions: map[string]doc{}, Offers: map[string]doc{}, Addresses: map[string]doc{}, Relationships: map[string]doc{}}
+	m := mirror{Methods: map[string]doc{}, Subscriptions: map[string]doc{}, Offers: map[string]doc{},
+		Addresses: map[string]doc{}, Relationships: map[string]doc{}}
 	name := str(v.basic(), "name")
 	customer := members{"name": name}
 	billTo, _ := v.Account["billToContact"].(doc)
 	if billTo != nil {
-		customer["firstName"], customer["lastName"], customer["email"] = str(billTo, "firstName"), str(billTo, "lastName"), str(billTo, "workEmail")
+		customer["firstName"], customer["lastName"], customer["email"] = str(billTo, "firstName"), str(billTo,
+			"lastName"), str(billTo, "workEmail")
 	}
 	for _, method := range v.methods() {
 		if str(method, "status") != "Active" {
@@ -172,8 +174,10 @@ func expectIdentities(v v1) map[string]doc {
 }
 
 // crudWords are Zuora's CRUD words for those of v1, where they differ.
-var crudWords = map[string]string{"PayPalEC": "PayPal", "PayPalAdaptive": "PayPal", "Bacs": "BankTransfer", "SEPA": "BankTransfer",
-	"Becs": "BankTransfer", "Becsnz": "BankTransfer", "PAD": "BankTransfer", "Autogiro": "BankTransfer", "Betalingsservice": "BankTransfer"}
+var crudWords = map[string]string{"PayPalEC": "PayPal", "PayPalAdaptive": "PayPal", "Bacs": "BankTransfer",
+	"SEPA": "BankTransfer",
+	"Becs": "BankTransfer", "Becsnz": "BankTransfer", "PAD": "BankTransfer", "Autogiro": "BankTransfer",
+	"Betalingsservice": "BankTransfer"}
 
 func expectMethod(m doc) doc {
 	id, typ := str(m, "id"), str(m, "type")
@@ -187,9 +191,11 @@ func expectMethod(m doc) doc {
 	if number != "" {
 		last4 := number[len(number)-4:]
 		data.put("brand", m["creditCardType"]).put("last4", last4)
-		data["expirationMonth"], data["expirationYear"] = m["expirationMonth"].(json.Number).String(), m["expirationYear"].(json.Number).String()
+		data["expirationMonth"] = m["expirationMonth"].(json.Number).String()
+		data["expirationYear"] = m["expirationYear"].(json.Number).String()
 		result.put("CreditCardType", m["creditCardType"]).put("CreditCardMaskNumber", "************"+last4)
-		result["CreditCardExpirationMonth"], result["CreditCardExpirationYear"] = exact(rational(m["expirationMonth"])), exact(rational(m["expirationYear"]))
+		result["CreditCardExpirationMonth"], result["CreditCardExpirationYear"] = exact(
+			rational(m["expirationMonth"])), exact(rational(m["expirationYear"]))
 	} else {
 		expectBank(m, crud, data, result)
 	}
@@ -222,7 +228,8 @@ func expectBank(m doc, crud string, data, result members) {
 	}
 }
 
-var bankTransferTypes = map[string]string{"SEPA": "SEPA", "Bacs": "DirectDebitUK", "Becs": "DirectEntryAU", "Becsnz": "DirectDebitNZ"}
+var bankTransferTypes = map[string]string{"SEPA": "SEPA", "Bacs": "DirectDebitUK", "Becs": "DirectEntryAU",
+	"Becsnz": "DirectDebitNZ"}
 
 // addSubscription expects what stands in Zuora. What a plan stands for in the
 // catalogue, and the payments to come, the reader test looks at.
@@ -249,11 +256,13 @@ func (m mirror) addSubscription(s doc, today, country string) {
 	price, quantity := expectPrice(s, charges, today, false)
 	start := str(s, "subscriptionStartDate")
 	data := members{"price": price, "attributes": doc{"autoRenew": s["autoRenew"], "gift": false, "external": true}}
-	data.put("startDate", start).put("termStartDate", s["termStartDate"]).put("purchaseCountry", country).put("quantity", quantity)
+	data.put("startDate", start).put("termStartDate", s["termStartDate"]).put("purchaseCountry", country).put("quantity",
+		quantity)
 	if s["termType"] == "TERMED" || status == "cancelled" {
 		data.put("termEndDate", s["termEndDate"])
 	}
-	m.Subscriptions[number] = doc{"name": number, "reference": number, "service": "limio", "status": status, "start": start, "data": doc(data)}
+	m.Subscriptions[number] = doc{"name": number, "reference": number, "service": "limio", "status": status,
+		"start": start, "data": doc(data)}
 }
 
 func isOneTime(plan doc) bool {
@@ -317,13 +326,15 @@ func expectOffer(s, plan doc, today string) (key string, offer doc) {
 		data["price"] = price
 		data.put("quantity", quantity)
 	}
-	return key, doc{"service": "limio", "status": "active", "start": start, "related": str(s, "subscriptionNumber"), "data": doc(data)}
+	return key, doc{"service": "limio", "status": "active", "start": start, "related": str(s, "subscriptionNumber"),
+		"data": doc(data)}
 }
 
 // runsOn reports whether the end of the term is no end of the plan: the term is
 // renewed.
 func runsOn(s, plan doc) bool {
-	return s["autoRenew"] == true && s["termType"] == "TERMED" && s["status"] != "Cancelled" && plan["lastChangeType"] != "Remove"
+	return s["autoRenew"] == true && s["termType"] == "TERMED" && s["status"] != "Cancelled" &&
+		plan["lastChangeType"] != "Remove"
 }
 
 func expectDiscount(s doc, charges []doc) doc {
@@ -350,7 +361,8 @@ func segments(charge doc) []doc {
 }
 
 func holds(seg doc, day string) bool {
-	return str(seg, "effectiveStartDate") <= day && (str(seg, "effectiveEndDate") == "" || day < str(seg, "effectiveEndDate"))
+	return str(seg, "effectiveStartDate") <= day &&
+		(str(seg, "effectiveEndDate") == "" || day < str(seg, "effectiveEndDate"))
 }
 
 // expectPrice adds up the recurring charges per billing period, on the day that
@@ -476,7 +488,8 @@ func exact(r *big.Rat) string {
 	return strings.TrimRight(r.FloatString(12), "0")
 }
 
-var countries = map[string]string{"United Kingdom": "GB", "France": "FR", "Germany": "DE", "Ireland": "IE", "United States": "US", "Italy": "IT"}
+var countries = map[string]string{"United Kingdom": "GB", "France": "FR", "Germany": "DE", "Ireland": "IE",
+	"United States": "US", "Italy": "IT"}
 
 func (m mirror) addAddress(kind string, c doc) {
 	if c == nil {
@@ -488,6 +501,7 @@ func (m mirror) addAddress(kind string, c doc) {
 	}
 	m.Addresses[kind] = doc{"name": kind, "relationship_type": kind, "service": "limio", "status": "active", "data": data}
 	for number, s := range m.Subscriptions {
-		m.Relationships[kind+" "+number] = doc{"relationship_type": kind, "service": "limio", "status": "active", "start": s["start"]}
+		m.Relationships[kind+" "+number] = doc{"relationship_type": kind, "service": "limio", "status": "active",
+			"start": s["start"]}
 	}
 }

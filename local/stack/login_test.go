@@ -33,12 +33,17 @@ func TestClaims(t *testing.T) {
 		queued  []string // accounts, or lookup fields
 		ignored []string // reasons
 	}{
-		{"one id", "direct", doc{"zuora_account_ids": find(t, "single").Accounts[0].ID}, []string{find(t, "single").Accounts[0].ID}, nil},
-		{"list of ids and numbers", "direct", doc{"zuora_account_ids": []any{"A00000203", "A00000201", "A00000203"}}, []string{"A00000203", "A00000201"}, nil},
-		{"brackets and commas", "direct", doc{"zuora_account_ids": "[A00000201, A00000202]"}, []string{"A00000201", "A00000202"}, nil},
-		{"brackets and blanks", "direct", doc{"zuora_account_ids": "[A00000201 A00000202]"}, []string{"A00000201", "A00000202"}, nil},
+		{"one id", "direct", doc{"zuora_account_ids": find(t, "single").Accounts[0].ID},
+			[]string{find(t, "single").Accounts[0].ID}, nil},
+		{"list of ids and numbers", "direct", doc{"zuora_account_ids": []any{"A00000203", "A00000201", "A00000203"}},
+			[]string{"A00000203", "A00000201"}, nil},
+		{"brackets and commas", "direct", doc{"zuora_account_ids": "[A00000201, A00000202]"},
+			[]string{"A00000201", "A00000202"}, nil},
+		{"brackets and blanks", "direct", doc{"zuora_account_ids": "[A00000201 A00000202]"},
+			[]string{"A00000201", "A00000202"}, nil},
 		{"commas", "direct", doc{"zuora_account_ids": "A00000201,A00000202"}, []string{"A00000201", "A00000202"}, nil},
-		{"JSON text, URL-encoded", "direct", doc{"zuora_account_ids": "%5B%22A00000201%22%2C%22A00000202%22%5D"}, []string{"A00000201", "A00000202"}, nil},
+		{"JSON text, URL-encoded", "direct", doc{"zuora_account_ids": "%5B%22A00000201%22%2C%22A00000202%22%5D"},
+			[]string{"A00000201", "A00000202"}, nil},
 		{"over 25", "direct", doc{"zuora_account_ids": many}, many[:25], []string{"claim_too_many"}},
 		{"missing", "direct", doc{}, nil, []string{"claim_missing"}},
 		{"empty list", "direct", doc{"zuora_account_ids": []any{}}, nil, []string{"claim_empty"}},
@@ -124,7 +129,8 @@ func TestRefusedTokens(t *testing.T) {
 	}{
 		{"none", "", hotsync.CodeUnauthenticated},
 		{"no token", "abc", hotsync.CodeTokenMalformed},
-		{"signature of another", parts[0] + "." + strings.Split(s.Token("direct", claims(doc{"sub": "direct|eve"})), ".")[1] + "." + parts[2], hotsync.CodeTokenSignature},
+		{"signature of another", parts[0] + "." + strings.Split(s.Token("direct", claims(doc{"sub": "direct|eve"})),
+			".")[1] + "." + parts[2], hotsync.CodeTokenSignature},
 		{"unsigned", "eyJhbGciOiJub25lIn0." + parts[1] + ".", hotsync.CodeTokenAlgorithm},
 		{"issuer of the staff", s.PersonaToken("admin"), hotsync.CodeTokenIssuer},
 		{"other application", s.Token("direct", claims(doc{"aud": "somebody-else"})), hotsync.CodeTokenAudience},
@@ -165,7 +171,8 @@ func TestHotSyncOff(t *testing.T) {
 		trigger(t, s, function, "A00000101")
 	}
 	id := hotsync.NewEventID(time.Now(), fill)
-	s.Send(hotsync.SyncRequest{EventID: id, LoginID: "login-before", Trigger: hotsync.TriggerLogin, Account: find(t, "single").Accounts[0].ID, RequestedAt: time.Now().UTC()})
+	s.Send(hotsync.SyncRequest{EventID: id, LoginID: "login-before", Trigger: hotsync.TriggerLogin,
+		Account: find(t, "single").Accounts[0].ID, RequestedAt: time.Now().UTC()})
 	wantEnd(t, s.Await(id), hotsync.StatusSkipped, hotsync.ReasonDisabled)
 	if n := len(s.Limio()["customer"]) + len(s.Requests(s.ZuoraURL, 0)); n != 0 {
 		t.Errorf("%d customers and calls to Zuora, want none", n)
@@ -185,7 +192,8 @@ func fill(b []byte) (int, error) {
 func TestLookupsOfAccounts(t *testing.T) {
 	t.Parallel()
 
-	s := stacktest.Start(t, stack.Options{Personas: true, Settings: func(set *hotsync.Settings) { set.RecordUnmatched = true }})
+	s := stacktest.Start(t,
+		stack.Options{Personas: true, Settings: func(set *hotsync.Settings) { set.RecordUnmatched = true }})
 	events := s.Sync(s.PersonaToken("nobody"))
 	wantEnd(t, events[0], hotsync.StatusSkipped, hotsync.ReasonNoMatch)
 

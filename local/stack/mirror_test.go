@@ -12,13 +12,15 @@ import (
 )
 
 // prefixes are those of Limio's ids.
-var prefixes = map[string]string{"customer": "cus-", "subscription": "sub-", "subscription_offer": "subscription_offer-",
+var prefixes = map[string]string{"customer": "cus-", "subscription": "sub-",
+	"subscription_offer":  "subscription_offer-",
 	"subscription_add_on": "subscription_add_on-", "schedule": "schedule-",
 	"payment_method": "pm-", "address": "address-", "identity": "identity-", "relationship": "rel-"}
 
 // envelope are the members of an object that are looked at apart, or are
 // Limio's own.
-var envelope = []string{"record_type", "id", "owner", "customer", "created", "updated", "mode", "relationship_id", "subscription"}
+var envelope = []string{"record_type", "id", "owner", "customer", "created", "updated", "mode", "relationship_id",
+	"subscription"}
 
 // reader turns the sandbox's state into mirrors.
 type reader struct {
@@ -87,7 +89,8 @@ func (r *reader) find(account string) (customer, owner string) {
 func (r *reader) mirror(account string) mirror {
 	r.t.Helper()
 	customer, owner := r.find(account)
-	m := mirror{Identities: map[string]doc{}, Methods: map[string]doc{}, Subscriptions: map[string]doc{}, Offers: map[string]doc{},
+	m := mirror{Identities: map[string]doc{}, Methods: map[string]doc{}, Subscriptions: map[string]doc{},
+		Offers:    map[string]doc{},
 		Addresses: map[string]doc{}, Relationships: map[string]doc{}}
 	add := func(into map[string]doc, key string, o doc) {
 		if into[key] != nil || key == "" {

@@ -44,7 +44,8 @@ func (d *door) open() {
 			return
 		}
 		proxy := httputil.NewSingleHostReverseProxy(target)
-		proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) } // as it was dropped behind the door
+		// as it was dropped behind the door
+		proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 		proxy.ServeHTTP(w, r)
 	}))
 	d.server.Listener.Close()
@@ -84,7 +85,8 @@ func TestOutages(t *testing.T) {
 			}{
 				{name: "503", begin: behave(doc{"match": "* /**", "status": 503, "body": doc{"message": "away"}})},
 				{name: "502 without a word", begin: behave(doc{"match": "* /**", "status": 502})},
-				{name: "429 with Retry-After", begin: behave(doc{"match": "* /**", "status": 429, "headers": doc{"Retry-After": "3"}})},
+				{name: "429 with Retry-After",
+					begin: behave(doc{"match": "* /**", "status": 429, "headers": doc{"Retry-After": "3"}})},
 				{name: "drops connections", begin: behave(doc{"match": "* /**", "drop": true})},
 				{name: "refuses connections", begin: d.close, end: d.open},
 				{name: "hangs", begin: behave(doc{"match": "* /**", "hang": true})},
@@ -99,7 +101,8 @@ func TestOutages(t *testing.T) {
 						ids = append(ids, a.Queued[0].Event)
 					}
 					for _, id := range ids {
-						e := s.AwaitEvent(id, "waits", func(e hotsync.Event) bool { return e.Status == hotsync.StatusRetrying || e.Status.Final() })
+						e := s.AwaitEvent(id, "waits",
+							func(e hotsync.Event) bool { return e.Status == hotsync.StatusRetrying || e.Status.Final() })
 						if e.Status.Final() || e.Reason != hotsync.ReasonPaused {
 							t.Errorf("during the outage it is %s %s: %+v", e.Status, e.Reason, e.Error)
 						}
@@ -118,7 +121,8 @@ func TestOutages(t *testing.T) {
 					}
 					took := time.Since(over)
 					t.Logf("all went on within %s", took.Round(100*time.Millisecond))
-					// The longest pause (or the time that a call may take, of one that hung), the spread behind it, a queue that counts in seconds, and a busy computer.
+					// The longest pause (or the time that a call may take, of one that hung), the spread behind it, a queue that
+					// counts in seconds, and a busy computer.
 					if most := 30 * time.Second; took > most {
 						t.Errorf("they went on after %s, want %s at most", took, most)
 					}

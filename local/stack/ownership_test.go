@@ -32,14 +32,20 @@ func (h *household) account(letter string) string {
 	sum := fnv.New64a()
 	fmt.Fprint(sum, h.name, letter)
 	id := fmt.Sprintf("8a%030x", sum.Sum64())
-	contact := doc{"id": "c" + id[1:], "firstName": "Léa", "lastName": "Martin", "address1": "3 rue Haute", "city": "Lyon", "country": "France",
+	contact := doc{"id": "c" + id[1:], "firstName": "Léa", "lastName": "Martin", "address1": "3 rue Haute", "city": "Lyon",
+		"country": "France",
 		"zipCode": "69001", "workEmail": letter + "@example.com"}
-	term := doc{"id": "5b" + id[2:], "subscriptionNumber": h.subscription(letter), "version": 1, "isLatestVersion": true, "status": "Active",
-		"termType": "TERMED", "contractEffectiveDate": inMonths(-2), "subscriptionStartDate": inMonths(-2), "subscriptionEndDate": inMonths(10),
-		"termStartDate": inMonths(-2), "termEndDate": inMonths(10), "autoRenew": true, "currency": "EUR", "ratePlans": []any{}}
+	term := doc{"id": "5b" + id[2:], "subscriptionNumber": h.subscription(letter), "version": 1, "isLatestVersion": true,
+		"status":   "Active",
+		"termType": "TERMED", "contractEffectiveDate": inMonths(-2), "subscriptionStartDate": inMonths(
+			-2), "subscriptionEndDate": inMonths(10),
+		"termStartDate": inMonths(-2), "termEndDate": inMonths(10), "autoRenew": true, "currency": "EUR",
+		"ratePlans": []any{}}
 	h.PutAccount(id, doc{
-		"account": doc{"success": true, "basicInfo": doc{"id": id, "accountNumber": h.number(letter), "name": "Léa Martin", "status": "Active"},
-			"billingAndPayment": doc{"currency": "EUR", "billCycleDay": 1, "autoPay": true}, "billToContact": contact, "soldToContact": contact},
+		"account": doc{"success": true,
+			"basicInfo":         doc{"id": id, "accountNumber": h.number(letter), "name": "Léa Martin", "status": "Active"},
+			"billingAndPayment": doc{"currency": "EUR", "billCycleDay": 1, "autoPay": true}, "billToContact": contact,
+			"soldToContact": contact},
 		"paymentMethods": doc{"success": true}, "subscriptions": []any{term}})
 	return id
 }
@@ -64,7 +70,8 @@ func (h *household) syncs(account string) hotsync.Event {
 
 func (h *household) erase(who string) {
 	h.t.Helper()
-	store := eventstore.New(dynamo.Table{Client: h.Engines.DynamoDB(), Name: h.System.Stack.System().Environment["EVENTS_TABLE"]}, eventstore.Config{})
+	store := eventstore.New(dynamo.Table{Client: h.Engines.DynamoDB(),
+		Name: h.System.Stack.System().Environment["EVENTS_TABLE"]}, eventstore.Config{})
 	done, err := store.Erase(context.Background(), hotsync.Identity{Subject: h.person(who)})
 	if err != nil || done.Events == 0 || done.Pending > 0 {
 		h.t.Fatalf("Erase(%s) = %+v, %v", who, done, err)
@@ -201,11 +208,13 @@ func TestNobodyStaysLockedOut(t *testing.T) {
 			h.syncs(a)
 		},
 	}
-	for i, refused := range []string{"POST /api/objects/limio/identities", "POST /api/objects/limio/customers", "POST /api/objects/limio/subscriptions",
+	for i, refused := range []string{"POST /api/objects/limio/identities", "POST /api/objects/limio/customers",
+		"POST /api/objects/limio/subscriptions",
 		"POST /api/objects/externalidentity/**"} {
 		for name, other := range meanwhile {
 			t.Run(fmt.Sprintf("%s, and %s", refused, name), func(t *testing.T) {
-				h := &household{System: s.For(t), t: t, name: fmt.Sprintf("%d-%s", i, strings.NewReplacer(" ", "-", ",", "").Replace(name))}
+				h := &household{System: s.For(t), t: t,
+					name: fmt.Sprintf("%d-%s", i, strings.NewReplacer(" ", "-", ",", "").Replace(name))}
 				a, b := h.account("a"), h.account("b")
 				h.Behave(h.LimioURL, doc{"faults": []doc{{"match": refused, "status": 400, "body": doc{"message": "not now"}}}})
 				first := h.signsIn("x", a)[0]

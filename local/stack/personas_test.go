@@ -56,11 +56,13 @@ var stories = []story{
 	{persona: "single", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
 	{persona: "several", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
 	{persona: "lookup", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
-	{persona: "salesforce", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged, warnings: []string{"preview has no tax"}},
+	{persona: "salesforce", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged,
+		warnings: []string{"preview has no tax"}},
 	{persona: "sixty", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
 	{persona: "mixed", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged,
 		warnings: []string{"A-S00701003 is Draft", "A-S00701004 is Pending Acceptance"}},
-	{persona: "wallet", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged, warnings: []string{"default payment method is closed", "preview has no tax"}},
+	{persona: "wallet", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged,
+		warnings: []string{"default payment method is closed", "preview has no tax"}},
 	{persona: "bare", status: hotsync.StatusSucceeded, reason: hotsync.ReasonChanged},
 	{persona: "ambiguous", status: hotsync.StatusSkipped, reason: hotsync.ReasonAmbiguous},
 }
@@ -129,7 +131,8 @@ func tell(t *testing.T, s *stacktest.System, st story, strategy hotsync.Creation
 		wantMirror(t, want, r.mirror(a.ID))
 	}
 	if len(r.customers()) != len(before)+len(p.Accounts) {
-		t.Errorf("%d customers after the login of %s, want %d more than %d", len(r.customers()), p.Name, len(p.Accounts), len(before))
+		t.Errorf("%d customers after the login of %s, want %d more than %d", len(r.customers()), p.Name, len(p.Accounts),
+			len(before))
 	}
 	again(t, s, p)
 }

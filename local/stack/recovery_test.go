@@ -23,7 +23,8 @@ func TestMalformedMessages(t *testing.T) {
 	t.Parallel()
 
 	s := stacktest.Start(t, stack.Options{Personas: true})
-	bodies := []string{"{", "no JSON", `{"v":1}`, `{"v":99,"event":"event-01a204f6ddfa7b93b082894bb85dabc0"}`, `{"v":1,"evnt":"x"}`, strings.Repeat("x", 70<<10)}
+	bodies := []string{"{", "no JSON", `{"v":1}`, `{"v":99,"event":"event-01a204f6ddfa7b93b082894bb85dabc0"}`,
+		`{"v":1,"evnt":"x"}`, strings.Repeat("x", 70<<10)}
 	client, queue := s.Engines.SQS(), s.QueueURL("SyncQueue")
 	for i, body := range bodies {
 		_, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: &body,
@@ -90,7 +91,8 @@ func TestKilledSync(t *testing.T) {
 	var admitted stacktest.Admission
 	for i, pathType := range []string{"identities", "customers", "subscriptions", "subscription_offers"} {
 		before := creates(t, s, pathType)
-		s.Behave(s.LimioURL, doc{"faults": []doc{{"match": "POST /api/objects/limio/" + pathType, "after": true, "hang": true}}})
+		s.Behave(s.LimioURL,
+			doc{"faults": []doc{{"match": "POST /api/objects/limio/" + pathType, "after": true, "hang": true}}})
 		if i == 0 {
 			admitted = s.Login(s.PersonaToken(p.Name))
 		}
@@ -111,7 +113,8 @@ func TestKilledSync(t *testing.T) {
 		t.Errorf("%d attempts, want 4, or 5 where the first was slow", n)
 	}
 	r := readLimio(t, s)
-	wantMirror(t, expect(readV1(t, p.Accounts[0]), s.IDPURL+"/direct", p.Claims["sub"].(string), today()), r.mirror(p.Accounts[0].ID))
+	wantMirror(t, expect(readV1(t, p.Accounts[0]), s.IDPURL+"/direct", p.Claims["sub"].(string), today()),
+		r.mirror(p.Accounts[0].ID))
 	undisturbed := stacktest.Start(t, stack.Options{Personas: true})
 	wantEnd(t, undisturbed.Sync(undisturbed.PersonaToken(p.Name))[0], hotsync.StatusSucceeded, hotsync.ReasonChanged)
 	if diff := cmp.Diff(undisturbed.LimioCounts().Creates, s.LimioCounts().Creates); diff != "" {
@@ -148,7 +151,8 @@ func TestDeadLetter(t *testing.T) {
 	e := s.Await(s.Retry(id).ID)
 	wantEnd(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
 	s.Sync(s.PersonaToken(p.Name)) // a retry links nobody
-	wantMirror(t, expect(readV1(t, p.Accounts[0]), s.IDPURL+"/direct", "direct|ada", today()), readLimio(t, s).mirror(p.Accounts[0].ID))
+	wantMirror(t, expect(readV1(t, p.Accounts[0]), s.IDPURL+"/direct", "direct|ada", today()),
+		readLimio(t, s).mirror(p.Accounts[0].ID))
 }
 
 // TestFaults lets Zuora and Limio fail for a while: the sync waits, which costs no
@@ -164,14 +168,26 @@ func TestFaults(t *testing.T) {
 		reason string
 		tries  int
 	}{
-		{"Zuora answers 500 once", true, []doc{{"match": "GET /v1/subscriptions/**", "times": 1, "status": 500}}, hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
-		{"Zuora drops the connection once", true, []doc{{"match": "GET /object-query/**", "times": 1, "drop": true}}, hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
-		{"Zuora's answer is cut off once", true, []doc{{"match": "GET /v1/subscriptions/**", "times": 1, "truncate": true}}, hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
-		{"Zuora asks to wait once", true, []doc{{"match": "GET /object-query/**", "times": 1, "status": 429, "headers": doc{"Retry-After": "1"}}}, hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
-		{"Zuora forbids", true, []doc{{"match": "GET /object-query/**", "status": 403}}, hotsync.StatusFailed, string(hotsync.CodeZuoraForbidden), 1},
-		{"Limio answers 503 once, amid the writes", false, []doc{{"match": "POST /api/objects/limio/subscriptions", "times": 1, "status": 503}}, hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
-		{"Limio loses an answer", false, []doc{{"match": "POST /api/objects/limio/payment_methods", "times": 1, "after": true, "drop": true}}, hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
-		{"Limio refuses", false, []doc{{"match": "POST /api/objects/limio/address", "status": 400, "body": doc{"message": "no"}}}, hotsync.StatusFailed, string(hotsync.CodeLimioRefused), 1},
+		{"Zuora answers 500 once", true, []doc{{"match": "GET /v1/subscriptions/**", "times": 1, "status": 500}},
+			hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
+		{"Zuora drops the connection once", true, []doc{{"match": "GET /object-query/**", "times": 1, "drop": true}},
+			hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
+		{"Zuora's answer is cut off once", true, []doc{{"match": "GET /v1/subscriptions/**", "times": 1, "truncate": true}},
+			hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
+		{"Zuora asks to wait once", true,
+			[]doc{{"match": "GET /object-query/**", "times": 1, "status": 429, "headers": doc{"Retry-After": "1"}}},
+			hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
+		{"Zuora forbids", true, []doc{{"match": "GET /object-query/**", "status": 403}}, hotsync.StatusFailed,
+			string(hotsync.CodeZuoraForbidden), 1},
+		{"Limio answers 503 once, amid the writes", false,
+			[]doc{{"match": "POST /api/objects/limio/subscriptions", "times": 1, "status": 503}}, hotsync.StatusSucceeded,
+			hotsync.ReasonChanged, 1},
+		{"Limio loses an answer", false,
+			[]doc{{"match": "POST /api/objects/limio/payment_methods", "times": 1, "after": true, "drop": true}},
+			hotsync.StatusSucceeded, hotsync.ReasonChanged, 1},
+		{"Limio refuses", false,
+			[]doc{{"match": "POST /api/objects/limio/address", "status": 400, "body": doc{"message": "no"}}},
+			hotsync.StatusFailed, string(hotsync.CodeLimioRefused), 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -196,7 +212,8 @@ func TestFaults(t *testing.T) {
 				s.Sync(s.PersonaToken("single")) // a retry links nobody
 			}
 			account := find(t, "single").Accounts[0]
-			wantMirror(t, expect(readV1(t, account), s.IDPURL+"/direct", "direct|ada", today()), readLimio(t, s).mirror(account.ID))
+			wantMirror(t, expect(readV1(t, account), s.IDPURL+"/direct", "direct|ada", today()),
+				readLimio(t, s).mirror(account.ID))
 		})
 	}
 }

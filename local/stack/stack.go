@@ -41,10 +41,11 @@ var FixedPorts = Ports{HTTP: 8080, Invoke: 8081, Zuora: 8091, Limio: 8092, IDP: 
 // Options say how a stack is brought up. The zero value is one on free ports,
 // with the settings of LocalSettings.
 type Options struct {
-	Ports      Ports
-	Dir        string                        // compiled functions and logs; a temporary one when empty
-	Engines    *engines.Engines              // running engines to share; nil for its own
-	Binaries   map[string]string             // compiled functions by folder, as lambdahost.Build gives them; nil to compile
+	Ports   Ports
+	Dir     string           // compiled functions and logs; a temporary one when empty
+	Engines *engines.Engines // running engines to share; nil for its own
+	// compiled functions by folder, as lambdahost.Build gives them; nil to compile
+	Binaries   map[string]string
 	Name       string                        // AWS::StackName: prefix of tables and queues; "hotsync" when empty
 	Parameters map[string]string             // of the template, over the local ones
 	Settings   func(*hotsync.Settings)       // changes LocalSettings before they are saved
@@ -54,8 +55,9 @@ type Options struct {
 	Progress   func(format string, a ...any) // what is being done, for a person who waits; nil for nobody
 	Env        []string                      // further KEY=value pairs for every function
 	Visibility time.Duration                 // of the messages of a crashed sync; two seconds when 0
-	Adjust     func(*template.Template)      // changes what was read of the template before the functions start; nil for nothing
-	Paused     bool                          // functions do not consume their queues
+	// changes what was read of the template before the functions start; nil for nothing
+	Adjust func(*template.Template)
+	Paused bool // functions do not consume their queues
 }
 
 // Stack is a running system.

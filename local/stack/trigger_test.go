@@ -94,7 +94,8 @@ func TestTriggers(t *testing.T) {
 	if wait < 2*time.Second {
 		<-time.After(wait)
 	}
-	for _, source := range []string{"PostConfirmation_ConfirmSignUp", "PostAuthentication_Authentication", "PostAuthentication_Authentication"} {
+	for _, source := range []string{"PostConfirmation_ConfirmSignUp", "PostAuthentication_Authentication",
+		"PostAuthentication_Authentication"} {
 		trigger(t, s, source, "[A00000101, A00000201]")
 	}
 	for _, number := range []string{"A00000101", "A00000201"} {
@@ -130,7 +131,8 @@ func TestSampleEvents(t *testing.T) {
 			wantEcho(t, s.For(t), cognitoEvent(t, filepath.Base(f)))
 		})
 	}
-	for name, event := range map[string]string{"no event": `{}`, "list": `[1]`, "text": `"x"`, "null": `null`, "odd attributes": `{"triggerSource":"PostAuthentication_Authentication","request":{"userAttributes":7}}`} {
+	for name, event := range map[string]string{"no event": `{}`, "list": `[1]`, "text": `"x"`, "null": `null`,
+		"odd attributes": `{"triggerSource":"PostAuthentication_Authentication","request":{"userAttributes":7}}`} {
 		t.Run(name, func(t *testing.T) {
 			a := s.For(t).Invoke("login", json.RawMessage(event))
 			if strings.TrimSpace(string(a.Body)) != event || a.Header.Get("X-Amz-Function-Error") != "" {
@@ -152,7 +154,8 @@ func TestAWSDown(t *testing.T) {
 	}{
 		{"SQS", []string{"AWS_ENDPOINT_URL_SQS=http://127.0.0.1:9"}, hotsync.CodeQueueUnavailable},
 		{"DynamoDB", []string{"AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:9"}, hotsync.CodeStoreUnavailable},
-		{"both", []string{"AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:9", "AWS_ENDPOINT_URL_SQS=http://127.0.0.1:9"}, hotsync.CodeStoreUnavailable},
+		{"both", []string{"AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:9", "AWS_ENDPOINT_URL_SQS=http://127.0.0.1:9"},
+			hotsync.CodeStoreUnavailable},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -131,7 +131,8 @@ func (r *run) checkEvents(out *report, events map[string]hotsync.Event) {
 	}
 	for _, e := range events {
 		switch {
-		case !e.Status.Final() && !slices.ContainsFunc(r.signed, func(s signIn) bool { return slices.Contains(s.events, e.ID) }):
+		case !e.Status.Final() &&
+			!slices.ContainsFunc(r.signed, func(s signIn) bool { return slices.Contains(s.events, e.ID) }):
 			out.lost = append(
 				out.lost,
 				fmt.Sprintf("%s is %s (%s) and nothing is in the queues", e.ID, e.Status, e.Reason),

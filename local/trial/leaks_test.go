@@ -27,8 +27,10 @@ func TestLeaks(t *testing.T) {
 	dir := t.TempDir()
 	s := stacktest.Start(t, stack.Options{Personas: true, Dir: dir, Env: []string{"LOG_LEVEL=debug"}})
 	refused := map[string]any{"match": "GET /v1/**", "times": 8, "status": 400, "body": map[string]any{
-		"reasons": []map[string]any{{"code": 50000020, "message": "Invalid value " + zuorasandbox.Canary + " of ada.whitfield@example.com"}}}}
-	garbled := map[string]any{"match": "PUT /**", "times": 2, "status": 400, "body": "Bearer aaaaaaaaaaaaaaaaaaaaaaaa of ada.whitfield@example.com is refused"}
+		"reasons": []map[string]any{{"code": 50000020,
+			"message": "Invalid value " + zuorasandbox.Canary + " of ada.whitfield@example.com"}}}}
+	garbled := map[string]any{"match": "PUT /**", "times": 2, "status": 400,
+		"body": "Bearer aaaaaaaaaaaaaaaaaaaaaaaa of ada.whitfield@example.com is refused"}
 	var ids []string
 	for _, faults := range [][]map[string]any{{refused}, {}} {
 		s.Behave(s.ZuoraURL, map[string]any{"faults": faults})
@@ -98,7 +100,8 @@ func TestSearchFinds(t *testing.T) {
 
 	for _, text := range []string{
 		zuorasandbox.Canary + "tokenId-1", stack.LimioClientSecret, zuorasandbox.DefaultClientSecret,
-		"Authorization: Bearer abcdefghijklmnopqrstuvwxyz", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.x", "ada@example.com", "First-0123abcd", "soak|000001",
+		"Authorization: Bearer abcdefghijklmnopqrstuvwxyz", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.x", "ada@example.com",
+		"First-0123abcd", "soak|000001",
 	} {
 		if len(search("log", []byte("before "+text+" after"), nowhere, personal, subjects)) == 0 {
 			t.Errorf("%q was not found", text)

@@ -84,7 +84,8 @@ func (d *doorway) freeze() {
 func (d *doorway) invoke(event []byte) {
 	d.t.Helper()
 	began := time.Now()
-	res, err := http.Post(d.stack.InvokeURL+"/2015-03-31/functions/login/invocations", "application/json", bytes.NewReader(event))
+	res, err := http.Post(d.stack.InvokeURL+"/2015-03-31/functions/login/invocations", "application/json",
+		bytes.NewReader(event))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -159,8 +160,10 @@ func TestLoginSafety(t *testing.T) {
 		f.Match, f.Probability = "* /**", 1
 		return []fault{f}
 	}
-	denied := always(fault{Status: http.StatusBadRequest, Headers: amz, Body: json.RawMessage(`{"__type":"com.amazon.coral.service#AccessDeniedException","message":"no"}`)})
-	throttled := always(fault{Status: http.StatusBadRequest, Headers: amz, Body: json.RawMessage(`{"__type":"com.amazonaws.sqs#RequestThrottled","message":"slow down"}`)})
+	denied := always(fault{Status: http.StatusBadRequest, Headers: amz,
+		Body: json.RawMessage(`{"__type":"com.amazon.coral.service#AccessDeniedException","message":"no"}`)})
+	throttled := always(fault{Status: http.StatusBadRequest, Headers: amz,
+		Body: json.RawMessage(`{"__type":"com.amazonaws.sqs#RequestThrottled","message":"slow down"}`)})
 	down, slow := always(fault{Drop: true}), always(fault{LatencyMS: 5000})
 	const taken, refused = http.StatusAccepted, http.StatusServiceUnavailable
 	d := openDoorway(t)
@@ -180,10 +183,13 @@ func TestLoginSafety(t *testing.T) {
 		{name: "DynamoDB down", place: "DynamoDB", faults: down, want: []int{taken}},
 		{name: "DynamoDB slow", place: "DynamoDB", faults: slow, want: []int{taken}},
 		{name: "DynamoDB down, cold", place: "DynamoDB", faults: down, cold: true, want: []int{refused}},
-		{name: "DynamoDB slow, cold", place: "DynamoDB", faults: slow, cold: true, want: []int{refused, http.StatusGatewayTimeout}},
+		{name: "DynamoDB slow, cold", place: "DynamoDB", faults: slow, cold: true,
+			want: []int{refused, http.StatusGatewayTimeout}},
 		{name: "keys unreachable", place: "identity provider", faults: keysGone(down), want: []int{taken}},
-		{name: "keys unreachable, cold", place: "identity provider", faults: keysGone(down), cold: true, want: []int{refused}},
-		{name: "keys slow, cold", place: "identity provider", faults: keysGone(slow), cold: true, want: []int{refused, http.StatusGatewayTimeout}},
+		{name: "keys unreachable, cold", place: "identity provider", faults: keysGone(down), cold: true,
+			want: []int{refused}},
+		{name: "keys slow, cold", place: "identity provider", faults: keysGone(slow), cold: true,
+			want: []int{refused, http.StatusGatewayTimeout}},
 	} {
 		// One after the other: they share the system.
 		t.Run(tc.name, func(t *testing.T) {
@@ -270,7 +276,8 @@ func TestLoginSafetyOfSettings(t *testing.T) {
 		t.Errorf("POST /login with corrupt settings = %+v, want %s", got, hotsync.CodeSettingsInvalid)
 	}
 	for _, it := range all.Items {
-		_, err = db.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: map[string]types.AttributeValue{"pk": it["pk"], "sk": it["sk"]}})
+		_, err = db.DeleteItem(t.Context(),
+			&dynamodb.DeleteItemInput{TableName: &table, Key: map[string]types.AttributeValue{"pk": it["pk"], "sk": it["sk"]}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,11 +299,12 @@ func TestLoginSafetyOfEvents(t *testing.T) {
 		"trigger is a number":   `{"triggerSource":7,"request":{"userAttributes":{}}}`,
 		"attributes are a list": `{"triggerSource":"PostAuthentication_Authentication","region":"eu-west-1","userPoolId":"p","request":{"userAttributes":["sub"]}}`,
 		"no request":            `{"triggerSource":"PostAuthentication_Authentication"}`,
-		"deep":                  `{"triggerSource":"PostAuthentication_Authentication","x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`,
-		"large":                 `{"triggerSource":"PostAuthentication_Authentication","region":"eu-west-1","userPoolId":"p","request":{"userAttributes":{"sub":"s","custom:zuora_accounts":"` + strings.Repeat("A1,", 400_000) + `"}}}`,
-		"unknown members kept":  `{"triggerSource":"PostAuthentication_Authentication","futureMember":{"a":[1e400,-0.0,12345678901234567890]},"request":{}}`,
-		"refresh of a token":    `{"triggerSource":"TokenGeneration_RefreshTokens","request":{"userAttributes":{"sub":"s"}}}`,
-		"odd text":              `{"triggerSource":"PostAuthentication_Authentication","userName":"\ud83d\ude00\u2028 \u0000"}`,
+		"deep": `{"triggerSource":"PostAuthentication_Authentication","x":` + strings.Repeat("[",
+			5000) + strings.Repeat("]", 5000) + `}`,
+		"large":                `{"triggerSource":"PostAuthentication_Authentication","region":"eu-west-1","userPoolId":"p","request":{"userAttributes":{"sub":"s","custom:zuora_accounts":"` + strings.Repeat("A1,", 400_000) + `"}}}`,
+		"unknown members kept": `{"triggerSource":"PostAuthentication_Authentication","futureMember":{"a":[1e400,-0.0,12345678901234567890]},"request":{}}`,
+		"refresh of a token":   `{"triggerSource":"TokenGeneration_RefreshTokens","request":{"userAttributes":{"sub":"s"}}}`,
+		"odd text":             `{"triggerSource":"PostAuthentication_Authentication","userName":"\ud83d\ude00\u2028 \u0000"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			(&doorway{d.run, t}).invoke([]byte(event))
@@ -324,7 +332,8 @@ func TestLoginSafetyOfEvents(t *testing.T) {
 // With hardly any memory a login is slower, but no login is refused for it.
 func TestLoginSafetyUnderMemoryPressure(t *testing.T) {
 	d := openDoorway(t, "GOMEMLIMIT=6MiB", "GOGC=20")
-	event := cognitoEvent(person{subject: "soak|memory", email: strings.Repeat("p", 100_000) + "@example.com"}, []string{d.world.accounts[0].ID})
+	event := cognitoEvent(person{subject: "soak|memory", email: strings.Repeat("p", 100_000) + "@example.com"},
+		[]string{d.world.accounts[0].ID})
 	for range 10 {
 		d.invoke(event)
 	}

@@ -44,7 +44,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	scenario := f.String(
 		"scenario",
 		"soak",
-		"soak: everything at once; outage: Zuora and Limio away for minutes; storm: many logins in a short time; budget: a backlog against Zuora's limits, with an outage; beside: a backfill of the accounts beside logins, after -duration of logins alone",
+		"soak: everything at once; outage: Zuora and Limio away for minutes; storm: many logins in a short time; budget: a "+
+			"backlog against Zuora's limits, with an outage; beside: a backfill of the accounts beside logins, after "+
+			"-duration of logins alone",
 	)
 	f.IntVar(&opt.accounts, "accounts", 1_000, "accounts in Zuora")
 	f.IntVar(&opt.logins, "logins", 10_000, "logins, besides those that must follow the last change of an account")

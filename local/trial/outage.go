@@ -252,7 +252,8 @@ func (o *outageReport) print(w io.Writer) error {
 func (o *outageReport) violations() []string {
 	broken := o.report.violations()
 	for _, reason := range slices.Sorted(maps.Keys(o.failed)) {
-		broken = append(broken, fmt.Sprintf("%d syncs failed with %s, with which nothing was wrong", o.failed[reason], reason))
+		broken = append(broken,
+			fmt.Sprintf("%d syncs failed with %s, with which nothing was wrong", o.failed[reason], reason))
 	}
 	if o.missing == 0 {
 		broken = append(broken, "no sync failed for an account that Zuora does not have")

@@ -104,7 +104,8 @@ func TestForbidden(t *testing.T) {
 		{"all of which they name", owned("a", "a"), sees(""), map[int][]int{0: {0, 1}}, false},
 		{"they see another owner, and nobody this one", owned("a", "b"), sees("b"), map[int][]int{0: {0, 1}}, false},
 		{"and somebody sees this one", owned("a", "b"), sees("b", "a"), map[int][]int{0: {0, 1}, 1: {0}}, true},
-		{"and somebody sees theirs, who does not name it", owned("a", "b"), sees("b", "b"), map[int][]int{0: {0, 1}, 1: {1}}, true},
+		{"and somebody sees theirs, who does not name it", owned("a", "b"), sees("b", "b"), map[int][]int{0: {0, 1}, 1: {1}},
+			true},
 		{"who names it", owned("a", "b"), sees("b", "b"), map[int][]int{0: {0, 1}, 1: {0, 1}}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -28,7 +28,8 @@ func short(t *testing.T, accounts, logins int, duration time.Duration) options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return options{engines: enginetest.Start(t), name: fmt.Sprintf("soak%d", stacks.Add(1)), accounts: accounts, logins: logins, duration: duration, seed: 1, faults: 1, workers: 8, root: root, binaries: binaries,
+	return options{engines: enginetest.Start(t), name: fmt.Sprintf("soak%d", stacks.Add(1)), accounts: accounts,
+		logins: logins, duration: duration, seed: 1, faults: 1, workers: 8, root: root, binaries: binaries,
 		progress: testLog{t}}
 }
 

@@ -50,12 +50,14 @@ func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func reply(status int, body string) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)),
+		ContentLength: -1}
 }
 
 func (a *api) client(t *testing.T, change func(*apiclient.Config)) *apiclient.Client {
 	t.Helper()
-	cfg := apiclient.Config{API: "Zuora", Base: "https://api.example.com", TokenPath: "/token", Codes: codes, Transport: a, Timeout: 10 * time.Second,
+	cfg := apiclient.Config{API: "Zuora", Base: "https://api.example.com", TokenPath: "/token", Codes: codes, Transport: a,
+		Timeout: 10 * time.Second,
 		MaxBody: 100, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Credentials: func(context.Context, bool) (string, string, error) { return "id", "secret", nil },
 		Refused: func(_ apiclient.Request, res *http.Response, body []byte) error {
@@ -133,17 +135,23 @@ func TestAnswers(t *testing.T) {
 		{name: "as much as is allowed", res: reply(200, strings.Repeat("x", 100)), text: strings.Repeat("x", 100)},
 		{name: "a byte more", res: reply(200, strings.Repeat("x", 101)), code: hotsync.CodeZuoraAnswer},
 		{name: "that says so", res: long, code: hotsync.CodeZuoraAnswer},
-		{name: "that breaks off", res: &http.Response{StatusCode: 200, Body: failing{strings.NewReader("{")}, ContentLength: -1}, code: hotsync.CodeZuoraUnavailable},
-		{name: "shorter than what is looked at first", res: &http.Response{StatusCode: 200, Body: failing{strings.NewReader("x")}, ContentLength: -1}, code: hotsync.CodeZuoraUnavailable},
-		{name: "a page", res: reply(200, " \r\n<!DOCTYPE html><title>Down for maintenance</title>"), code: hotsync.CodeZuoraUnavailable},
+		{name: "that breaks off", res: &http.Response{StatusCode: 200, Body: failing{strings.NewReader("{")},
+			ContentLength: -1}, code: hotsync.CodeZuoraUnavailable},
+		{name: "shorter than what is looked at first",
+			res:  &http.Response{StatusCode: 200, Body: failing{strings.NewReader("x")}, ContentLength: -1},
+			code: hotsync.CodeZuoraUnavailable},
+		{name: "a page", res: reply(200, " \r\n<!DOCTYPE html><title>Down for maintenance</title>"),
+			code: hotsync.CodeZuoraUnavailable},
 		{name: "a page after a mark", res: reply(200, "\ufeff<html>"), code: hotsync.CodeZuoraUnavailable},
 		{name: "XML", res: reply(200, "<object/>"), text: "<object/>"},
 		{name: "that names a page", res: reply(200, `"<html>"`), text: `"<html>"`},
 		{name: "none", err: errors.New("connection refused"), code: hotsync.CodeZuoraUnavailable},
 		{name: "refused", res: reply(400, "no"), code: hotsync.CodeZuoraRefused},
-		{name: "refused and broken off", res: &http.Response{StatusCode: 400, Body: failing{strings.NewReader("n")}}, code: hotsync.CodeZuoraRefused},
+		{name: "refused and broken off", res: &http.Response{StatusCode: 400, Body: failing{strings.NewReader("n")}},
+			code: hotsync.CodeZuoraRefused},
 		{name: "redirect", res: redirect("/elsewhere"), code: hotsync.CodeZuoraAnswer},
-		{name: "redirect to the same host and port", res: redirect("https://API.example.com:443/"), code: hotsync.CodeZuoraAnswer},
+		{name: "redirect to the same host and port", res: redirect("https://API.example.com:443/"),
+			code: hotsync.CodeZuoraAnswer},
 		{name: "redirect to another host", res: redirect("https://evil.example.com/"), code: hotsync.CodeZuoraHost},
 		{name: "redirect to another scheme", res: redirect("http://api.example.com/"), code: hotsync.CodeZuoraHost},
 	} {
@@ -169,7 +177,8 @@ func TestUnread(t *testing.T) {
 	a := &api{answer: func(*http.Request) (*http.Response, error) { return reply(200, "{"), nil }}
 	c := a.client(t, nil)
 	own := hotsync.Errorf(hotsync.CodeZuoraNotFound, "own")
-	for want, err := range map[hotsync.Code]error{hotsync.CodeZuoraAnswer: errors.New("bad JSON"), hotsync.CodeZuoraNotFound: own} {
+	for want, err := range map[hotsync.Code]error{hotsync.CodeZuoraAnswer: errors.New("bad JSON"),
+		hotsync.CodeZuoraNotFound: own} {
 		got := c.Do(t.Context(), get, func(io.Reader) error { return err })
 		if codeOf(got) != want || !errors.Is(got, err) {
 			t.Errorf("Do = %v, want %s", got, want)
@@ -387,20 +396,24 @@ func TestGate(t *testing.T) {
 		want    []string
 		code    hotsync.Code
 	}{
-		{name: "good", request: get, answer: func(context.Context) (*http.Response, error) { return reply(200, ""), nil }, want: []string{token, "200 0s good"}},
+		{name: "good", request: get, answer: func(context.Context) (*http.Response, error) { return reply(200, ""), nil },
+			want: []string{token, "200 0s good"}},
 		{name: "closed", request: get, closed: paused, code: hotsync.CodeZuoraPaused},
 		{name: "refused", request: get, answer: func(context.Context) (*http.Response, error) { return limited, nil },
 			want: []string{token, "429 7s zuora_request_refused"}, code: hotsync.CodeZuoraRefused},
-		{name: "no answer", request: get, answer: func(context.Context) (*http.Response, error) { return nil, errors.New("reset") },
-			want: []string{token, "0 0s zuora_unavailable"}, code: hotsync.CodeZuoraUnavailable},
+		{name: "no answer", request: get,
+			answer: func(context.Context) (*http.Response, error) { return nil, errors.New("reset") },
+			want:   []string{token, "0 0s zuora_unavailable"}, code: hotsync.CodeZuoraUnavailable},
 		{name: "too slow", request: get, answer: func(ctx context.Context) (*http.Response, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}, want: []string{token, "0 0s zuora_unavailable"}, code: hotsync.CodeZuoraUnavailable},
-		{name: "silent", request: silent, answer: func(context.Context) (*http.Response, error) { return reply(502, ""), nil },
-			want: []string{token, "0 0s says nothing"}, code: hotsync.CodeZuoraRefused},
-		{name: "silent, another status", request: silent, answer: func(context.Context) (*http.Response, error) { return reply(503, ""), nil },
-			want: []string{token, "503 0s zuora_request_refused"}, code: hotsync.CodeZuoraRefused},
+		{name: "silent", request: silent,
+			answer: func(context.Context) (*http.Response, error) { return reply(502, ""), nil },
+			want:   []string{token, "0 0s says nothing"}, code: hotsync.CodeZuoraRefused},
+		{name: "silent, another status", request: silent,
+			answer: func(context.Context) (*http.Response, error) { return reply(503, ""), nil },
+			want:   []string{token, "503 0s zuora_request_refused"}, code: hotsync.CodeZuoraRefused},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -464,7 +477,8 @@ func TestLogAndHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer t1"}, "Content-Type": {"text/plain"}, "Track": {"1"},
+	want := http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer t1"}, "Content-Type": {"text/plain"},
+		"Track":      {"1"},
 		"User-Agent": {"hotsync"}, "Version": {"2"}}
 	if diff := cmp.Diff(want, header); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)
@@ -476,9 +490,11 @@ func TestLogAndHeaders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines = append(lines, fmt.Sprintf("%v %v %v %v %v", v["msg"], v["method"], v["path"], v["status"], v["zuora_request_id"]))
+		lines = append(lines, fmt.Sprintf("%v %v %v %v %v", v["msg"], v["method"], v["path"], v["status"],
+			v["zuora_request_id"]))
 	}
-	if diff := cmp.Diff([]string{"zuora call POST /token 200 <nil>", "zuora call GET /thing 200 ab-1x"}, lines); diff != "" {
+	if diff := cmp.Diff([]string{"zuora call POST /token 200 <nil>", "zuora call GET /thing 200 ab-1x"},
+		lines); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 	if strings.Contains(log.String(), "canary") {
@@ -520,12 +536,14 @@ func TestRetryAfter(t *testing.T) {
 // FuzzToken: whatever a token endpoint answers, a token is used only when a header
 // takes it.
 func FuzzToken(f *testing.F) {
-	for _, body := range []string{`{"access_token":"a","expires_in":1}`, `{"access_token":"a b"}`, `{"access_token":1}`, `[]`, ``, `{"expires_in":"NaN"}`,
+	for _, body := range []string{`{"access_token":"a","expires_in":1}`, `{"access_token":"a b"}`, `{"access_token":1}`,
+		`[]`, ``, `{"expires_in":"NaN"}`,
 		`{"access_token":"a","expires_in":{}}`, `{"access_token":"é"}`} {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		a := &api{token: func(int) (int, string) { return 200, body }, answer: func(*http.Request) (*http.Response, error) { return reply(200, ""), nil }}
+		a := &api{token: func(int) (int, string) { return 200, body },
+			answer: func(*http.Request) (*http.Response, error) { return reply(200, ""), nil }}
 		_, err := text(t.Context(), a.client(t, nil), get)
 		if err != nil {
 			return

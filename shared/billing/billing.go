@@ -17,13 +17,14 @@ type Account struct {
 	CRMID                  string // CRM account id, up to 100 characters of free text; "" when there is none
 	Currency               string
 	DefaultPaymentMethodID string
-	CustomFields           map[string]string // API name as in the settings (X__c) to text; null and absent fields are left out
-	BillTo                 *Contact
-	SoldTo                 *Contact
-	ShipTo                 *Contact
-	PaymentMethods         []PaymentMethod // every status but scrubbed ones, by id
-	Subscriptions          []Subscription  // latest version of each, by number
-	Preview                Preview         // what Zuora would bill next
+	// API name as in the settings (X__c) to text; null and absent fields are left out
+	CustomFields   map[string]string
+	BillTo         *Contact
+	SoldTo         *Contact
+	ShipTo         *Contact
+	PaymentMethods []PaymentMethod // every status but scrubbed ones, by id
+	Subscriptions  []Subscription  // latest version of each, by number
+	Preview        Preview         // what Zuora would bill next
 }
 
 // Preview is what Zuora would bill next for all the account's subscriptions.

@@ -7,7 +7,8 @@
 // a callout can send it again; what tells one from another is therefore what is
 // proven: members of the signed body, or the body itself. The header
 // Zuora-Notification-Id, the same for every repetition, counts only where user name
-// and password vouch for the whole request. Source: https://developer.zuora.com/v1-api-reference (CreateCalloutTemplate).
+// and password vouch for the whole request. Source: https://developer.zuora.com/v1-api-reference
+// (CreateCalloutTemplate).
 package callout
 
 import (

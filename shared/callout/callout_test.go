@@ -46,7 +46,8 @@ func (r *recorder) PutQueued(_ context.Context, e hotsync.Event) error {
 }
 
 func handler(rec *recorder, secret callout.Secret) http.Handler {
-	return callout.New(callout.Config{Queue: rec, Events: rec, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return at.Add(rec.after) },
+	return callout.New(callout.Config{Queue: rec, Events: rec, Log: slog.New(slog.DiscardHandler),
+		Now:    func() time.Time { return at.Add(rec.after) },
 		Secret: func(context.Context) (callout.Secret, error) { return secret, nil }})
 }
 
@@ -70,23 +71,40 @@ func TestReceive(t *testing.T) {
 		wantStatus  int
 		wantAccount string
 	}{
-		{name: "hmac hex", secret: both, body: good, set: func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("k", good))) }, wantStatus: 202, wantAccount: accountID},
+		{name: "hmac hex", secret: both, body: good,
+			set:        func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("k", good))) },
+			wantStatus: 202, wantAccount: accountID},
 		{name: "hmac base64", secret: both, body: good, set: func(r *http.Request) {
 			r.Header.Set(callout.SignatureHeader, base64.StdEncoding.EncodeToString(sign("k", good)))
 		}, wantStatus: 202, wantAccount: accountID},
-		{name: "basic, account number", secret: both, body: `{"accountNumber":"A00000001"}`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 202, wantAccount: "A00000001"},
+		{name: "basic, account number", secret: both, body: `{"accountNumber":"A00000001"}`,
+			set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 202, wantAccount: "A00000001"},
 		{name: "first request without credentials", secret: both, body: good, wantStatus: 401},
-		{name: "wrong key", secret: both, body: good, set: func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("other", good))) }, wantStatus: 401},
-		{name: "signature of another body", secret: both, body: good, set: func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("k", "{}"))) }, wantStatus: 401},
-		{name: "wrong password", secret: both, body: good, set: func(r *http.Request) { r.SetBasicAuth("zuora", "no") }, wantStatus: 401},
-		{name: "nothing configured proves nothing", body: good, set: func(r *http.Request) { r.SetBasicAuth("", "") }, wantStatus: 401},
-		{name: "empty key proves nothing", secret: callout.Secret{Username: "u", Password: "p"}, body: good, set: func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("", good))) }, wantStatus: 401},
-		{name: "no JSON", secret: both, body: `accountId=1`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
-		{name: "no account", secret: both, body: `{}`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
-		{name: "path characters", secret: both, body: `{"accountId":"../x"}`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
-		{name: "null", secret: both, body: `{"accountId":"null"}`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
-		{name: "huge", secret: both, body: strings.Repeat("x", 70<<10), set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
-		{name: "queue down", secret: both, body: good, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, down: true, wantStatus: 503},
+		{name: "wrong key", secret: both, body: good,
+			set:        func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("other", good))) },
+			wantStatus: 401},
+		{name: "signature of another body", secret: both, body: good,
+			set:        func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("k", "{}"))) },
+			wantStatus: 401},
+		{name: "wrong password", secret: both, body: good, set: func(r *http.Request) { r.SetBasicAuth("zuora", "no") },
+			wantStatus: 401},
+		{name: "nothing configured proves nothing", body: good, set: func(r *http.Request) { r.SetBasicAuth("", "") },
+			wantStatus: 401},
+		{name: "empty key proves nothing", secret: callout.Secret{Username: "u", Password: "p"}, body: good,
+			set:        func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("", good))) },
+			wantStatus: 401},
+		{name: "no JSON", secret: both, body: `accountId=1`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") },
+			wantStatus: 400},
+		{name: "no account", secret: both, body: `{}`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") },
+			wantStatus: 400},
+		{name: "path characters", secret: both, body: `{"accountId":"../x"}`,
+			set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
+		{name: "null", secret: both, body: `{"accountId":"null"}`,
+			set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
+		{name: "huge", secret: both, body: strings.Repeat("x", 70<<10),
+			set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
+		{name: "queue down", secret: both, body: good, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") },
+			down: true, wantStatus: 503},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -128,17 +146,21 @@ func TestRepetitionsShareALogin(t *testing.T) {
 	rec := &recorder{}
 	h := handler(rec, callout.Secret{Username: "u", Password: "p"})
 	for _, id := range []string{"n1", "n1", "n2"} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/callouts/zuora", strings.NewReader(`{"accountId":"`+accountID+`"}`))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/callouts/zuora",
+			strings.NewReader(`{"accountId":"`+accountID+`"}`))
 		r.SetBasicAuth("u", "p")
 		r.Header.Set("Zuora-Notification-Id", id)
 		h.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	// SQS takes the two of one notification for one, so that they have one event.
 	if rec.events[0].ID != rec.events[1].ID || rec.events[1].ID == rec.events[2].ID {
-		t.Errorf("event ids = %q, %q, %q; want the same for one notification", rec.events[0].ID, rec.events[1].ID, rec.events[2].ID)
+		t.Errorf("event ids = %q, %q, %q; want the same for one notification", rec.events[0].ID, rec.events[1].ID,
+			rec.events[2].ID)
 	}
-	if len(rec.queued) != 3 || rec.queued[0].LoginID != rec.queued[1].LoginID || rec.queued[1].LoginID == rec.queued[2].LoginID {
-		t.Errorf("login ids = %q, %q, %q; want the same for one notification", rec.queued[0].LoginID, rec.queued[1].LoginID, rec.queued[2].LoginID)
+	if len(rec.queued) != 3 || rec.queued[0].LoginID != rec.queued[1].LoginID ||
+		rec.queued[1].LoginID == rec.queued[2].LoginID {
+		t.Errorf("login ids = %q, %q, %q; want the same for one notification", rec.queued[0].LoginID, rec.queued[1].LoginID,
+			rec.queued[2].LoginID)
 	}
 }
 
@@ -159,14 +181,18 @@ func TestOneEventOrTwo(t *testing.T) {
 		first, second sent
 		same          bool
 	}{
-		"signed body again":                         {sent{plain, "n1", true, 0}, sent{plain, "n1", true, time.Second}, true},
-		"signed body under another header":          {sent{plain, "n1", true, 0}, sent{plain, "n2", true, time.Second}, true},
-		"signed body a minute later":                {sent{plain, "n1", true, 0}, sent{plain, "n1", true, time.Minute}, false},
-		"signed name again":                         {sent{named, "", true, 0}, sent{named, "x", true, 4 * time.Minute}, true},
-		"signed names that differ":                  {sent{named, "x", true, 0}, sent{other, "x", true, time.Second}, false},
-		"signed time, hours later":                  {sent{timed, "", true, 0}, sent{timed, "y", true, 5 * time.Hour}, true},
-		"password, the header tells":                {sent{plain, "n1", false, 0}, sent{plain, "n2", false, time.Second}, false},
-		"password, one header":                      {sent{plain, "n1", false, 0}, sent{plain, "n1", false, 4 * time.Minute}, true},
+		"signed body again":                {sent{plain, "n1", true, 0}, sent{plain, "n1", true, time.Second}, true},
+		"signed body under another header": {sent{plain, "n1", true, 0}, sent{plain, "n2", true, time.Second}, true},
+		"signed body a minute later": {sent{plain, "n1", true, 0}, sent{plain, "n1", true, time.Minute},
+			false},
+		"signed name again": {sent{named, "", true, 0}, sent{named, "x", true, 4 * time.Minute},
+			true},
+		"signed names that differ": {sent{named, "x", true, 0}, sent{other, "x", true, time.Second}, false},
+		"signed time, hours later": {sent{timed, "", true, 0}, sent{timed, "y", true, 5 * time.Hour}, true},
+		"password, the header tells": {sent{plain, "n1", false, 0}, sent{plain, "n2", false, time.Second},
+			false},
+		"password, one header": {sent{plain, "n1", false, 0}, sent{plain, "n1", false, 4 * time.Minute},
+			true},
 		"password, the body's name before header's": {sent{named, "x", false, 0}, sent{named, "y", false, time.Second}, true},
 		"password, no name at all":                  {sent{plain, "", false, 0}, sent{plain, "", false, time.Second}, true},
 	} {
@@ -187,8 +213,10 @@ func TestOneEventOrTwo(t *testing.T) {
 				t.Fatalf("%s: %d %s", name, w.Code, w.Body)
 			}
 		}
-		if same := rec.events[0].ID == rec.events[1].ID; same != tc.same || same != (rec.queued[0].LoginID == rec.queued[1].LoginID) {
-			t.Errorf("%s: one event is %t, want %t; logins %q and %q", name, same, tc.same, rec.queued[0].LoginID, rec.queued[1].LoginID)
+		if same := rec.events[0].ID == rec.events[1].ID; same != tc.same ||
+			same != (rec.queued[0].LoginID == rec.queued[1].LoginID) {
+			t.Errorf("%s: one event is %t, want %t; logins %q and %q", name, same, tc.same, rec.queued[0].LoginID,
+				rec.queued[1].LoginID)
 		}
 	}
 }
@@ -224,7 +252,8 @@ func TestOpenAPI(t *testing.T) {
 		down       bool
 		want       int
 	}{{good, "u", false, 202}, {"{}", "u", false, 400}, {good, "x", false, 401}, {good, "u", true, 503}} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://api.example.com/callouts/zuora", strings.NewReader(tc.body))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://api.example.com/callouts/zuora",
+			strings.NewReader(tc.body))
 		r.SetBasicAuth(tc.user, "p")
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()

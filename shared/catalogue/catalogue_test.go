@@ -59,7 +59,8 @@ func TestMatch(t *testing.T) {
 	usd := attribute("price__limio", []any{price("USD", "10.00")})
 	external := attribute("price__limio", []any{map[string]any{"currencyCode": "GBP", "use_external_price": true}})
 	noCode := func(data, _ map[string]any) {
-		data["products"] = []any{map[string]any{"path": "/products/SKU", "syncedFrom": "zp-SKU", "attributes": map[string]any{}}}
+		data["products"] = []any{map[string]any{"path": "/products/SKU", "syncedFrom": "zp-SKU",
+			"attributes": map[string]any{}}}
 	}
 	byPathAlone := member("products", []any{"/products/SKU"})
 	tests := map[string]struct {
@@ -68,8 +69,9 @@ func TestMatch(t *testing.T) {
 		want  catalogue.Match // its Item by path alone
 	}{
 		"name of the rate plan and SKU": {
-			items: []catalogue.Item{offer("/offers/a", "Monthly", "SKU"), offer("/offers/b", "Yearly", "SKU"), offer("/offers/c", "Monthly", "OTHER")},
-			want:  matched("/offers/a"),
+			items: []catalogue.Item{offer("/offers/a", "Monthly", "SKU"), offer("/offers/b", "Yearly", "SKU"),
+				offer("/offers/c", "Monthly", "OTHER")},
+			want: matched("/offers/a"),
 		},
 		"the offer's own name is none of a rate plan": {
 			items: []catalogue.Item{offer("/offers/Monthly", "UK Monthly", "SKU")},
@@ -93,8 +95,9 @@ func TestMatch(t *testing.T) {
 			want:  matched("/offers/a"),
 		},
 		"a product that is known goes before one that is not": {
-			items: []catalogue.Item{offer("/offers/a", "Monthly", "X", member("products", []any{"/products/X"})), offer("/offers/b", "Monthly", "SKU")},
-			want:  matched("/offers/b"),
+			items: []catalogue.Item{offer("/offers/a", "Monthly", "X", member("products", []any{"/products/X"})),
+				offer("/offers/b", "Monthly", "SKU")},
+			want: matched("/offers/b"),
 		},
 		"currency": {
 			items: []catalogue.Item{offer("/offers/a", "Monthly", "SKU", usd), offer("/offers/b", "Monthly", "SKU")},
@@ -110,8 +113,9 @@ func TestMatch(t *testing.T) {
 			want: matched("/offers/c"),
 		},
 		"renewal": {
-			items: []catalogue.Item{offer("/offers/a", "Monthly", "SKU", attribute("autoRenew__limio", false)), offer("/offers/b", "Monthly", "SKU")},
-			want:  matched("/offers/b"),
+			items: []catalogue.Item{offer("/offers/a", "Monthly", "SKU", attribute("autoRenew__limio", false)),
+				offer("/offers/b", "Monthly", "SKU")},
+			want: matched("/offers/b"),
 		},
 		"price": {
 			items: []catalogue.Item{offer("/offers/a", "Monthly", "SKU", attribute("price__limio", []any{price("GBP", "9")})),
@@ -128,7 +132,8 @@ func TestMatch(t *testing.T) {
 			want:  catalogue.Match{Standing: catalogue.Matched, Item: catalogue.Item{Path: "/offers/a"}, OtherPrice: true},
 		},
 		"length of the term": {
-			items: []catalogue.Item{offer("/offers/a", "Monthly", "SKU", attribute("term__limio", map[string]any{"length": json.Number("1"), "type": "years"})),
+			items: []catalogue.Item{offer("/offers/a", "Monthly", "SKU",
+				attribute("term__limio", map[string]any{"length": json.Number("1"), "type": "years"})),
 				offer("/offers/b", "Monthly", "SKU")},
 			want: matched("/offers/b"),
 		},
@@ -148,7 +153,8 @@ func TestMatch(t *testing.T) {
 			want:  catalogue.Match{Standing: catalogue.Matched, Item: catalogue.Item{Path: "/offers/a"}, Unpublished: true},
 		},
 		"a discount": {
-			items: []catalogue.Item{offer("/offers/a", "Monthly", "SKU"), offer("/offers/b", "Monthly", "SKU", member("record_subtype", "discount"))},
+			items: []catalogue.Item{offer("/offers/a", "Monthly", "SKU"),
+				offer("/offers/b", "Monthly", "SKU", member("record_subtype", "discount"))},
 			facts: func(f *catalogue.Facts) { f.Discount = true },
 			want:  matched("/offers/b"),
 		},
@@ -197,7 +203,8 @@ func TestItemsThatAreNotAsDescribed(t *testing.T) {
 	for _, f := range x.Notes() {
 		named = append(named, f.Object)
 	}
-	want := []string{"/offers/attributes", "/offers/bundles", "/offers/data", "/offers/price", "/offers/products", "/offers/term"}
+	want := []string{"/offers/attributes", "/offers/bundles", "/offers/data", "/offers/price", "/offers/products",
+		"/offers/term"}
 	if diff := cmp.Diff(want, named); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
@@ -222,8 +229,12 @@ func TestItemAsPublished(t *testing.T) {
 func FuzzNewIndex(f *testing.F) {
 	seed, _ := json.Marshal(offer("/offers/a", "Monthly", "SKU"))
 	f.Add(seed)
-	f.Add([]byte(`{"path":"/a","id":"1","record_type":"offer","data":{"productBundles":[{"rate_plan":"Monthly"}],"products":["/p"]}}`))
-	f.Add([]byte(`{"path":"/a","id":"1","record_type":"offer","data":{"attributes":{"term__limio":{"length":1e9999,"type":"years"}}}}`))
+	f.Add(
+		[]byte(
+			`{"path":"/a","id":"1","record_type":"offer","data":{"productBundles":[{"rate_plan":"Monthly"}],"products":["/p"]}}`))
+	f.Add(
+		[]byte(
+			`{"path":"/a","id":"1","record_type":"offer","data":{"attributes":{"term__limio":{"length":1e9999,"type":"years"}}}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var item catalogue.Item
 		dec := json.NewDecoder(strings.NewReader(string(raw)))
@@ -250,7 +261,8 @@ func largeItem(i int) catalogue.Item {
 	for j := range 40 {
 		filler[fmt.Sprintf("feature%02d", j)] = strings.Repeat("lorem ipsum ", 10)
 	}
-	return offer(fmt.Sprintf("/offers/%04d", i), fmt.Sprintf("Plan %d", i%200), fmt.Sprintf("SKU-%d", i%37), attribute("features__limio", filler))
+	return offer(fmt.Sprintf("/offers/%04d", i), fmt.Sprintf("Plan %d", i%200), fmt.Sprintf("SKU-%d", i%37),
+		attribute("features__limio", filler))
 }
 
 // 60 subscriptions of 60 different plans against 400 items, none of which was

@@ -34,9 +34,10 @@ const (
 
 // Match is what the catalogue has for a rate plan.
 type Match struct {
-	Standing   Standing
-	Item       Item     // empty when nothing matched
-	Candidates []string // paths: of an ambiguous match all that are as good; of none, those of the same rate plan name and another product
+	Standing Standing
+	Item     Item // empty when nothing matched
+	// paths: of an ambiguous match all that are as good; of none, those of the same rate plan name and another product
+	Candidates []string
 	// Unpublished says that the merchant's table names a path that is not in the
 	// catalogue; the match is then the one without the table.
 	Unpublished bool

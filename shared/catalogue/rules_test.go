@@ -37,13 +37,16 @@ func TestMatchTells(t *testing.T) {
 		{
 			name: "the bundle of the rate plan says the product, and no other bundle of the item",
 			wrong: offer("/offers/a", "Monthly", "SKU", member("productBundles", bundles([2]string{"Monthly", "/products/X"},
-				[2]string{"Yearly", "/products/SKU"})), member("products", []any{product("/products/X", "X"), product("/products/SKU", "SKU")})),
+				[2]string{"Yearly", "/products/SKU"})),
+				member("products", []any{product("/products/X", "X"), product("/products/SKU", "SKU")})),
 			right: offer("/offers/b", "Monthly", "SKU"),
 		},
 		{
-			name:  "a year is twelve months",
-			wrong: offer("/offers/a", "Monthly", "SKU", attribute("term__limio", map[string]any{"length": json.Number("13"), "type": "months"})),
-			right: offer("/offers/b", "Monthly", "SKU", attribute("term__limio", map[string]any{"length": json.Number("1"), "type": "Years"})),
+			name: "a year is twelve months",
+			wrong: offer("/offers/a", "Monthly", "SKU",
+				attribute("term__limio", map[string]any{"length": json.Number("13"), "type": "months"})),
+			right: offer("/offers/b", "Monthly", "SKU",
+				attribute("term__limio", map[string]any{"length": json.Number("1"), "type": "Years"})),
 			facts: func(f *catalogue.Facts) { f.TermMonths = 12 },
 		},
 		{
@@ -138,7 +141,8 @@ func TestManyItems(t *testing.T) {
 func TestWhatIsLeftOut(t *testing.T) {
 	t.Parallel()
 
-	without := catalogue.NewIndex([]catalogue.Item{{Path: "/offers/a", ID: "1", RecordType: "offer", Data: map[string]any{}}})
+	without := catalogue.NewIndex(
+		[]catalogue.Item{{Path: "/offers/a", ID: "1", RecordType: "offer", Data: map[string]any{}}})
 	if without.Len() != 1 || len(without.Notes()) != 0 {
 		t.Errorf("an item without products, bundles and prices: %d items, notes %v", without.Len(), without.Notes())
 	}
@@ -149,7 +153,8 @@ func TestWhatIsLeftOut(t *testing.T) {
 		t.Errorf("Match without a price = other price %t, other currency %t", got.OtherPrice, got.OtherCurrency)
 	}
 	f = facts("Monthly", "SKU")
-	got = catalogue.NewIndex([]catalogue.Item{offer("/offers/a", "Monthly", "SKU", attribute("price__limio", nil))}).Match(f)
+	got = catalogue.NewIndex([]catalogue.Item{offer("/offers/a", "Monthly", "SKU", attribute("price__limio", nil))}).Match(
+		f)
 	if got.OtherPrice || got.OtherCurrency {
 		t.Errorf("Match of an offer without prices = other price %t, other currency %t", got.OtherPrice, got.OtherCurrency)
 	}

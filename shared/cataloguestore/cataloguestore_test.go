@@ -40,14 +40,16 @@ func keyOf(it map[string]types.AttributeValue) string {
 	return it["pk"].(*types.AttributeValueMemberS).Value + " " + it["sk"].(*types.AttributeValueMemberS).Value
 }
 
-func (t *table) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+func (t *table) GetItem(_ context.Context, in *dynamodb.GetItemInput,
+	_ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.reads++
 	return &dynamodb.GetItemOutput{Item: t.items[keyOf(in.Key)]}, t.err
 }
 
-func (t *table) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (t *table) PutItem(_ context.Context, in *dynamodb.PutItemInput,
+	_ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(in.Item["data"].(*types.AttributeValueMemberB).Value) > 400<<10-1024 {
@@ -76,8 +78,10 @@ func offers(n, size int) []catalogue.Item {
 		for b.Len() < size {
 			fmt.Fprintf(&b, "%x", random.Uint64())
 		}
-		out = append(out, catalogue.Item{Path: fmt.Sprintf("/offers2/%04d", i), ID: "1", Name: "Offer", Version: "2", Type: "item", RecordType: "offer",
-			Data: map[string]any{"record_type": "offer", "attributes": map[string]any{"text": b.String(), "number": json.Number("17.50")},
+		out = append(out, catalogue.Item{Path: fmt.Sprintf("/offers2/%04d", i), ID: "1", Name: "Offer", Version: "2",
+			Type: "item", RecordType: "offer",
+			Data: map[string]any{"record_type": "offer",
+				"attributes":     map[string]any{"text": b.String(), "number": json.Number("17.50")},
 				"products":       []any{"/products/Digital"},
 				"productBundles": []any{map[string]any{"rate_plan": "Monthly", "product_path": "/products/Digital"}}}})
 	}
@@ -100,8 +104,9 @@ func TestCopy(t *testing.T) {
 			if ok || err != nil {
 				t.Fatalf("Load of nothing = %t, %v", ok, err)
 			}
-			want := cataloguestore.Copy{Index: catalogue.NewIndex(offers(tc.items, tc.size)), ReadAt: time.UnixMilli(1_790_000_000_123),
-				Notes: []hotsync.Finding{hotsync.Note(hotsync.FindingCatalogueItem, "/offers2/odd", "left out")}}
+			want := cataloguestore.Copy{Index: catalogue.NewIndex(offers(tc.items, tc.size)),
+				ReadAt: time.UnixMilli(1_790_000_000_123),
+				Notes:  []hotsync.Finding{hotsync.Note(hotsync.FindingCatalogueItem, "/offers2/odd", "left out")}}
 			err = store.Save(t.Context(), want)
 			if err != nil {
 				t.Fatal(err)
@@ -137,7 +142,8 @@ func TestDamagedCopy(t *testing.T) {
 
 	db := &table{}
 	store := cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "acme")
-	err := store.Save(t.Context(), cataloguestore.Copy{Index: catalogue.NewIndex(offers(200, 10_000)), ReadAt: time.UnixMilli(1)})
+	err := store.Save(t.Context(),
+		cataloguestore.Copy{Index: catalogue.NewIndex(offers(200, 10_000)), ReadAt: time.UnixMilli(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,13 +186,15 @@ func TestCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, db := &limio{}, &table{}
 		process := func() *cataloguestore.Cached {
-			return cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "acme"), time.Now, slog.New(slog.DiscardHandler))
+			return cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "acme"),
+				time.Now, slog.New(slog.DiscardHandler))
 		}
 		load := func(c *cataloguestore.Cached, reads int64, old bool) {
 			t.Helper()
 			index, notes, err := c.Load(t.Context())
 			if err != nil || index.Len() != 1 || source.reads.Load() != reads || (len(notes) == 1) != old {
-				t.Fatalf("Load = %v, notes %v after %d reads of Limio; want %d reads, an old copy %t", err, notes, source.reads.Load(), reads, old)
+				t.Fatalf("Load = %v, notes %v after %d reads of Limio; want %d reads, an old copy %t", err, notes,
+					source.reads.Load(), reads, old)
 			}
 		}
 		a := process()
@@ -230,7 +238,8 @@ func TestCachedWithoutStore(t *testing.T) {
 	t.Parallel()
 
 	source, db := &limio{}, &table{err: errors.New("throttled")}
-	c := cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "acme"), nil, slog.New(slog.DiscardHandler))
+	c := cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: db, Name: "events"}, "acme"), nil,
+		slog.New(slog.DiscardHandler))
 	for range 3 {
 		_, _, err := c.Load(t.Context())
 		if err != nil || source.reads.Load() != 1 {
@@ -244,7 +253,8 @@ func TestCachedAsksOnceForEverybody(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		source := &limio{wait: time.Second}
-		c := cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: &table{}, Name: "events"}, "acme"), time.Now, slog.New(slog.DiscardHandler))
+		c := cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: &table{}, Name: "events"}, "acme"),
+			time.Now, slog.New(slog.DiscardHandler))
 		impatient, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for range 20 {
@@ -268,7 +278,8 @@ func TestCachedAsksOnceForEverybody(t *testing.T) {
 			t.Errorf("%d reads, want 1", source.reads.Load())
 		}
 		source.wait = time.Hour // a Limio that hangs costs no more than the limit
-		fresh := cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: &table{}, Name: "events"}, "acme"), time.Now, slog.New(slog.DiscardHandler))
+		fresh := cataloguestore.NewCached(source, cataloguestore.New(dynamo.Table{Client: &table{}, Name: "events"}, "acme"),
+			time.Now, slog.New(slog.DiscardHandler))
 		began := time.Now()
 		_, _, err := fresh.Load(t.Context())
 		if err == nil || time.Since(began) != 12*time.Second {

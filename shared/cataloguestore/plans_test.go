@@ -18,8 +18,9 @@ import (
 
 // seen is a match of a rate plan, of subscriptions of those numbers.
 func seen(plan string, standing catalogue.Standing, path string, numbers ...string) projection.PlanMatch {
-	return projection.PlanMatch{ProductRatePlanID: "id of " + plan, ProductName: "Product", ProductSKU: "SKU", RatePlanName: plan,
-		Currency: "GBP", Standing: standing, Path: path, Subscriptions: numbers}
+	return projection.PlanMatch{ProductRatePlanID: "id of " + plan, ProductName: "Product", ProductSKU: "SKU",
+		RatePlanName: plan,
+		Currency:     "GBP", Standing: standing, Path: path, Subscriptions: numbers}
 }
 
 // lines are the listed plans, a text each.
@@ -51,17 +52,28 @@ func TestSeenPlans(t *testing.T) {
 		want  []string
 	}{
 		{"nothing", syncs{}, []string{}},
-		{"gaps first", syncs{{seen("B", one, "/b", "S1"), seen("A", one, "/a", "S1"), seen("C", several, "/c", "S1"), seen("D", none, "", "S1")}},
+		{"gaps first",
+			syncs{{seen("B", one, "/b", "S1"), seen("A", one, "/a", "S1"), seen("C", several, "/c", "S1"),
+				seen("D", none, "", "S1")}},
 			[]string{"D unmatched  1", "C ambiguous /c 1", "A matched /a 1", "B matched /b 1"}},
-		{"subscriptions are counted once", syncs{{seen("A", one, "/a", "S1", "S2")}, {seen("A", one, "/a", "S2", "S3")}}, []string{"A matched /a 3"}},
-		{"a plan of two prices", syncs{{seen("A", one, "/a1", "S1"), seen("A", two, "/a2", "S2")}, {seen("A", one, "/a1", "S1")}},
+		{"subscriptions are counted once", syncs{{seen("A", one, "/a", "S1", "S2")}, {seen("A", one, "/a", "S2", "S3")}},
+			[]string{"A matched /a 3"}},
+		{"a plan of two prices",
+			syncs{{seen("A", one, "/a1", "S1"), seen("A", two, "/a2", "S2")}, {seen("A", one, "/a1", "S1")}},
 			[]string{"A matched /a1 1", "A matched /a2 1"}},
-		{"one subscription has a plan twice", syncs{{seen("A", one, "/a1", "S1"), seen("A", two, "/a2", "S1")}, {seen("A", one, "/a1", "S1"), seen("A", two, "/a2", "S1")}},
+		{"one subscription has a plan twice",
+			syncs{{seen("A", one, "/a1", "S1"), seen("A", two, "/a2", "S1")},
+				{seen("A", one, "/a1", "S1"), seen("A", two, "/a2", "S1")}},
 			[]string{"A matched /a1 1", "A matched /a2 1"}},
-		{"the gap is filled, whoever signs in", syncs{{seen("A", none, "", "S1", "S2")}, {seen("A", one, "/a", "S2")}}, []string{"A matched /a 1"}},
-		{"the item is not published any more", syncs{{seen("A", one, "/a1", "S1"), seen("A", two, "/a2", "S2")}, {seen("A", none, "", "S1")}}, []string{"A unmatched  1"}},
-		{"the choice is made", syncs{{seen("A", several, "/a1", "S1", "S2")}, {seen("A", one, "/a2", "S1")}, {seen("A", one, "/a2", "S2")}}, []string{"A matched /a2 2"}},
-		{"the choice is made for one", syncs{{seen("A", several, "/a1", "S1", "S2")}, {seen("A", one, "/a2", "S1")}}, []string{"A ambiguous /a1 1", "A matched /a2 1"}},
+		{"the gap is filled, whoever signs in", syncs{{seen("A", none, "", "S1", "S2")}, {seen("A", one, "/a", "S2")}},
+			[]string{"A matched /a 1"}},
+		{"the item is not published any more",
+			syncs{{seen("A", one, "/a1", "S1"), seen("A", two, "/a2", "S2")}, {seen("A", none, "", "S1")}},
+			[]string{"A unmatched  1"}},
+		{"the choice is made", syncs{{seen("A", several, "/a1", "S1", "S2")}, {seen("A", one, "/a2", "S1")},
+			{seen("A", one, "/a2", "S2")}}, []string{"A matched /a2 2"}},
+		{"the choice is made for one", syncs{{seen("A", several, "/a1", "S1", "S2")}, {seen("A", one, "/a2", "S1")}},
+			[]string{"A ambiguous /a1 1", "A matched /a2 1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -164,7 +176,8 @@ func TestSeenPlansTogether(t *testing.T) {
 func TestSeenPlansWithoutStore(t *testing.T) {
 	t.Parallel()
 
-	n := cataloguestore.NewSeenPlans(cataloguestore.New(dynamo.Table{Client: &table{err: errors.New("throttled")}, Name: "events"}, "acme"), nil)
+	n := cataloguestore.NewSeenPlans(
+		cataloguestore.New(dynamo.Table{Client: &table{err: errors.New("throttled")}, Name: "events"}, "acme"), nil)
 	err := n.Note(t.Context(), []projection.PlanMatch{seen("A", catalogue.Matched, "/a", "S1")})
 	if err == nil {
 		t.Error("Note without a store reports nothing")

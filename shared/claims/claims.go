@@ -132,7 +132,8 @@ func (r *reader) read(c hotsync.IdentityClaim) {
 		r.ignore(
 			c.Claim,
 			ReasonUnverified,
-			"The identity provider does not say that this value is verified (a claim such as email_verified), so it could be somebody else's.",
+			"The identity provider does not say that this value is verified (a claim such as email_verified), so it could be "+
+				"somebody else's.",
 		)
 	case c.AccountLookup:
 		r.readLookup(c, value)

@@ -39,13 +39,15 @@ func TestRead(t *testing.T) {
 			name:   "accounts in the claim's order",
 			config: []hotsync.IdentityClaim{account("accounts")},
 			claims: map[string]any{"accounts": []any{"A2", "A1"}},
-			wanted: []claims.Wanted{{Claim: "accounts", Target: hotsync.Target{Account: "A2"}}, {Claim: "accounts", Target: hotsync.Target{Account: "A1"}}},
+			wanted: []claims.Wanted{{Claim: "accounts", Target: hotsync.Target{Account: "A2"}},
+				{Claim: "accounts", Target: hotsync.Target{Account: "A1"}}},
 		},
 		{
 			name:   "a configured claim found with Cognito's prefix",
 			config: []hotsync.IdentityClaim{account("accounts")},
 			claims: map[string]any{"custom:accounts": "[A1, A2]"},
-			wanted: []claims.Wanted{{Claim: "accounts", Target: hotsync.Target{Account: "A1"}}, {Claim: "accounts", Target: hotsync.Target{Account: "A2"}}},
+			wanted: []claims.Wanted{{Claim: "accounts", Target: hotsync.Target{Account: "A1"}},
+				{Claim: "accounts", Target: hotsync.Target{Account: "A2"}}},
 		},
 		{
 			name:   "a prefixed claim found without",
@@ -63,13 +65,15 @@ func TestRead(t *testing.T) {
 			name:   "the same account in two claims",
 			config: []hotsync.IdentityClaim{account("one"), account("two")},
 			claims: map[string]any{"one": "A1", "two": "A2,A1"},
-			wanted: []claims.Wanted{{Claim: "one", Target: hotsync.Target{Account: "A1"}}, {Claim: "two", Target: hotsync.Target{Account: "A2"}}},
+			wanted: []claims.Wanted{{Claim: "one", Target: hotsync.Target{Account: "A1"}},
+				{Claim: "two", Target: hotsync.Target{Account: "A2"}}},
 		},
 		{
 			name:   "lookup",
 			config: []hotsync.IdentityClaim{lookup("sub", field)},
 			claims: map[string]any{"sub": "auth0|Abc "},
-			wanted: []claims.Wanted{{Claim: "sub", Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: field, Value: "auth0|Abc "}}}},
+			wanted: []claims.Wanted{{Claim: "sub",
+				Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: field, Value: "auth0|Abc "}}}},
 		},
 		{
 			name:   "lookup of a number and of a list of one",
@@ -97,15 +101,17 @@ func TestRead(t *testing.T) {
 				{Claim: "c", Service: "zuora", Issuer: "zuora", Type: "contact"},
 				{Claim: "d"},
 			},
-			claims:  map[string]any{"a": "A1", "b": "A1", "c": "A1", "d": "A1"},
-			ignored: []claims.Ignored{ignored("a", claims.ReasonNotUsed), ignored("b", claims.ReasonNotUsed), ignored("c", claims.ReasonNotUsed), ignored("d", claims.ReasonNotUsed)},
+			claims: map[string]any{"a": "A1", "b": "A1", "c": "A1", "d": "A1"},
+			ignored: []claims.Ignored{ignored("a", claims.ReasonNotUsed), ignored("b", claims.ReasonNotUsed),
+				ignored("c", claims.ReasonNotUsed), ignored("d", claims.ReasonNotUsed)},
 		},
 		{
-			name:    "missing, empty, malformed and good",
-			config:  []hotsync.IdentityClaim{account("missing"), account("empty"), account("bad")},
-			claims:  map[string]any{"empty": "[]", "bad": "[A1, null, a/../b]"},
-			wanted:  []claims.Wanted{{Claim: "bad", Target: hotsync.Target{Account: "A1"}}},
-			ignored: []claims.Ignored{ignored("missing", claims.ReasonMissing), ignored("empty", claims.ReasonEmpty), ignored("bad", claims.ReasonMalformed), ignored("bad", claims.ReasonMalformed)},
+			name:   "missing, empty, malformed and good",
+			config: []hotsync.IdentityClaim{account("missing"), account("empty"), account("bad")},
+			claims: map[string]any{"empty": "[]", "bad": "[A1, null, a/../b]"},
+			wanted: []claims.Wanted{{Claim: "bad", Target: hotsync.Target{Account: "A1"}}},
+			ignored: []claims.Ignored{ignored("missing", claims.ReasonMissing), ignored("empty", claims.ReasonEmpty),
+				ignored("bad", claims.ReasonMalformed), ignored("bad", claims.ReasonMalformed)},
 		},
 		{
 			name:    "an e-mail that the provider did not verify",
@@ -123,7 +129,8 @@ func TestRead(t *testing.T) {
 			name:   "a verified e-mail",
 			config: []hotsync.IdentityClaim{lookup("email", field)},
 			claims: map[string]any{"email": "ada@example.com", "email_verified": "true"},
-			wanted: []claims.Wanted{{Claim: "email", Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: field, Value: "ada@example.com"}}}},
+			wanted: []claims.Wanted{{Claim: "email",
+				Target: hotsync.Target{Lookup: &hotsync.Lookup{Field: field, Value: "ada@example.com"}}}},
 		},
 		{
 			name:    "a lookup field that is none",
@@ -157,9 +164,12 @@ func TestReadUnknownIssuer(t *testing.T) {
 	t.Parallel()
 
 	for _, other := range []string{"", issuer + "/", "https://LOGIN.example.com"} {
-		settings := hotsync.Settings{Providers: []hotsync.Provider{{Name: "example", Issuer: issuer, Claims: []hotsync.IdentityClaim{account("a")}}}}
-		got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: other}, Claims: map[string]any{"a": "A1"}}, settings)
-		if got.Provider != "" || len(got.Wanted) != 0 || len(got.Ignored) != 1 || got.Ignored[0].Reason != claims.ReasonIssuer {
+		settings := hotsync.Settings{
+			Providers: []hotsync.Provider{{Name: "example", Issuer: issuer, Claims: []hotsync.IdentityClaim{account("a")}}}}
+		got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: other}, Claims: map[string]any{"a": "A1"}},
+			settings)
+		if got.Provider != "" || len(got.Wanted) != 0 || len(got.Ignored) != 1 ||
+			got.Ignored[0].Reason != claims.ReasonIssuer {
 			t.Errorf("Read with issuer %q = %+v, want only that the issuer is unknown", other, got)
 		}
 	}
@@ -191,7 +201,8 @@ func TestReadLookupRefusals(t *testing.T) {
 
 			settings := hotsync.Settings{Providers: []hotsync.Provider{{Name: "example", Issuer: issuer,
 				Claims: []hotsync.IdentityClaim{lookup("sub", "LimioExternalId__c")}}}}
-			got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: issuer}, Claims: map[string]any{"sub": value}}, settings)
+			got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: issuer}, Claims: map[string]any{"sub": value}},
+				settings)
 			if len(got.Wanted) != 0 || len(got.Ignored) != 1 || got.Ignored[0].Reason != claims.ReasonLookupValue {
 				t.Errorf("Read with %q = %+v, want it refused", value, got)
 			}
@@ -229,17 +240,22 @@ func TestReadAddresses(t *testing.T) {
 		{"list of true", "email", map[string]any{"email": mail, "email_verified": []any{true}}, false},
 		{"another claim's word", "email", map[string]any{"email": mail, "custom:email_verified": "true"}, false},
 		{"phone verified", "phone_number", map[string]any{"phone_number": "+331", "phone_number_verified": "true"}, true},
-		{"phone with the e-mail's word", "phone_number", map[string]any{"phone_number": "+331", "email_verified": "true"}, false},
+		{"phone with the e-mail's word", "phone_number", map[string]any{"phone_number": "+331", "email_verified": "true"},
+			false},
 		{"prefix, own word", "email", map[string]any{"custom:email": mail, "custom:email_verified": "true"}, true},
 		{"prefix, the only address", "custom:email", map[string]any{"custom:email": mail, "email_verified": "true"}, true},
-		{"prefix, the same address", "custom:email", map[string]any{"custom:email": "[" + mail + "]", "email": mail, "email_verified": "true"}, true},
-		{"prefix, beside another address", "custom:email", map[string]any{"custom:email": mail, "email": others, "email_verified": "true"}, false},
+		{"prefix, the same address", "custom:email",
+			map[string]any{"custom:email": "[" + mail + "]", "email": mail, "email_verified": "true"}, true},
+		{"prefix, beside another address", "custom:email",
+			map[string]any{"custom:email": mail, "email": others, "email_verified": "true"}, false},
 		{"prefix, nothing said", "custom:email", map[string]any{"custom:email": mail}, false},
 		{"prefix taken off", "custom:email", map[string]any{"email": mail}, false},
 		{"namespace, nothing said", "https://a.example/email", map[string]any{"https://a.example/email": mail}, false},
-		{"namespace, own word", "https://a.example/email", map[string]any{"https://a.example/email": mail, "https://a.example/email_verified": true}, true},
+		{"namespace, own word", "https://a.example/email",
+			map[string]any{"https://a.example/email": mail, "https://a.example/email_verified": true}, true},
 		{"namespace, own word against", "https://a.example/email",
-			map[string]any{"https://a.example/email": mail, "https://a.example/email_verified": false, "email_verified": true}, false},
+			map[string]any{"https://a.example/email": mail, "https://a.example/email_verified": false, "email_verified": true},
+			false},
 		{"Azure's list", "emails", map[string]any{"emails": []any{mail}}, false},
 		{"SAML's name", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
 			map[string]any{"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress": mail}, false},
@@ -252,7 +268,8 @@ func TestReadAddresses(t *testing.T) {
 			for _, allow := range []bool{false, true} {
 				c := lookup(tc.claim, "LimioExternalId__c")
 				c.AllowUnverified = allow
-				settings := hotsync.Settings{Providers: []hotsync.Provider{{Name: "p", Issuer: issuer, Claims: []hotsync.IdentityClaim{c}}}}
+				settings := hotsync.Settings{
+					Providers: []hotsync.Provider{{Name: "p", Issuer: issuer, Claims: []hotsync.IdentityClaim{c}}}}
 				got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: issuer}, Claims: tc.claims}, settings)
 				if found := len(got.Wanted) == 1; found != (tc.found || allow) {
 					t.Errorf("allowUnverified %t: Read = %+v, want it found: %t", allow, got, tc.found || allow)
@@ -293,7 +310,8 @@ func TestReadListOfOne(t *testing.T) {
 	} {
 		settings := hotsync.Settings{Providers: []hotsync.Provider{{Name: "p", Issuer: issuer,
 			Claims: []hotsync.IdentityClaim{lookup("member", "LimioExternalId__c")}}}}
-		got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: issuer}, Claims: map[string]any{"member": tc.value}}, settings)
+		got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: issuer},
+			Claims: map[string]any{"member": tc.value}}, settings)
 		value := ""
 		if len(got.Wanted) == 1 {
 			value = got.Wanted[0].Lookup.Value

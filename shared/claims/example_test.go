@@ -33,8 +33,10 @@ func ExampleParse() {
 func ExampleRead() {
 	settings := hotsync.Settings{Providers: []hotsync.Provider{{
 		Name: "okta", Issuer: "https://acme.okta.example", Claims: []hotsync.IdentityClaim{
-			{Claim: "sub", Service: "zuora", Issuer: "zuora", Type: "account", AccountLookup: true, AccountLookupField: "LimioExternalId__c"},
-			{Claim: "email", Service: "zuora", Issuer: "zuora", Type: "account", AccountLookup: true, AccountLookupField: "Email__c"},
+			{Claim: "sub", Service: "zuora", Issuer: "zuora", Type: "account", AccountLookup: true,
+				AccountLookupField: "LimioExternalId__c"},
+			{Claim: "email", Service: "zuora", Issuer: "zuora", Type: "account", AccountLookup: true,
+				AccountLookupField: "Email__c"},
 		},
 	}}}
 	result := claims.Read(hotsync.Login{

@@ -87,7 +87,8 @@ func TestParse(t *testing.T) {
 		{name: "dot", in: ".", refused: 1},
 		{name: "dashes", in: "--", refused: 1},
 		{name: "slash", in: "A1/../A2", refused: 1},
-		{name: "blanks, slash, hash and colon", in: []any{"ACC 1", "A/2", "A#3", "A:4"}, want: []string{"ACC 1", "A/2", "A#3", "A:4"}},
+		{name: "blanks, slash, hash and colon", in: []any{"ACC 1", "A/2", "A#3", "A:4"},
+			want: []string{"ACC 1", "A/2", "A#3", "A:4"}},
 		{name: "the same between commas", in: "[ACC 1, A/2, A#3, A:4]", want: []string{"ACC 1", "A/2", "A#3", "A:4"}},
 		{name: "encoded slash", in: "A1%2F..%2FA2", refused: 1},
 		{name: "backslash", in: `A1\A2`, refused: 1},
@@ -174,7 +175,8 @@ func FuzzParse(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			shapes := []string{string(list), "[" + strings.Join(got, ", ") + ",]", strings.Join(got, ","), url.QueryEscape(string(list))}
+			shapes := []string{string(list), "[" + strings.Join(got, ", ") + ",]", strings.Join(got, ","),
+				url.QueryEscape(string(list))}
 			if !strings.Contains(strings.Join(got, ""), " ") { // where blanks part values none is in them
 				shapes = append(shapes, "["+strings.Join(got, " ")+"]", url.QueryEscape("["+strings.Join(got, " ")+"]"))
 			}

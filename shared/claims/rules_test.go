@@ -30,9 +30,11 @@ func TestParseRules(t *testing.T) {
 		{name: "a value of the greatest length", in: []any{"A1" + strings.Repeat(" ", longest-2)}, want: []string{"A1"}},
 		{name: "a longer value", in: []any{"A1" + strings.Repeat(" ", longest-1)}, detail: []string{"Value 1 is too long."}},
 		{name: "the largest exact number", in: float64(1<<53 - 1), want: []string{"9007199254740991"}},
-		{name: "the first number that may stand for two", in: float64(1 << 53), detail: []string{"Value 1 is a number that names no account."}},
+		{name: "the first number that may stand for two", in: float64(1 << 53),
+			detail: []string{"Value 1 is a number that names no account."}},
 		{name: "two JSON texts", in: `["A1"] ["A2"]`, detail: []string{
-			"Value 1 holds characters that no account id or number has.", "Value 2 holds characters that no account id or number has.",
+			"Value 1 holds characters that no account id or number has.",
+			"Value 2 holds characters that no account id or number has.",
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -91,22 +93,33 @@ func TestReadRules(t *testing.T) {
 		want   []claims.Wanted
 		reason []string
 	}{
-		{name: "a value taken and a value refused are not an empty claim", config: account("x"), claims: map[string]any{"x": "A1,a?b"},
-			want: []claims.Wanted{{Claim: "x", Target: hotsync.Target{Account: "A1"}}}, reason: []string{claims.ReasonMalformed}},
-		{name: "a list of one, encoded by value: its comma is its own", config: lookup("x", field), claims: map[string]any{"x": "[a%2Cb]"}, want: found("a,b")},
-		{name: "a list of one, encoded whole: decoded once", config: lookup("x", field), claims: map[string]any{"x": url.QueryEscape("[a%2Db]")}, want: found("a%2Db")},
-		{name: "with a comma, blanks belong to the value", config: lookup("x", field), claims: map[string]any{"x": "[ a b ,]"}, want: found("a b")},
-		{name: "a value of the greatest length", config: lookup("x", field), claims: map[string]any{"x": strings.Repeat("a", 255)}, want: found(strings.Repeat("a", 255))},
-		{name: "a longer one", config: lookup("x", field), claims: map[string]any{"x": strings.Repeat("a", 256)}, reason: []string{claims.ReasonLookupValue}},
-		{name: "a claim that is verified", config: lookup("x", field), claims: map[string]any{"x": "a", "x_verified": true}, want: found("a")},
-		{name: "a claim that is not", config: lookup("x", field), claims: map[string]any{"x": "a", "x_verified": false}, reason: []string{claims.ReasonUnverified}},
-		{name: "a claim that says nothing clear", config: lookup("x", field), claims: map[string]any{"x": "a", "x_verified": 0}, want: found("a")},
+		{name: "a value taken and a value refused are not an empty claim", config: account("x"),
+			claims: map[string]any{"x": "A1,a?b"},
+			want:   []claims.Wanted{{Claim: "x", Target: hotsync.Target{Account: "A1"}}},
+			reason: []string{claims.ReasonMalformed}},
+		{name: "a list of one, encoded by value: its comma is its own", config: lookup("x", field),
+			claims: map[string]any{"x": "[a%2Cb]"}, want: found("a,b")},
+		{name: "a list of one, encoded whole: decoded once", config: lookup("x", field),
+			claims: map[string]any{"x": url.QueryEscape("[a%2Db]")}, want: found("a%2Db")},
+		{name: "with a comma, blanks belong to the value", config: lookup("x", field),
+			claims: map[string]any{"x": "[ a b ,]"}, want: found("a b")},
+		{name: "a value of the greatest length", config: lookup("x", field),
+			claims: map[string]any{"x": strings.Repeat("a", 255)}, want: found(strings.Repeat("a", 255))},
+		{name: "a longer one", config: lookup("x", field), claims: map[string]any{"x": strings.Repeat("a", 256)},
+			reason: []string{claims.ReasonLookupValue}},
+		{name: "a claim that is verified", config: lookup("x", field), claims: map[string]any{"x": "a", "x_verified": true},
+			want: found("a")},
+		{name: "a claim that is not", config: lookup("x", field), claims: map[string]any{"x": "a", "x_verified": false},
+			reason: []string{claims.ReasonUnverified}},
+		{name: "a claim that says nothing clear", config: lookup("x", field),
+			claims: map[string]any{"x": "a", "x_verified": 0}, want: found("a")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 
 			got := claims.Read(hotsync.Login{Identity: hotsync.Identity{Issuer: issuer, Subject: "s"}, Claims: tc.claims},
-				hotsync.Settings{Providers: []hotsync.Provider{{Name: "p", Issuer: issuer, Claims: []hotsync.IdentityClaim{tc.config}}}})
+				hotsync.Settings{Providers: []hotsync.Provider{
+					{Name: "p", Issuer: issuer, Claims: []hotsync.IdentityClaim{tc.config}}}})
 			if diff := cmp.Diff(tc.want, got.Wanted); diff != "" {
 				t.Errorf("wanted mismatch (-want +got):\n%s", diff)
 			}

@@ -26,8 +26,10 @@ func TestAccountPage(t *testing.T) {
 
 	events, by := samples()
 	b := setup(t, events...)
-	b.events.accounts[sample.Account.ID] = eventstore.AccountState{AccountID: sample.Account.ID, Number: sample.Account.Number, CustomerID: "cus-1",
-		LastSucceededEvent: by["succeeded, unchanged"].ID, LastSucceededAt: start.Add(-5 * time.Minute), LinkedSubjects: []string{"a", "b"}}
+	b.events.accounts[sample.Account.ID] = eventstore.AccountState{AccountID: sample.Account.ID,
+		Number: sample.Account.Number, CustomerID: "cus-1",
+		LastSucceededEvent: by["succeeded, unchanged"].ID, LastSucceededAt: start.Add(-5 * time.Minute),
+		LinkedSubjects: []string{"a", "b"}}
 	c := b.signIn("viewer")
 	for _, key := range []string{sample.Account.ID, sample.Account.Number} {
 		a := c.get("/accounts/" + key)
@@ -46,15 +48,18 @@ func TestAccountPage(t *testing.T) {
 		if a.Count("form[action$=sync]") != 0 {
 			t.Error("a viewer may sync")
 		}
-		if !strings.Contains(a.Text(".about"), "cus-1") || !slices.Contains(a.Texts(".id-list .mono"), "sub-0a1b2c3d4e5f60718293a4b5c6d7e8f9") {
+		if !strings.Contains(a.Text(".about"), "cus-1") ||
+			!slices.Contains(a.Texts(".id-list .mono"), "sub-0a1b2c3d4e5f60718293a4b5c6d7e8f9") {
 			t.Errorf("%s: the Limio ids are missing", key)
 		}
-		if got := a.Texts(".subs tbody tr"); len(got) != 2 || !strings.Contains(got[0], "Digital Monthly") || !strings.Contains(got[0], "9.99 GBP monthly") {
+		if got := a.Texts(".subs tbody tr"); len(got) != 2 || !strings.Contains(got[0], "Digital Monthly") ||
+			!strings.Contains(got[0], "9.99 GBP monthly") {
 			t.Errorf("%s: in Limio now: %q", key, got)
 		}
 	}
-	for path, status := range map[string]int{"/accounts/A-unknown": 200, "/accounts/" + url.PathEscape("<b>"): 404, "/accounts/" + strings.Repeat("x", 200): 404,
-		"/accounts/" + strings.Repeat("0", 32): 200, "/accounts/A00000042?cursor=x": 400} {
+	for path, status := range map[string]int{"/accounts/A-unknown": 200, "/accounts/" + url.PathEscape("<b>"): 404,
+		"/accounts/" + strings.Repeat("x", 200): 404,
+		"/accounts/" + strings.Repeat("0", 32):  200, "/accounts/A00000042?cursor=x": 400} {
 		a := c.get(path)
 		a.wantStatus(t, status)
 		a.Sound()
@@ -83,7 +88,8 @@ func TestAccountDaysAreTheReaders(t *testing.T) {
 		t.Errorf("days in UTC (-want +got):\n%s", diff)
 	}
 	c.http.Jar.SetCookies(mustURL(t, b.server.URL), []*http.Cookie{{Name: "tz", Value: "Asia%2FTokyo"}})
-	if diff := cmp.Diff([]string{"Sunday, 22 November 2026", "Saturday, 21 November 2026"}, c.get(path).Texts(".line .day")); diff != "" {
+	if diff := cmp.Diff([]string{"Sunday, 22 November 2026", "Saturday, 21 November 2026"},
+		c.get(path).Texts(".line .day")); diff != "" {
 		t.Errorf("days in Tokyo (-want +got):\n%s", diff)
 	}
 }
@@ -100,9 +106,12 @@ func TestSyncNow(t *testing.T) {
 		t.Fatalf("%d requests queued, want 1", len(b.queue.sent))
 	}
 	got := b.queue.sent[0]
-	want := hotsync.SyncRequest{EventID: got.EventID, Trigger: hotsync.TriggerConsole, Provider: "direct", Claim: "zuora_account_ids",
-		Identity: hotsync.Identity{Issuer: "https://login.example.com/", Subject: "auth0|64c1d0aa91e24b5f7d1e22b9"}, EmailHash: "8f14e45fceea167a5a36dedd4bea2543", EmailMask: "j•••@e•••.com",
-		Account: sample.Account.ID, AccountID: sample.Account.ID, RequestedAt: start, Actor: "Member operator"}
+	want := hotsync.SyncRequest{EventID: got.EventID, Trigger: hotsync.TriggerConsole, Provider: "direct",
+		Claim: "zuora_account_ids",
+		Identity: hotsync.Identity{Issuer: "https://login.example.com/",
+			Subject: "auth0|64c1d0aa91e24b5f7d1e22b9"}, EmailHash: "8f14e45fceea167a5a36dedd4bea2543",
+		EmailMask: "j•••@e•••.com",
+		Account:   sample.Account.ID, AccountID: sample.Account.ID, RequestedAt: start, Actor: "Member operator"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("request mismatch (-want +got):\n%s", diff)
 	}
@@ -123,7 +132,8 @@ func TestDryRun(t *testing.T) {
 
 	events, by := samples()
 	b := setup(t, events...)
-	b.sides.would.Account, b.sides.would.Changes, b.sides.would.Findings = sample.Account, by["succeeded with changes"].Changes, []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "%s", sample.Hostile)}
+	b.sides.would.Account, b.sides.would.Changes, b.sides.would.Findings = sample.Account,
+		by["succeeded with changes"].Changes, []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "%s", sample.Hostile)}
 	c := b.signIn("operator")
 	a := c.post("/accounts/A00000042/dryrun", nil)
 	a.wantStatus(t, http.StatusOK)
@@ -141,7 +151,8 @@ func TestDryRun(t *testing.T) {
 	b.sides.zuora = hotsync.Errorf(hotsync.CodeZuoraUnavailable, "Zuora answered 503.")
 	a = c.post("/accounts/A00000042/dryrun", nil)
 	a.wantStatus(t, http.StatusServiceUnavailable)
-	if got := a.Text("[role=alert] b"); got != "Zuora and Limio could not be compared: Zuora answered 503." || a.Count("ol.line") != 1 {
+	if got := a.Text("[role=alert] b"); got != "Zuora and Limio could not be compared: Zuora answered 503." ||
+		a.Count("ol.line") != 1 {
 		t.Errorf("a failed dry run says %q", got)
 	}
 	if got := len(b.acts.list); got != 2 {
@@ -156,8 +167,11 @@ func backlog(n int) []hotsync.Event {
 		at := start.Add(-time.Duration(i+1) * time.Minute)
 		id := hotsync.EventIDFor(at, fmt.Sprint(i))
 		account := fmt.Sprintf("%032x", i)
-		out = append(out, hotsync.Event{ID: id, Status: hotsync.StatusFailed, Reason: string(hotsync.CodeZuoraUnavailable), RequestedAt: at, Subject: "s",
-			Account: hotsync.AccountRef{ID: account}, Request: hotsync.SyncRequest{EventID: id, Identity: hotsync.Identity{Subject: "s"}, Account: account, AccountID: account}})
+		out = append(out, hotsync.Event{ID: id, Status: hotsync.StatusFailed, Reason: string(hotsync.CodeZuoraUnavailable),
+			RequestedAt: at, Subject: "s",
+			Account: hotsync.AccountRef{ID: account},
+			Request: hotsync.SyncRequest{EventID: id, Identity: hotsync.Identity{Subject: "s"}, Account: account,
+				AccountID: account}})
 	}
 	return out
 }
@@ -167,7 +181,8 @@ func TestBulkRetry(t *testing.T) {
 
 	events := backlog(25)
 	newer := events[3] // a later success of the same account
-	newer.ID, newer.RequestedAt, newer.Status, newer.Reason = hotsync.EventIDFor(start, "newer"), start, hotsync.StatusSucceeded, hotsync.ReasonChanged
+	newer.ID, newer.RequestedAt, newer.Status, newer.Reason = hotsync.EventIDFor(start,
+		"newer"), start, hotsync.StatusSucceeded, hotsync.ReasonChanged
 	b := setup(t, append(events, newer)...)
 	b.signIn("viewer").get("/retry").wantStatus(t, http.StatusForbidden)
 	c := b.signIn("operator")
@@ -209,7 +224,8 @@ func TestBulkRetry(t *testing.T) {
 	if got := a.Text("#job .sheet h2"); !strings.HasPrefix(got, "25 of 25 accounts") {
 		t.Errorf("at the end the page says %q", got)
 	}
-	if b.lane.sent[0].Note != "Zuora was down" || b.lane.sent[0].Actor != "Member operator" || b.lane.sent[0].RetryOf == "" {
+	if b.lane.sent[0].Note != "Zuora was down" || b.lane.sent[0].Actor != "Member operator" ||
+		b.lane.sent[0].RetryOf == "" {
 		t.Errorf("the first retry is %+v", b.lane.sent[0])
 	}
 	var results []string
@@ -284,8 +300,10 @@ func TestBackfillFromTheConsole(t *testing.T) {
 		}
 		return f
 	}
-	for name, bad := range map[string]url.Values{"nothing": form(), "two ways": form("accounts", "A1", "since", "2026-11-01"), "no reason": form("accounts", "A1", "note", ""),
-		"a rate": form("accounts", "A1", "rate", "x"), "a day": form("since", "yesterday"), "another file": form("accounts", "name,email\nx,y")} {
+	for name, bad := range map[string]url.Values{"nothing": form(),
+		"two ways": form("accounts", "A1", "since", "2026-11-01"), "no reason": form("accounts", "A1", "note", ""),
+		"a rate": form("accounts", "A1", "rate", "x"), "a day": form("since", "yesterday"),
+		"another file": form("accounts", "name,email\nx,y")} {
 		a := c.post("/jobs", bad)
 		if a.status != http.StatusBadRequest || a.Count(".note.bad") != 1 {
 			t.Errorf("%s: status %d", name, a.status)
@@ -434,7 +452,8 @@ func TestWeight(t *testing.T) {
 	for _, file := range append(a.Attrs("script[src]", "src"), a.Attrs("head link[href]", "href")...) {
 		files += size(file)
 	}
-	for _, path := range []string{"/", "/events", "/events/" + by["very many changes"].ID, "/accounts/A00000042", "/retry"} {
+	for _, path := range []string{"/", "/events", "/events/" + by["very many changes"].ID, "/accounts/A00000042",
+		"/retry"} {
 		n := size(path)
 		t.Logf("%s: %d bytes, first load %d", path, n, n+files)
 		if n > 60<<10 || n+files > 100<<10 {
@@ -478,13 +497,14 @@ func TestAccountSides(t *testing.T) {
 	b := setup(t)
 	b.settings.value.Providers = []hotsync.Provider{{Name: "direct", Issuer: "https://login.example.com/"}}
 	both := &syncer.Side{Status: "active", Plan: "Digital Monthly", Amount: "9.99", Currency: "GBP", Next: "2026-12-01"}
-	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: sample.Account.ID, Number: "A-unknown"}, Sides: syncer.Sides{Customer: "cus-1", Owner: "id-1",
-		Logins: []hotsync.Identity{{Issuer: "https://login.example.com/", Subject: "auth0|64c1d0aa91e24b5f7d1e22b9"}},
-		Subscriptions: []syncer.Compared{
-			{Number: "A-S1", Plans: []string{"UK Monthly"}, Offers: []string{"/offers/Digital"}, Zuora: both, Limio: both},
-			{Number: "A-S2", Plans: []string{"<i>"}, Zuora: both},
-			{Number: "A-S3", Limio: &syncer.Side{Status: "cancelled", Plan: "Gone"}},
-		}}}
+	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: sample.Account.ID, Number: "A-unknown"},
+		Sides: syncer.Sides{Customer: "cus-1", Owner: "id-1",
+			Logins: []hotsync.Identity{{Issuer: "https://login.example.com/", Subject: "auth0|64c1d0aa91e24b5f7d1e22b9"}},
+			Subscriptions: []syncer.Compared{
+				{Number: "A-S1", Plans: []string{"UK Monthly"}, Offers: []string{"/offers/Digital"}, Zuora: both, Limio: both},
+				{Number: "A-S2", Plans: []string{"<i>"}, Zuora: both},
+				{Number: "A-S3", Limio: &syncer.Side{Status: "cancelled", Plan: "Gone"}},
+			}}}
 	b.signIn("viewer").post("/accounts/A-unknown/dryrun", nil).wantStatus(t, http.StatusForbidden)
 	c := b.signIn("operator")
 	a := c.get("/accounts/A-unknown")
@@ -501,7 +521,8 @@ func TestAccountSides(t *testing.T) {
 		}
 	}
 	text := a.Text("main")
-	if strings.Contains(a.body, "64c1d0aa91e24b5f7d1e22b9") || !strings.Contains(text, "of direct") || !strings.Contains(text, "linked 2 logins to this owner") {
+	if strings.Contains(a.body, "64c1d0aa91e24b5f7d1e22b9") || !strings.Contains(text, "of direct") ||
+		!strings.Contains(text, "linked 2 logins to this owner") {
 		t.Errorf("who sees it is told as %q", text)
 	}
 	a = c.post("/accounts/A-unknown/sync", nil)

@@ -158,6 +158,7 @@ func readBody(r *http.Request, into any) error {
 		}
 		err = errors.New("more than one value")
 	}
-	return hotsync.Errorf(hotsync.CodeBadRequest, "The body must be one JSON object with the members that docs/console.md names.").
+	return hotsync.Errorf(hotsync.CodeBadRequest,
+		"The body must be one JSON object with the members that docs/console.md names.").
 		Because(err)
 }

@@ -20,7 +20,8 @@ func (b *bundle) call(group, method, path, body string) (int, map[string]any) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	r.Header.Set("Authorization", "Bearer "+stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "robot", "groups": []any{group}}))
+	r.Header.Set("Authorization",
+		"Bearer "+stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "robot", "groups": []any{group}}))
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		b.t.Fatal(err)
@@ -56,7 +57,8 @@ func TestAPISettings(t *testing.T) {
 		t.Errorf("an operator's PUT answered %d", status)
 	}
 	status, answer = b.call("admin", "PUT", "/api/settings", body)
-	if status != 200 || !b.settings.value.CreateOffers || b.settings.value.Version != 5 || b.settings.value.UpdatedBy != "robot" {
+	if status != 200 || !b.settings.value.CreateOffers || b.settings.value.Version != 5 ||
+		b.settings.value.UpdatedBy != "robot" {
 		t.Errorf("PUT answered %d %v", status, answer)
 	}
 	if findings, _ := answer["findings"].([]any); len(findings) != 1 {
@@ -94,18 +96,21 @@ func TestAPISyncAndDryRun(t *testing.T) {
 		t.Fatalf("sync answered %d %v", status, answer)
 	}
 	got := b.queue.sent[0]
-	if got.Account != "A00000001" || got.AccountID != "" || got.EventID != answer["id"] || got.Note != "by hand" || got.Actor != "robot" {
+	if got.Account != "A00000001" || got.AccountID != "" || got.EventID != answer["id"] || got.Note != "by hand" ||
+		got.Actor != "robot" {
 		t.Errorf("queued %+v", got)
 	}
 	if last := b.acts.list[len(b.acts.list)-1]; last.Action != "sync" || last.Result != got.EventID {
 		t.Errorf("recorded %+v", last)
 	}
 	status, answer = b.call("operator", "POST", "/api/dry-run", `{"account": "`+accountOne+`"}`)
-	if status != 200 || !cmp.Equal(answer["changes"], []any{}) || len(b.sides.dryRuns) != 1 || b.sides.dryRuns[0].AccountID != accountOne || len(b.queue.sent) != 1 {
+	if status != 200 || !cmp.Equal(answer["changes"], []any{}) || len(b.sides.dryRuns) != 1 ||
+		b.sides.dryRuns[0].AccountID != accountOne || len(b.queue.sent) != 1 {
 		t.Errorf("dry run answered %d %v", status, answer)
 	}
 	for _, path := range []string{"/api/sync", "/api/dry-run"} {
-		for _, body := range []string{`{}`, `{"account": "a?b"}`, `{"account": "A1,A2"}`, `{"account": ["A1"]}`, `{"acount": "A1"}`, `[]`, `{"account": "` + strings.Repeat("A", 71) + `"}`} {
+		for _, body := range []string{`{}`, `{"account": "a?b"}`, `{"account": "A1,A2"}`, `{"account": ["A1"]}`,
+			`{"acount": "A1"}`, `[]`, `{"account": "` + strings.Repeat("A", 71) + `"}`} {
 			status, answer := b.call("operator", "POST", path, body)
 			if status != 400 || code(answer) != "bad_request" {
 				t.Errorf("%s %.40s answered %d %v", path, body, status, answer)
@@ -146,7 +151,8 @@ func TestAPIMasks(t *testing.T) {
 		}
 	}
 	path := "/api/events/" + e.ID + "/reveal"
-	for body, want := range map[string]int{`{"reason": " "}`: 400, `{}`: 400, ``: 400, `{"reason": "asked by phone"}`: 200} {
+	for body, want := range map[string]int{`{"reason": " "}`: 400, `{}`: 400, ``: 400,
+		`{"reason": "asked by phone"}`: 200} {
 		if status, answer := b.call("operator", "POST", path, body); status != want {
 			t.Errorf("reveal with %q answered %d %v, want %d", body, status, answer, want)
 		}
@@ -158,7 +164,8 @@ func TestAPIMasks(t *testing.T) {
 	if who, _ := answer["identity"].(map[string]any); who["sub"] != e.Subject {
 		t.Errorf("reveal answered %v", answer)
 	}
-	if len(b.acts.list) != 2 || b.acts.list[1].Action != "reveal" || b.acts.list[1].Note != "again" || b.acts.list[1].Event != e.ID {
+	if len(b.acts.list) != 2 || b.acts.list[1].Action != "reveal" || b.acts.list[1].Note != "again" ||
+		b.acts.list[1].Event != e.ID {
 		t.Errorf("recorded %+v", b.acts.list)
 	}
 }

@@ -23,11 +23,16 @@ func TestAccessIsNoticed(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"))
 	for _, tc := range []struct{ name, breaks, rules, want string }{
 		{"nothing", "", allRules, ""},
-		{"a field without a label", `document.querySelector("label[for=q]").remove(), document.querySelector("#q").removeAttribute("placeholder")`, allRules, "label at #q"},
+		{"a field without a label",
+			`document.querySelector("label[for=q]").remove(), document.querySelector("#q").removeAttribute("placeholder")`,
+			allRules, "label at #q"},
 		{"a box without a name", `document.querySelector("[name=id]").removeAttribute("aria-label")`, allRules, "label at "},
-		{"a button without a name", `document.querySelector("[data-retry]").removeAttribute("aria-label"), document.querySelector("[data-retry]").replaceChildren()`, allRules, "button-name"},
-		{"text that is hardly there", `document.querySelector(".hint, .filter-more > summary").style.color = "#bbb"`, colourRules, "color-contrast"},
-		{"small targets side by side", `["a", "b"].forEach(x => { const e = document.createElement("button"); e.textContent = x;
+		{"a button without a name",
+			`document.querySelector("[data-retry]").removeAttribute("aria-label"), document.querySelector("[data-retry]").replaceChildren()`, allRules, "button-name"},
+		{"text that is hardly there", `document.querySelector(".hint, .filter-more > summary").style.color = "#bbb"`,
+			colourRules, "color-contrast"},
+		{"small targets side by side",
+			`["a", "b"].forEach(x => { const e = document.createElement("button"); e.textContent = x;
 			e.style.cssText = "width: 12px; height: 12px; min-height: 0; padding: 0; border: 0"; document.querySelector("main").append(e) })`, allRules, "target-size"},
 		{"a page without a heading", `document.querySelector("h1").remove()`, allRules, "page-has-heading-one"},
 	} {
@@ -91,5 +96,7 @@ func TestForcedColours(t *testing.T) {
 // styleOf is how the browser draws an element.
 func styleOf(t *testing.T, ctx context.Context, selector, property string) string {
 	t.Helper()
-	return ask(t, ctx, chromedp.Evaluate[string](`getComputedStyle(document.querySelector("`+selector+`")).getPropertyValue("`+property+`")`))
+	return ask(t, ctx,
+		chromedp.Evaluate[string](`getComputedStyle(document.querySelector("`+selector+`")).getPropertyValue("`+property+
+			`")`))
 }

@@ -43,7 +43,8 @@ func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Voi
 // asks the page anew each time: the protocol tells of nodes once only, and where a page
 // follows another meanwhile, that can be lost.
 func there(selector string) step {
-	seen := chromedp.Evaluate[bool](fmt.Sprintf(`document.readyState === "complete" && !!document.querySelector(%q)`, selector))
+	seen := chromedp.Evaluate[bool](fmt.Sprintf(`document.readyState === "complete" && !!document.querySelector(%q)`,
+		selector))
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 		for {
 			ok, err := seen(ctx, target)
@@ -101,13 +102,15 @@ func (s screen) show(t *testing.T, ctx context.Context, theme string, scripts bo
 // size gives the window that size.
 func (s screen) size(t *testing.T, ctx context.Context) {
 	t.Helper()
-	tell(t, ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: s.width, Height: s.height, DeviceScaleFactor: 1, Mobile: s.mobile})
+	tell(t, ctx, emulation.SetDeviceMetricsOverride,
+		emulation.SetDeviceMetricsOverrideParams{Width: s.width, Height: s.height, DeviceScaleFactor: 1, Mobile: s.mobile})
 }
 
 // colours lets the browser prefer light or dark ones.
 func (screen) colours(t *testing.T, ctx context.Context, theme string) {
 	t.Helper()
-	tell(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
+	tell(t, ctx, emulation.SetEmulatedMedia,
+		emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
 }
 
 // as signs a member of that group in.
@@ -116,7 +119,8 @@ func (b *bundle) as(ctx context.Context, group string) {
 	c := b.signIn(group)
 	var params []*network.CookieParam
 	for _, cookie := range c.http.Jar.Cookies(mustURL(b.t, b.server.URL)) {
-		params = append(params, &network.CookieParam{Name: cookie.Name, Value: cookie.Value, URL: b.server.URL, HTTPOnly: true})
+		params = append(params,
+			&network.CookieParam{Name: cookie.Name, Value: cookie.Value, URL: b.server.URL, HTTPOnly: true})
 	}
 	tell(b.t, ctx, network.ClearBrowserCookies, cdp.Empty{})
 	tell(b.t, ctx, network.SetCookies, network.SetCookiesParams{Cookies: params})
@@ -131,7 +135,8 @@ func axe(t *testing.T) string {
 	const file = "browsertest/node_modules/axe-core/axe.min.js"
 	source, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		cmd := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+		cmd := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund",
+			"--loglevel=error")
 		cmd.Dir = "browsertest"
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -162,7 +167,8 @@ func violations(t *testing.T, ctx context.Context, source, rules string) []strin
 	if !ask(t, ctx, chromedp.Evaluate[bool]("!!window.axe")) {
 		ask(t, ctx, chromedp.Evaluate[any](source+"; 0"))
 	}
-	return ask(t, ctx, chromedp.Evaluate[[]string](`axe.run(document, {runOnly: `+rules+`, resultTypes: ["violations"], preload: false})
+	return ask(t, ctx,
+		chromedp.Evaluate[[]string](`axe.run(document, {runOnly: `+rules+`, resultTypes: ["violations"], preload: false})
 		.then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + " at " + n.target.join(" ") + ": " + n.failureSummary)))`, chromedp.EvalAwaitPromise))
 }
 

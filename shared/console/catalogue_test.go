@@ -23,11 +23,14 @@ func (s seenPlans) Plans(context.Context) ([]cataloguestore.Plan, error) { retur
 
 func somePlans() seenPlans {
 	return seenPlans{plans: []cataloguestore.Plan{
-		{ProductRatePlanID: strings.Repeat("a", 32), RatePlan: "UK Monthly", Product: sample.Hostile, SKU: "SKU-1", Currency: "GBP", Outcome: catalogue.Unmatched,
+		{ProductRatePlanID: strings.Repeat("a", 32), RatePlan: "UK Monthly", Product: sample.Hostile, SKU: "SKU-1",
+			Currency: "GBP", Outcome: catalogue.Unmatched,
 			Subscriptions: 50, More: true, LastSeen: "2026-11-22", Candidates: []string{"/offers/Other"}},
-		{ProductRatePlanID: strings.Repeat("b", 32), RatePlan: "Yearly", Product: "Print", Currency: "EUR", Outcome: catalogue.Ambiguous, Path: "/offers/Print",
+		{ProductRatePlanID: strings.Repeat("b", 32), RatePlan: "Yearly", Product: "Print", Currency: "EUR",
+			Outcome: catalogue.Ambiguous, Path: "/offers/Print",
 			Candidates: []string{"/offers/Print", "/offers/Print 2"}, LastSeen: "2026-11-21"},
-		{ProductRatePlanID: strings.Repeat("c", 32), RatePlan: "Digital", Product: "Digital", Outcome: catalogue.Matched, Path: "/offers/Digital", ByTable: true},
+		{ProductRatePlanID: strings.Repeat("c", 32), RatePlan: "Digital", Product: "Digital", Outcome: catalogue.Matched,
+			Path: "/offers/Digital", ByTable: true},
 	}}
 }
 
@@ -35,7 +38,8 @@ func TestCataloguePage(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	b.settings.value.CatalogueMap = map[string]string{strings.Repeat("c", 32): "/offers/Digital", strings.Repeat("d", 32): "/offers/Old"}
+	b.settings.value.CatalogueMap = map[string]string{strings.Repeat("c", 32): "/offers/Digital",
+		strings.Repeat("d", 32): "/offers/Old"}
 	cfg := b.config()
 	cfg.Catalogue = somePlans()
 	b.serve(cfg)

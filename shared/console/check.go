@@ -128,7 +128,8 @@ func checkIssuer(ctx context.Context, p hotsync.Provider) checkResult {
 		}
 	case err != nil:
 		r = failed(what, err)
-		r.ToDo = "Compare the issuer with the iss of its tokens, letter by letter, and open its /.well-known/openid-configuration in a browser."
+		r.ToDo = "Compare the issuer with the iss of its tokens, letter by letter, and open its " +
+			"/.well-known/openid-configuration in a browser."
 	case got.Issuer != p.Issuer:
 		r = checkResult{
 			State: "bad",
@@ -149,7 +150,8 @@ func checkIssuer(ctx context.Context, p hotsync.Provider) checkResult {
 	}
 	if r.State == "bad" && len(p.Audiences) == 0 {
 		// Only Cognito triggers come from it, which carry no token to verify.
-		r.State, r.ToDo = "warn", "Logins by Cognito triggers do not need it; POST /login does, and client ids as audiences. "+r.ToDo
+		r.State, r.ToDo = "warn",
+			"Logins by Cognito triggers do not need it; POST /login does, and client ids as audiences. "+r.ToDo
 	}
 	return r
 }
@@ -174,7 +176,8 @@ func (c *console) checkField(ctx context.Context, field string, plan hotsync.Zuo
 			State: "bad",
 			What:  what,
 			Says:  "Zuora's Account object has no such custom field.",
-			ToDo:  "Create it in Zuora (Settings, Custom Fields, Account), or correct its API name here. Upper and lower case matter.",
+			ToDo: "Create it in Zuora (Settings, Custom Fields, Account), or correct its API name here. Upper and lower case " +
+				"matter.",
 		}
 	case !indexed:
 		return checkResult{

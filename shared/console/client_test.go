@@ -69,7 +69,8 @@ func (c client) post(path string, form url.Values, headers ...string) answer {
 	if form == nil {
 		form = url.Values{}
 	}
-	return c.do(http.MethodPost, path, form, append([]string{"Sec-Fetch-Site", "same-origin", "Content-Type", "application/x-www-form-urlencoded"}, headers...)...)
+	return c.do(http.MethodPost, path, form,
+		append([]string{"Sec-Fetch-Site", "same-origin", "Content-Type", "application/x-www-form-urlencoded"}, headers...)...)
 }
 
 // upload posts a form with a file, as a browser does.
@@ -121,7 +122,8 @@ func (c client) send(method, path string, sent io.Reader, headers ...string) ans
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return answer{htmlcheck.Parse(c.t, strings.NewReader(string(body))), resp.StatusCode, resp.Header, string(body), resp.Request.URL}
+	return answer{htmlcheck.Parse(c.t, strings.NewReader(string(body))), resp.StatusCode, resp.Header, string(body),
+		resp.Request.URL}
 }
 
 // wantStatus fails the test unless the answer has that status.

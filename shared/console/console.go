@@ -130,7 +130,8 @@ type Config struct {
 	Pauses     Pauses                      // nil leaves them out
 	Jobs       jobs.Store                  // bulk retries, backfills, reconcile runs
 	Kick       func(context.Context) error // has jobs advanced at once; nil leaves them to their minute
-	Gallery    bool                        // serves /gallery, which shows every state with made-up data; for the local stack only
+	// serves /gallery, which shows every state with made-up data; for the local stack only
+	Gallery bool
 }
 
 type console struct {

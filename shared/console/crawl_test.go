@@ -130,12 +130,16 @@ func TestCrawlNotices(t *testing.T) {
 	for _, tc := range []struct{ name, page, link, broken string }{
 		{"an export whose query is escaped twice", "/events?status=failed", `(href="/events\.csv\?)([^"]*)`, "escape"},
 		{"an export without its filter", "/events?status=failed", `(href="/events\.jsonl)\?[^"]*`, "$1"},
-		{"a bulk retry whose query is escaped twice", "/events?status=failed&reason=limio_request_refused", `(href="/retry\?)([^"]*)`, "escape"},
-		{"a bulk retry that loses a part of its filter", "/events?status=failed&reason=limio_request_refused", `(href="/retry\?)[^"]*(status=[^"&]*)`, "$1$2"},
-		{"a second step without the filter of the first", "/events?status=failed&reason=limio_request_refused", `(href="/retry/reason)\?[^"]*`, "$1"},
+		{"a bulk retry whose query is escaped twice", "/events?status=failed&reason=limio_request_refused",
+			`(href="/retry\?)([^"]*)`, "escape"},
+		{"a bulk retry that loses a part of its filter", "/events?status=failed&reason=limio_request_refused",
+			`(href="/retry\?)[^"]*(status=[^"&]*)`, "$1$2"},
+		{"a second step without the filter of the first", "/events?status=failed&reason=limio_request_refused",
+			`(href="/retry/reason)\?[^"]*`, "$1"},
 		{"a cause that leads to all that is open", "/open", `(href="/events\?is=open)&amp;reason=[^"]*`, "$1"},
 		{"a cause of logins that leads to all of them", "/logins", `(href="/logins)\?reason=[^"]*`, "$1"},
-		{"a page that follows without the filter", "/events?trigger=login", `(rel="next" href="/events\?cursor=[^"&]*)[^"]*`, "$1"},
+		{"a page that follows without the filter", "/events?trigger=login", `(rel="next" href="/events\?cursor=[^"&]*)[^"]*`,
+			"$1"},
 		{"a link that leads nowhere", "/open", `href="/events\?is=open[^"]*"`, `href="/opened"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -213,9 +217,11 @@ func crawled(t *testing.T) *bundle {
 	cfg.Catalogue = somePlans()
 	b.serve(cfg)
 	c := b.signIn("operator")
-	c.post("/retry", url.Values{"reason": {string(hotsync.CodeZuoraUnavailable)}, "status": {"failed"}, "why": {"Zuora was down"}}).wantStatus(t, 200)
+	c.post("/retry", url.Values{"reason": {string(hotsync.CodeZuoraUnavailable)}, "status": {"failed"},
+		"why": {"Zuora was down"}}).wantStatus(t, 200)
 	b.advance(t, 3)
-	c.post("/jobs", url.Values{"accounts": {"A00000001\nA00000002\nno account key\n"}, "rate": {"300"}, "note": {"before the launch"}}).wantStatus(t, 200)
+	c.post("/jobs", url.Values{"accounts": {"A00000001\nA00000002\nno account key\n"}, "rate": {"300"},
+		"note": {"before the launch"}}).wantStatus(t, 200)
 	return b
 }
 
@@ -441,7 +447,8 @@ func (c *crawler) submitAll() {
 			a = c.post(f.Action, f.Values)
 		}
 		switch {
-		case a.status == http.StatusBadRequest || a.status == http.StatusConflict || a.status == http.StatusUnprocessableEntity:
+		case a.status == http.StatusBadRequest || a.status == http.StatusConflict ||
+			a.status == http.StatusUnprocessableEntity:
 			if len(f.Empty) == 0 && f.Method == http.MethodPost && a.Count(".note.bad, [aria-invalid]") == 0 {
 				c.wrong("%s: %s of %s answers %d and does not say why", c.role, key, f.page, a.status)
 			}

@@ -104,7 +104,8 @@ func (c *console) eraseWho(r *http.Request, page *eraseView) error {
 			var who hotsync.Identity
 			err := c.Staff.Sealer.Open(r.Context(), loginPurpose, text, &who)
 			if err != nil {
-				return hotsync.Errorf(hotsync.CodeBadRequest, "The logins were not chosen on this console. Look for the person again.").
+				return hotsync.Errorf(hotsync.CodeBadRequest,
+					"The logins were not chosen on this console. Look for the person again.").
 					Because(err)
 			}
 			page.Whos = append(page.Whos, who)

@@ -18,8 +18,10 @@ func TestErase(t *testing.T) {
 	var events []hotsync.Event
 	for n, status := range []hotsync.Status{hotsync.StatusSucceeded, hotsync.StatusFailed, hotsync.StatusRunning} {
 		id := hotsync.NewEventID(start, func(p []byte) (int, error) { p[0] = byte(n + 1); return len(p), nil })
-		events = append(events, hotsync.Event{ID: id, Status: status, Subject: "canary-person-1", RequestedAt: start, Account: hotsync.AccountRef{Number: "A00000001"},
-			Request: hotsync.SyncRequest{EventID: id, Identity: hotsync.Identity{Issuer: "https://login.example.com/direct", Subject: "canary-person-1"}}})
+		events = append(events, hotsync.Event{ID: id, Status: status, Subject: "canary-person-1", RequestedAt: start,
+			Account: hotsync.AccountRef{Number: "A00000001"},
+			Request: hotsync.SyncRequest{EventID: id,
+				Identity: hotsync.Identity{Issuer: "https://login.example.com/direct", Subject: "canary-person-1"}}})
 	}
 	b := setup(t, events...)
 	b.settings.value = twoProviders()
@@ -40,7 +42,8 @@ func TestErase(t *testing.T) {
 	a = c.post("/erase/confirm", who)
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
-	if got := a.Text("#main ul"); !strings.Contains(got, "2 ended events") || !strings.Contains(got, "1 still under way") || !strings.Contains(got, "A00000001") {
+	if got := a.Text("#main ul"); !strings.Contains(got, "2 ended events") ||
+		!strings.Contains(got, "1 still under way") || !strings.Contains(got, "A00000001") {
 		t.Errorf("the page says %q", got)
 	}
 	if strings.Contains(a.body, "canary-person-1") {
@@ -63,7 +66,8 @@ func TestErase(t *testing.T) {
 		t.Errorf("the page says %q", got)
 	}
 	last := b.acts.list[len(b.acts.list)-1]
-	if last.Action != "erase" || last.Note != "asked for it by a•••@e•••.com, ticket 7" || !strings.HasPrefix(last.Result, "2 events") || last.Role != "admin" {
+	if last.Action != "erase" || last.Note != "asked for it by a•••@e•••.com, ticket 7" ||
+		!strings.HasPrefix(last.Result, "2 events") || last.Role != "admin" {
 		t.Errorf("recorded %+v", last)
 	}
 	if strings.Contains(log.String(), "canary-person-1") {
@@ -81,7 +85,8 @@ func TestEraseBySubject(t *testing.T) {
 	b := setup(t)
 	b.settings.value = twoProviders()
 	c := b.signIn("admin")
-	for _, form := range []url.Values{{}, {"subject": {" "}, "note": {"x"}}, {"subject": {"s"}}, {"subject": {strings.Repeat("s", 3000)}, "note": {"x"}}} {
+	for _, form := range []url.Values{{}, {"subject": {" "}, "note": {"x"}}, {"subject": {"s"}},
+		{"subject": {strings.Repeat("s", 3000)}, "note": {"x"}}} {
 		a := c.post("/erase/confirm", form)
 		a.wantStatus(t, http.StatusBadRequest)
 		a.Sound()
@@ -89,11 +94,14 @@ func TestEraseBySubject(t *testing.T) {
 			t.Errorf("%v: nothing is said", form)
 		}
 	}
-	a := c.post("/erase/confirm", url.Values{"subject": {`"><script>alert(1)</script>`}, "issuer": {"https://login.example.com/direct"}, "note": {"<i>why</i>"}})
+	a := c.post("/erase/confirm",
+		url.Values{"subject": {`"><script>alert(1)</script>`}, "issuer": {"https://login.example.com/direct"},
+			"note": {"<i>why</i>"}})
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
 	a.wantNoHTML(t)
-	if got := a.Attrs("form[action='/erase'] input[type=hidden]", "value"); len(got) != 3 || got[0] != `"><script>alert(1)</script>` || got[2] != "<i>why</i>" {
+	if got := a.Attrs("form[action='/erase'] input[type=hidden]", "value"); len(got) != 3 ||
+		got[0] != `"><script>alert(1)</script>` || got[2] != "<i>why</i>" {
 		t.Errorf("the form holds %q", got)
 	}
 	b.events.fail["Erase"] = down
@@ -119,10 +127,13 @@ func TestFindAPerson(t *testing.T) {
 
 	var events []hotsync.Event
 	for n, who := range []hotsync.Identity{{Issuer: "https://login.example.com/direct", Subject: "canary-person-1"},
-		{Issuer: "https://login.example.com/lookup", Subject: "canary-person-1b"}, {Issuer: "https://login.example.com/direct", Subject: "canary-spouse-2"}} {
+		{Issuer: "https://login.example.com/lookup", Subject: "canary-person-1b"},
+		{Issuer: "https://login.example.com/direct", Subject: "canary-spouse-2"}} {
 		id := hotsync.NewEventID(start, func(p []byte) (int, error) { p[0] = byte(n + 1); return len(p), nil })
-		events = append(events, hotsync.Event{ID: id, Status: hotsync.StatusSucceeded, Subject: who.Subject, RequestedAt: start, Account: hotsync.AccountRef{Number: "A00000001"},
-			Request: hotsync.SyncRequest{EventID: id, Identity: who, Lookup: &hotsync.Lookup{Field: "X__c", Value: "canary-value"}}})
+		events = append(events, hotsync.Event{ID: id, Status: hotsync.StatusSucceeded, Subject: who.Subject,
+			RequestedAt: start, Account: hotsync.AccountRef{Number: "A00000001"},
+			Request: hotsync.SyncRequest{EventID: id, Identity: who,
+				Lookup: &hotsync.Lookup{Field: "X__c", Value: "canary-value"}}})
 	}
 	b := setup(t, events...)
 	b.settings.value = twoProviders()
@@ -175,10 +186,12 @@ func TestFindAPerson(t *testing.T) {
 		Elsewhere []string
 	}
 	err := json.Unmarshal([]byte(export.body), &out)
-	if err != nil || len(out.Logins) != 3 || len(out.Elsewhere) == 0 || out.Logins[0].Events[0].Request.Lookup.Value != "canary-value" {
+	if err != nil || len(out.Logins) != 3 || len(out.Elsewhere) == 0 ||
+		out.Logins[0].Events[0].Request.Lookup.Value != "canary-value" {
 		t.Errorf("exported %.300s, %v", export.body, err)
 	}
-	if last := b.acts.list[len(b.acts.list)-1]; last.Action != "export_person" || last.Result != "3 logins, 3 events, 0 records of logins" || last.Note != "ticket 7" {
+	if last := b.acts.list[len(b.acts.list)-1]; last.Action != "export_person" ||
+		last.Result != "3 logins, 3 events, 0 records of logins" || last.Note != "ticket 7" {
 		t.Errorf("recorded %+v", last)
 	}
 	a = c.post("/erase/confirm", url.Values{"login": logins[:2], "note": {"ticket 7"}})
@@ -220,7 +233,8 @@ func TestFindAPerson(t *testing.T) {
 		t.Errorf("recorded %+v for nothing", b.acts.list[before:])
 	}
 	c.post("/erase/confirm", url.Values{"login": {"forged"}, "note": {"x"}}).wantStatus(t, http.StatusBadRequest)
-	b.signIn("operator").post("/erase/export", url.Values{"subject": {"s"}, "note": {"x"}}).wantStatus(t, http.StatusForbidden)
+	b.signIn("operator").post("/erase/export", url.Values{"subject": {"s"}, "note": {"x"}}).wantStatus(t,
+		http.StatusForbidden)
 	if strings.Contains(log.String(), "canary") || strings.Contains(log.String(), "ada@") {
 		t.Error("the log names the person")
 	}
@@ -234,7 +248,8 @@ func TestEraseReachesJobs(t *testing.T) {
 	b := setup(t)
 	b.settings.value = twoProviders()
 	who := hotsync.Identity{Issuer: "https://login.example.com/direct", Subject: "canary-person-1"}
-	j, err := jobs.New(jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{File: "x"}, Issuers: []string{who.Issuer}}, start, rand.Read)
+	j, err := jobs.New(jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{File: "x"}, Issuers: []string{who.Issuer}},
+		start, rand.Read)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,8 +27,9 @@ func TestEventsFake(t *testing.T) {
 
 		m := newMemory(suiteEvents()...)
 		m.nothings = &nothings{}
-		m.slots = []eventstore.Slot{{At: start.Add(-time.Hour), Counts: eventstore.Counts{Outcomes: map[eventstore.Outcome]int{
-			{Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged}: 3}}}}
+		m.slots = []eventstore.Slot{{At: start.Add(-time.Hour),
+			Counts: eventstore.Counts{Outcomes: map[eventstore.Outcome]int{
+				{Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged}: 3}}}}
 		conformEvents(t, m)
 	})
 	t.Run("engine", func(t *testing.T) {
@@ -67,7 +68,8 @@ func suiteID(n int) string { return hotsync.EventIDFor(suiteTime(n), fmt.Sprint(
 func suiteTime(n int) time.Time { return start.Add(-time.Hour + time.Duration(n)*time.Second) }
 
 func suiteAccount(n int) hotsync.AccountRef {
-	return hotsync.AccountRef{ID: fmt.Sprintf("8a0000000000000000000000000000%02d", n), Number: fmt.Sprintf("A0000000%d", n)}
+	return hotsync.AccountRef{ID: fmt.Sprintf("8a0000000000000000000000000000%02d", n),
+		Number: fmt.Sprintf("A0000000%d", n)}
 }
 
 // suiteEvents are of ada for account 1, and of bob for account 2: his first fails twice and
@@ -75,8 +77,10 @@ func suiteAccount(n int) hotsync.AccountRef {
 func suiteEvents() []hotsync.Event {
 	make1 := func(n, account int, subject string, status hotsync.Status, reason string) hotsync.Event {
 		at := suiteTime(n)
-		e := hotsync.NewEvent(hotsync.SyncRequest{EventID: suiteID(n), LoginID: "l", Trigger: hotsync.TriggerLogin, Provider: "direct",
-			Identity: hotsync.Identity{Issuer: "https://id.example.com", Subject: subject}, Account: suiteAccount(account).ID, RequestedAt: at})
+		e := hotsync.NewEvent(hotsync.SyncRequest{EventID: suiteID(n), LoginID: "l", Trigger: hotsync.TriggerLogin,
+			Provider: "direct",
+			Identity: hotsync.Identity{Issuer: "https://id.example.com", Subject: subject}, Account: suiteAccount(account).ID,
+			RequestedAt: at})
 		e.Account = suiteAccount(account)
 		e.Status, e.Reason = status, reason
 		if status == hotsync.StatusFailed {
@@ -93,7 +97,8 @@ func suiteEvents() []hotsync.Event {
 	lookup.Provider = "lookup"
 	changed := make1(3, 1, "ada", hotsync.StatusSucceeded, hotsync.ReasonChanged)
 	changed.Changes = []hotsync.Change{{Object: "subscription", Action: hotsync.ActionCreate}}
-	changed.Findings = []hotsync.Finding{hotsync.Attention(hotsync.FindingNotLinked, "A1", "Look.", "It was not linked."), hotsync.Note("n", "", "A note.")}
+	changed.Findings = []hotsync.Finding{hotsync.Attention(hotsync.FindingNotLinked, "A1", "Look.", "It was not linked."),
+		hotsync.Note("n", "", "A note.")}
 	changed.Findings = changed.Findings[1:]
 	retry := make1(8, 1, "ada", hotsync.StatusRetrying, hotsync.ReasonPaused)
 	return []hotsync.Event{
@@ -124,7 +129,8 @@ func conformEvents(t *testing.T, s console.Events) {
 		{"a subject, otherwise written", eventstore.Query{Subject: "Bob"}, nil},
 		{"an account and a subject", eventstore.Query{Account: suiteAccount(1).ID, Subject: "eve"}, []int{5}},
 		{"a status", eventstore.Query{Statuses: []hotsync.Status{hotsync.StatusFailed}}, []int{2, 1, 0}},
-		{"two statuses", eventstore.Query{Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRetrying}}, []int{8, 6}},
+		{"two statuses", eventstore.Query{Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRetrying}},
+			[]int{8, 6}},
 		{"a reason", eventstore.Query{Reason: string(hotsync.CodeZuoraForbidden)}, []int{1, 0}},
 		{"the reason that most have", eventstore.Query{Reason: hotsync.ReasonUnchanged}, []int{5, 4}},
 		{"a provider", eventstore.Query{Provider: "lookup"}, []int{7}},
@@ -200,7 +206,8 @@ func conformWhole(t *testing.T, s console.Events) {
 		t.Fatalf("Search = %d events, %v", len(page.Events), err)
 	}
 	e := page.Events[0]
-	if len(e.Changes) != 1 || len(e.Steps) != 1 || e.Request.Identity.Subject != "ada" || e.ChangeCount != 1 || e.FindingCount != 1 ||
+	if len(e.Changes) != 1 || len(e.Steps) != 1 || e.Request.Identity.Subject != "ada" || e.ChangeCount != 1 ||
+		e.FindingCount != 1 ||
 		e.AttemptCount != 1 || e.AttentionCount != 0 {
 		t.Errorf("a whole event = %+v", e)
 	}
@@ -212,7 +219,8 @@ func conformWhole(t *testing.T, s console.Events) {
 	if !errors.Is(err, eventstore.ErrNotFound) {
 		t.Errorf("Get of no event = %v, want ErrNotFound", err)
 	}
-	over := hotsync.NewEvent(hotsync.SyncRequest{EventID: suiteID(3), RequestedAt: suiteTime(3), Account: suiteAccount(1).ID})
+	over := hotsync.NewEvent(hotsync.SyncRequest{EventID: suiteID(3), RequestedAt: suiteTime(3),
+		Account: suiteAccount(1).ID})
 	err = s.PutQueued(ctx, over)
 	if err != nil {
 		t.Errorf("PutQueued over an event = %v", err)
@@ -226,7 +234,8 @@ func conformWhole(t *testing.T, s console.Events) {
 		t.Errorf("OldestUnfinished = %s, %t, %v, want the queued one", oldest.ID, ok, err)
 	}
 	state, err := s.LoadAccount(ctx, "8a000000000000000000000000000099")
-	if diff := cmp.Diff(eventstore.AccountState{AccountID: "8a000000000000000000000000000099"}, state); err != nil || diff != "" {
+	if diff := cmp.Diff(eventstore.AccountState{AccountID: "8a000000000000000000000000000099"}, state); err != nil ||
+		diff != "" {
 		t.Errorf("LoadAccount of none: %v (-want +got):\n%s", err, diff)
 	}
 	slots, err := s.Count(ctx, start.Add(-2*time.Hour), start)
@@ -244,8 +253,9 @@ func conformWhole(t *testing.T, s console.Events) {
 func conformOpen(t *testing.T, s console.Events) {
 	t.Helper()
 	list, err := s.Open(t.Context())
-	want := []eventstore.Open{{ID: suiteID(2), Status: hotsync.StatusFailed, Reason: string(hotsync.CodeZuoraNotFound), Provider: "direct",
-		Trigger: hotsync.TriggerLogin, Account: suiteAccount(2), First: suiteTime(1), Last: suiteTime(2), Failures: 2}}
+	want := []eventstore.Open{{ID: suiteID(2), Status: hotsync.StatusFailed, Reason: string(hotsync.CodeZuoraNotFound),
+		Provider: "direct",
+		Trigger:  hotsync.TriggerLogin, Account: suiteAccount(2), First: suiteTime(1), Last: suiteTime(2), Failures: 2}}
 	if diff := cmp.Diff(want, list.Events); err != nil || diff != "" || list.More {
 		t.Errorf("Open: %v, more %t (-want +got):\n%s", err, list.More, diff)
 	}

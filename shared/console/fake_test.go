@@ -39,7 +39,8 @@ type memory struct {
 }
 
 func newMemory(events ...hotsync.Event) *memory {
-	m := &memory{events: map[string]hotsync.Event{}, accounts: map[string]eventstore.AccountState{}, fail: map[string]error{}, terms: map[string][]string{}}
+	m := &memory{events: map[string]hotsync.Event{}, accounts: map[string]eventstore.AccountState{},
+		fail: map[string]error{}, terms: map[string][]string{}}
 	for _, e := range events {
 		m.events[e.ID] = e
 	}
@@ -63,7 +64,8 @@ func (m *memory) matching(q eventstore.Query) []hotsync.Event {
 		}
 		if (q.Account == "" || account(q.Account)) && (q.Subject == "" || e.Subject == q.Subject) &&
 			(len(q.Statuses) == 0 || slices.Contains(q.Statuses, e.Status)) && (q.Provider == "" || q.Provider == e.Provider) &&
-			(q.Trigger == "" || q.Trigger == e.Trigger) && (q.Reason == "" || q.Reason == e.Reason) && (q.From.IsZero() || e.ID >= hotsync.FirstEventID(q.From)) && (q.To.IsZero() || e.ID < hotsync.FirstEventID(q.To)) &&
+			(q.Trigger == "" || q.Trigger == e.Trigger) && (q.Reason == "" || q.Reason == e.Reason) &&
+			(q.From.IsZero() || e.ID >= hotsync.FirstEventID(q.From)) && (q.To.IsZero() || e.ID < hotsync.FirstEventID(q.To)) &&
 			(q.Q == "" || e.ID == q.Q || account(q.Q) || e.Subject == q.Q || slices.Contains(m.terms[e.ID], q.Q)) {
 			e = e.Counted()
 			if !q.Full {
@@ -98,8 +100,9 @@ func (m *memory) open() []eventstore.Open {
 	open := map[string]eventstore.Open{}
 	for _, e := range all {
 		key := cmp.Or(e.Account.ID, e.Account.Number, e.LoginID) + " " + e.Subject
-		o := eventstore.Open{ID: e.ID, Status: e.Status, Reason: e.Reason, Provider: e.Provider, Trigger: e.Trigger, Account: e.Account,
-			First: e.RequestedAt, Last: e.RequestedAt, Failures: open[key].Failures + 1}
+		o := eventstore.Open{ID: e.ID, Status: e.Status, Reason: e.Reason, Provider: e.Provider, Trigger: e.Trigger,
+			Account: e.Account,
+			First:   e.RequestedAt, Last: e.RequestedAt, Failures: open[key].Failures + 1}
 		if was, ok := open[key]; ok {
 			o.First = was.First
 		}
@@ -207,7 +210,8 @@ func (m *memory) OldestUnfinished(context.Context) (hotsync.Event, bool, error) 
 	if err := m.fail["OldestUnfinished"]; err != nil {
 		return hotsync.Event{}, false, err
 	}
-	all := m.matching(eventstore.Query{Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying}})
+	all := m.matching(
+		eventstore.Query{Statuses: []hotsync.Status{hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusRetrying}})
 	if len(all) == 0 {
 		return hotsync.Event{}, false, nil
 	}
@@ -304,9 +308,12 @@ type bundle struct {
 
 func setup(t *testing.T, events ...hotsync.Event) *bundle {
 	t.Helper()
-	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, sides: &sides{}, acts: &acts{}, lane: &lane{}, provider: stafftest.Start(t), sessions: &stafftest.Sessions{}, now: start,
-		settings: &settings{value: hotsync.Settings{HotSync: true, Providers: []hotsync.Provider{{Name: "direct"}, {Name: "lookup"}},
-			ZuoraAccountURL: "https://zuora.example.com/accounts/{id}", LimioCustomerURL: "https://limio.example.com/customers/{id}"}}}
+	b := &bundle{t: t, events: newMemory(events...), queue: &queue{}, sides: &sides{}, acts: &acts{}, lane: &lane{},
+		provider: stafftest.Start(t), sessions: &stafftest.Sessions{}, now: start,
+		settings: &settings{value: hotsync.Settings{HotSync: true,
+			Providers:        []hotsync.Provider{{Name: "direct"}, {Name: "lookup"}},
+			ZuoraAccountURL:  "https://zuora.example.com/accounts/{id}",
+			LimioCustomerURL: "https://limio.example.com/customers/{id}"}}}
 	b.nothings = &nothings{emails: map[string]string{}}
 	b.events.nothings = b.nothings
 	b.server = httptest.NewServer(console.New(b.config()))
@@ -316,12 +323,15 @@ func setup(t *testing.T, events ...hotsync.Event) *bundle {
 
 func (b *bundle) config() console.Config {
 	n := 0
-	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides, Limio: b.sides, DryRunner: b.sides, Owners: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Logins: b.nothings, Jobs: &b.jobs, Gallery: true,
+	return console.Config{Events: b.events, Queue: b.queue, Dead: b.queue, Settings: b.settings, Zuora: b.sides,
+		Limio: b.sides, DryRunner: b.sides, Owners: b.sides, Tokens: stafftest.Tokens{}, Audit: b.acts, Logins: b.nothings,
+		Jobs: &b.jobs, Gallery: true,
 		Pauses: func(context.Context) (map[string]pause.State, error) { return b.pauses, b.events.fail["Pauses"] },
 		Staff:  newDoor(b.provider, b.sessions, b.clock, b.log()),
 		NewEventID: func(at time.Time) string {
 			n++
-			return hotsync.NewEventID(at.Add(time.Duration(n)*time.Millisecond), func(p []byte) (int, error) { p[0] = byte(n); return len(p), nil })
+			return hotsync.NewEventID(at.Add(time.Duration(n)*time.Millisecond),
+				func(p []byte) (int, error) { p[0] = byte(n); return len(p), nil })
 		},
 		Now: b.clock, Log: b.log()}
 }
@@ -332,8 +342,10 @@ func (b *bundle) log() *slog.Logger {
 
 // newDoor is the door of a console whose staff sign in with that provider.
 func newDoor(p *stafftest.Provider, sessions *stafftest.Sessions, now func() time.Time, log *slog.Logger) *staff.Door {
-	return staff.New(staff.Config{Issuer: p.URL, ClientID: "hotsync-local", GroupsClaim: "groups", Tokens: stafftest.Tokens{}, Sessions: sessions,
-		SessionKey: func(context.Context) ([]byte, error) { return []byte(strings.Repeat("k", 32)), nil }, Now: now, Log: log})
+	return staff.New(staff.Config{Issuer: p.URL, ClientID: "hotsync-local", GroupsClaim: "groups",
+		Tokens: stafftest.Tokens{}, Sessions: sessions,
+		SessionKey: func(context.Context) ([]byte, error) { return []byte(strings.Repeat("k", 32)), nil }, Now: now,
+		Log: log})
 }
 
 func (b *bundle) clock() time.Time {

@@ -306,7 +306,8 @@ func (f filter) Box() string {
 	if f.Open {
 		open = isOpen
 	}
-	for _, x := range [...]struct{ key, val string }{{"is", open}, {"account", f.Account}, {"subject", f.Subject}, {"reason", f.Reason}} {
+	for _, x := range [...]struct{ key, val string }{{"is", open}, {"account", f.Account}, {"subject", f.Subject},
+		{"reason", f.Reason}} {
 		switch {
 		case x.val == "":
 		case strings.ContainsAny(x.val, " \t"):

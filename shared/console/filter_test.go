@@ -23,17 +23,19 @@ func TestSearchIsForgiving(t *testing.T) {
 	name := b.settings.value.Providers[0].Name
 	c := b.signIn("viewer")
 	for typed, want := range map[string]url.Values{
-		"(A-12).":                                {"q": {"A-12)."}}, // an account may end with a full stop, and nothing is guessed
-		"(A-12)":                                 {"q": {"A-12"}},
-		"“A-12”,":                                {"q": {"A-12"}},
-		"'A-12'":                                 {"q": {"A-12"}},
-		"A\u201112\u00a0":                        {"q": {"A-12"}},
-		"\u200bA–12":                             {"q": {"A-12"}},
-		"Ada <ada@example.com>":                  {"q": {"ada@example.com"}},
-		"ada@example.com.":                       {"q": {"ada@example.com"}},
-		"MAILTO:ada@example.com?cc=x":            {"q": {"ada@example.com"}},
-		"E-Mail: ada@example.com":                {"q": {"ada@example.com"}},
-		"email:ada@example.com from:now":         {"q": {"ada@example.com"}, "from": {start.UTC().Format("2006-01-02T15:04:05Z")}},
+		// an account may end with a full stop, and nothing is guessed
+		"(A-12).":                     {"q": {"A-12)."}},
+		"(A-12)":                      {"q": {"A-12"}},
+		"“A-12”,":                     {"q": {"A-12"}},
+		"'A-12'":                      {"q": {"A-12"}},
+		"A\u201112\u00a0":             {"q": {"A-12"}},
+		"\u200bA–12":                  {"q": {"A-12"}},
+		"Ada <ada@example.com>":       {"q": {"ada@example.com"}},
+		"ada@example.com.":            {"q": {"ada@example.com"}},
+		"MAILTO:ada@example.com?cc=x": {"q": {"ada@example.com"}},
+		"E-Mail: ada@example.com":     {"q": {"ada@example.com"}},
+		"email:ada@example.com from:now": {"q": {"ada@example.com"},
+			"from": {start.UTC().Format("2006-01-02T15:04:05Z")}},
 		"mail":                                   {"q": {"mail"}},
 		"EVENT-01A2191116807D5E899DC82B49ECADDE": {"q": {"event-01a2191116807d5e899dc82b49ecadde"}},
 		"sub:Auth0|Ab":                           {"subject": {"Auth0|Ab"}},
@@ -91,7 +93,8 @@ func TestCompareLoginsOfOneMoment(t *testing.T) {
 	var events []hotsync.Event
 	for _, name := range []string{"a", "b", "c"} {
 		id := hotsync.EventIDFor(start, name)
-		events = append(events, hotsync.Event{ID: id, Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged, Account: hotsync.AccountRef{ID: "8a1"},
+		events = append(events, hotsync.Event{ID: id, Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged,
+			Account: hotsync.AccountRef{ID: "8a1"},
 			Request: hotsync.SyncRequest{EventID: id, AccountID: "8a1"}})
 	}
 	slices.SortFunc(events, func(a, b hotsync.Event) int { return strings.Compare(a.ID, b.ID) })

@@ -13,7 +13,8 @@ import (
 // FuzzCell: no cell can begin a formula or a line of its own, and what is
 // harmless stays as it is.
 func FuzzCell(f *testing.F) {
-	for _, seed := range []string{"", "plain", "=1+1", " \t=cmd|' /C calc'!A0", "＝x", "\ufeff-1", "a\r\n=b", "\x00@x", "-"} {
+	for _, seed := range []string{"", "plain", "=1+1", " \t=cmd|' /C calc'!A0", "＝x", "\ufeff-1", "a\r\n=b", "\x00@x",
+		"-"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -25,7 +26,8 @@ func FuzzCell(f *testing.F) {
 		if strings.ContainsRune("=+-@|%＝＋－＠", first) {
 			t.Errorf("cell(%q) = %q begins a formula", s, got)
 		}
-		if s != "" && s[0] >= 'A' && s[0] <= 'Z' && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }) && got != s {
+		if s != "" && s[0] >= 'A' && s[0] <= 'Z' &&
+			!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }) && got != s {
 			t.Errorf("cell(%q) = %q, want it unchanged", s, got)
 		}
 	})
@@ -34,7 +36,9 @@ func FuzzCell(f *testing.F) {
 // FuzzFilter: a filter that was read is written in an address that reads the
 // same.
 func FuzzFilter(f *testing.F) {
-	for _, seed := range []string{"status:failed account:A-1 from:2026-11-01", `provider:"a b" x`, "from:24h to:2026-11-22", "urn:x:y", `"`, "reason:x status:skipped,failed", "since:1h is:failed e-mail: a@b.c.", "“A–1”"} {
+	for _, seed := range []string{"status:failed account:A-1 from:2026-11-01", `provider:"a b" x`,
+		"from:24h to:2026-11-22", "urn:x:y", `"`, "reason:x status:skipped,failed", "since:1h is:failed e-mail: a@b.c.",
+		"“A–1”"} {
 		f.Add(seed)
 	}
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

@@ -63,15 +63,18 @@ func someJobs(t *testing.T, b *bundle) {
 		age     time.Duration
 		change  func(*jobs.Job)
 	}{
-		{jobs.Request{Kind: jobs.Retry, Title: "Zuora does not answer", Reason: string(hotsync.CodeZuoraUnavailable), Note: "Zuora was down", Actor: "Ada", Source: jobs.Source{Events: &eventstore.Query{}}}, 3 * time.Minute,
+		{jobs.Request{Kind: jobs.Retry, Title: "Zuora does not answer", Reason: string(hotsync.CodeZuoraUnavailable),
+			Note: "Zuora was down", Actor: "Ada", Source: jobs.Source{Events: &eventstore.Query{}}}, 3 * time.Minute,
 			func(j *jobs.Job) {
 				j.Final, j.Window = jobs.Counts{jobs.Changed: 110, jobs.Failed: 4}, jobs.Counts{jobs.Sent: 30}
 			}},
-		{jobs.Request{Kind: jobs.Backfill, Note: "before the launch", Actor: "Grace", Source: jobs.Source{Known: true}}, 2 * time.Hour,
+		{jobs.Request{Kind: jobs.Backfill, Note: "before the launch", Actor: "Grace", Source: jobs.Source{Known: true}},
+			2 * time.Hour,
 			func(j *jobs.Job) { j.Final, j.Waits = jobs.Counts{jobs.Unchanged: 90}, jobs.WaitLogins }},
 		{jobs.Request{Kind: jobs.Reconcile, Source: jobs.Source{Known: true}}, 9 * time.Hour,
 			func(j *jobs.Job) {
-				j.Status, j.EndedAt, j.Final = jobs.Done, j.CreatedAt.Add(20*time.Minute), jobs.Counts{jobs.Unchanged: 240, jobs.Changed: 40}
+				j.Status, j.EndedAt, j.Final = jobs.Done, j.CreatedAt.Add(20*time.Minute), jobs.Counts{jobs.Unchanged: 240,
+					jobs.Changed: 40}
 			}},
 	} {
 		j, err := jobs.New(tc.request, b.now.Add(-tc.age), rand.Read)
@@ -99,19 +102,25 @@ func gallery(t *testing.T) (*bundle, map[string]hotsync.Event) {
 	b.now = now
 	b.nothings.records = sample.Logins(now)
 	b.nothings.emails["jane@example.com"] = b.nothings.records[4].Subject
-	b.events.accounts[older.Account.ID] = eventstore.AccountState{AccountID: older.Account.ID, Number: older.Account.Number,
-		CustomerID: "cus-5f0c8e1f3a5b4c7d9e2a1b3c4d5e6f70", LastSucceededAt: now.Add(-5 * time.Minute), LastSucceededEvent: by["succeeded, unchanged"].ID}
+	b.events.accounts[older.Account.ID] = eventstore.AccountState{AccountID: older.Account.ID,
+		Number:     older.Account.Number,
+		CustomerID: "cus-5f0c8e1f3a5b4c7d9e2a1b3c4d5e6f70", LastSucceededAt: now.Add(-5 * time.Minute),
+		LastSucceededEvent: by["succeeded, unchanged"].ID}
 	for i := range 144 {
 		at := now.Truncate(10 * time.Minute).Add(-time.Duration(i) * 10 * time.Minute)
 		n := 18 + (i*i*7)%23 + 20*max(0, 12-(i/6-8)*(i/6-8)/4)
-		counts := eventstore.Counts{Outcomes: map[eventstore.Outcome]int{{Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonChanged}: n / 3,
-			{Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged}: n, {Status: hotsync.StatusSkipped, Reason: hotsync.ReasonCoalesced}: n / 7},
-			Latency: eventstore.Latency{500 * time.Millisecond: n / 2, time.Second: n / 2, 2 * time.Second: n / 4, 5 * time.Second: n / 20}}
+		counts := eventstore.Counts{
+			Outcomes: map[eventstore.Outcome]int{{Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonChanged}: n / 3,
+				{Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged}: n,
+				{Status: hotsync.StatusSkipped, Reason: hotsync.ReasonCoalesced}:   n / 7},
+			Latency: eventstore.Latency{500 * time.Millisecond: n / 2, time.Second: n / 2, 2 * time.Second: n / 4,
+				5 * time.Second: n / 20}}
 		if i%5 == 0 {
 			counts.Outcomes[eventstore.Outcome{Status: hotsync.StatusSkipped, Reason: hotsync.ReasonAmbiguous}] = 1 + i%3
 		}
 		if i > 30 && i < 38 {
-			counts.Outcomes[eventstore.Outcome{Status: hotsync.StatusFailed, Reason: string(hotsync.CodeZuoraUnavailable)}] = 40 - 3*(i-30)
+			counts.Outcomes[eventstore.Outcome{Status: hotsync.StatusFailed,
+				Reason: string(hotsync.CodeZuoraUnavailable)}] = 40 - 3*(i-30)
 		}
 		if i%11 == 0 {
 			counts.Outcomes[eventstore.Outcome{Status: hotsync.StatusFailed, Reason: string(hotsync.CodeLimioRefused)}] = 2

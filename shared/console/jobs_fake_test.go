@@ -68,7 +68,8 @@ func (b *bundle) advance(t *testing.T, want int) {
 	t.Helper()
 	b.lane.events = b.events
 	now := b.clock()
-	r := &jobs.Runner{Store: &b.jobs, Events: jobEvents{b.events}, Queue: b.lane, Gate: b.lane, Lister: jobs.Sources{Events: jobEvents{b.events}}, Name: rand.Text(),
+	r := &jobs.Runner{Store: &b.jobs, Events: jobEvents{b.events}, Queue: b.lane, Gate: b.lane,
+		Lister: jobs.Sources{Events: jobEvents{b.events}}, Name: rand.Text(),
 		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)}
 	for range 100 {
 		busy := false

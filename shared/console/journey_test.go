@@ -132,7 +132,8 @@ func TestJourneyOfAnAdministrator(t *testing.T) {
 	j.click(review, ".review")
 	j.write("note", "the tenant moved")
 	j.click(`.review button[value="save"]`, ".note.good")
-	if got := j.b.settings.value; got.TimeZone != "Europe/Rome" || got.ZuoraPlan != hotsync.PlanV || got.UpdatedFor != "the tenant moved" || got.Version != began+2 {
+	if got := j.b.settings.value; got.TimeZone != "Europe/Rome" || got.ZuoraPlan != hotsync.PlanV ||
+		got.UpdatedFor != "the tenant moved" || got.Version != began+2 {
 		t.Errorf("in force is %+v", got)
 	}
 	// Saved: nothing is offered any more.
@@ -143,7 +144,9 @@ func TestJourneyOfAnAdministrator(t *testing.T) {
 	// A new provider is where one looks, and has the focus.
 	j.click(`button[value="add-provider"]`, "#p-3")
 	do(t, j.ctx, there("#f-providers-2-name:focus")) // which the browser gives it after the page has come
-	if !ask(t, j.ctx, chromedp.Evaluate[bool](`(() => { const r = document.getElementById("f-providers-2-name").getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight })()`)) {
+	if !ask(t, j.ctx,
+		chromedp.Evaluate[bool](
+			`(() => { const r = document.getElementById("f-providers-2-name").getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight })()`)) {
 		t.Error("the new provider is off the screen")
 	}
 	j.arrived("an administrator with five mistakes")
@@ -180,10 +183,13 @@ func TestJourneyInTwoTabs(t *testing.T) {
 		t.Errorf("what was typed in the second tab came back as %q", got)
 	}
 	second.click(review, ".note.warn table")
-	if got, want := find(t, other, ".note.warn"), fmt.Sprintf("Not saved yet: you saved version %d elsewhere", began+1); !strings.Contains(got, want) {
+	if got, want := find(t, other, ".note.warn"), fmt.Sprintf("Not saved yet: you saved version %d elsewhere",
+		began+1); !strings.Contains(got, want) {
 		t.Errorf("the second tab says %q, want %q", got, want)
 	}
-	rows := ask(t, other, chromedp.Evaluate[[]string](`[...document.querySelectorAll(".note.warn tbody tr")].map(r => [...r.children].map(c => c.textContent).join(" | "))`))
+	rows := ask(t, other,
+		chromedp.Evaluate[[]string](
+			`[...document.querySelectorAll(".note.warn tbody tr")].map(r => [...r.children].map(c => c.textContent).join(" | "))`))
 	if diff := cmp.Diff([]string{
 		"web: Name | direct | direct | web | typed here",
 		"Time zone | UTC | Europe/Rome | Europe/Paris | typed here",
@@ -195,7 +201,8 @@ func TestJourneyInTwoTabs(t *testing.T) {
 	second.write("note", "from the second tab")
 	second.click(save, ".note.good")
 	got := j.b.settings.value
-	if got.TimeZone != "Europe/Paris" || got.ZuoraAccountURL != "https://billing.example.com/{id}" || got.Providers[0].Name != "web" || got.Version != began+2 {
+	if got.TimeZone != "Europe/Paris" || got.ZuoraAccountURL != "https://billing.example.com/{id}" ||
+		got.Providers[0].Name != "web" || got.Version != began+2 {
 		t.Errorf("in force is %+v", got)
 	}
 	j.clicks, j.keys, j.waited = j.clicks+second.clicks, j.keys+second.keys, j.waited+second.waited

@@ -55,8 +55,10 @@ func TestLinksKeepTheSet(t *testing.T) {
 		}
 		for _, href := range hrefs {
 			kept := mustURL(t, href).Query()
-			if kept.Get("q") != query.Get("q") || kept.Get("account") != query.Get("account") || kept.Get("provider") != query.Get("provider") ||
-				kept.Get("trigger") != query.Get("trigger") || kept.Get("subject") != query.Get("subject") || kept.Get("reason") != query.Get("reason") {
+			if kept.Get("q") != query.Get("q") || kept.Get("account") != query.Get("account") ||
+				kept.Get("provider") != query.Get("provider") ||
+				kept.Get("trigger") != query.Get("trigger") || kept.Get("subject") != query.Get("subject") ||
+				kept.Get("reason") != query.Get("reason") {
 				t.Errorf("%v: the link %s has another filter", query, href)
 			}
 		}
@@ -90,7 +92,8 @@ func TestBulkRetryKeepsTheSet(t *testing.T) {
 			t.Errorf("%s has %d rows to retry and no bulk retry", list, want)
 		}
 	}
-	if page := c.get("/events?reason=coalesced"); page.Count("#events tr.row") == 0 || page.Count(`a[href^="/retry"]`) != 0 {
+	if page := c.get("/events?reason=coalesced"); page.Count("#events tr.row") == 0 ||
+		page.Count(`a[href^="/retry"]`) != 0 {
 		t.Error("what another sync covers is offered to be retried")
 	}
 	page := c.get("/events?status=failed&reason=limio_request_refused")

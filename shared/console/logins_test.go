@@ -44,8 +44,10 @@ func (n *nothings) Logins(_ context.Context, q eventstore.LoginQuery) (eventstor
 	slices.SortFunc(all, func(a, b hotsync.LoginRecord) int { return cmp.Compare(b.ID, a.ID) })
 	var out eventstore.LoginPage
 	for _, r := range all {
-		if q.Q != "" && r.Subject != cmp.Or(n.emails[strings.ToLower(q.Q)], q.Q) || q.Provider != "" && r.Provider != q.Provider ||
-			q.Reason != "" && r.Reason != q.Reason || r.At.Before(q.From) || !q.To.IsZero() && !r.At.Before(q.To) || q.Cursor != "" && r.ID >= q.Cursor {
+		if q.Q != "" && r.Subject != cmp.Or(n.emails[strings.ToLower(q.Q)], q.Q) || q.Provider != "" &&
+			r.Provider != q.Provider ||
+			q.Reason != "" && r.Reason != q.Reason || r.At.Before(q.From) || !q.To.IsZero() && !r.At.Before(q.To) ||
+			q.Cursor != "" && r.ID >= q.Cursor {
 			continue
 		}
 		if len(out.Logins) == cmp.Or(q.Limit, eventstore.DefaultLimit) {
@@ -71,8 +73,10 @@ func misspelt(n int, provider string) []hotsync.LoginRecord {
 	var out []hotsync.LoginRecord
 	for i := range n {
 		at := start.Add(-time.Duration(i+1) * time.Minute)
-		out = append(out, hotsync.LoginRecord{ID: hotsync.EventIDFor(at, fmt.Sprint(provider, i)), At: at, Trigger: hotsync.TriggerLogin, Provider: provider,
-			Reason: "claim_missing", Issuer: "https://id.example.com", Subject: fmt.Sprint("person-", provider, i), Verified: true, Had: []string{"accounts"}})
+		out = append(out, hotsync.LoginRecord{ID: hotsync.EventIDFor(at, fmt.Sprint(provider, i)), At: at,
+			Trigger: hotsync.TriggerLogin, Provider: provider,
+			Reason: "claim_missing", Issuer: "https://id.example.com", Subject: fmt.Sprint("person-", provider, i),
+			Verified: true, Had: []string{"accounts"}})
 	}
 	return out
 }
@@ -109,7 +113,8 @@ func TestLoginsThatLedToNothingAreFound(t *testing.T) {
 			t.Errorf("%s: the link to all such logins leads to %s without it", tc.name, all.url)
 		}
 	}
-	for _, path := range []string{"/events", "/events?status=failed", "/events?account=A00000042", "/events?q=" + events[0].ID} {
+	for _, path := range []string{"/events", "/events?status=failed", "/events?account=A00000042",
+		"/events?q=" + events[0].ID} {
 		if a := c.get(path); a.Count(".beside") > 0 {
 			t.Errorf("%s shows logins that have nothing to do with it", path)
 		}
@@ -136,7 +141,8 @@ func TestLoginsPage(t *testing.T) {
 	a := c.get("/logins")
 	a.Sound()
 	got := a.Texts(".cause h2")
-	want := []string{"The claim is missing", "The claim is empty", "No account matches", "Unknown identity provider", "Meant for another client"}
+	want := []string{"The claim is missing", "The claim is empty", "No account matches", "Unknown identity provider",
+		"Meant for another client"}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("reasons mismatch (-want +got):\n%s", diff)
 	}
@@ -200,14 +206,16 @@ func TestLoginsAreSearchedAsSyncsAre(t *testing.T) {
 		}
 	}
 	page := c.get("/logins")
-	if got := page.Attrs("#suggestions option", "value"); !slices.Contains(got, "provider:direct") || !slices.Contains(got, "reason:claim_missing") {
+	if got := page.Attrs("#suggestions option", "value"); !slices.Contains(got, "provider:direct") ||
+		!slices.Contains(got, "reason:claim_missing") {
 		t.Errorf("offered are %q", got)
 	}
 	if got := page.Count("input[data-pick]"); got != 2 {
 		t.Errorf("%d times can be picked, want 2", got)
 	}
 	a := c.get("/suggest?for=logins&q=missing", "X-Live", "1")
-	if got := a.Attrs("option", "value"); !slices.Contains(got, "reason:claim_missing") || slices.Contains(got, "reason:limio_request_refused") {
+	if got := a.Attrs("option", "value"); !slices.Contains(got, "reason:claim_missing") ||
+		slices.Contains(got, "reason:limio_request_refused") {
 		t.Errorf("for %q are offered %q", "missing", got)
 	}
 }
@@ -217,7 +225,9 @@ func TestLoginsAreSearchedAsSyncsAre(t *testing.T) {
 func TestOverviewTellsOfLoginsThatLedToNothing(t *testing.T) {
 	t.Parallel()
 
-	good := eventstore.Slot{At: start.Add(-time.Hour), Counts: eventstore.Counts{Outcomes: map[eventstore.Outcome]int{{Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged}: 5}}}
+	good := eventstore.Slot{At: start.Add(-time.Hour),
+		Counts: eventstore.Counts{
+			Outcomes: map[eventstore.Outcome]int{{Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonUnchanged}: 5}}}
 	for _, tc := range []struct {
 		name    string
 		records []hotsync.LoginRecord
@@ -228,8 +238,10 @@ func TestOverviewTellsOfLoginsThatLedToNothing(t *testing.T) {
 		{"none", nil, []eventstore.Slot{good}, "All well", "Nobody waits"},
 		{"some, beside many that are well", misspelt(3, "okta"), []eventstore.Slot{good}, "All well", ""},
 		{"all there are", misspelt(3, "okta"), nil, "3 logins named no account", "by provider okta"},
-		{"many", append(misspelt(100, "okta"), misspelt(24, "direct")...), []eventstore.Slot{good}, "124 logins named no account", "mostly by provider okta"},
-		{"more than are read", misspelt(700, "okta"), []eventstore.Slot{good}, "More than 600 logins named no account", "by provider okta"},
+		{"many", append(misspelt(100, "okta"), misspelt(24, "direct")...), []eventstore.Slot{good},
+			"124 logins named no account", "mostly by provider okta"},
+		{"more than are read", misspelt(700, "okta"), []eventstore.Slot{good}, "More than 600 logins named no account",
+			"by provider okta"},
 	} {
 		b := setup(t)
 		b.nothings.records, b.events.slots = tc.records, tc.slots
@@ -268,7 +280,8 @@ func TestErasePersonWithoutSync(t *testing.T) {
 		} `json:"logins"`
 	}
 	err := json.Unmarshal([]byte(c.post("/erase/export", chosen).body), &told)
-	if err != nil || len(told.Logins) != 1 || len(told.Logins[0].Nothing) != 1 || told.Logins[0].Nothing[0].Subject != lost.Subject {
+	if err != nil || len(told.Logins) != 1 || len(told.Logins[0].Nothing) != 1 ||
+		told.Logins[0].Nothing[0].Subject != lost.Subject {
 		t.Errorf("what is held is told as %+v, %v", told, err)
 	}
 	a = c.post("/erase/confirm", chosen)
@@ -280,7 +293,8 @@ func TestErasePersonWithoutSync(t *testing.T) {
 	if got := a.Text(".note.good"); !strings.Contains(got, "1 record of logins that led to nothing deleted") {
 		t.Errorf("erased is %q", got)
 	}
-	if got := b.acts.list[len(b.acts.list)-1]; got.Action != "erase" || !strings.Contains(got.Result, "1 login that led to nothing") {
+	if got := b.acts.list[len(b.acts.list)-1]; got.Action != "erase" ||
+		!strings.Contains(got.Result, "1 login that led to nothing") {
 		t.Errorf("recorded is %+v", got)
 	}
 }

@@ -26,7 +26,8 @@ func (b *bundle) held(spec *spectest.Own, group, method, path, body string) int 
 	}
 	r.Header.Set("Content-Type", "application/json")
 	if group != "" {
-		r.Header.Set("Authorization", "Bearer "+stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "robot", "groups": []any{group}}))
+		r.Header.Set("Authorization",
+			"Bearer "+stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "robot", "groups": []any{group}}))
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -51,18 +52,21 @@ func TestOpenAPI(t *testing.T) {
 
 	spec := spectest.OpenOwn(t, "/api")
 	unavailable := hotsync.Errorf(hotsync.CodeStoreUnavailable, "DynamoDB did not answer.")
-	ended := hotsync.NewEvent(hotsync.SyncRequest{EventID: hotsync.EventIDFor(start, "e"), Trigger: hotsync.TriggerLogin, Provider: "direct", Account: "A1",
+	ended := hotsync.NewEvent(hotsync.SyncRequest{EventID: hotsync.EventIDFor(start, "e"), Trigger: hotsync.TriggerLogin,
+		Provider: "direct", Account: "A1",
 		Identity: hotsync.Identity{Issuer: "https://id.example.com", Subject: "ada"}, RequestedAt: start})
 	ended.Status, ended.Reason, ended.FinishedAt = hotsync.StatusFailed, "zuora_forbidden", start
 	ended.Error = hotsync.Errorf(hotsync.CodeZuoraForbidden, "x").Problem()
 	ended.Findings = []hotsync.Finding{hotsync.Note("price_differs", "A-S1", "x")}
 	ended.Attempts = []hotsync.Attempt{{N: 1, StartedAt: start}}
-	waiting := hotsync.NewEvent(hotsync.SyncRequest{EventID: hotsync.EventIDFor(start, "w"), Trigger: hotsync.TriggerLogin, Account: "A1", RequestedAt: start})
+	waiting := hotsync.NewEvent(hotsync.SyncRequest{EventID: hotsync.EventIDFor(start, "w"), Trigger: hotsync.TriggerLogin,
+		Account: "A1", RequestedAt: start})
 	b := setupSettings(t)
 	b.events = newMemory(ended, waiting)
 	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: accountOne}, Link: syncer.Link{State: syncer.LinkNobody}}
-	found := &records{page: eventstore.LoginPage{Logins: []hotsync.LoginRecord{{ID: ended.ID, At: start, Trigger: hotsync.TriggerLogin, Reason: "claim_missing",
-		Claims: []hotsync.LoginClaim{{Claim: "a", Reason: "claim_missing", Detail: "x"}}}}}}
+	found := &records{page: eventstore.LoginPage{
+		Logins: []hotsync.LoginRecord{{ID: ended.ID, At: start, Trigger: hotsync.TriggerLogin, Reason: "claim_missing",
+			Claims: []hotsync.LoginClaim{{Claim: "a", Reason: "claim_missing", Detail: "x"}}}}}}
 	cfg := b.config()
 	seen := &seenPlans{}
 	cfg.Logins, cfg.Catalogue = found, seen
@@ -123,7 +127,8 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s %s %s by %q answered %d, want %d", tc.method, tc.path, tc.body, tc.group, got, tc.want)
 		}
 	}
-	for code, want := range map[hotsync.Code]int{hotsync.CodeZuoraNotFound: 404, hotsync.CodeZuoraForbidden: 502, hotsync.CodeZuoraUnavailable: 503} {
+	for code, want := range map[hotsync.Code]int{hotsync.CodeZuoraNotFound: 404, hotsync.CodeZuoraForbidden: 502,
+		hotsync.CodeZuoraUnavailable: 503} {
 		b.sides.zuora = hotsync.Errorf(code, "x")
 		if got := b.held(spec, "operator", "POST", "/api/dry-run", `{"account": "A1"}`); got != want {
 			t.Errorf("a dry run that meets %s answered %d, want %d", code, got, want)
@@ -133,8 +138,11 @@ func TestOpenAPI(t *testing.T) {
 		b.events.fail[name] = unavailable
 	}
 	b.queue.fail, b.settings.fail, found.err, seen.fail = unavailable, unavailable, unavailable, unavailable
-	for _, tc := range [][3]string{{"viewer", "GET", "/api/events"}, {"viewer", "GET", "/api/events/" + ended.ID}, {"operator", "POST", "/api/events/" + ended.ID + "/retry"},
-		{"operator", "POST", "/api/events/" + ended.ID + "/reveal"}, {"viewer", "GET", "/api/catalogue"}, {"viewer", "GET", "/api/logins"}, {"viewer", "GET", "/api/queue"}, {"viewer", "GET", "/api/settings"}, {"admin", "PUT", "/api/settings"}, {"operator", "POST", "/api/sync"}} {
+	for _, tc := range [][3]string{{"viewer", "GET", "/api/events"}, {"viewer", "GET", "/api/events/" + ended.ID},
+		{"operator", "POST", "/api/events/" + ended.ID + "/retry"},
+		{"operator", "POST", "/api/events/" + ended.ID + "/reveal"}, {"viewer", "GET", "/api/catalogue"},
+		{"viewer", "GET", "/api/logins"}, {"viewer", "GET", "/api/queue"}, {"viewer", "GET", "/api/settings"},
+		{"admin", "PUT", "/api/settings"}, {"operator", "POST", "/api/sync"}} {
 		body := map[string]string{"/api/settings": settings, "/api/sync": `{"account": "A1"}`,
 			"/api/events/" + ended.ID + "/reveal": `{"reason": "the customer asked"}`}[tc[2]]
 		if got := b.held(spec, tc[0], tc[1], tc[2], body); got != 503 {

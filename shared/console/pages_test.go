@@ -61,7 +61,8 @@ func TestEventsList(t *testing.T) {
 		}
 	}
 	a = c.get("/events?reason=ambiguous")
-	if got := a.Text("#events td.c-why"); got != "2 Zuora accounts share this value of LimioExternalId__c, so none was synced. Clear the lookup field on all accounts but one, then retry." {
+	if got := a.Text(
+		"#events td.c-why"); got != "2 Zuora accounts share this value of LimioExternalId__c, so none was synced. Clear the lookup field on all accounts but one, then retry." {
 		t.Errorf("explain column = %q", got)
 	}
 	if got := c.get("/events").Count("#events form"); got != 0 {
@@ -279,8 +280,9 @@ func TestEventPageExplainsAFailure(t *testing.T) {
 	b := setup(t, append(events, older)...)
 	b.events.accounts[sample.Account.ID] = eventstore.AccountState{AccountID: sample.Account.ID, CustomerID: "cus-1"}
 	a := b.signIn("operator").get("/events/" + by["failed, Limio refused"].ID)
-	if got := a.Attrs(`main .crumbs a[href^="/accounts"], main .facts a[rel]`, "href"); !cmp.Equal(got, []string{"/accounts/" + sample.Account.ID,
-		"https://zuora.example.com/accounts/" + sample.Account.ID, "https://limio.example.com/customers/cus-1"}) {
+	if got := a.Attrs(`main .crumbs a[href^="/accounts"], main .facts a[rel]`, "href"); !cmp.Equal(got,
+		[]string{"/accounts/" + sample.Account.ID,
+			"https://zuora.example.com/accounts/" + sample.Account.ID, "https://limio.example.com/customers/cus-1"}) {
 		t.Errorf("links = %q", got)
 	}
 	if got := a.Text(".outcome > p:last-child"); !strings.Contains(got, "nothing is left to do") {
@@ -321,14 +323,16 @@ func TestRetryFromPage(t *testing.T) {
 	}
 	sent := b.queue.sent[0]
 	want := failed.Request
-	want.EventID, want.RequestedAt, want.RetryOf, want.Actor, want.Trigger = sent.EventID, start, failed.ID, "Member operator", hotsync.TriggerConsole
+	want.EventID, want.RequestedAt, want.RetryOf, want.Actor, want.Trigger = sent.EventID, start, failed.ID,
+		"Member operator", hotsync.TriggerConsole
 	if diff := cmp.Diff(want, sent); diff != "" {
 		t.Errorf("request mismatch (-want +got):\n%s", diff)
 	}
 	if a.url.Path != "/events/"+sent.EventID || a.Text(".outcome-head b") != "Waiting for its turn" {
 		t.Errorf("after the retry at %s, want the new event", a.url)
 	}
-	if got := b.acts.list; len(got) != 1 || got[0].Action != "retry" || got[0].Actor != "staff-operator" || got[0].Event != failed.ID {
+	if got := b.acts.list; len(got) != 1 || got[0].Action != "retry" || got[0].Actor != "staff-operator" ||
+		got[0].Event != failed.ID {
 		t.Errorf("recorded %+v, want the retry", got)
 	}
 	a = c.post("/events/"+by["running"].ID+"/retry", nil)
@@ -383,16 +387,21 @@ func TestOverviewPauses(t *testing.T) {
 		alert  string
 	}{
 		{name: "none", want: "4 syncs need somebody"},
-		{name: "Zuora, while one login waits", pauses: map[string]pause.State{"zuora": down(hotsync.CodeZuoraUnavailable, time.Hour, time.Second)},
-			want: "Zuora is down since", more: "1 login waits; nothing to do: it goes on by itself."},
-		{name: "both, Limio longer", pauses: map[string]pause.State{"zuora": down(hotsync.CodeZuoraRateLimited, time.Minute, time.Hour),
-			"limio": down(hotsync.CodeLimioUnavailable, time.Hour, time.Second)},
+		{name: "Zuora, while one login waits",
+			pauses: map[string]pause.State{"zuora": down(hotsync.CodeZuoraUnavailable, time.Hour, time.Second)},
+			want:   "Zuora is down since", more: "1 login waits; nothing to do: it goes on by itself."},
+		{name: "both, Limio longer",
+			pauses: map[string]pause.State{"zuora": down(hotsync.CodeZuoraRateLimited, time.Minute, time.Hour),
+				"limio": down(hotsync.CodeLimioUnavailable, time.Hour, time.Second)},
 			want: "Limio is down since", more: "Zuora asked everybody to wait, too. 1 login waits"},
-		{name: "one whose end the next sync finds out", pauses: map[string]pause.State{"limio": down(hotsync.CodeLimioUnavailable, time.Hour, -30*time.Second)},
-			want: "Limio is down since"},
-		{name: "one that nobody has asked about since", pauses: map[string]pause.State{"limio": down(hotsync.CodeLimioUnavailable, time.Hour, -time.Hour)},
-			want: "4 syncs need somebody"},
-		{name: "that cannot be read", fail: hotsync.Errorf(hotsync.CodeStoreUnavailable, "away"), want: "4 syncs need somebody", alert: "what waits for Zuora or Limio"},
+		{name: "one whose end the next sync finds out",
+			pauses: map[string]pause.State{"limio": down(hotsync.CodeLimioUnavailable, time.Hour, -30*time.Second)},
+			want:   "Limio is down since"},
+		{name: "one that nobody has asked about since",
+			pauses: map[string]pause.State{"limio": down(hotsync.CodeLimioUnavailable, time.Hour, -time.Hour)},
+			want:   "4 syncs need somebody"},
+		{name: "that cannot be read", fail: hotsync.Errorf(hotsync.CodeStoreUnavailable, "away"),
+			want: "4 syncs need somebody", alert: "what waits for Zuora or Limio"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -411,7 +420,8 @@ func TestOverviewPauses(t *testing.T) {
 			if got := a.Text(".verdict"); !strings.Contains(got, tc.more) {
 				t.Errorf("the verdict is %q, want %q in it", got, tc.more)
 			}
-			if got := strings.Join(a.Texts("[role=alert]"), " "); !strings.Contains(got, tc.alert) || tc.alert == "" && got != "" {
+			if got := strings.Join(a.Texts("[role=alert]"), " "); !strings.Contains(got, tc.alert) || tc.alert == "" &&
+				got != "" {
 				t.Errorf("the page says %q, want %q", got, tc.alert)
 			}
 		})
@@ -424,10 +434,16 @@ func TestOverview(t *testing.T) {
 	events, by := samples()
 	b := setup(t, events...)
 	b.events.slots = []eventstore.Slot{
-		{At: start.Add(-3 * time.Hour), Counts: eventstore.Counts{Outcomes: map[eventstore.Outcome]int{{Status: "succeeded", Reason: "changed"}: 95, {Status: "failed", Reason: "zuora_busy"}: 2}, Latency: eventstore.Latency{2 * time.Second: 95}}},
-		{At: start.Add(-20 * time.Minute), Counts: eventstore.Counts{Outcomes: map[eventstore.Outcome]int{{Status: "failed", Reason: "limio_request_refused"}: 3, {Status: "skipped", Reason: "ambiguous"}: 1, {Status: "skipped", Reason: "coalesced"}: 9}}},
+		{At: start.Add(-3 * time.Hour),
+			Counts: eventstore.Counts{Outcomes: map[eventstore.Outcome]int{{Status: "succeeded", Reason: "changed"}: 95,
+				{Status: "failed", Reason: "zuora_busy"}: 2}, Latency: eventstore.Latency{2 * time.Second: 95}}},
+		{At: start.Add(-20 * time.Minute),
+			Counts: eventstore.Counts{
+				Outcomes: map[eventstore.Outcome]int{{Status: "failed", Reason: "limio_request_refused"}: 3,
+					{Status: "skipped", Reason: "ambiguous"}: 1, {Status: "skipped", Reason: "coalesced"}: 9}}},
 	}
-	b.pauses = map[string]pause.State{"zuora": {Since: start.Add(-time.Hour), Until: start.Add(time.Minute), Reason: hotsync.CodeZuoraRateLimited}}
+	b.pauses = map[string]pause.State{
+		"zuora": {Since: start.Add(-time.Hour), Until: start.Add(time.Minute), Reason: hotsync.CodeZuoraRateLimited}}
 	c := b.signIn("viewer")
 	a := c.get("/")
 	a.wantStatus(t, http.StatusOK)
@@ -439,7 +455,8 @@ func TestOverview(t *testing.T) {
 	if got := a.Text(".verdict-head"); !strings.HasPrefix(got, "Zuora asked everybody to wait since") {
 		t.Errorf("the headline is %q", got)
 	}
-	if got := a.Texts(".reasons tbody td a"); !cmp.Equal(got, []string{"Limio refused an object", "Zuora is busy", "Several accounts match"}) {
+	if got := a.Texts(".reasons tbody td a"); !cmp.Equal(got,
+		[]string{"Limio refused an object", "Zuora is busy", "Several accounts match"}) {
 		t.Errorf("reasons = %q", got)
 	}
 	for _, href := range a.Attrs(".reasons a", "href") {
@@ -447,7 +464,8 @@ func TestOverview(t *testing.T) {
 			t.Errorf("%s ends at %s", href, a.url)
 		}
 	}
-	if got := a.Attrs(`.now a[href^="/events/event-"]`, "href"); !cmp.Equal(got, []string{"/events/" + by["retrying, paused by Zuora"].ID}) {
+	if got := a.Attrs(`.now a[href^="/events/event-"]`, "href"); !cmp.Equal(got,
+		[]string{"/events/" + by["retrying, paused by Zuora"].ID}) {
 		t.Errorf("the oldest waiting is %q", got)
 	}
 	if got := a.Count(".chart rect:not(.hit)"); got != 4 {
@@ -480,7 +498,8 @@ func TestFailedBeforeItsNumberWasLookedUp(t *testing.T) {
 	failed.Account.ID = ""
 	b := setup(t, events...)
 	b.events.events[failed.ID] = failed
-	b.events.accounts[sample.Account.ID] = eventstore.AccountState{AccountID: sample.Account.ID, LastSucceededEvent: by["succeeded, unchanged"].ID}
+	b.events.accounts[sample.Account.ID] = eventstore.AccountState{AccountID: sample.Account.ID,
+		LastSucceededEvent: by["succeeded, unchanged"].ID}
 	a := b.signIn("viewer").get("/events/" + failed.ID)
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
@@ -501,14 +520,16 @@ func TestGivenUpIsNoTimeout(t *testing.T) {
 	good, failed := by["succeeded, unchanged"], by["failed, Limio refused"]
 	failed.RequestedAt = good.RequestedAt.Add(time.Minute)
 	failed.ID = hotsync.EventIDFor(failed.RequestedAt, "given up")
-	failed.Steps = []hotsync.Step{{Name: "read zuora", MS: 40, Calls: 1, Detail: "zuora_forbidden"}, {Name: "read limio", MS: 39, Calls: 1, Detail: "timeout"}}
+	failed.Steps = []hotsync.Step{{Name: "read zuora", MS: 40, Calls: 1, Detail: "zuora_forbidden"},
+		{Name: "read limio", MS: 39, Calls: 1, Detail: "timeout"}}
 	b := setup(t, append(events, failed)...)
 	c := b.signIn("viewer")
 	for _, path := range []string{"/events/" + failed.ID, "/events/" + failed.ID + "/compare?with=" + good.ID} {
 		a := c.get(path)
 		a.wantStatus(t, http.StatusOK)
 		text := strings.Join(a.Texts(".time td, .diff td"), "\n")
-		if !strings.Contains(text, "given up: another step had failed") || !strings.Contains(text, "Zuora denies a permission") ||
+		if !strings.Contains(text, "given up: another step had failed") ||
+			!strings.Contains(text, "Zuora denies a permission") ||
 			strings.Contains(text, "zuora_forbidden") || strings.Contains(text, "timeout") {
 			t.Errorf("%s says of the steps:\n%s", path, text)
 		}
@@ -528,12 +549,18 @@ func TestOverviewSaysMostOfMost(t *testing.T) {
 		failed []failures
 		want   string
 	}{
-		"one cause":               {[]failures{{hotsync.CodeTimeout, "direct", 3}}, "All of it: out of time, by provider direct."},
-		"most":                    {[]failures{{hotsync.CodeTimeout, "direct", 3}, {hotsync.CodeInternal, "direct", 1}}, "Most (3): out of time, by provider direct."},
-		"the most frequent":       {[]failures{{hotsync.CodeTimeout, "direct", 2}, {hotsync.CodeInternal, "direct", 1}, {hotsync.CodeLimioRefused, "direct", 1}}, "3 causes, the most frequent (2): out of time"},
-		"one as often as another": {[]failures{{hotsync.CodeTimeout, "direct", 1}, {hotsync.CodeInternal, "direct", 1}}, "2 causes, one of them (1): "},
-		"mostly a provider's":     {[]failures{{hotsync.CodeTimeout, "direct", 3}, {hotsync.CodeTimeout, "okta", 1}}, "All of it: out of time, mostly by provider direct."},
-		"no provider's":           {[]failures{{hotsync.CodeTimeout, "direct", 2}, {hotsync.CodeTimeout, "okta", 1}, {hotsync.CodeTimeout, "lookup", 1}}, "All of it: out of time. "},
+		"one cause": {[]failures{{hotsync.CodeTimeout, "direct", 3}},
+			"All of it: out of time, by provider direct."},
+		"most": {[]failures{{hotsync.CodeTimeout, "direct", 3}, {hotsync.CodeInternal, "direct", 1}},
+			"Most (3): out of time, by provider direct."},
+		"the most frequent": {[]failures{{hotsync.CodeTimeout, "direct", 2}, {hotsync.CodeInternal, "direct", 1},
+			{hotsync.CodeLimioRefused, "direct", 1}}, "3 causes, the most frequent (2): out of time"},
+		"one as often as another": {[]failures{{hotsync.CodeTimeout, "direct", 1}, {hotsync.CodeInternal, "direct", 1}},
+			"2 causes, one of them (1): "},
+		"mostly a provider's": {[]failures{{hotsync.CodeTimeout, "direct", 3}, {hotsync.CodeTimeout, "okta", 1}},
+			"All of it: out of time, mostly by provider direct."},
+		"no provider's": {[]failures{{hotsync.CodeTimeout, "direct", 2}, {hotsync.CodeTimeout, "okta", 1},
+			{hotsync.CodeTimeout, "lookup", 1}}, "All of it: out of time. "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -543,9 +570,11 @@ func TestOverviewSaysMostOfMost(t *testing.T) {
 				for range f.n {
 					i := len(events)
 					at := start.Add(-time.Duration(i) * time.Minute)
-					events = append(events, hotsync.Event{ID: hotsync.EventIDFor(at, fmt.Sprint("most", i)), Status: hotsync.StatusFailed,
-						Reason: string(f.code), Provider: f.provider, Subject: fmt.Sprint("auth0|", i), RequestedAt: at, FinishedAt: at,
-						Account: hotsync.AccountRef{ID: fmt.Sprintf("%032x", i+1)}, Error: hotsync.Errorf(f.code, "It failed.").Problem()})
+					events = append(events,
+						hotsync.Event{ID: hotsync.EventIDFor(at, fmt.Sprint("most", i)), Status: hotsync.StatusFailed,
+							Reason: string(f.code), Provider: f.provider, Subject: fmt.Sprint("auth0|", i), RequestedAt: at, FinishedAt: at,
+							Account: hotsync.AccountRef{ID: fmt.Sprintf("%032x", i+1)},
+							Error:   hotsync.Errorf(f.code, "It failed.").Problem()})
 				}
 			}
 			got := setup(t, events...).signIn("viewer").get("/").Text(".verdict")

@@ -59,7 +59,8 @@ func conformActs(t *testing.T, s console.Audit) {
 	day := start.Truncate(24 * time.Hour)
 	at := []time.Time{day.Add(-time.Second), day, day.Add(time.Hour), day.Add(time.Hour)}
 	for i, at := range at {
-		err := s.Record(t.Context(), eventstore.Act{At: at, Actor: "ada", Role: "admin", Action: "retry", Note: fmt.Sprint(i)})
+		err := s.Record(t.Context(),
+			eventstore.Act{At: at, Actor: "ada", Role: "admin", Action: "retry", Note: fmt.Sprint(i)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +96,8 @@ func conformActs(t *testing.T, s console.Audit) {
 // suiteLogins are of ada and bob, in no order, and one that is too old to be found.
 func suiteLogins() []hotsync.LoginRecord {
 	make1 := func(ago time.Duration, subject, provider, reason string) hotsync.LoginRecord {
-		r := hotsync.LoginRecord{LoginID: fmt.Sprint("login-", subject, ago), At: start.Add(-ago), Trigger: hotsync.TriggerLogin,
+		r := hotsync.LoginRecord{LoginID: fmt.Sprint("login-", subject, ago), At: start.Add(-ago),
+			Trigger:  hotsync.TriggerLogin,
 			Provider: provider, Reason: reason, Issuer: "https://id.example.com", Subject: subject, Verified: true}
 		if subject == "ada" {
 			r.EmailHash = hotsync.SearchHash(searchKey, "ada@example.com")
@@ -129,7 +131,8 @@ func conformLogins(t *testing.T, s console.Logins) {
 		{"another address", eventstore.LoginQuery{Q: "eve@example.com"}, nil},
 		{"a provider", eventstore.LoginQuery{Provider: "lookup"}, []time.Duration{2 * h, 3 * h}},
 		{"a reason", eventstore.LoginQuery{Reason: "no_match"}, []time.Duration{3 * h}},
-		{"a provider and a reason", eventstore.LoginQuery{Provider: "lookup", Reason: "claim_missing"}, []time.Duration{2 * h}},
+		{"a provider and a reason", eventstore.LoginQuery{Provider: "lookup", Reason: "claim_missing"},
+			[]time.Duration{2 * h}},
 		{"from a time on", eventstore.LoginQuery{From: start.Add(-2 * h)}, []time.Duration{m, 2 * h}},
 		{"before a time", eventstore.LoginQuery{To: start.Add(-2 * h)}, []time.Duration{3 * h, 50 * h}},
 		{"of no time", eventstore.LoginQuery{From: start, To: start}, nil},

@@ -35,13 +35,15 @@ func TestSettingsReview(t *testing.T) {
 		t.Errorf("without a change the page says %q", got)
 	}
 
-	a = c.post("/settings", with(form, "do", "review", "hotSync", "", "providers[0].name", "customers", "timeZone", "Europe/Rome"))
+	a = c.post("/settings",
+		with(form, "do", "review", "hotSync", "", "providers[0].name", "customers", "timeZone", "Europe/Rome"))
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
 	if diff := cmp.Diff([]string{"Hot sync", "customers: Name", "Time zone"}, a.Texts("tbody th")); diff != "" {
 		t.Errorf("the review tells (-want +got):\n%s", diff)
 	}
-	if got := strings.Join(a.Texts(".note.warn"), " "); !strings.Contains(got, "Hot sync is switched off") || !strings.Contains(got, "direct is called customers") {
+	if got := strings.Join(a.Texts(".note.warn"), " "); !strings.Contains(got, "Hot sync is switched off") ||
+		!strings.Contains(got, "direct is called customers") {
 		t.Errorf("the review warns of %q", got)
 	}
 	sent := a.hidden(t)
@@ -54,7 +56,8 @@ func TestSettingsReview(t *testing.T) {
 		t.Errorf("without a reason version %d is in force, and the form became %v", b.settings.value.Version, a.hidden(t))
 	}
 	a = c.post("/settings", with(sent, "do", "edit"))
-	if got := a.form(t); got.Get("timeZone") != "Europe/Rome" || got.Get("providers[0].name") != "customers" || got.Has("hotSync") {
+	if got := a.form(t); got.Get("timeZone") != "Europe/Rome" || got.Get("providers[0].name") != "customers" ||
+		got.Has("hotSync") {
 		t.Errorf("back in the form: %v", got)
 	}
 	a = c.post("/settings", with(sent, "do", "save", "note", "Summer <b>"))
@@ -112,10 +115,12 @@ func TestProviderIsTestedBesideIt(t *testing.T) {
 	c := b.signIn("admin")
 	form := c.get("/settings").form(t)
 	// The claim has another name in the form than in what is in force.
-	a := c.post("/settings", with(form, "do", "test:0", "providers[0].claims[0].claim", "accounts", "test[0]", `{"sub": "person-4711", "accounts": "A00000001"}`))
+	a := c.post("/settings", with(form, "do", "test:0", "providers[0].claims[0].claim", "accounts", "test[0]",
+		`{"sub": "person-4711", "accounts": "A00000001"}`))
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
-	if got := a.Text("#p-1 .test [role=status]"); !strings.Contains(got, "A00000001") || !strings.Contains(got, "which Zuora knows") {
+	if got := a.Text("#p-1 .test [role=status]"); !strings.Contains(got, "A00000001") ||
+		!strings.Contains(got, "which Zuora knows") {
 		t.Errorf("the test says %q", got)
 	}
 	if strings.Contains(a.body, "person-4711") {
@@ -149,6 +154,7 @@ func TestProviderPresets(t *testing.T) {
 			t.Errorf("%s: the provider has no claim", id)
 		}
 		// What is in braces has to be filled in first.
-		c.post("/settings", with(a.form(t), "do", "review", "providers[2].audiences", "web")).wantStatus(t, http.StatusUnprocessableEntity)
+		c.post("/settings", with(a.form(t), "do", "review", "providers[2].audiences", "web")).wantStatus(t,
+			http.StatusUnprocessableEntity)
 	}
 }

@@ -118,7 +118,8 @@ func (c *console) showSettings(
 	findings := s.Validate()
 	page.Form = newSettingsForm(s, findings, focus)
 	page.Dirty = r.Method == http.MethodPost && r.URL.Path == "/settings"
-	page.Edit, page.Version, page.At, page.By, page.Why, page.Presets = m.Admin(), s.Version, s.UpdatedAt, s.UpdatedBy, s.UpdatedFor, providerPresets
+	page.Edit, page.Version, page.At, page.By, page.Why, page.Presets = m.Admin(), s.Version, s.UpdatedAt, s.UpdatedBy,
+		s.UpdatedFor, providerPresets
 	for _, f := range findings {
 		says := settingError{ID: field{Path: controlOf(f.Path)}.ID(), Label: f.Path, Message: f.Message}
 		if f.Warning {

@@ -28,8 +28,10 @@ func twoProviders() hotsync.Settings {
 	s := hotsync.DefaultSettings()
 	s.Version, s.HotSync, s.UpdatedBy, s.UpdatedAt = 4, true, "Ada", start.Add(-3600e9)
 	s.Providers = []hotsync.Provider{
-		{Name: "direct", Issuer: "https://login.example.com/direct", Audiences: []string{"shop", "app"}, Claims: []hotsync.IdentityClaim{account("zuora_account_ids")}},
-		{Name: "lookup", Issuer: "https://login.example.com/lookup", Audiences: []string{"shop"}, Claims: []hotsync.IdentityClaim{lookup}},
+		{Name: "direct", Issuer: "https://login.example.com/direct", Audiences: []string{"shop", "app"},
+			Claims: []hotsync.IdentityClaim{account("zuora_account_ids")}},
+		{Name: "lookup", Issuer: "https://login.example.com/lookup", Audiences: []string{"shop"},
+			Claims: []hotsync.IdentityClaim{lookup}},
 	}
 	return s
 }
@@ -105,7 +107,8 @@ func TestSettingsFormHoldsTheSettings(t *testing.T) {
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
 	labels := a.Texts("#p-2-c-1 label") // hotsync's own comes after them
-	if diff := cmp.Diff([]string{"Claim", "Service", "Issuer", "Type", "Account Lookup", "Account Lookup Field", "Allow Unverified"}, labels); diff != "" {
+	if diff := cmp.Diff([]string{"Claim", "Service", "Issuer", "Type", "Account Lookup", "Account Lookup Field",
+		"Allow Unverified"}, labels); diff != "" {
 		t.Errorf("labels of a claim differ from Limio's field names (-want +got):\n%s", diff)
 	}
 	if got := a.Texts(".tag"); !cmp.Equal(got, []string{"not recommended", "not recommended"}) {
@@ -122,11 +125,13 @@ func TestSettingsFormHoldsTheSettings(t *testing.T) {
 	if after.Version != 5 || after.UpdatedBy != "Member admin" {
 		t.Errorf("saved version %d by %q", after.Version, after.UpdatedBy)
 	}
-	after.Version, after.UpdatedAt, after.UpdatedBy, after.UpdatedFor = before.Version, before.UpdatedAt, before.UpdatedBy, before.UpdatedFor
+	after.Version, after.UpdatedAt, after.UpdatedBy, after.UpdatedFor = before.Version, before.UpdatedAt, before.UpdatedBy,
+		before.UpdatedFor
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("the form changed the settings (-before +after):\n%s", diff)
 	}
-	if got := b.acts.list[len(b.acts.list)-1]; got.Action != "settings" || got.Result != "version 5" || got.Role != "admin" {
+	if got := b.acts.list[len(b.acts.list)-1]; got.Action != "settings" || got.Result != "version 5" ||
+		got.Role != "admin" {
 		t.Errorf("recorded %+v", got)
 	}
 }
@@ -137,7 +142,8 @@ func TestSettingsSave(t *testing.T) {
 	b := setupSettings(t)
 	c := b.signIn("admin")
 	form := c.get("/settings").form(t)
-	a := c.post("/settings", with(form, "do", "save", "note", "tidied up", "hotSync", "", "zuoraPlan", "V", "providers[0].audiences", " web\r\n\r\napp, shop ",
+	a := c.post("/settings", with(form, "do", "save", "note", "tidied up", "hotSync", "", "zuoraPlan", "V",
+		"providers[0].audiences", " web\r\n\r\napp, shop ",
 		"createOffers", "on", "providers[1].claims[0].claim", "email"))
 	a.wantStatus(t, http.StatusOK)
 	got := b.settings.value
@@ -148,7 +154,8 @@ func TestSettingsSave(t *testing.T) {
 	if says := a.Text(".k-check .finding.warn"); !strings.Contains(says, "this does nothing") {
 		t.Errorf("the warning says %q", says)
 	}
-	if note := b.acts.list[len(b.acts.list)-1].Note; !strings.Contains(note, "Zuora plan") || !strings.Contains(note, "direct: Audiences") {
+	if note := b.acts.list[len(b.acts.list)-1].Note; !strings.Contains(note, "Zuora plan") ||
+		!strings.Contains(note, "direct: Audiences") {
 		t.Errorf("the act says %q", note)
 	}
 }
@@ -159,8 +166,10 @@ func TestSettingsValidationIsBesideTheField(t *testing.T) {
 	b := setupSettings(t)
 	c := b.signIn("admin")
 	form := c.get("/settings").form(t)
-	a := c.post("/settings", with(form, "do", "save", "note", "tidied up", "timeZone", "Mars/Olympus", "providers[0].issuer", "http://login.example.com", "providers[0].audiences", "",
-		"providers[1].claims[0].type", "acount", "providers[1].claims[0].accountLookupField", "Name", "salesforceId", "lead", "providers[1].name", "<script>alert(1)</script>"))
+	a := c.post("/settings", with(form, "do", "save", "note", "tidied up", "timeZone", "Mars/Olympus",
+		"providers[0].issuer", "http://login.example.com", "providers[0].audiences", "",
+		"providers[1].claims[0].type", "acount", "providers[1].claims[0].accountLookupField", "Name", "salesforceId", "lead",
+		"providers[1].name", "<script>alert(1)</script>"))
 	a.wantStatus(t, http.StatusUnprocessableEntity)
 	a.Sound()
 	a.wantNoHTML(t)
@@ -220,7 +229,8 @@ func TestSettingsAddAndRemoveWithoutScript(t *testing.T) {
 	a = c.post("/settings", with(a.form(t), "do", "remove:0"))
 	a.Sound()
 	form := a.form(t)
-	if form.Get("providers[0].name") != "lookup" || form.Get("providers[1].name") != "new" || form.Has("providers[2].name") || form.Get("timeZone") != "Europe/London" {
+	if form.Get("providers[0].name") != "lookup" || form.Get("providers[1].name") != "new" ||
+		form.Has("providers[2].name") || form.Get("timeZone") != "Europe/London" {
 		t.Errorf("the form holds %v", form)
 	}
 	if b.settings.value.Version != 4 || len(b.settings.value.Providers) != 2 {
@@ -232,7 +242,8 @@ func TestSettingsAddAndRemoveWithoutScript(t *testing.T) {
 		a.Sound()
 	}
 	c.post("/settings", url.Values{"do": {"save"}}).wantStatus(t, http.StatusBadRequest)
-	c.post("/settings", url.Values{"version": {"4"}, "do": {"save"}, "timeZone": {strings.Repeat("x", 2<<20)}}).wantStatus(t, http.StatusBadRequest)
+	c.post("/settings", url.Values{"version": {"4"}, "do": {"save"}, "timeZone": {strings.Repeat("x", 2<<20)}}).wantStatus(
+		t, http.StatusBadRequest)
 }
 
 func TestSettingsConflict(t *testing.T) {
@@ -244,18 +255,22 @@ func TestSettingsConflict(t *testing.T) {
 	// Meanwhile somebody changes the plan, the time zone and a provider, and adds one.
 	theirs := twoProviders()
 	theirs.ZuoraPlan, theirs.TimeZone, theirs.Providers[1].Audiences = "V", "Europe/Paris", []string{"kiosk"}
-	theirs.Providers = append(theirs.Providers, hotsync.Provider{Name: "third", Issuer: "https://third.example.com", Audiences: []string{"x"}, Claims: theirs.Providers[0].Claims})
+	theirs.Providers = append(theirs.Providers,
+		hotsync.Provider{Name: "third", Issuer: "https://third.example.com", Audiences: []string{"x"},
+			Claims: theirs.Providers[0].Claims})
 	_, err := b.settings.Save(t.Context(), theirs, "Grace <b>")
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := c.post("/settings", with(mine, "do", "save", "note", "tidied up", "timeZone", "Europe/London", "createAddOns", "on"))
+	a := c.post("/settings",
+		with(mine, "do", "save", "note", "tidied up", "timeZone", "Europe/London", "createAddOns", "on"))
 	a.wantStatus(t, http.StatusConflict)
 	a.Sound()
 	if b.settings.value.Version != 5 {
 		t.Fatal("the conflict was saved over")
 	}
-	if got := a.Text(".note.warn > p > b"); !strings.Contains(got, "Grace <b> saved version 5,") || !strings.Contains(got, "you were changing version 4") {
+	if got := a.Text(".note.warn > p > b"); !strings.Contains(got, "Grace <b> saved version 5,") ||
+		!strings.Contains(got, "you were changing version 4") {
 		t.Errorf("the page says %q", got)
 	}
 	rows := map[string]string{}
@@ -263,19 +278,22 @@ func TestSettingsConflict(t *testing.T) {
 	for i := range what {
 		rows[what[i]] = mark[i]
 	}
-	for setting, want := range map[string]string{"Zuora plan": "theirs", "Time zone": "yours", "lookup: Audiences": "theirs", "Create missing add-ons": "yours", "third: Issuer": "theirs"} {
+	for setting, want := range map[string]string{"Zuora plan": "theirs", "Time zone": "yours",
+		"lookup: Audiences": "theirs", "Create missing add-ons": "yours", "third: Issuer": "theirs"} {
 		if rows[setting] != want {
 			t.Errorf("%s is marked %q, want %q", setting, rows[setting], want)
 		}
 	}
 	form := a.form(t)
-	if form.Get("version") != "5" || form.Get("zuoraPlan") != "V" || form.Get("timeZone") != "Europe/London" || form.Get("providers[1].audiences") != "kiosk" ||
+	if form.Get("version") != "5" || form.Get("zuoraPlan") != "V" || form.Get("timeZone") != "Europe/London" ||
+		form.Get("providers[1].audiences") != "kiosk" ||
 		form.Get("createAddOns") != "on" || form.Get("providers[2].name") != "third" {
 		t.Errorf("the form holds %v", form)
 	}
 	a = c.post("/settings", with(form, "do", "save", "note", "tidied up"))
 	a.wantStatus(t, http.StatusOK)
-	if got := b.settings.value; got.Version != 6 || got.TimeZone != "Europe/London" || got.ZuoraPlan != "V" || !got.CreateAddOns {
+	if got := b.settings.value; got.Version != 6 || got.TimeZone != "Europe/London" || got.ZuoraPlan != "V" ||
+		!got.CreateAddOns {
 		t.Errorf("saved %+v", got)
 	}
 }
@@ -305,10 +323,13 @@ func TestSettingsRoles(t *testing.T) {
 	}
 	b.signIn("viewer").post("/settings/check", nil).wantStatus(t, http.StatusForbidden)
 	admin := b.signIn("admin")
-	for _, path := range []string{"/settings", "/settings/check", "/settings/history/4/restore", "/tryout", "/erase", "/erase/confirm"} {
-		a := admin.do(http.MethodPost, path, with(form, "do", "save", "note", "tidied up"), "Sec-Fetch-Site", "cross-site", "Content-Type", "application/x-www-form-urlencoded")
+	for _, path := range []string{"/settings", "/settings/check", "/settings/history/4/restore", "/tryout", "/erase",
+		"/erase/confirm"} {
+		a := admin.do(http.MethodPost, path, with(form, "do", "save", "note", "tidied up"), "Sec-Fetch-Site", "cross-site",
+			"Content-Type", "application/x-www-form-urlencoded")
 		a.wantStatus(t, http.StatusForbidden)
-		a = admin.do(http.MethodPost, path, with(form, "do", "save", "note", "tidied up"), "Origin", "https://evil.example.com", "Content-Type", "application/x-www-form-urlencoded")
+		a = admin.do(http.MethodPost, path, with(form, "do", "save", "note", "tidied up"), "Origin",
+			"https://evil.example.com", "Content-Type", "application/x-www-form-urlencoded")
 		a.wantStatus(t, http.StatusForbidden)
 	}
 	if b.settings.value.Version != 4 {
@@ -417,7 +438,8 @@ func TestSettingsHistoryAndRestore(t *testing.T) {
 	}
 	a = c.post("/settings/history/4/restore", url.Values{"over": a.Attrs("[name=over]", "value"), "note": {"was better"}})
 	a.wantStatus(t, http.StatusOK)
-	if got := b.settings.value; got.Version != 7 || !got.HotSync || len(got.Providers) != 2 || got.UpdatedBy != "Member admin" {
+	if got := b.settings.value; got.Version != 7 || !got.HotSync || len(got.Providers) != 2 ||
+		got.UpdatedBy != "Member admin" {
 		t.Errorf("restored %+v", got)
 	}
 	if got := b.acts.list[len(b.acts.list)-1]; got.Action != "restore_settings" || got.Result != "version 7" {
@@ -430,12 +452,14 @@ func TestSettingsHistoryAndRestore(t *testing.T) {
 	if got := a.Text(".note.warn b"); !strings.Contains(got, "Not restored") {
 		t.Errorf("the page says %q", got)
 	}
-	for path, status := range map[string]int{"/settings/history/99": 404, "/settings/history/x": 404, "/settings/history?cursor=x": 400} {
+	for path, status := range map[string]int{"/settings/history/99": 404, "/settings/history/x": 404,
+		"/settings/history?cursor=x": 400} {
 		a := c.get(path)
 		a.wantStatus(t, status)
 		a.Sound()
 	}
-	b.settings.earlier[0].Err = hotsync.Errorf(hotsync.CodeSettingsInvalid, "Version 6 of the settings cannot be read: it is damaged.")
+	b.settings.earlier[0].Err = hotsync.Errorf(hotsync.CodeSettingsInvalid,
+		"Version 6 of the settings cannot be read: it is damaged.")
 	a = c.get("/settings/history")
 	a.Sound()
 	if got := a.Text("#version-6 .finding.bad"); !strings.Contains(got, "damaged") {
@@ -517,7 +541,8 @@ func TestSettingsCheck(t *testing.T) {
 		return fmt.Sprintf(`{"issuer":"https://other.example.com","jwks_uri":%q}`, base+"/jwks")
 	}, p256)
 	provider("no keys", issuerServer(t, good, `{"keys":[]}`))
-	provider("leads away", issuerServer(t, func(base string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, base, base+"/elsewhere") }, p256))
+	provider("leads away", issuerServer(t,
+		func(base string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, base, base+"/elsewhere") }, p256))
 	provider("metadata", "https://169.254.169.254")
 	provider("private", "https://10.0.0.1")
 	provider("not json", issuerServer(t, func(string) string { return "<html>" }, p256))
@@ -555,7 +580,8 @@ func TestSettingsCheck(t *testing.T) {
 	// An administrator checks what is in the form, before it is saved.
 	b.settings.value = twoProviders()
 	c := b.signIn("admin")
-	a = c.post("/settings", with(c.get("/settings").form(t), "do", "check", "providers[0].issuer", s.Providers[0].Issuer, "providers[1].issuer", "http://127.0.0.1:1", "providers[1].claims[0].accountLookupField", "Missing__c"))
+	a = c.post("/settings", with(c.get("/settings").form(t), "do", "check", "providers[0].issuer", s.Providers[0].Issuer,
+		"providers[1].issuer", "http://127.0.0.1:1", "providers[1].claims[0].accountLookupField", "Missing__c"))
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
 	if got := a.Texts(".checks .c-good b"); !cmp.Equal(got, []string{"Identity provider direct", "Zuora"}) {

@@ -42,7 +42,8 @@ func sent(form settingsForm, version int) url.Values {
 // Whatever is posted, the form that comes back holds exactly what was read of
 // it, so that nothing somebody typed gets lost on the way.
 func FuzzSettingsForm(f *testing.F) {
-	f.Add("version=1&hotSync=on&providers[0].name=a&providers[0].audiences=x%0Ay,z&providers[0].claims[0].claim=sub&providers[0].claims[0].accountLookup=on")
+	f.Add(
+		"version=1&hotSync=on&providers[0].name=a&providers[0].audiences=x%0Ay,z&providers[0].claims[0].claim=sub&providers[0].claims[0].accountLookup=on")
 	f.Add("version=0&timeZone=%00&zuoraPlan=%3Cscript%3E&providers[1].name=skipped")
 	f.Add("version=-1")
 	f.Fuzz(func(t *testing.T, body string) {
@@ -66,7 +67,9 @@ func FuzzSettingsForm(f *testing.F) {
 
 // Nothing of what was pasted comes into an error, and a token is not kept as text.
 func FuzzPasted(f *testing.F) {
-	for _, seed := range []string{`{"iss": "a", "sub": "b"}`, "Bearer a.e30.c", "a.b.c", `{"region": "eu", "userPoolId": "x", "request": {"userAttributes": {"sub": 1}}}`, "{", "{} {}", "null", `{"request": {"userAttributes": null}}`} {
+	for _, seed := range []string{`{"iss": "a", "sub": "b"}`, "Bearer a.e30.c", "a.b.c",
+		`{"region": "eu", "userPoolId": "x", "request": {"userAttributes": {"sub": 1}}}`, "{", "{} {}", "null",
+		`{"request": {"userAttributes": null}}`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -91,7 +94,8 @@ func TestMergeSettings(t *testing.T) {
 
 	claim := newClaim()
 	provider := func(name string, audiences ...string) hotsync.Provider {
-		return hotsync.Provider{Name: name, Issuer: "https://" + name, Audiences: audiences, Claims: []hotsync.IdentityClaim{claim}}
+		return hotsync.Provider{Name: name, Issuer: "https://" + name, Audiences: audiences,
+			Claims: []hotsync.IdentityClaim{claim}}
 	}
 	settings := func(version int, zone string, providers ...hotsync.Provider) hotsync.Settings {
 		s := hotsync.DefaultSettings()
@@ -103,13 +107,20 @@ func TestMergeSettings(t *testing.T) {
 		name                     string
 		base, mine, theirs, want hotsync.Settings
 	}{
-		{"only they", settings(1, "UTC", a), settings(1, "UTC", a), settings(2, "Europe/Paris", provider("a", "2"), b), settings(2, "Europe/Paris", provider("a", "2"), b)},
-		{"only I", settings(1, "UTC", a), settings(1, "Europe/Paris", b), settings(2, "UTC", a), settings(2, "Europe/Paris", b)},
-		{"both", settings(1, "UTC", a), settings(1, "Europe/Rome", provider("a", "mine")), settings(2, "Europe/Paris", provider("a", "theirs")), settings(2, "Europe/Rome", provider("a", "mine"))},
-		{"they removed what I left alone", settings(1, "UTC", a, b), settings(1, "UTC", a, b, c), settings(2, "UTC", a), settings(2, "UTC", a, c)},
-		{"they removed what I changed", settings(1, "UTC", a, b), settings(1, "UTC", a, provider("b", "mine")), settings(2, "UTC", a), settings(2, "UTC", a, provider("b", "mine"))},
-		{"I removed what they changed", settings(1, "UTC", a, b), settings(1, "UTC", a), settings(2, "UTC", a, provider("b", "theirs")), settings(2, "UTC", a)},
-		{"both added the same", settings(1, "UTC"), settings(1, "UTC", provider("c", "mine")), settings(2, "UTC", c), settings(2, "UTC", provider("c", "mine"))},
+		{"only they", settings(1, "UTC", a), settings(1, "UTC", a), settings(2, "Europe/Paris", provider("a", "2"), b),
+			settings(2, "Europe/Paris", provider("a", "2"), b)},
+		{"only I", settings(1, "UTC", a), settings(1, "Europe/Paris", b), settings(2, "UTC", a),
+			settings(2, "Europe/Paris", b)},
+		{"both", settings(1, "UTC", a), settings(1, "Europe/Rome", provider("a", "mine")),
+			settings(2, "Europe/Paris", provider("a", "theirs")), settings(2, "Europe/Rome", provider("a", "mine"))},
+		{"they removed what I left alone", settings(1, "UTC", a, b), settings(1, "UTC", a, b, c), settings(2, "UTC", a),
+			settings(2, "UTC", a, c)},
+		{"they removed what I changed", settings(1, "UTC", a, b), settings(1, "UTC", a, provider("b", "mine")),
+			settings(2, "UTC", a), settings(2, "UTC", a, provider("b", "mine"))},
+		{"I removed what they changed", settings(1, "UTC", a, b), settings(1, "UTC", a),
+			settings(2, "UTC", a, provider("b", "theirs")), settings(2, "UTC", a)},
+		{"both added the same", settings(1, "UTC"), settings(1, "UTC", provider("c", "mine")), settings(2, "UTC", c),
+			settings(2, "UTC", provider("c", "mine"))},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -126,15 +137,19 @@ func TestSettingDifferencesAreTold(t *testing.T) {
 
 	a := hotsync.DefaultSettings()
 	b := a
-	b.HotSync, b.Providers = true, []hotsync.Provider{{Name: "p", Issuer: "https://p", Claims: []hotsync.IdentityClaim{newClaim(), newClaim()}}}
-	b.Providers[0].Claims[0].Claim, b.Providers[0].Claims[1].Claim, b.Providers[0].Claims[1].AccountLookup = "sub", "sub", true
+	b.HotSync, b.Providers = true, []hotsync.Provider{
+		{Name: "p", Issuer: "https://p", Claims: []hotsync.IdentityClaim{newClaim(), newClaim()}}}
+	b.Providers[0].Claims[0].Claim, b.Providers[0].Claims[1].Claim, b.Providers[0].Claims[1].AccountLookup = "sub", "sub",
+		true
 	var got []string
 	for _, d := range settingDifferences(a, b) {
 		got = append(got, d.What+": "+d.Before+" > "+d.Now)
 	}
 	want := []string{"Hot sync: off > on", "p: Name: — > p", "p: Issuer: — > https://p",
-		"p, claim sub: Claim: — > sub", "p, claim sub: Service: — > zuora", "p, claim sub: Issuer: — > zuora", "p, claim sub: Type: — > account",
-		"p, claim sub (2): Claim: — > sub", "p, claim sub (2): Service: — > zuora", "p, claim sub (2): Issuer: — > zuora", "p, claim sub (2): Type: — > account",
+		"p, claim sub: Claim: — > sub", "p, claim sub: Service: — > zuora", "p, claim sub: Issuer: — > zuora",
+		"p, claim sub: Type: — > account",
+		"p, claim sub (2): Claim: — > sub", "p, claim sub (2): Service: — > zuora", "p, claim sub (2): Issuer: — > zuora",
+		"p, claim sub (2): Type: — > account",
 		"p, claim sub (2): Account Lookup: — > on"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("differences mismatch (-want +got):\n%s", diff)
@@ -191,22 +206,26 @@ func TestRenameIsOneDifference(t *testing.T) {
 	a := hotsync.DefaultSettings()
 	claim := newClaim()
 	claim.Claim = "ids"
-	a.Providers = []hotsync.Provider{{Name: "okta", Issuer: "https://x.okta.com", Audiences: []string{"web"}, Claims: []hotsync.IdentityClaim{claim}}}
+	a.Providers = []hotsync.Provider{
+		{Name: "okta", Issuer: "https://x.okta.com", Audiences: []string{"web"}, Claims: []hotsync.IdentityClaim{claim}}}
 	b := a
 	b.Providers = []hotsync.Provider{a.Providers[0]}
 	b.Providers[0].Name = "Okta EU"
-	if diff := cmp.Diff([]difference{{What: "Okta EU: Name", Before: "okta", Now: "Okta EU"}}, settingDifferences(a, b)); diff != "" {
+	if diff := cmp.Diff([]difference{{What: "Okta EU: Name", Before: "okta", Now: "Okta EU"}},
+		settingDifferences(a, b)); diff != "" {
 		t.Errorf("a renamed provider differs by (-want +got):\n%s", diff)
 	}
 	c := a
 	c.Providers = []hotsync.Provider{a.Providers[0]}
 	c.Providers[0].Claims = []hotsync.IdentityClaim{claim}
 	c.Providers[0].Claims[0].Claim = "accounts"
-	if diff := cmp.Diff([]difference{{What: "okta, claim accounts: Claim", Before: "ids", Now: "accounts"}}, settingDifferences(a, c)); diff != "" {
+	if diff := cmp.Diff([]difference{{What: "okta, claim accounts: Claim", Before: "ids", Now: "accounts"}},
+		settingDifferences(a, c)); diff != "" {
 		t.Errorf("a renamed claim differs by (-want +got):\n%s", diff)
 	}
 	merged := mergeSettings(a, b, c)
-	if len(merged.Providers) != 1 || merged.Providers[0].Name != "Okta EU" || merged.Providers[0].Claims[0].Claim != "accounts" {
+	if len(merged.Providers) != 1 || merged.Providers[0].Name != "Okta EU" ||
+		merged.Providers[0].Claims[0].Claim != "accounts" {
 		t.Errorf("merged into %+v", merged.Providers)
 	}
 }
@@ -215,7 +234,8 @@ func TestRenameIsOneDifference(t *testing.T) {
 func TestTheTableHasEverySetting(t *testing.T) {
 	t.Parallel()
 
-	has := map[string]bool{"version": true, "updatedAt": true, "updatedBy": true, "updatedFor": true, "providers": true, switchRow.name: true}
+	has := map[string]bool{"version": true, "updatedAt": true, "updatedBy": true, "updatedFor": true, "providers": true,
+		switchRow.name: true}
 	for _, g := range settingRows {
 		for _, r := range g.rows {
 			has[r.name] = true

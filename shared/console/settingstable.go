@@ -164,7 +164,8 @@ var settingRows = []rowGroup{
 			mapRow(
 				"catalogueMap",
 				"Catalogue overrides",
-				"Where matching by name does not find the right item: the id of the product rate plan, = and the item’s path, one a line.",
+				"Where matching by name does not find the right item: the id of the product rate plan, = and the item’s path, "+
+					"one a line.",
 				func(s *hotsync.Settings) *map[string]string { return &s.CatalogueMap },
 			),
 			checkRow("createOffers", "Create missing offers", "Limio advises to migrate the catalogue instead.",

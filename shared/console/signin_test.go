@@ -111,7 +111,8 @@ func TestAdminEndsSessions(t *testing.T) {
 	if a := operator.get("/events"); a.url.Path != "/signin" {
 		t.Errorf("the ended session still opens %s", a.url)
 	}
-	if a := admin.get("/audit"); !strings.Contains(a.Text("main"), "left the company") || a.Attrs(`td a[href^="/me"]`, "href")[0] != "/me?of=staff-admin" {
+	if a := admin.get("/audit"); !strings.Contains(a.Text("main"), "left the company") ||
+		a.Attrs(`td a[href^="/me"]`, "href")[0] != "/me?of=staff-admin" {
 		t.Errorf("the audit log says %q", a.Text("main"))
 	}
 }
@@ -200,7 +201,8 @@ func TestSignInRefused(t *testing.T) {
 	}
 
 	b := setup(t)
-	for name, path := range map[string]string{"no flow": "/signin/callback?code=x&state=y", "nothing": "/signin/callback"} {
+	for name, path := range map[string]string{"no flow": "/signin/callback?code=x&state=y",
+		"nothing": "/signin/callback"} {
 		a := b.browser().get(path)
 		a.wantStatus(t, http.StatusBadRequest)
 		if !strings.Contains(a.Text("main"), "Sign in again") {
@@ -216,7 +218,8 @@ func TestReturnOnlyToOwnPaths(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	for _, to := range []string{"//evil.example", "https://evil.example/", `/\evil.example`, "/\t/evil.example", "javascript:alert(1)", "/signout"} {
+	for _, to := range []string{"//evil.example", "https://evil.example/", `/\evil.example`, "/\t/evil.example",
+		"javascript:alert(1)", "/signout"} {
 		a := b.browser().get("/signin/start?to=" + url.QueryEscape(to))
 		if a.url.Host != mustURL(t, b.server.URL).Host || a.url.Path != "/" {
 			t.Errorf("to=%q ends at %s, want /", to, a.url)
@@ -238,7 +241,8 @@ func TestForeignRequestsAreRefused(t *testing.T) {
 
 	b := setup(t)
 	c := b.signIn("admin")
-	for _, headers := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
+	for _, headers := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.example"}} {
 		a := c.do(http.MethodPost, "/signout", url.Values{}, headers...)
 		a.wantStatus(t, http.StatusForbidden)
 	}
@@ -253,7 +257,8 @@ func TestHeaders(t *testing.T) {
 	b := setup(t)
 	for _, path := range []string{"/signin", "/api/events", "/nothing"} {
 		a := b.browser().get(path)
-		if csp := a.header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+		if csp := a.header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") ||
+			strings.Contains(csp, "unsafe") {
 			t.Errorf("%s: Content-Security-Policy = %q", path, csp)
 		}
 		if a.header.Get("Cache-Control") != "no-store" {

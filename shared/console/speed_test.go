@@ -57,12 +57,16 @@ func sixty() hotsync.Event {
 	e.Changes, e.Subscriptions = nil, nil
 	for i := range 60 {
 		number := fmt.Sprintf("A-S%08d", 7919*i)
-		e.Subscriptions = append(e.Subscriptions, hotsync.Subscription{Number: number, Plan: "Digital Monthly", Status: "active",
-			Amount: fmt.Sprintf("%d.99", i), Currency: "GBP", Every: "monthly", NextDay: "2026-12-01", NextAmount: fmt.Sprintf("%d.99", i)})
+		e.Subscriptions = append(e.Subscriptions,
+			hotsync.Subscription{Number: number, Plan: "Digital Monthly", Status: "active",
+				Amount: fmt.Sprintf("%d.99", i), Currency: "GBP", Every: "monthly", NextDay: "2026-12-01",
+				NextAmount: fmt.Sprintf("%d.99", i)})
 		for _, kind := range []string{"subscription", "subscription_offer", "schedule"} {
-			ch := hotsync.Change{Object: kind, Name: number, ID: hotsync.EventIDFor(start, kind+number), Action: hotsync.ActionCreate}
+			ch := hotsync.Change{Object: kind, Name: number, ID: hotsync.EventIDFor(start, kind+number),
+				Action: hotsync.ActionCreate}
 			for f := range 12 {
-				ch.Fields = append(ch.Fields, hotsync.FieldChange{Field: fmt.Sprint("data.member", f), After: fmt.Sprintf("value %x of %s", 31*f*i, number)})
+				ch.Fields = append(ch.Fields,
+					hotsync.FieldChange{Field: fmt.Sprint("data.member", f), After: fmt.Sprintf("value %x of %s", 31*f*i, number)})
 			}
 			e.Changes = append(e.Changes, ch)
 		}
@@ -81,7 +85,8 @@ func TestPagesAreSmall(t *testing.T) {
 	for i := range 50 {
 		e := by["failed, Limio refused"]
 		e.RequestedAt = start.Add(-time.Duration(i) * time.Minute)
-		e.ID, e.Account.Number, e.Subject = hotsync.EventIDFor(e.RequestedAt, fmt.Sprint("many", i)), fmt.Sprintf("A%08d", 104729*i), fmt.Sprint("auth0|", 7919*i)
+		e.ID, e.Account.Number, e.Subject = hotsync.EventIDFor(e.RequestedAt, fmt.Sprint("many", i)), fmt.Sprintf("A%08d",
+			104729*i), fmt.Sprint("auth0|", 7919*i)
 		e.Account.ID = fmt.Sprintf("%032x", 104729*i+1)
 		b.events.events[e.ID] = e
 	}
@@ -93,8 +98,9 @@ func TestPagesAreSmall(t *testing.T) {
 		b.nothings.records = append(b.nothings.records, r)
 	}
 	for i := range 51 { // a page of jobs, and one more
-		j, err := jobs.New(jobs.Request{Kind: jobs.Retry, Source: jobs.Source{Known: true}, Title: fmt.Sprintf("reason:limio_request_refused from:%x", 104729*i),
-			Note: fmt.Sprint("ticket ", 7919*i), Actor: "Ada"}, start.Add(-time.Duration(i)*time.Hour), rand.Read)
+		j, err := jobs.New(jobs.Request{Kind: jobs.Retry, Source: jobs.Source{Known: true},
+			Title: fmt.Sprintf("reason:limio_request_refused from:%x", 104729*i),
+			Note:  fmt.Sprint("ticket ", 7919*i), Actor: "Ada"}, start.Add(-time.Duration(i)*time.Hour), rand.Read)
 		if err == nil {
 			j.Listed, j.Total, j.Final = true, 50+i, jobs.Counts{jobs.Changed: i}
 			_, err = b.jobs.SaveJob(t.Context(), j)
@@ -109,9 +115,12 @@ func TestPagesAreSmall(t *testing.T) {
 	c := b.signIn("admin")
 	refused := c.beginListOf(60)
 	first := 0
-	for _, path := range []string{"/", "/open", "/logins", "/logins?reason=claim_missing", "/jobs", refused, "/jobs/new", "/events?is=open", "/events?is=open&reason=limio_request_refused",
-		"/retry?status=failed", "/retry/reason?status=failed", "/catalogue", "/tryout", "/erase", "/settings", "/settings/history", "/audit", "/me",
-		"/events/" + many.ID + "/compare?with=" + by["succeeded, unchanged"].ID, "/events", "/events/" + many.ID, "/events/" + by["failed, Limio refused"].ID, "/events/" + many.ID + "/changes",
+	for _, path := range []string{"/", "/open", "/logins", "/logins?reason=claim_missing", "/jobs", refused, "/jobs/new",
+		"/events?is=open", "/events?is=open&reason=limio_request_refused",
+		"/retry?status=failed", "/retry/reason?status=failed", "/catalogue", "/tryout", "/erase", "/settings",
+		"/settings/history", "/audit", "/me",
+		"/events/" + many.ID + "/compare?with=" + by["succeeded, unchanged"].ID, "/events", "/events/" + many.ID, "/events/" +
+			by["failed, Limio refused"].ID, "/events/" + many.ID + "/changes",
 		"/events/" + many.ID + "/changes?n=3", "/accounts/" + many.Account.ID} {
 		n := c.packed(path)
 		t.Logf("%6d bytes %s", n, path)
@@ -159,9 +168,12 @@ func TestSixtySideBySideAreSmall(t *testing.T) {
 	b.events.accounts[many.Account.ID] = eventstore.AccountState{AccountID: many.Account.ID, LastSucceededEvent: many.ID}
 	b.sides.would.Account = many.Account
 	for i, s := range many.Subscriptions {
-		side := &syncer.Side{Status: "active", Plan: s.Plan, Amount: s.Amount, Currency: "GBP", Next: "2026-12-01", Until: "2027-11-01"}
-		b.sides.would.Sides.Subscriptions = append(b.sides.would.Sides.Subscriptions, syncer.Compared{Number: s.Number, Status: "Active",
-			Plans: []string{fmt.Sprintf("Plan %x", 7919*i)}, Offers: []string{fmt.Sprintf("/offers/Digital %x", 104729*i)}, Zuora: side, Limio: side})
+		side := &syncer.Side{Status: "active", Plan: s.Plan, Amount: s.Amount, Currency: "GBP", Next: "2026-12-01",
+			Until: "2027-11-01"}
+		b.sides.would.Sides.Subscriptions = append(b.sides.would.Sides.Subscriptions,
+			syncer.Compared{Number: s.Number, Status: "Active",
+				Plans: []string{fmt.Sprintf("Plan %x", 7919*i)}, Offers: []string{fmt.Sprintf("/offers/Digital %x", 104729*i)},
+				Zuora: side, Limio: side})
 		b.sides.would.Changes = append(b.sides.would.Changes, many.Changes[i])
 	}
 	a := b.signIn("operator").post("/accounts/"+many.Account.ID+"/dryrun", nil)

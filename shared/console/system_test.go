@@ -26,7 +26,9 @@ func TestWholeSystem(t *testing.T) {
 	ctx := browser.Start(t)
 	s := stacktest.Start(t, stack.Options{Personas: true, Env: []string{"CONSOLE_GALLERY=true"}})
 	var failed hotsync.Event
-	s.Behave(s.ZuoraURL, map[string]any{"faults": []map[string]any{{"match": "GET /**", "times": 50, "status": http.StatusForbidden, "body": map[string]any{}}}})
+	s.Behave(s.ZuoraURL,
+		map[string]any{"faults": []map[string]any{
+			{"match": "GET /**", "times": 50, "status": http.StatusForbidden, "body": map[string]any{}}}})
 	for _, e := range s.Sync(s.PersonaToken("single")) {
 		failed = e
 	}
@@ -41,7 +43,8 @@ func TestWholeSystem(t *testing.T) {
 
 	screens[0].show(t, ctx, "light", true)
 	enter(t, ctx, s.URL+"/events", "operator")
-	do(t, ctx, there("#q"), chromedp.SendKeys("#q", failed.Account.ID+"\n"), there(`#events a[href="/events/`+failed.ID+`"]`))
+	do(t, ctx, there("#q"), chromedp.SendKeys("#q", failed.Account.ID+"\n"),
+		there(`#events a[href="/events/`+failed.ID+`"]`))
 	capture(t, ctx, "system-events")
 	do(t, ctx, chromedp.Click(`#events a[href="/events/`+failed.ID+`"]`), there(".outcome"))
 	if got := find(t, ctx, ".outcome-head b"); !strings.HasPrefix(got, "Failed: ") {
@@ -55,7 +58,8 @@ func TestWholeSystem(t *testing.T) {
 	}
 	capture(t, ctx, "system-retried")
 
-	do(t, ctx, chromedp.Click(".head-act a[href^='/accounts/']"), there("ol.line"), chromedp.Click("form[action$='dryrun'] button"), there("#h-dry"))
+	do(t, ctx, chromedp.Click(".head-act a[href^='/accounts/']"), there("ol.line"),
+		chromedp.Click("form[action$='dryrun'] button"), there("#h-dry"))
 	if got := find(t, ctx, "#h-dry"); got != "A sync now would change nothing" {
 		t.Errorf("after a sync, %q", got)
 	}

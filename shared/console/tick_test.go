@@ -53,7 +53,9 @@ func TestTickedRowsAreRetried(t *testing.T) {
 	second.Sound()
 	for _, why := range []string{"", "Zuora was down"} { // without a reason it is asked for
 		form := second.Forms()
-		i := slices.IndexFunc(form, func(f htmlcheck.Form) bool { return f.Method == http.MethodPost && f.Action == "/retry" })
+		i := slices.IndexFunc(form, func(f htmlcheck.Form) bool {
+			return f.Method == http.MethodPost && f.Action == "/retry"
+		})
 		v := form[i].Values
 		v.Set("why", why)
 		second = c.post("/retry", v)
@@ -71,7 +73,8 @@ func TestTickedRowsAreRetried(t *testing.T) {
 	if got := c.get(second.url.Path).Text("#job .sheet h2"); got != "3 of 3 accounts" {
 		t.Errorf("the job says %q at its end", got)
 	}
-	if got := b.acts.list[len(b.acts.list)-1]; got.Action != "bulk_retry" || !strings.Contains(got.Result, "3 ticked syncs") {
+	if got := b.acts.list[len(b.acts.list)-1]; got.Action != "bulk_retry" ||
+		!strings.Contains(got.Result, "3 ticked syncs") {
 		t.Errorf("the act is %+v", got)
 	}
 }
@@ -101,7 +104,8 @@ func TestNothingTickedIsNothing(t *testing.T) {
 	if err != nil || len(all) != 0 {
 		t.Errorf("%d jobs were begun, %v", len(all), err)
 	}
-	if got := c.get("/retry?chosen=yes&id=" + good + "&id=" + bad + "&id=" + bad).Texts("main .sheet h2"); got[0] != "1 sync ticked" {
+	if got := c.get("/retry?chosen=yes&id=" + good + "&id=" + bad + "&id=" + bad).Texts(
+		"main .sheet h2"); got[0] != "1 sync ticked" {
 		t.Errorf("of two of which one can be retried: %q", got)
 	}
 	v := url.Values{"chosen": {"yes"}}

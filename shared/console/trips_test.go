@@ -66,7 +66,8 @@ func tripCustomers(t *testing.T) (*bundle, map[string]hotsync.Event) {
 	failed, good := by["failed, no such account"], by["succeeded, unchanged"]
 	old := good
 	old.RequestedAt = now.Add(-8 * 24 * time.Hour)
-	old.ID, old.FinishedAt, old.Account.Number = hotsync.EventIDFor(old.RequestedAt, "old"), old.RequestedAt.Add(time.Second), "A00000007"
+	old.ID, old.FinishedAt, old.Account.Number = hotsync.EventIDFor(old.RequestedAt,
+		"old"), old.RequestedAt.Add(time.Second), "A00000007"
 	b := setup(t, failed, good, old)
 	b.now = now
 	b.events.terms[good.ID] = []string{"jane@example.com", "A-S00000101"}
@@ -125,12 +126,14 @@ func TestTripAfterAnOutage(t *testing.T) {
 		code := causes[max(0, i%30-27)] // 280, 10 and 10
 		at := b.now.Add(-time.Duration(20+i%40) * time.Minute)
 		id := hotsync.EventIDFor(at, fmt.Sprint("outage ", i))
-		b.events.events[id] = hotsync.Event{ID: id, Status: hotsync.StatusFailed, Reason: string(code), Trigger: hotsync.TriggerLogin, Provider: "direct",
+		b.events.events[id] = hotsync.Event{ID: id, Status: hotsync.StatusFailed, Reason: string(code),
+			Trigger: hotsync.TriggerLogin, Provider: "direct",
 			Subject: fmt.Sprint("auth0|person-", i), RequestedAt: at, FinishedAt: at.Add(time.Second),
 			Account: hotsync.AccountRef{ID: fmt.Sprintf("%032x", i+1), Number: fmt.Sprintf("A%08d", i)},
 			Error:   hotsync.Errorf(code, "It failed.").Problem(),
-			Request: hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Account: fmt.Sprintf("A%08d", i), AccountID: fmt.Sprintf("%032x", i+1),
-				Identity: hotsync.Identity{Issuer: "https://login.example.com/", Subject: fmt.Sprint("auth0|person-", i)}}}
+			Request: hotsync.SyncRequest{EventID: id, Trigger: hotsync.TriggerLogin, Account: fmt.Sprintf("A%08d", i),
+				AccountID: fmt.Sprintf("%032x", i+1),
+				Identity:  hotsync.Identity{Issuer: "https://login.example.com/", Subject: fmt.Sprint("auth0|person-", i)}}}
 	}
 	screens[0].show(t, ctx, "light", true)
 	b.as(ctx, "operator")
@@ -211,7 +214,8 @@ func TestTripsInOtherWays(t *testing.T) {
 
 	j = beginTrip(t, ctx, "single keys switched off")
 	j.open(b.server.URL + "/events?status=failed")
-	do(t, ctx, chromedp.KeyEvent("?"), chromedp.Click("[data-keys]"), chromedp.Click("#help form button"), chromedp.KeyEvent("j"))
+	do(t, ctx, chromedp.KeyEvent("?"), chromedp.Click("[data-keys]"), chromedp.Click("#help form button"),
+		chromedp.KeyEvent("j"))
 	if n := ask(t, ctx, chromedp.Evaluate[int](`document.querySelectorAll("tr.picked").length`)); n != 0 {
 		t.Error("a single key acts though they are switched off")
 	}
@@ -225,7 +229,8 @@ func TestTripsInOtherWays(t *testing.T) {
 	screens[1].show(t, ctx, "light", true)
 	j = beginTrip(t, ctx, "phone")
 	j.open(b.server.URL + "/events")
-	if y := ask(t, ctx, chromedp.Evaluate[float64](`document.querySelector("tr.row").getBoundingClientRect().top / innerHeight`)); y > 0.5 {
+	if y := ask(t, ctx,
+		chromedp.Evaluate[float64](`document.querySelector("tr.row").getBoundingClientRect().top / innerHeight`)); y > 0.5 {
 		t.Errorf("on a phone the first row begins at %.0f %% of the screen", 100*y)
 	}
 	j.click("#events a.open", ".outcome")

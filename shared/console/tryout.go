@@ -350,9 +350,11 @@ func (c *console) tryLookup(ctx context.Context, t *target, l hotsync.Lookup, s 
 	case err != nil:
 		t.fail(err)
 	case len(found) == 0 && s.RecordUnmatched:
-		t.State, t.Says, t.ToDo = "warn", "No Zuora account has this value. The login goes on, and an event says so.", hotsync.CodeLookupNoMatch.Hint()
+		t.State, t.Says, t.ToDo = "warn", "No Zuora account has this value. The login goes on, and an event says so.",
+			hotsync.CodeLookupNoMatch.Hint()
 	case len(found) == 0:
-		t.State, t.Says, t.ToDo = "warn", "No Zuora account has this value. The login goes on, and nothing is recorded.", hotsync.CodeLookupNoMatch.Hint()
+		t.State, t.Says, t.ToDo = "warn", "No Zuora account has this value. The login goes on, and nothing is recorded.",
+			hotsync.CodeLookupNoMatch.Hint()
 	case len(found) > 1:
 		t.State, t.Says, t.ToDo = "bad", zuora.Count(
 			found,

@@ -31,8 +31,12 @@ func setupTryout(t *testing.T) *bundle {
 		"one@example.com": {{ID: accountTwo, Number: "A00000002"}},
 		"two@example.com": {{ID: accountOne, Number: "A00000001"}, {ID: accountTwo, Number: "A00000002"}},
 	}
-	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: accountOne, Number: "A00000001"}, Link: syncer.Link{State: syncer.LinkWillBe, Message: "This login will be linked."}, Findings: []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "%s", "<script>alert(1)</script>")},
-		Changes: []hotsync.Change{{Object: "subscription", ID: "sub-1", Action: hotsync.ActionUpdate, Fields: []hotsync.FieldChange{{Field: "status", Before: "active", After: "<img onerror=x>"}}}}}
+	b.sides.would = syncer.DryRun{Account: hotsync.AccountRef{ID: accountOne, Number: "A00000001"},
+		Link: syncer.Link{State: syncer.LinkWillBe,
+			Message: "This login will be linked."}, Findings: []hotsync.Finding{
+			hotsync.Note(hotsync.FindingOther, "", "%s", "<script>alert(1)</script>")},
+		Changes: []hotsync.Change{{Object: "subscription", ID: "sub-1", Action: hotsync.ActionUpdate,
+			Fields: []hotsync.FieldChange{{Field: "status", Before: "active", After: "<img onerror=x>"}}}}}
 	return b
 }
 
@@ -48,7 +52,9 @@ func TestTryoutClaims(t *testing.T) {
 	t.Parallel()
 
 	b := setupTryout(t)
-	b.events.accounts[accountOne] = eventstore.AccountState{AccountID: accountOne, Number: "A00000001", LastSucceededAt: start, LastSucceededEvent: hotsync.NewEventID(start, func(p []byte) (int, error) { return len(p), nil })}
+	b.events.accounts[accountOne] = eventstore.AccountState{AccountID: accountOne, Number: "A00000001",
+		LastSucceededAt:    start,
+		LastSucceededEvent: hotsync.NewEventID(start, func(p []byte) (int, error) { return len(p), nil })}
 	c := b.signIn("operator")
 	a := c.get("/tryout")
 	a.wantStatus(t, http.StatusOK)
@@ -67,10 +73,12 @@ func TestTryoutClaims(t *testing.T) {
 	if got := a.Texts(".tried h3 .mono"); !cmp.Equal(got, []string{"A00000001", accountTwo, "A404"}) {
 		t.Errorf("targets = %q", got)
 	}
-	if got := a.Attrs(".tried", "class"); !cmp.Equal(got, []string{"sheet tried c-good", "sheet tried c-good", "sheet tried c-bad"}) {
+	if got := a.Attrs(".tried", "class"); !cmp.Equal(got,
+		[]string{"sheet tried c-good", "sheet tried c-good", "sheet tried c-bad"}) {
 		t.Errorf("states = %q", got)
 	}
-	for i, want := range []string{"its sync decides whether it may be", "never synced so far", "No Zuora account has the number A404."} {
+	for i, want := range []string{"its sync decides whether it may be", "never synced so far",
+		"No Zuora account has the number A404."} {
 		if got := a.Texts(".tried")[i]; !strings.Contains(got, want) {
 			t.Errorf("target %d says %q, want %q", i+1, got, want)
 		}
@@ -109,8 +117,10 @@ func TestTryoutSaysWhoSees(t *testing.T) {
 
 			b := setupTryout(t)
 			b.sides.would.Link = tc.link
-			b.events.accounts[accountTwo] = eventstore.AccountState{AccountID: accountTwo, LastSucceededAt: start, LastSucceededEvent: "event-1"}
-			a := b.signIn("operator").post("/tryout", paste(`{"sub": "one@example.com"}`, "as", "https://login.example.com/lookup", "dryrun", "on"))
+			b.events.accounts[accountTwo] = eventstore.AccountState{AccountID: accountTwo, LastSucceededAt: start,
+				LastSucceededEvent: "event-1"}
+			a := b.signIn("operator").post("/tryout",
+				paste(`{"sub": "one@example.com"}`, "as", "https://login.example.com/lookup", "dryrun", "on"))
 			a.wantStatus(t, http.StatusOK)
 			a.Sound()
 			a.wantNoHTML(t)
@@ -139,7 +149,8 @@ func TestTryoutLookup(t *testing.T) {
 			t.Parallel()
 
 			b := setupTryout(t)
-			a := b.signIn("operator").post("/tryout", paste(`{"sub": "`+tc.sub+`"}`, "as", "https://login.example.com/lookup", "dryrun", "on"))
+			a := b.signIn("operator").post("/tryout",
+				paste(`{"sub": "`+tc.sub+`"}`, "as", "https://login.example.com/lookup", "dryrun", "on"))
 			a.wantStatus(t, http.StatusOK)
 			a.Sound()
 			a.wantNoHTML(t)
@@ -153,8 +164,10 @@ func TestTryoutLookup(t *testing.T) {
 				t.Fatalf("made %d dry runs, want %d", got, want)
 			}
 			if tc.name == "one" {
-				want := hotsync.SyncRequest{Trigger: hotsync.TriggerLogin, Provider: "lookup", Identity: hotsync.Identity{Issuer: "https://login.example.com/lookup", Subject: tc.sub},
-					Claim: "sub", Account: accountTwo, AccountID: accountTwo, Lookup: &hotsync.Lookup{Field: "LimioExternalId__c", Value: tc.sub}, RequestedAt: start}
+				want := hotsync.SyncRequest{Trigger: hotsync.TriggerLogin, Provider: "lookup",
+					Identity: hotsync.Identity{Issuer: "https://login.example.com/lookup", Subject: tc.sub},
+					Claim:    "sub", Account: accountTwo, AccountID: accountTwo,
+					Lookup: &hotsync.Lookup{Field: "LimioExternalId__c", Value: tc.sub}, RequestedAt: start}
 				if diff := cmp.Diff(want, b.sides.dryRuns[0]); diff != "" {
 					t.Errorf("dry run mismatch (-want +got):\n%s", diff)
 				}
@@ -177,18 +190,21 @@ func TestTryoutToken(t *testing.T) {
 	log := b.logged()
 	c := b.signIn("operator")
 	token := func(iss string) string {
-		return "header." + stafftest.Token(map[string]any{"iss": iss, "sub": "canary-4711-subject", "zuora_account_ids": "A00000001"}) + ".signature"
+		return "header." + stafftest.Token(
+			map[string]any{"iss": iss, "sub": "canary-4711-subject", "zuora_account_ids": "A00000001"}) + ".signature"
 	}
 	for _, tc := range []struct {
 		name, paste, iss string
 		status           int
 		note, says       string
 	}{
-		{"refused", token("https://login.example.com/direct"), "", 200, ".note.bad b", "POST /login would refuse this token: The token is malformed."},
+		{"refused", token("https://login.example.com/direct"), "", 200, ".note.bad b",
+			"POST /login would refuse this token: The token is malformed."},
 		{"bearer, of a stranger", "Bearer " + token("https://stranger.example.com"), "", 200, ".note.bad b", "would refuse"},
 		{"two parts", "abc.def", "", 400, ".note.bad b", "neither a JSON object nor a token"},
 		{"not base64", "a.!.c", "", 400, ".note.bad b", "not base64url"},
-		{"not JSON", "a." + base64.RawURLEncoding.EncodeToString([]byte("canary")) + ".c", "", 400, ".note.bad b", "not a JSON object"},
+		{"not JSON", "a." + base64.RawURLEncoding.EncodeToString([]byte("canary")) + ".c", "", 400, ".note.bad b",
+			"not a JSON object"},
 		{"empty", "  ", "", 400, ".note.bad b", "Paste an ID token"},
 		{"broken claims", `{"canary": `, "", 400, ".note.bad b", "not one JSON object"},
 		{"no iss", `{"sub": "x"}`, "", 400, ".note.bad b", "have no iss"},
@@ -205,7 +221,8 @@ func TestTryoutToken(t *testing.T) {
 		}
 	}
 	content := strings.Split(token("https://login.example.com/direct"), ".")[1]
-	if got := log.String(); strings.Contains(got, "canary") || strings.Contains(got, "header.") || strings.Contains(got, content[:20]) {
+	if got := log.String(); strings.Contains(got, "canary") || strings.Contains(got, "header.") ||
+		strings.Contains(got, content[:20]) {
 		t.Errorf("the log has something of a token: %s", got)
 	}
 	for _, act := range b.acts.list {
@@ -232,7 +249,8 @@ func TestTryoutGoodToken(t *testing.T) {
 	cfg := b.config()
 	cfg.Tokens = goodTokens{}
 	b.serve(cfg)
-	raw := "h." + stafftest.Token(map[string]any{"iss": "https://login.example.com/direct", "sub": "person", "zuora_account_ids": []string{"A00000001"}}) + ".s"
+	raw := "h." + stafftest.Token(map[string]any{"iss": "https://login.example.com/direct", "sub": "person",
+		"zuora_account_ids": []string{"A00000001"}}) + ".s"
 	a := b.signIn("operator").post("/tryout", paste("Bearer "+raw, "dryrun", "on"))
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
@@ -253,10 +271,14 @@ func TestTryoutTriggerAndStrangers(t *testing.T) {
 	b := setupTryout(t)
 	pool := hotsync.UserPoolIssuer("eu-west-1", "eu-west-1_EXAMPLE")
 	b.settings.value.HotSync = false
-	b.settings.value.Providers = append(b.settings.value.Providers, hotsync.Provider{Name: "cognito", Issuer: pool, Claims: []hotsync.IdentityClaim{
-		{Claim: "zuora_accounts", Service: "zuora", Issuer: "zuora", Type: "account"}, {Claim: "near", Service: "Zuora", Issuer: "zuora", Type: "account"}}})
+	b.settings.value.Providers = append(b.settings.value.Providers,
+		hotsync.Provider{Name: "cognito", Issuer: pool, Claims: []hotsync.IdentityClaim{
+			{Claim: "zuora_accounts", Service: "zuora", Issuer: "zuora", Type: "account"},
+			{Claim: "near", Service: "Zuora", Issuer: "zuora", Type: "account"}}})
 	c := b.signIn("operator")
-	a := c.post("/tryout", paste(`{"triggerSource": "PostAuthentication_Authentication", "region": "eu-west-1", "userPoolId": "eu-west-1_EXAMPLE", "request": {"userAttributes": {"sub": "x", "custom:zuora_accounts": "[A00000001]", "near": "1"}}}`))
+	a := c.post("/tryout",
+		paste(
+			`{"triggerSource": "PostAuthentication_Authentication", "region": "eu-west-1", "userPoolId": "eu-west-1_EXAMPLE", "request": {"userAttributes": {"sub": "x", "custom:zuora_accounts": "[A00000001]", "near": "1"}}}`))
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
 	if got := a.Texts(".tried h3 .mono"); !cmp.Equal(got, []string{"A00000001"}) {
@@ -265,7 +287,8 @@ func TestTryoutTriggerAndStrangers(t *testing.T) {
 	if got := a.Texts(".note.warn b"); !cmp.Equal(got, []string{"Nothing was verified:", "Hot sync is switched off,"}) {
 		t.Errorf("notes = %q", got)
 	}
-	if got := a.Text("table tbody"); !strings.Contains(got, "near") || !strings.Contains(got, "the claim is not set up for syncs") {
+	if got := a.Text("table tbody"); !strings.Contains(got, "near") ||
+		!strings.Contains(got, "the claim is not set up for syncs") {
 		t.Errorf("ignored: %q", got)
 	}
 	a = c.post("/tryout", paste(`{"iss": "https://stranger.example.com", "sub": "x"}`))
@@ -275,7 +298,8 @@ func TestTryoutTriggerAndStrangers(t *testing.T) {
 		t.Errorf("the page says %q", got)
 	}
 	b.sides.zuora = hotsync.Errorf(hotsync.CodeZuoraUnavailable, "Zuora did not answer.")
-	a = c.post("/tryout", paste(`{"iss": "https://login.example.com/direct", "zuora_account_ids": "`+accountOne+`,A00000001"}`, "dryrun", "on"))
+	a = c.post("/tryout",
+		paste(`{"iss": "https://login.example.com/direct", "zuora_account_ids": "`+accountOne+`,A00000001"}`, "dryrun", "on"))
 	a.wantStatus(t, http.StatusOK)
 	a.Sound()
 	if got := a.Text(".tried .finding.bad"); !strings.Contains(got, "The dry run did not work: Zuora did not answer.") {

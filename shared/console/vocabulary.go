@@ -110,7 +110,8 @@ var vocabulary = map[string]words{
 		label: "no such Zuora account",
 		cause: causeAccount,
 		page:  "failing-syncs",
-		ended: "The claim names an account that this Zuora tenant does not have. Correct it at the identity provider, then let the person sign in again.",
+		ended: "The claim names an account that this Zuora tenant does not have. Correct it at the identity provider, then " +
+			"let the person sign in again.",
 	},
 	string(hotsync.CodeZuoraUnauthorized): {
 		label: "Zuora refused the credentials",

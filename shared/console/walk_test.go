@@ -23,7 +23,8 @@ func TestAccessible(t *testing.T) {
 	t.Parallel()
 
 	source := axe(t)
-	some := []string{"overview", "open", "events-failed", "event-failed", "event-succeeded", "account", "logins", "jobs", "job-retry"}
+	some := []string{"overview", "open", "events-failed", "event-failed", "event-succeeded", "account", "logins", "jobs",
+		"job-retry"}
 	for _, tc := range []struct {
 		name, role, prefix string
 		states             bool
@@ -81,7 +82,9 @@ func waitText(t *testing.T, ctx context.Context, selector, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
-	poll := chromedp.PollFunction[bool](`(s, want) => [...document.querySelectorAll(s)].some(e => e.textContent.includes(want))`, chromedp.WithPollingArgs(selector, want))
+	poll := chromedp.PollFunction[bool](
+		`(s, want) => [...document.querySelectorAll(s)].some(e => e.textContent.includes(want))`,
+		chromedp.WithPollingArgs(selector, want))
 	_, err := chromedp.Run(ctx, poll)
 	for err != nil && ctx.Err() == nil { // the page was left meanwhile
 		_, err = chromedp.Run(ctx, poll)
@@ -133,7 +136,8 @@ func (b *bundle) end(id string) {
 	b.events.mu.Lock()
 	defer b.events.mu.Unlock()
 	e := b.events.events[id]
-	e.Status, e.Reason, e.StartedAt, e.FinishedAt = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, e.RequestedAt, e.RequestedAt.Add(time.Second)
+	e.Status, e.Reason, e.StartedAt, e.FinishedAt = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, e.RequestedAt,
+		e.RequestedAt.Add(time.Second)
 	b.events.events[id] = e
 }
 
@@ -147,7 +151,8 @@ func TestKeyboard(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"), chromedp.KeyEvent("?"))
 	waitText(t, ctx, "dialog[open]", "next and previous row")
 	do(t, ctx, chromedp.Click("#help form button"), chromedp.KeyEvent("jjk"))
-	if got := ask(t, ctx, chromedp.Evaluate[int](`[...document.querySelectorAll("tr.row")].findIndex(r => r.classList.contains("picked"))`)); got != 0 {
+	if got := ask(t, ctx,
+		chromedp.Evaluate[int](`[...document.querySelectorAll("tr.row")].findIndex(r => r.classList.contains("picked"))`)); got != 0 {
 		t.Errorf("j j k picks row %d, want 0", got)
 	}
 	// A list that is drawn anew keeps the row that was picked, and the retry that can
@@ -171,7 +176,8 @@ func TestKeyboard(t *testing.T) {
 		t.Errorf("/ goes to %q, want the search box", got)
 	}
 	// Undo takes the retry back, and nothing is sent.
-	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"), chromedp.KeyEvent("jr"), chromedp.Click("#toast button"))
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"), chromedp.KeyEvent("jr"),
+		chromedp.Click("#toast button"))
 	waitText(t, ctx, "#toast", "Not retried")
 	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"))
 	if len(b.queue.sent) != 1 {
@@ -197,7 +203,9 @@ func TestLiveListNeverMovesWhatOneReads(t *testing.T) {
 	// A row under the mouse shows all of its text, and moves no other.
 	height := ask(t, ctx, chromedp.Evaluate[float64](`document.getElementById("list").offsetHeight`))
 	for _, id := range []string{by["failed, Limio refused"].ID, by["retrying"].ID} {
-		at := ask(t, ctx, chromedp.Evaluate[[]float64](`(() => { const r = document.querySelector("#`+id+` .c-took").getBoundingClientRect(); return [r.x + 5, r.y + 5] })()`))
+		at := ask(t, ctx,
+			chromedp.Evaluate[[]float64](`(() => { const r = document.querySelector("#`+id+
+				` .c-took").getBoundingClientRect(); return [r.x + 5, r.y + 5] })()`))
 		do(t, ctx, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]))
 		if now := ask(t, ctx, chromedp.Evaluate[float64](`document.getElementById("list").offsetHeight`)); now != height {
 			t.Errorf("a row under the mouse makes the list %g pixels high instead of %g", now, height)
@@ -224,7 +232,8 @@ func (b *bundle) login(at time.Time, number string) {
 	b.events.mu.Lock()
 	defer b.events.mu.Unlock()
 	id := hotsync.EventIDFor(at, number)
-	b.events.events[id] = hotsync.Event{ID: id, Status: hotsync.StatusQueued, RequestedAt: at, Account: hotsync.AccountRef{Number: number}, Trigger: hotsync.TriggerLogin}
+	b.events.events[id] = hotsync.Event{ID: id, Status: hotsync.StatusQueued, RequestedAt: at,
+		Account: hotsync.AccountRef{Number: number}, Trigger: hotsync.TriggerLogin}
 }
 
 // A bulk retry is a job that needs no page; its page shows how it goes on.
@@ -241,8 +250,10 @@ func TestBulkRetryGoesOnByItself(t *testing.T) {
 	}
 	screens[0].show(t, ctx, "dark", true)
 	b.as(ctx, "operator")
-	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"), chromedp.Click(`a[href^="/retry"]`),
-		there(".steps"), chromedp.Click(".sheet a.primary"), chromedp.SendKeys("#why", "Zuora was down"), chromedp.Click("form.sheet button.primary"), there("#job"))
+	do(t, ctx, chromedp.Navigate(b.server.URL+"/events?status=failed"), there("#events"),
+		chromedp.Click(`a[href^="/retry"]`),
+		there(".steps"), chromedp.Click(".sheet a.primary"), chromedp.SendKeys("#why", "Zuora was down"),
+		chromedp.Click("form.sheet button.primary"), there("#job"))
 	waitText(t, ctx, "#job .sheet h2", "0 of 25 accounts")
 	b.advance(t, 25)
 	waitText(t, ctx, "#job .sheet h2", "25 of 25 accounts")
@@ -260,8 +271,10 @@ func TestTimesAndTheme(t *testing.T) {
 	waitText(t, ctx, ".facts time", "14 min ago")
 	do(t, ctx, chromedp.Click("[data-zone]"))
 	waitText(t, ctx, ".facts time", "UTC")
-	do(t, ctx, chromedp.Click(".look button"), there(`html[data-theme="light"]`), chromedp.Click(".look button"), there(`html[data-theme="dark"]`))
-	if got := ask(t, ctx, chromedp.Evaluate[string]("getComputedStyle(document.body).backgroundColor")); got != "rgb(16, 19, 24)" {
+	do(t, ctx, chromedp.Click(".look button"), there(`html[data-theme="light"]`), chromedp.Click(".look button"),
+		there(`html[data-theme="dark"]`))
+	if got := ask(t, ctx,
+		chromedp.Evaluate[string]("getComputedStyle(document.body).backgroundColor")); got != "rgb(16, 19, 24)" {
 		t.Errorf("the dark page is %s", got)
 	}
 	if got := ask(t, ctx, chromedp.Location()); !strings.HasSuffix(got, by["failed, no such account"].ID) {

@@ -20,7 +20,8 @@ func TestPagesAreLight(t *testing.T) {
 	cfg.Catalogue = somePlans()
 	b.serve(cfg)
 	c := b.signIn("admin")
-	for _, path := range []string{"/settings", "/settings/history", "/settings/history/4", "/erase", "/tryout", "/catalogue", "/me", "/audit",
+	for _, path := range []string{"/settings", "/settings/history", "/settings/history/4", "/erase", "/tryout",
+		"/catalogue", "/me", "/audit",
 		"/accounts/" + sample.Account.Number} {
 		a := c.get(path)
 		a.wantStatus(t, 200)

@@ -77,10 +77,11 @@ func TestExplainEndsItsSentence(t *testing.T) {
 	t.Parallel()
 
 	for said, want := range map[string]string{
-		"Zuora does not permit the request (status 403 without a code)": "Zuora does not permit the request (status 403 without a code).",
-		"Zuora answered 503 twice.":                                     "Zuora answered 503 twice.",
-		"Is it down?":                                                   "Is it down?",
-		"":                                                              "It failed without saying why.",
+		"Zuora does not permit the request (status 403 without a code)": "Zuora does not permit the request (status 403 " +
+			"without a code).",
+		"Zuora answered 503 twice.": "Zuora answered 503 twice.",
+		"Is it down?":               "Is it down?",
+		"":                          "It failed without saying why.",
 	} {
 		e := hotsync.Event{Status: hotsync.StatusFailed, Error: &hotsync.Problem{Message: said}}
 		if got := explain(e); got != want {

@@ -16,8 +16,9 @@ func TestNoPromiseAboutWhatHasEnded(t *testing.T) {
 
 	for _, code := range hotsync.Codes() {
 		id := hotsync.EventIDFor(start, string(code))
-		b := setup(t, hotsync.Event{ID: id, Status: hotsync.StatusFailed, Reason: string(code), RequestedAt: start, FinishedAt: start.Add(time.Second),
-			Error: &hotsync.Problem{Code: code, Message: "It failed.", Hint: code.Hint()}})
+		b := setup(t, hotsync.Event{ID: id, Status: hotsync.StatusFailed, Reason: string(code), RequestedAt: start,
+			FinishedAt: start.Add(time.Second),
+			Error:      &hotsync.Problem{Code: code, Message: "It failed.", Hint: code.Hint()}})
 		a := b.signIn("viewer").get("/events/" + id)
 		a.wantStatus(t, http.StatusOK)
 		for _, promise := range []string{"is tried again by itself", "go on by themselves"} {
@@ -42,7 +43,8 @@ func TestNothingIsLeftToDoOnlyForTheSameLogin(t *testing.T) {
 	other := later
 	other.Subject = "somebody else"
 	unseen := later
-	unseen.Findings = []hotsync.Finding{hotsync.Attention(hotsync.FindingNotLinked, "", "Check who owns it.", "This login does not see the account.")}
+	unseen.Findings = []hotsync.Finding{
+		hotsync.Attention(hotsync.FindingNotLinked, "", "Check who owns it.", "This login does not see the account.")}
 	for name, tc := range map[string]struct {
 		later hotsync.Event
 		want  bool
@@ -53,7 +55,8 @@ func TestNothingIsLeftToDoOnlyForTheSameLogin(t *testing.T) {
 		}
 	}
 	a := setup(t, unseen).signIn("viewer").get("/events/" + unseen.ID)
-	if got := a.Text(".outcome"); !strings.Contains(got, "does not see the account") || !strings.Contains(got, "Check who owns it.") {
+	if got := a.Text(".outcome"); !strings.Contains(got, "does not see the account") ||
+		!strings.Contains(got, "Check who owns it.") {
 		t.Errorf("a success that the login does not see says %q", got)
 	}
 	if got := a.Text(".findings li"); !strings.HasPrefix(got, "attention") {
@@ -67,11 +70,13 @@ func TestEveryCodeHasWords(t *testing.T) {
 	t.Parallel()
 
 	for _, code := range hotsync.Codes() {
-		b := setup(t, hotsync.Event{ID: hotsync.EventIDFor(start, string(code)), Status: hotsync.StatusFailed, Reason: string(code),
+		b := setup(t, hotsync.Event{ID: hotsync.EventIDFor(start, string(code)), Status: hotsync.StatusFailed,
+			Reason:      string(code),
 			RequestedAt: start, FinishedAt: start.Add(time.Second), Error: &hotsync.Problem{Code: code, Message: "It failed."}})
 		a := b.signIn("viewer").get("/open")
-		if got := a.Text(".cause h2"); got == "" || strings.Contains(got, "_") || strings.EqualFold(got, strings.ReplaceAll(string(code), "_", " ")) &&
-			code != hotsync.CodeInternal && code != hotsync.CodeBadRequest && code != hotsync.CodeNotFound {
+		if got := a.Text(".cause h2"); got == "" || strings.Contains(got, "_") ||
+			strings.EqualFold(got, strings.ReplaceAll(string(code), "_", " ")) &&
+				code != hotsync.CodeInternal && code != hotsync.CodeBadRequest && code != hotsync.CodeNotFound {
 			t.Errorf("%s is called %q", code, got)
 		}
 		if len(a.Texts(".cause-text p")) < 2 {

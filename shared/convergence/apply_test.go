@@ -68,11 +68,13 @@ func TestCriticalPath(t *testing.T) {
 			a.Name, a.Subscriptions[0].AutoRenew, a.Subscriptions[0].RatePlans[0].Name = "Grace", true, "Weekly"
 		}), found(single(), ada), 1},
 		{"a new default", single(func(a *billing.Account) {
-			a.PaymentMethods, a.DefaultPaymentMethodID = append(a.PaymentMethods, billing.PaymentMethod{ID: "8a35", Status: "Active"}), "8a35"
+			a.PaymentMethods, a.DefaultPaymentMethodID = append(a.PaymentMethods,
+				billing.PaymentMethod{ID: "8a35", Status: "Active"}), "8a35"
 		}), found(single(), ada), 2},
 		{"a new default, the old one closed", single(func(a *billing.Account) {
 			a.PaymentMethods[0].Status = "Closed"
-			a.PaymentMethods, a.DefaultPaymentMethodID = append(a.PaymentMethods, billing.PaymentMethod{ID: "8a35", Status: "Active"}), "8a35"
+			a.PaymentMethods, a.DefaultPaymentMethodID = append(a.PaymentMethods,
+				billing.PaymentMethod{ID: "8a35", Status: "Active"}), "8a35"
 		}), found(single(), ada), 3},
 		{"a new login", single(), found(single(), hotsync.Identity{}), 1},
 	} {
@@ -94,9 +96,12 @@ func TestFirstSyncTime(t *testing.T) {
 			a.Subscriptions = nil
 			for n := range 3 {
 				c := billing.Charge{Number: fmt.Sprintf("C%d", n), Type: "Recurring", Model: "FlatFee", BillingPeriod: period,
-					Segments: []billing.Segment{{From: "2026-01-01", ChargedThrough: billed, Price: decimal.NewNullDecimal(decimal.NewFromInt(10))}}}
-				a.Subscriptions = append(a.Subscriptions, billing.Subscription{Number: fmt.Sprintf("A-S%d", n), Status: "Active", TermType: "EVERGREEN",
-					Start: "2026-01-01", RatePlans: []billing.RatePlan{{Number: fmt.Sprintf("P%d", n), Name: "Plan", Charges: []billing.Charge{c}}}})
+					Segments: []billing.Segment{{From: "2026-01-01", ChargedThrough: billed,
+						Price: decimal.NewNullDecimal(decimal.NewFromInt(10))}}}
+				a.Subscriptions = append(a.Subscriptions,
+					billing.Subscription{Number: fmt.Sprintf("A-S%d", n), Status: "Active", TermType: "EVERGREEN",
+						Start:     "2026-01-01",
+						RatePlans: []billing.RatePlan{{Number: fmt.Sprintf("P%d", n), Name: "Plan", Charges: []billing.Charge{c}}}})
 			}
 		})
 	}
@@ -152,13 +157,15 @@ func TestApplyTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if took, want := time.Since(begin), time.Duration(convergence.CriticalPath(plan.Changes))*call; took != want || want != 5*call {
+		if took, want := time.Since(begin), time.Duration(convergence.CriticalPath(plan.Changes))*call; took != want ||
+			want != 5*call {
 			t.Errorf("%d writes took %v, want %v", len(plan.Changes), took, want)
 		}
 		if diff := cmp.Diff(plan.Changes, done); diff != "" {
 			t.Errorf("done mismatch (-want +got):\n%s", diff)
 		}
-		if first, last := s.started[0], s.started[len(s.started)-1]; first != plan.Changes[0].Object.ID || last != "link "+first {
+		if first, last := s.started[0], s.started[len(s.started)-1]; first != plan.Changes[0].Object.ID ||
+			last != "link "+first {
 			t.Errorf("the first write was %s, the last %s", first, last)
 		}
 	})
@@ -170,7 +177,8 @@ func TestApplyConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var changes []convergence.Change
 		for n := range 40 {
-			changes = append(changes, convergence.Change{Action: hotsync.ActionCreate, Object: projection.Object{ID: fmt.Sprint("sub-", n)}})
+			changes = append(changes,
+				convergence.Change{Action: hotsync.ActionCreate, Object: projection.Object{ID: fmt.Sprint("sub-", n)}})
 		}
 		for limit, want := range map[int]int{0: 8, 1: 1, 3: 3} {
 			s := &slow{}
@@ -190,7 +198,8 @@ func TestApplyStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := hotsync.Errorf(hotsync.CodeLimioRefused, "no")
 		plan := convergence.Diff(project(single(), ada), nil)
-		bad := slices.IndexFunc(plan.Changes, func(c convergence.Change) bool { return c.Object.Kind == projection.Subscription })
+		bad := slices.IndexFunc(plan.Changes,
+			func(c convergence.Change) bool { return c.Object.Kind == projection.Subscription })
 		s := &slow{fail: map[string]error{plan.Changes[bad].Object.ID: refused}}
 		done, err := convergence.Apply(t.Context(), s, plan.Changes, convergence.Options{Concurrency: 4})
 		if !errors.Is(err, refused) {
@@ -256,8 +265,9 @@ func TestApplyCircle(t *testing.T) {
 func BenchmarkDiff(b *testing.B) {
 	var account billing.Account
 	for n := range 60 {
-		account.Subscriptions = append(account.Subscriptions, billing.Subscription{Number: fmt.Sprintf("A-S%08d", n), Status: "Active",
-			RatePlans: []billing.RatePlan{{Number: fmt.Sprintf("P%d", n)}, {Number: fmt.Sprintf("D%d", n)}}})
+		account.Subscriptions = append(account.Subscriptions,
+			billing.Subscription{Number: fmt.Sprintf("A-S%08d", n), Status: "Active",
+				RatePlans: []billing.RatePlan{{Number: fmt.Sprintf("P%d", n)}, {Number: fmt.Sprintf("D%d", n)}}})
 	}
 	have := project(account, ada).Objects
 	b.ReportAllocs()

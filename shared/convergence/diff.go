@@ -216,7 +216,8 @@ func (d *differ) link(w projection.Object) {
 		case !h.IsLogin() || h.Key != w.Key:
 		case h.Owner != "" && h.Owner != o.Owner:
 			d.warn(
-				"The login belongs to the owner %s in Limio, but the account to %s, so it was not linked. Use Limio's owner transfer.",
+				"The login belongs to the owner %s in Limio, but the account to %s, so it was not linked. Use Limio's owner "+
+					"transfer.",
 				h.Owner,
 				o.Owner,
 			)

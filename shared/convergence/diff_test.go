@@ -24,8 +24,10 @@ func project(account billing.Account, login hotsync.Identity) projection.Result 
 
 // single is an account with one of everything; with changes it.
 func single(with ...func(*billing.Account)) billing.Account {
-	a := billing.Account{ID: "8a12", Number: "A1", Name: "Ada Reader", Currency: "GBP", CRMID: "0018d00000ABCDE", DefaultPaymentMethodID: "8a34",
-		BillTo:         &billing.Contact{FirstName: "Ada", LastName: "Reader", WorkEmail: "ada@example.com", PostalCode: "LS1 1AA", Country: "GB"},
+	a := billing.Account{ID: "8a12", Number: "A1", Name: "Ada Reader", Currency: "GBP", CRMID: "0018d00000ABCDE",
+		DefaultPaymentMethodID: "8a34",
+		BillTo: &billing.Contact{FirstName: "Ada", LastName: "Reader", WorkEmail: "ada@example.com",
+			PostalCode: "LS1 1AA", Country: "GB"},
 		PaymentMethods: []billing.PaymentMethod{{ID: "8a34", Type: "CreditCard", Status: "Active", Mask: "************4242"}},
 		Subscriptions: []billing.Subscription{{Number: "A-S1", Status: "Active", Start: "2026-01-01",
 			RatePlans: []billing.RatePlan{{Number: "P1", Name: "Monthly"}}}}}
@@ -86,7 +88,8 @@ func TestDiff(t *testing.T) {
 		{name: "nothing to do", account: single(), login: ada, have: found(single(), ada), want: []string{}},
 		{name: "a price", login: ada, have: found(single(), ada),
 			account: single(func(a *billing.Account) { a.Subscriptions[0].AutoRenew = true }),
-			want:    []string{"update subscription attributes.autoRenew=true offer=Monthly", "update subscription_offer offer=Monthly"}},
+			want: []string{"update subscription attributes.autoRenew=true offer=Monthly",
+				"update subscription_offer offer=Monthly"}},
 		{name: "a status", login: ada, have: found(single(), ada),
 			account: single(func(a *billing.Account) { a.Subscriptions[0].Status = "Suspended" }),
 			want:    []string{"update subscription status=suspended"}},
@@ -101,27 +104,34 @@ func TestDiff(t *testing.T) {
 			have: found(single(), ada, only(projection.Subscription, func(o *projection.Object) { o.Data["quantity"] = "1" })),
 			want: []string{"update subscription quantity=1"}},
 		{name: "the status of a customer is Limio's", account: single(), login: ada,
-			have: found(single(), ada, only(projection.Customer, func(o *projection.Object) { o.Status = "inactive" })), want: []string{}},
+			have: found(single(), ada, only(projection.Customer, func(o *projection.Object) { o.Status = "inactive" })),
+			want: []string{}},
 		{name: "a default that closed", login: ada, have: found(single(), ada),
 			account: single(func(a *billing.Account) { a.PaymentMethods[0].Status = "Closed" }),
-			want:    []string{"update customer defaultPaymentMethodId=<nil>", "end payment_method status=inactive ties=inactive"}},
+			want: []string{"update customer defaultPaymentMethodId=<nil>",
+				"end payment_method status=inactive ties=inactive"}},
 		{name: "one that Limio made and Zuora closed", login: ada,
 			account: single(func(a *billing.Account) {
-				a.PaymentMethods, a.DefaultPaymentMethodID = append(a.PaymentMethods, billing.PaymentMethod{ID: "8a35", Status: "Closed"}), "8a34"
+				a.PaymentMethods, a.DefaultPaymentMethodID = append(a.PaymentMethods,
+					billing.PaymentMethod{ID: "8a35", Status: "Closed"}), "8a34"
 			}),
-			have: append(found(single(), ada), projection.Object{Kind: projection.PaymentMethod, ID: "pm-limio", Status: "active",
-				Data: map[string]any{"zuora": map[string]any{"refId": "8a35"}}}),
+			have: append(found(single(), ada),
+				projection.Object{Kind: projection.PaymentMethod, ID: "pm-limio", Status: "active",
+					Data: map[string]any{"zuora": map[string]any{"refId": "8a35"}}}),
 			want: []string{"end payment_method status=inactive"}},
 		{name: "a CRM ID that changed", login: ada, have: found(single(), ada),
 			account: single(func(a *billing.Account) { a.CRMID = "0018d00000ABCDF" }),
-			want: []string{"create identity status=active issuer=salesforce service=salesforce type=account value=0018d00000ABCDFAA5",
+			want: []string{
+				"create identity status=active issuer=salesforce service=salesforce type=account value=0018d00000ABCDFAA5",
 				"end identity status=inactive"}},
 		{name: "a rate plan that was removed", login: ada, have: found(single(), ada),
 			account: single(func(a *billing.Account) { a.Subscriptions[0].RatePlans[0].LastChangeType = "Remove" }),
 			want:    []string{"end subscription_offer status=inactive end=2026-11-22"}},
 		{name: "one that was removed before it began", login: ada,
-			have:    found(single(func(a *billing.Account) { a.Subscriptions[0].Start = "2027-01-01" }), ada),
-			account: single(func(a *billing.Account) { a.Subscriptions[0].Start, a.Subscriptions[0].RatePlans = "2027-01-01", nil }),
+			have: found(single(func(a *billing.Account) { a.Subscriptions[0].Start = "2027-01-01" }), ada),
+			account: single(func(a *billing.Account) {
+				a.Subscriptions[0].Start, a.Subscriptions[0].RatePlans = "2027-01-01", nil
+			}),
 			want: []string{"update subscription name=A-S1 offer=A-S1 products=/products/Subscription",
 				"end subscription_offer status=inactive end=2026-11-22"}},
 		{name: "a subscription that is gone", login: ada, have: found(single(), ada),
@@ -129,10 +139,12 @@ func TestDiff(t *testing.T) {
 			want:    []string{"end subscription status=cancelled", "end subscription_offer status=inactive end=2026-11-22"}},
 		{name: "a subscription of unknown status", login: ada, have: found(single(), ada), want: []string{},
 			account: single(func(a *billing.Account) { a.Subscriptions[0].Status = "Dormant" })},
-		{name: "a contact that is gone", login: ada, have: found(single(), ada), want: []string{"end address status=inactive ties=inactive"},
+		{name: "a contact that is gone", login: ada, have: found(single(), ada),
+			want:    []string{"end address status=inactive ties=inactive"},
 			account: single(func(a *billing.Account) { a.BillTo = nil })},
 		{name: "nobody signed in", account: single(), have: found(single(), ada), want: []string{}},
-		{name: "somebody else signed in", account: single(), login: hotsync.Identity{Issuer: ada.Issuer, Subject: "eve"}, have: found(single(), ada), warnings: 1,
+		{name: "somebody else signed in", account: single(), login: hotsync.Identity{Issuer: ada.Issuer, Subject: "eve"},
+			have: found(single(), ada), warnings: 1,
 			want: []string{"link identity iss=https://login.example.com sub=eve"}},
 		{name: "the login was unlinked", account: single(), login: ada,
 			have: found(single(), ada, func(o *projection.Object) {
@@ -142,13 +154,15 @@ func TestDiff(t *testing.T) {
 			}),
 			want: []string{"link identity iss=https://login.example.com sub=ada.reader"}},
 		{name: "the login belongs to another owner", account: single(), login: ada, warnings: 1,
-			have: append(found(single(), hotsync.Identity{}), projection.Object{Kind: projection.Identity, ID: "identity-x", Type: projection.TypeExternal,
-				Owner: "id-other", Data: map[string]any{"iss": ada.Issuer, "sub": ada.Subject}}),
+			have: append(found(single(), hotsync.Identity{}),
+				projection.Object{Kind: projection.Identity, ID: "identity-x", Type: projection.TypeExternal,
+					Owner: "id-other", Data: map[string]any{"iss": ada.Issuer, "sub": ada.Subject}}),
 			want: []string{}},
 		{name: "an object of another owner", account: single(), login: ada, warnings: 1, want: []string{},
 			have: found(single(), ada, only(projection.Subscription, func(o *projection.Object) { o.Owner = "id-other" }))},
 		{name: "Limio does not list the owner", account: single(), login: ada, want: []string{},
-			have: slices.DeleteFunc(found(single(), ada), func(o projection.Object) bool { return o.Type == projection.TypeOwner })},
+			have: slices.DeleteFunc(found(single(), ada),
+				func(o projection.Object) bool { return o.Type == projection.TypeOwner })},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -158,7 +172,8 @@ func TestDiff(t *testing.T) {
 			if diff := cmp.Diff(tc.want, lines(got)); diff != "" {
 				t.Errorf("Diff mismatch (-want +got):\n%s", diff)
 			}
-			if len(got.Findings) != tc.warnings || strings.Contains(strings.Join(hotsync.Messages(got.Findings), ""), ada.Subject) {
+			if len(got.Findings) != tc.warnings ||
+				strings.Contains(strings.Join(hotsync.Messages(got.Findings), ""), ada.Subject) {
 				t.Errorf("warnings = %q, want %d", hotsync.Messages(got.Findings), tc.warnings)
 			}
 		})
@@ -182,7 +197,8 @@ func TestDiffNew(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"create identity", "create customer", "create identity", "create payment_method", "create subscription",
+	want := []string{"create identity", "create customer", "create identity", "create payment_method",
+		"create subscription",
 		"create subscription_offer", "create address", "update customer", "update payment_method", "link identity"}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("Diff mismatch (-want +got):\n%s", diff)
@@ -207,7 +223,8 @@ func TestDiffKeepsOwner(t *testing.T) {
 		if o.Type == projection.TypeOwner {
 			t.Error("another owner is created")
 		}
-		if o.Kind != projection.Customer && (o.Owner != "id-limio" || o.Type != projection.TypeExternal && o.Customer != "cus-limio") {
+		if o.Kind != projection.Customer &&
+			(o.Owner != "id-limio" || o.Type != projection.TypeExternal && o.Customer != "cus-limio") {
 			t.Errorf("%s %s goes to owner %q and customer %q", c.Action, o.Kind, o.Owner, o.Customer)
 		}
 		if o.Kind == projection.SubscriptionOffer && o.Related != "sub-limio" {
@@ -229,7 +246,8 @@ func TestDiffAdopts(t *testing.T) {
 
 	limios := projection.Object{Kind: projection.SubscriptionOffer, ID: "subscription_offer-limio", Status: "active",
 		Related: project(single(), ada).Objects[5].ID, Data: map[string]any{"name": "Monthly"}}
-	withoutOffer := slices.DeleteFunc(found(single(), ada), func(o projection.Object) bool { return o.Kind == projection.SubscriptionOffer })
+	withoutOffer := slices.DeleteFunc(found(single(), ada),
+		func(o projection.Object) bool { return o.Kind == projection.SubscriptionOffer })
 
 	got := convergence.Diff(project(single(), ada), append(slices.Clone(withoutOffer), limios))
 	if len(got.Changes) != 1 || got.Changes[0].Action != hotsync.ActionUpdate || got.Changes[0].Object.ID != limios.ID {
@@ -245,7 +263,8 @@ func TestDiffAdopts(t *testing.T) {
 		a.Subscriptions[0].RatePlans = append(a.Subscriptions[0].RatePlans, billing.RatePlan{Number: "P2", Name: "Monthly"})
 	})
 	got = convergence.Diff(project(twice, ada), append(slices.Clone(withoutOffer), limios))
-	if len(got.Changes) != 2 || got.Changes[0].Action != hotsync.ActionCreate || got.Changes[1].Action != hotsync.ActionCreate {
+	if len(got.Changes) != 2 || got.Changes[0].Action != hotsync.ActionCreate ||
+		got.Changes[1].Action != hotsync.ActionCreate {
 		t.Errorf("Diff = %q, want two new offers, since two plans have that name", lines(got))
 	}
 }
@@ -266,7 +285,8 @@ func TestDiffOtherCustomer(t *testing.T) {
 	mine := found(single(), ada, rename)
 	other := single(func(a *billing.Account) { a.ID, a.BillTo.FirstName = "8a13", "Grace" })
 	others := found(other, ada)
-	for name, have := range map[string][]projection.Object{"first": slices.Concat(mine, others), "last": slices.Concat(others, mine)} {
+	for name, have := range map[string][]projection.Object{"first": slices.Concat(mine, others),
+		"last": slices.Concat(others, mine)} {
 		if got := convergence.Diff(project(single(), ada), have); len(got.Changes) != 0 {
 			t.Errorf("own customer %s: Diff = %q, want nothing", name, lines(got))
 		}
@@ -277,7 +297,8 @@ func TestDiffRelationships(t *testing.T) {
 	t.Parallel()
 
 	tie := func(id, typ, sub, start, status string) map[string]any {
-		return map[string]any{"relationship_id": id, "relationship_type": typ, "subscription": sub, "start": start, "status": status}
+		return map[string]any{"relationship_id": id, "relationship_type": typ, "subscription": sub, "start": start,
+			"status": status}
 	}
 	want := project(single(), ada)
 	sub := want.Objects[5].ID
@@ -298,7 +319,8 @@ func TestDiffRelationships(t *testing.T) {
 		{"entries of others stay, in their order", []any{foreign, past, limios}, []any{foreign, past, adopted}},
 		{"as wanted among others", []any{foreign, past, adopted}, nil},
 		{"a past one is not the current one", []any{past}, []any{past, tie(own, "billing", sub, "2026-01-01", "active")}},
-		{"one that was ended under the very id that is wanted stands again", []any{tie(own, "billing", sub, "2026-01-01", "inactive")},
+		{"one that was ended under the very id that is wanted stands again",
+			[]any{tie(own, "billing", sub, "2026-01-01", "inactive")},
 			[]any{tie(own, "billing", sub, "2026-01-01", "active")}},
 		{"which counts before another that is current", []any{limios, tie(own, "billing", sub, "2026-01-01", "inactive")},
 			[]any{limios, tie(own, "billing", sub, "2026-01-01", "active")}},
@@ -306,7 +328,8 @@ func TestDiffRelationships(t *testing.T) {
 			[]any{tie("rel-4", "delivery", sub, "2020-01-01", "active"), tie(own, "billing", sub, "2026-01-01", "active")}},
 		{"nonsense stays", []any{"text"}, []any{"text", tie(own, "billing", sub, "2026-01-01", "active")}},
 	} {
-		have := found(single(), ada, only(projection.Address, func(o *projection.Object) { o.Data["relationships"] = tc.have }))
+		have := found(single(), ada,
+			only(projection.Address, func(o *projection.Object) { o.Data["relationships"] = tc.have }))
 		got := convergence.Diff(want, have)
 		switch {
 		case tc.want == nil && len(got.Changes) == 0:
@@ -325,7 +348,8 @@ func TestDiffMethodRelationships(t *testing.T) {
 	t.Parallel()
 
 	want := project(single(), ada)
-	method := want.Objects[slices.IndexFunc(want.Objects, func(o projection.Object) bool { return o.Kind == projection.PaymentMethod })]
+	method := want.Objects[slices.IndexFunc(want.Objects,
+		func(o projection.Object) bool { return o.Kind == projection.PaymentMethod })]
 	wanted := method.Data["relationships"].([]any)[0].(map[string]any)
 	tie := func(change func(map[string]any)) []any {
 		out := maps.Clone(wanted)
@@ -342,7 +366,8 @@ func TestDiffMethodRelationships(t *testing.T) {
 		{"ended", tie(func(m map[string]any) { m["start"], m["status"] = "2020-01-01", "inactive" }),
 			tie(func(m map[string]any) { m["start"] = "2020-01-01" })},
 	} {
-		have := found(single(), ada, only(projection.PaymentMethod, func(o *projection.Object) { o.Data["relationships"] = tc.have }))
+		have := found(single(), ada,
+			only(projection.PaymentMethod, func(o *projection.Object) { o.Data["relationships"] = tc.have }))
 		var got any
 		for _, c := range convergence.Diff(want, have).Changes {
 			got = c.Data["relationships"]
@@ -361,7 +386,8 @@ func TestMasked(t *testing.T) {
 		a.Name, a.PaymentMethods[0].Mask, a.PaymentMethods[0].Brand = "Grace Hopper", "************1881", "Visa"
 		a.BillTo = &billing.Contact{FirstName: "Al", WorkEmail: "grace@navy.example", PostalCode: "", Country: "US"}
 	})
-	got := convergence.Masked(convergence.Diff(project(after, hotsync.Identity{Issuer: ada.Issuer, Subject: "grace"}), before).Changes)
+	got := convergence.Masked(convergence.Diff(project(after, hotsync.Identity{Issuer: ada.Issuer, Subject: "grace"}),
+		before).Changes)
 	want := map[string][2]any{
 		"customer email":       {"a•••@e•••", "g•••@n•••"},
 		"customer firstName":   {"A•••", "•••"},
@@ -399,18 +425,22 @@ func TestDiffSeveral(t *testing.T) {
 	t.Parallel()
 
 	method := func(id, status string) projection.Object {
-		return projection.Object{Kind: projection.PaymentMethod, ID: id, Status: status, Data: map[string]any{"zuora": map[string]any{"refId": "8a34"}}}
+		return projection.Object{Kind: projection.PaymentMethod, ID: id, Status: status,
+			Data: map[string]any{"zuora": map[string]any{"refId": "8a34"}}}
 	}
 	want := project(single(), ada)
 	own := want.Objects[4].ID
-	withoutMethod := slices.DeleteFunc(found(single(), ada), func(o projection.Object) bool { return o.Kind == projection.PaymentMethod })
+	withoutMethod := slices.DeleteFunc(found(single(), ada),
+		func(o projection.Object) bool { return o.Kind == projection.PaymentMethod })
 	for _, tc := range []struct {
 		name string
 		have []projection.Object
 		want string
 	}{
-		{"hotsync's own", []projection.Object{method("pm-1", "active"), method(own, "inactive"), method("pm-2", "active")}, own},
-		{"an active one", []projection.Object{method("pm-1", "inactive"), method("pm-2", "active"), method("pm-0", "Inactive")}, "pm-2"},
+		{"hotsync's own", []projection.Object{method("pm-1", "active"), method(own, "inactive"), method("pm-2", "active")},
+			own},
+		{"an active one", []projection.Object{method("pm-1", "inactive"), method("pm-2", "active"),
+			method("pm-0", "Inactive")}, "pm-2"},
 		{"the first", []projection.Object{method("pm-2", ""), method("pm-1", "active"), method("pm-3", "active")}, "pm-1"},
 	} {
 		got := convergence.Diff(want, append(slices.Clone(withoutMethod), tc.have...))
@@ -431,7 +461,8 @@ func TestDiffSeveral(t *testing.T) {
 func TestDiffOddValues(t *testing.T) {
 	t.Parallel()
 
-	for _, odd := range []any{json.Number("1e999999999"), json.Number("nonsense"), 1.5, map[string]any{"a": 1}, []any{1}, true} {
+	for _, odd := range []any{json.Number("1e999999999"), json.Number("nonsense"), 1.5, map[string]any{"a": 1}, []any{1},
+		true} {
 		have := found(single(), ada, only(projection.Subscription, func(o *projection.Object) {
 			o.Data["quantity"], o.Data["startDate"], o.Data["termEndDate"], o.Data["price"] = odd, odd, odd, odd
 		}))

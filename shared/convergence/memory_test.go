@@ -65,7 +65,8 @@ func (m *memory) Create(_ context.Context, o projection.Object) error {
 	return nil
 }
 
-func (m *memory) Update(_ context.Context, kind projection.Kind, service, id, status string, data map[string]any) error {
+func (m *memory) Update(_ context.Context, kind projection.Kind, service, id, status string,
+	data map[string]any) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	err := m.begin()
@@ -96,8 +97,9 @@ func (m *memory) LinkExternalIdentity(_ context.Context, owner string, id hotsyn
 		return err
 	}
 	m.check("link", owner)
-	o := projection.Object{Kind: projection.Identity, Service: "limio", Type: projection.TypeExternal, Status: "active", Owner: owner,
-		Data: map[string]any{"iss": id.Issuer, "sub": id.Subject}}
+	o := projection.Object{Kind: projection.Identity, Service: "limio", Type: projection.TypeExternal, Status: "active",
+		Owner: owner,
+		Data:  map[string]any{"iss": id.Issuer, "sub": id.Subject}}
 	o.Key = projection.KeyOf(o)
 	o.ID = "identity-" + o.Key
 	m.objects[o.ID] = o
@@ -168,7 +170,8 @@ func (m *memory) read(accountID string) []projection.Object {
 	var out []projection.Object
 	owner := m.objects[customer].Owner
 	for _, o := range m.objects {
-		if o.ID == customer || o.Customer == customer || o.Kind == projection.Identity && o.Customer == "" && (o.ID == owner || o.Owner == owner) {
+		if o.ID == customer || o.Customer == customer || o.Kind == projection.Identity && o.Customer == "" &&
+			(o.ID == owner || o.Owner == owner) {
 			out = append(out, o)
 		}
 	}

@@ -21,9 +21,11 @@ func sold(change ...func(*billing.Account)) billing.Account {
 		a.PaymentMethods[0].Brand = "Visa"
 		s := &a.Subscriptions[0]
 		s.TermType, s.TermStart, s.TermEnd, s.AutoRenew = "TERMED", "2026-01-01", "2027-01-01", true
-		s.RatePlans = []billing.RatePlan{{Number: "P1", Name: "UK Monthly", ProductName: "Digital", ProductSKU: "SKU-1", Charges: []billing.Charge{{
-			Number: "C-1", Type: "Recurring", Model: "FlatFee", BillingPeriod: "Month", Segments: []billing.Segment{{From: "2026-01-01",
-				Price: decimal.NewNullDecimal(decimal.RequireFromString("17.5")), ChargedThrough: "2026-12-01"}}}}}}
+		s.RatePlans = []billing.RatePlan{
+			{Number: "P1", Name: "UK Monthly", ProductName: "Digital", ProductSKU: "SKU-1", Charges: []billing.Charge{{
+				Number: "C-1", Type: "Recurring", Model: "FlatFee", BillingPeriod: "Month", Segments: []billing.Segment{
+					{From: "2026-01-01",
+						Price: decimal.NewNullDecimal(decimal.RequireFromString("17.5")), ChargedThrough: "2026-12-01"}}}}}}
 		a.Preview.Missing = "off"
 	})
 	for _, c := range change {
@@ -35,12 +37,18 @@ func sold(change ...func(*billing.Account)) billing.Account {
 // limioOffer is an offer as Limio makes it: no key, a time for a day, and the
 // offer that was bought, whose name is not that of the rate plan.
 func limioOffer(id, plan, sku string) projection.Object {
-	offer := map[string]any{"path": "/offers/Monthly Offer", "id": "o1", "version": "v7", "record_type": "offer", "status": "active",
-		"data": map[string]any{"productBundles": []any{map[string]any{"product_path": "/products/Digital Product", "rate_plan": plan}},
-			"products": []any{map[string]any{"path": "/products/Digital Product", "attributes": map[string]any{"product_code__limio": sku}}}}}
-	return projection.Object{Kind: projection.SubscriptionOffer, ID: id, Service: "limio", Status: "active", Owner: "id-limio", Customer: "cus-limio",
-		Related: "sub-limio", Data: map[string]any{"name": "Monthly Offer", "start": "2026-01-01T09:00:00.210Z", "quantity": json.Number("1"),
-			"record_subtype": "base", "price": map[string]any{"currency": "GBP", "amount": json.Number("17.50"), "summary": map[string]any{"headline": "17.50"}},
+	offer := map[string]any{"path": "/offers/Monthly Offer", "id": "o1", "version": "v7", "record_type": "offer",
+		"status": "active",
+		"data": map[string]any{
+			"productBundles": []any{map[string]any{"product_path": "/products/Digital Product", "rate_plan": plan}},
+			"products": []any{map[string]any{"path": "/products/Digital Product",
+				"attributes": map[string]any{"product_code__limio": sku}}}}}
+	return projection.Object{Kind: projection.SubscriptionOffer, ID: id, Service: "limio", Status: "active",
+		Owner: "id-limio", Customer: "cus-limio",
+		Related: "sub-limio", Data: map[string]any{"name": "Monthly Offer", "start": "2026-01-01T09:00:00.210Z",
+			"quantity":       json.Number("1"),
+			"record_subtype": "base", "price": map[string]any{"currency": "GBP", "amount": json.Number("17.50"),
+				"summary": map[string]any{"headline": "17.50"}},
 			"offer": offer, "products": offer["data"].(map[string]any)["products"]}}
 }
 
@@ -54,20 +62,28 @@ func limioSold(a billing.Account, change ...func(*projection.Object)) []projecti
 	contact := a.BillTo
 	out := []projection.Object{
 		{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-limio", Service: "limio", Status: "active"},
-		{Kind: projection.Customer, ID: "cus-limio", Owner: "id-limio", Service: "limio", Status: "active", Data: map[string]any{"name": a.Name,
-			"firstName": contact.FirstName, "lastName": contact.LastName, "email": contact.WorkEmail, "defaultPaymentMethodId": "pm-limio"}},
-		of(projection.Object{Kind: projection.Subscription, ID: "sub-limio", Name: "A-S1", Reference: "A-S1", Data: map[string]any{
-			"startDate": "2026-01-01T09:00:00.000Z", "termStartDate": "2026-01-01", "termEndDate": "2027-01-01", "quantity": json.Number("1"),
-			"name": "Monthly Offer", "price": map[string]any{"currency": "GBP", "amount": json.Number("17.5"), "summary": map[string]any{}},
-			"attributes": map[string]any{"autoRenew": true, "gift": false, "external": false}, "purchaseCountry": "FR",
-			"offer": offer.Data["offer"], "products": offer.Data["products"]}}),
+		{Kind: projection.Customer, ID: "cus-limio", Owner: "id-limio", Service: "limio", Status: "active",
+			Data: map[string]any{"name": a.Name,
+				"firstName": contact.FirstName, "lastName": contact.LastName, "email": contact.WorkEmail,
+				"defaultPaymentMethodId": "pm-limio"}},
+		of(projection.Object{Kind: projection.Subscription, ID: "sub-limio", Name: "A-S1", Reference: "A-S1",
+			Data: map[string]any{
+				"startDate": "2026-01-01T09:00:00.000Z", "termStartDate": "2026-01-01", "termEndDate": "2027-01-01",
+				"quantity": json.Number("1"),
+				"name":     "Monthly Offer", "price": map[string]any{"currency": "GBP", "amount": json.Number("17.5"),
+					"summary": map[string]any{}},
+				"attributes": map[string]any{"autoRenew": true, "gift": false, "external": false}, "purchaseCountry": "FR",
+				"offer": offer.Data["offer"], "products": offer.Data["products"]}}),
 		offer,
 		of(projection.Object{Kind: projection.Address, ID: "address-limio", RelationshipType: "billing", Data: map[string]any{
-			"firstName": contact.FirstName, "lastName": contact.LastName, "address1": "", "address2": "", "city": "", "state": "",
+			"firstName": contact.FirstName, "lastName": contact.LastName, "address1": "", "address2": "", "city": "",
+			"state":      "",
 			"postalCode": contact.PostalCode, "country": "GB"}}),
-		of(projection.Object{Kind: projection.PaymentMethod, ID: "pm-limio", Type: "zuora", Data: map[string]any{"type": "zuora", "method": "CreditCard",
-			"brand": "Visa", "last4": "4242", "zuora": map[string]any{"result": map[string]any{"Id": "8a34", "Type": "CreditCard", "CreditCardType": "Visa",
-				"CreditCardMaskNumber": "************4242", "PaymentMethodStatus": "Active"}}}}),
+		of(projection.Object{Kind: projection.PaymentMethod, ID: "pm-limio", Type: "zuora",
+			Data: map[string]any{"type": "zuora", "method": "CreditCard",
+				"brand": "Visa", "last4": "4242", "zuora": map[string]any{
+					"result": map[string]any{"Id": "8a34", "Type": "CreditCard", "CreditCardType": "Visa",
+						"CreditCardMaskNumber": "************4242", "PaymentMethodStatus": "Active"}}}}),
 		of(projection.Object{Kind: projection.Schedule, ID: "schedule-limio", Related: "sub-limio", Data: map[string]any{
 			"date": "2026-12-01T06:00:00.000Z", "amount": "17.50", "process_key": "k"}}),
 	}
@@ -92,7 +108,8 @@ func TestLimioSold(t *testing.T) {
 		have    []projection.Object
 		want    []string // of the kinds that could be doubled
 	}{
-		{"as it was sold", sold(), limioSold(sold()), []string{"update payment_method zuora.refId=8a34", "update subscription_offer zuora.refId=P1"}},
+		{"as it was sold", sold(), limioSold(sold()),
+			[]string{"update payment_method zuora.refId=8a34", "update subscription_offer zuora.refId=P1"}},
 		{"another price", sold(func(a *billing.Account) {
 			a.Subscriptions[0].RatePlans[0].Charges[0].Segments[0].Price = decimal.NewNullDecimal(decimal.NewFromInt(18))
 		}), limioSold(sold()), []string{"update payment_method zuora.refId=8a34", "update subscription price.amount=18",
@@ -166,7 +183,8 @@ func TestDefaultIsNewest(t *testing.T) {
 	t.Parallel()
 
 	two := sold(func(a *billing.Account) {
-		a.PaymentMethods = append(a.PaymentMethods, billing.PaymentMethod{ID: "8a35", Type: "PayPal", Kind: "PayPalEC", Status: "Active"})
+		a.PaymentMethods = append(a.PaymentMethods,
+			billing.PaymentMethod{ID: "8a35", Type: "PayPal", Kind: "PayPalEC", Status: "Active"})
 	})
 	m := newMemory()
 	for _, id := range []string{"8a34", "8a35", "8a34", "8a35"} {
@@ -201,7 +219,8 @@ func TestClosedMethodIsNotShown(t *testing.T) {
 	t.Parallel()
 
 	two := sold(func(a *billing.Account) {
-		a.PaymentMethods = append(a.PaymentMethods, billing.PaymentMethod{ID: "8a35", Type: "PayPal", Kind: "PayPalEC", Status: "Active"})
+		a.PaymentMethods = append(a.PaymentMethods,
+			billing.PaymentMethod{ID: "8a35", Type: "PayPal", Kind: "PayPalEC", Status: "Active"})
 	})
 	for _, closed := range []int{0, 1} {
 		for _, byLimio := range []bool{false, true} {

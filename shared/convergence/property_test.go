@@ -31,7 +31,8 @@ type world struct {
 }
 
 func (w world) want() projection.Result {
-	return projection.Project(w.account, w.login, projection.Options{Today: projectiontest.Today, Tenant: "acme", Catalogue: w.catalogue})
+	return projection.Project(w.account, w.login,
+		projection.Options{Today: projectiontest.Today, Tenant: "acme", Catalogue: w.catalogue})
 }
 
 // newWorld makes an account and a Limio that has nothing of it, or an earlier
@@ -40,7 +41,8 @@ func (w world) want() projection.Result {
 func newWorld(t *testing.T, seed uint64) world {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 1))
-	w := world{account: projectiontest.Account(r), login: projectiontest.Login(r), limio: newMemory(), foreign: map[string]projection.Object{}}
+	w := world{account: projectiontest.Account(r), login: projectiontest.Login(r), limio: newMemory(),
+		foreign: map[string]projection.Object{}}
 	if r.IntN(3) > 0 {
 		w.catalogue = projectiontest.Catalogue()
 	}
@@ -87,7 +89,8 @@ func madeByLimio(r *rand.Rand, want projection.Result) projection.Result {
 		panic(err)
 	}
 	for i, o := range out.Objects {
-		if (o.Kind == projection.SubscriptionOffer || o.Kind == projection.SubscriptionAddOn || o.Kind == projection.Schedule) && r.IntN(3) == 0 {
+		if (o.Kind == projection.SubscriptionOffer || o.Kind == projection.SubscriptionAddOn ||
+			o.Kind == projection.Schedule) && r.IntN(3) == 0 {
 			delete(out.Objects[i].Data, "zuora")
 			out.Objects[i].Key = ""
 		}
@@ -101,7 +104,8 @@ func (w *world) decorate(r *rand.Rand) {
 		o := w.limio.objects[id]
 		o.Data = merge(o.Data, map[string]any{"unknown": id, "price": map[string]any{"summary": "text"}})
 		if list, ok := o.Data["relationships"].([]any); ok {
-			o.Data["relationships"] = append(slices.Clone(list), map[string]any{"relationship_id": "rel-1", "subscription": "sub-1"})
+			o.Data["relationships"] = append(slices.Clone(list),
+				map[string]any{"relationship_id": "rel-1", "subscription": "sub-1"})
 		}
 		w.limio.objects[id] = o
 		if o.Kind == projection.Customer {
@@ -113,8 +117,10 @@ func (w *world) decorate(r *rand.Rand) {
 func (w *world) addForeign(customer projection.Object) {
 	for _, o := range []projection.Object{
 		{Kind: projection.PaymentMethod, ID: "pm-stripe", Customer: customer.ID, Data: map[string]any{"type": "stripe"}},
-		{Kind: projection.SubscriptionOffer, ID: "subscription_offer-x", Customer: customer.ID, Data: map[string]any{"name": "Gift"}},
-		{Kind: projection.Identity, ID: "identity-stripe", Service: "stripe", Type: "customer", Customer: customer.ID, Data: map[string]any{"value": "x"}},
+		{Kind: projection.SubscriptionOffer, ID: "subscription_offer-x", Customer: customer.ID,
+			Data: map[string]any{"name": "Gift"}},
+		{Kind: projection.Identity, ID: "identity-stripe", Service: "stripe", Type: "customer", Customer: customer.ID,
+			Data: map[string]any{"value": "x"}},
 		{Kind: projection.Identity, ID: "identity-other", Type: projection.TypeExternal, Owner: customer.Owner,
 			Data: map[string]any{"iss": "https://login.example.com", "sub": "somebody else"}},
 		{Kind: projection.Customer, ID: "cus-other", Owner: customer.Owner},
@@ -240,7 +246,8 @@ func (w world) comparable(wanted, got projection.Object) map[string]any {
 	case wanted.Kind == projection.PaymentMethod, wanted.Kind == projection.Address && isOwn:
 		delete(data, "relationships")
 	case isOwn:
-		for _, name := range []string{"offer", "add_on", "products", "name", "tracking", "record_subtype", "purchaseCountry", "price"} {
+		for _, name := range []string{"offer", "add_on", "products", "name", "tracking", "record_subtype", "purchaseCountry",
+			"price"} {
 			delete(data, name)
 		}
 	}
@@ -320,7 +327,8 @@ func (w world) checkPrefixes(t *testing.T, before *memory, writes int) {
 		}
 		m.noFaults(t)
 		if !reflect.DeepEqual(w.limio.objects, m.objects) {
-			t.Fatalf("dying after %d of %d writes made a difference (-without +with):\n%s", n, writes, cmp.Diff(w.limio.objects, m.objects))
+			t.Fatalf("dying after %d of %d writes made a difference (-without +with):\n%s", n, writes,
+				cmp.Diff(w.limio.objects, m.objects))
 		}
 	}
 }

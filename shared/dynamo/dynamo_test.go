@@ -150,7 +150,8 @@ func TestManyItems(t *testing.T) {
 // newer is a client through which every item comes as of the format after this one.
 type newer struct{ dynamo.Client }
 
-func (n newer) PutItem(ctx context.Context, in *dynamodb.PutItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (n newer) PutItem(ctx context.Context, in *dynamodb.PutItemInput,
+	opts ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	in.Item["v"] = dynamo.Number(dynamo.Format + 1)
 	return n.Client.PutItem(ctx, in, opts...)
 }
@@ -161,7 +162,8 @@ func TestFormat(t *testing.T) {
 	table := enginetest.Table(t)
 	ctx, key := t.Context(), dynamo.Key("a", "b")
 	update := func() *dynamodb.UpdateItemInput {
-		return &dynamodb.UpdateItemInput{Key: key, UpdateExpression: aws.String("SET n = :n"), ReturnValues: types.ReturnValueAllNew,
+		return &dynamodb.UpdateItemInput{Key: key, UpdateExpression: aws.String("SET n = :n"),
+			ReturnValues:              types.ReturnValueAllNew,
 			ExpressionAttributeValues: dynamo.Item{":n": dynamo.Number(1)}}
 	}
 	query := func() *dynamodb.QueryInput {

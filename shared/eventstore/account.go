@@ -24,7 +24,8 @@ type AccountState struct {
 	AccountID string `json:"accountId"`
 	Number    string `json:"number,omitempty"`
 
-	LastReadStartedAt  time.Time `json:"lastReadStartedAt,omitzero"` // of the last sync that succeeded: requests before it are satisfied
+	// of the last sync that succeeded: requests before it are satisfied
+	LastReadStartedAt  time.Time `json:"lastReadStartedAt,omitzero"`
 	LastEventID        string    `json:"lastEvent,omitempty"`
 	LastSucceededAt    time.Time `json:"lastSucceededAt,omitzero"`
 	LastSucceededEvent string    `json:"lastSucceededEvent,omitempty"`

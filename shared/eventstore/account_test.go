@@ -33,8 +33,10 @@ func TestAccountState(t *testing.T) {
 		t.Parallel()
 
 		b := open(t)
-		state := eventstore.AccountState{AccountID: accountID("a"), Number: "A1", LastReadStartedAt: start, LastEventID: "event-1",
-			LastSucceededAt: start.Add(time.Nanosecond), LastSucceededEvent: "event-2", CustomerID: "cus-1", LinkedSubjects: []string{"x"},
+		state := eventstore.AccountState{AccountID: accountID("a"), Number: "A1", LastReadStartedAt: start,
+			LastEventID: "event-1",
+			LastSucceededAt: start.Add(
+				time.Nanosecond), LastSucceededEvent: "event-2", CustomerID: "cus-1", LinkedSubjects: []string{"x"},
 			AliasHash: "h", AliasesUntil: start.Add(time.Hour)}
 		saved, err := b.SaveAccount(t.Context(), state)
 		if err != nil {
@@ -115,11 +117,13 @@ func TestAccountState(t *testing.T) {
 func TestLinkedSubjects(t *testing.T) {
 	t.Parallel()
 
-	ada, other := hotsync.Identity{Issuer: "https://a.example.com", Subject: "ada"}, hotsync.Identity{Issuer: "https://b.example.com", Subject: "ada"}
+	ada, other := hotsync.Identity{Issuer: "https://a.example.com",
+		Subject: "ada"}, hotsync.Identity{Issuer: "https://b.example.com", Subject: "ada"}
 	var none eventstore.AccountState
 	linked := none.WithLinked(ada, nil)
 	if none.Linked(ada) || !linked.Linked(ada) || linked.Linked(other) {
-		t.Errorf("Linked: none %t, ada %t, other %t; want false, true, false", none.Linked(ada), linked.Linked(ada), linked.Linked(other))
+		t.Errorf("Linked: none %t, ada %t, other %t; want false, true, false", none.Linked(ada), linked.Linked(ada),
+			linked.Linked(other))
 	}
 	if diff := gocmp.Diff(linked, linked.WithLinked(ada, nil)); diff != "" {
 		t.Errorf("linking again changed the state (-before +after):\n%s", diff)

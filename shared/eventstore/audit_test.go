@@ -22,8 +22,10 @@ func TestActs(t *testing.T) {
 		return a
 	}
 	yesterday := record(eventstore.Act{At: start.Add(-24 * time.Hour), Actor: "s1", Role: "operator", Action: "retry"})
-	first := record(eventstore.Act{At: start, Actor: "s1", Name: "Olga", Role: "operator", Action: "bulk_retry", Filter: "status=failed", Note: "Zuora was down", Result: "begun"})
-	second := record(eventstore.Act{At: start.Add(time.Second), Actor: "s2", Role: "admin", Action: "reveal", Event: "e", Account: "a"})
+	first := record(eventstore.Act{At: start, Actor: "s1", Name: "Olga", Role: "operator", Action: "bulk_retry",
+		Filter: "status=failed", Note: "Zuora was down", Result: "begun"})
+	second := record(eventstore.Act{At: start.Add(time.Second), Actor: "s2", Role: "admin", Action: "reveal", Event: "e",
+		Account: "a"})
 	same := record(second) // at the same moment: kept beside it
 
 	acts := func(day time.Time, limit int) []eventstore.Act {

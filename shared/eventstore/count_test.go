@@ -38,11 +38,15 @@ func TestTallyAndCount(t *testing.T) {
 		}
 		return eventstore.Counts{Outcomes: outcomes, Latency: latency}
 	}
-	changed, unchanged := eventstore.Outcome{Status: "succeeded", Reason: "changed"}, eventstore.Outcome{Status: "succeeded", Reason: "unchanged"}
-	busy, coalesced := eventstore.Outcome{Status: "failed", Reason: "zuora_busy"}, eventstore.Outcome{Status: "skipped", Reason: "coalesced"}
+	changed, unchanged := eventstore.Outcome{Status: "succeeded",
+		Reason: "changed"}, eventstore.Outcome{Status: "succeeded", Reason: "unchanged"}
+	busy, coalesced := eventstore.Outcome{Status: "failed", Reason: "zuora_busy"}, eventstore.Outcome{Status: "skipped",
+		Reason: "coalesced"}
 	all := []eventstore.Slot{
-		{At: midnight.Add(-10 * time.Minute), Counts: counts(map[eventstore.Outcome]int{changed: 1}, eventstore.Latency{2 * time.Second: 1})},
-		{At: midnight, Counts: counts(map[eventstore.Outcome]int{changed: 1, unchanged: 1, busy: 2}, eventstore.Latency{250 * time.Millisecond: 1, 1<<63 - 1: 1})},
+		{At: midnight.Add(-10 * time.Minute),
+			Counts: counts(map[eventstore.Outcome]int{changed: 1}, eventstore.Latency{2 * time.Second: 1})},
+		{At: midnight, Counts: counts(map[eventstore.Outcome]int{changed: 1, unchanged: 1, busy: 2},
+			eventstore.Latency{250 * time.Millisecond: 1, 1<<63 - 1: 1})},
 		{At: midnight.Add(10 * time.Minute), Counts: counts(map[eventstore.Outcome]int{coalesced: 1}, nil)},
 	}
 	for _, tc := range []struct {
@@ -52,7 +56,8 @@ func TestTallyAndCount(t *testing.T) {
 	}{
 		{name: "everything", from: time.Time{}, to: start.Add(1000 * time.Hour), want: all},
 		{name: "from within a slot", from: midnight.Add(5 * time.Minute), to: start, want: all[1:]},
-		{name: "to the beginning of a slot", from: midnight.Add(-time.Hour), to: midnight.Add(10 * time.Minute), want: all[:2]},
+		{name: "to the beginning of a slot", from: midnight.Add(-time.Hour), to: midnight.Add(10 * time.Minute),
+			want: all[:2]},
 		{name: "nothing", from: start.Add(-time.Hour), to: start},
 		{name: "turned round", from: start, to: midnight},
 	} {
@@ -65,7 +70,8 @@ func TestTallyAndCount(t *testing.T) {
 		}
 	}
 	sum := eventstore.Sum(all)
-	if got := [...]int{sum.Status(hotsync.StatusSucceeded), sum.Status(hotsync.StatusFailed), sum.Status(hotsync.StatusSkipped), sum.Outcomes[busy]}; got != [...]int{3, 2, 1, 2} {
+	if got := [...]int{sum.Status(hotsync.StatusSucceeded), sum.Status(hotsync.StatusFailed),
+		sum.Status(hotsync.StatusSkipped), sum.Outcomes[busy]}; got != [...]int{3, 2, 1, 2} {
 		t.Errorf("sums = %v, want 3 succeeded, 2 failed, 1 skipped, 2 busy", got)
 	}
 
@@ -127,12 +133,16 @@ func TestLatencyQuantile(t *testing.T) {
 	}{
 		{name: "none", none: true},
 		{name: "only zeros", latency: eventstore.Latency{time.Second: 0}, q: 0.5, none: true},
-		{name: "middle of one range", latency: eventstore.Latency{2 * time.Second: 10}, q: 0.5, want: 1500 * time.Millisecond},
-		{name: "end of the first range", latency: eventstore.Latency{2 * time.Second: 5, 5 * time.Second: 5}, q: 0.5, want: 2 * time.Second},
-		{name: "within the second range", latency: eventstore.Latency{2 * time.Second: 5, 5 * time.Second: 5}, q: 0.75, want: 4 * time.Second},
+		{name: "middle of one range", latency: eventstore.Latency{2 * time.Second: 10}, q: 0.5,
+			want: 1500 * time.Millisecond},
+		{name: "end of the first range", latency: eventstore.Latency{2 * time.Second: 5, 5 * time.Second: 5}, q: 0.5,
+			want: 2 * time.Second},
+		{name: "within the second range", latency: eventstore.Latency{2 * time.Second: 5, 5 * time.Second: 5}, q: 0.75,
+			want: 4 * time.Second},
 		{name: "all", latency: eventstore.Latency{2 * time.Second: 5, 5 * time.Second: 5}, q: 1, want: 5 * time.Second},
 		{name: "nothing", latency: eventstore.Latency{2 * time.Second: 5}, q: 0, want: time.Second},
-		{name: "range without an end", latency: eventstore.Latency{2 * time.Second: 1, forever: 99}, q: 0.9, want: 6 * time.Hour},
+		{name: "range without an end", latency: eventstore.Latency{2 * time.Second: 1, forever: 99}, q: 0.9,
+			want: 6 * time.Hour},
 		{name: "more than all", latency: eventstore.Latency{2 * time.Second: 5}, q: 7, want: 2 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -47,7 +47,8 @@ func TestBelow(t *testing.T) {
 	t.Parallel()
 
 	at := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	for _, hi := range []string{hotsync.FirstEventID(at), hotsync.EventIDFor(at, "x"), "event-0190000000a07000800000000000000" + "0", "event-01900000000a"} {
+	for _, hi := range []string{hotsync.FirstEventID(at), hotsync.EventIDFor(at, "x"),
+		"event-0190000000a07000800000000000000" + "0", "event-01900000000a"} {
 		b := below(hi)
 		if b >= hi {
 			t.Errorf("below(%q) = %q, not below", hi, b)

@@ -222,8 +222,9 @@ func (s *Store) emailNames(ctx context.Context, target string) (hashes []string,
 		p.index, p.attr = indexSubject, attrSubject
 		id = strings.TrimPrefix(target, targetSubject)
 	}
-	for it, err := range s.table.Items(ctx, &dynamodb.QueryInput{IndexName: &p.index, KeyConditionExpression: aws.String(p.attr + " = :key"),
-		ExpressionAttributeValues: item{":key": dynamo.Text(namePrefix + id)}}) {
+	for it, err := range s.table.Items(ctx,
+		&dynamodb.QueryInput{IndexName: &p.index, KeyConditionExpression: aws.String(p.attr + " = :key"),
+			ExpressionAttributeValues: item{":key": dynamo.Text(namePrefix + id)}}) {
 		if err != nil {
 			return nil, err
 		}

@@ -26,15 +26,19 @@ func TestErase(t *testing.T) {
 	}
 	event := func(who hotsync.Identity, status hotsync.Status, age time.Duration) hotsync.Event {
 		e := wholeEvent()
-		e.ID, e.Status, e.Subject = hotsync.EventIDFor(start.Add(-age), who.Issuer, who.Subject, string(status)), status, who.Subject
+		e.ID, e.Status, e.Subject = hotsync.EventIDFor(start.Add(-age), who.Issuer, who.Subject,
+			string(status)), status, who.Subject
 		e.Request.Identity, e.Request.EmailHash = who, hotsync.SearchHash(searchKey, mail(who))
 		e.Request.Named = []string{"A00000001", "named-too-" + who.Issuer + who.Subject}
 		return e
 	}
 	events := b.put(t, event(ada, hotsync.StatusFailed, time.Hour), event(ada, hotsync.StatusSucceeded, 2*time.Hour),
-		event(ada, hotsync.StatusRetrying, 3*time.Hour), event(bob, hotsync.StatusSucceeded, 4*time.Hour), event(namesake, hotsync.StatusSucceeded, 5*time.Hour))
-	state := eventstore.AccountState{AccountID: wholeEvent().Account.ID, Number: "A00000001"}.WithLinked(ada, nil).WithLinked(bob, nil).WithLinked(namesake, nil)
-	state, err := b.SaveAliases(t.Context(), state, "A-S1", hotsync.SearchHash(searchKey, mail(ada)), hotsync.SearchHash(searchKey, "billing@example.com"))
+		event(ada, hotsync.StatusRetrying, 3*time.Hour), event(bob, hotsync.StatusSucceeded, 4*time.Hour),
+		event(namesake, hotsync.StatusSucceeded, 5*time.Hour))
+	state := eventstore.AccountState{AccountID: wholeEvent().Account.ID, Number: "A00000001"}.WithLinked(ada,
+		nil).WithLinked(bob, nil).WithLinked(namesake, nil)
+	state, err := b.SaveAliases(t.Context(), state, "A-S1", hotsync.SearchHash(searchKey, mail(ada)),
+		hotsync.SearchHash(searchKey, "billing@example.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +73,10 @@ func TestErase(t *testing.T) {
 	want := events[0]
 	want.Subject, want.LoginID, want.Revision = "", "", 2
 	want.Changes[0].Fields = []hotsync.FieldChange{{Field: "data.price"}, {Field: "data.name"}}
-	want.Request = hotsync.SyncRequest{EventID: wholeEvent().ID, Trigger: want.Trigger, Provider: "direct", Claim: "zuora_account_ids", Account: "A00000001",
-		AccountID: want.Account.ID, Lookup: &hotsync.Lookup{Field: "LimioExternalId__c"}, RequestedAt: want.Request.RequestedAt}
+	want.Request = hotsync.SyncRequest{EventID: wholeEvent().ID, Trigger: want.Trigger, Provider: "direct",
+		Claim: "zuora_account_ids", Account: "A00000001",
+		AccountID: want.Account.ID, Lookup: &hotsync.Lookup{Field: "LimioExternalId__c"},
+		RequestedAt: want.Request.RequestedAt}
 	want.Request.EventID = got.Request.EventID
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("erased event mismatch (-want +got):\n%s", diff)
@@ -82,14 +88,17 @@ func TestErase(t *testing.T) {
 	if state.Linked(ada) || !state.Linked(bob) || !state.Linked(namesake) || state.AliasHash != "" {
 		t.Errorf("state = %+v, want ada forgotten, the others kept, and names to be written again", state)
 	}
-	for q, want := range map[string]int{ada.Subject: 1, mail(ada): 0, mail(namesake): 1, bob.Subject: 1, mail(bob): 1, "A-S1": 5} {
+	for q, want := range map[string]int{ada.Subject: 1, mail(ada): 0, mail(namesake): 1, bob.Subject: 1, mail(bob): 1,
+		"A-S1": 5} {
 		if got := len(b.search(t, eventstore.Query{Q: q})); got != want {
 			t.Errorf("search for %q finds %d, want %d", q, got, want)
 		}
 	}
 	// An empty issuer stands for any. The namesake's own name is all that is left.
 	erase(hotsync.Identity{Subject: ada.Subject}, eventstore.Erased{Events: 1, Aliases: 1, Accounts: 1})
-	b.mentionsNot(t, ada.Subject, "named-too-https://id.example.comauth0|ada", hotsync.SearchHash(searchKey, "billing@example.com"), hotsync.SearchHash(searchKey, mail(ada)), hotsync.SearchHash(searchKey, mail(namesake)), eventstore.IdentityHash(ada))
+	b.mentionsNot(t, ada.Subject, "named-too-https://id.example.comauth0|ada",
+		hotsync.SearchHash(searchKey, "billing@example.com"), hotsync.SearchHash(searchKey, mail(ada)),
+		hotsync.SearchHash(searchKey, mail(namesake)), eventstore.IdentityHash(ada))
 }
 
 // mentionsNot reads the whole table past the store, and what is packed.

@@ -126,7 +126,8 @@ func (c *calls) count(operation string) int {
 }
 
 func eventAt(at time.Time) hotsync.Event {
-	return hotsync.Event{ID: hotsync.NewEventID(at, crand.Read), Status: hotsync.StatusSucceeded, Reason: hotsync.ReasonChanged,
+	return hotsync.Event{ID: hotsync.NewEventID(at, crand.Read), Status: hotsync.StatusSucceeded,
+		Reason:  hotsync.ReasonChanged,
 		Trigger: hotsync.TriggerLogin, Provider: "direct", RequestedAt: at}
 }
 
@@ -144,16 +145,21 @@ func wholeEvent() hotsync.Event {
 	e.Subject, e.LoginID = "auth0|ada", "login-1"
 	e.StartedAt, e.FinishedAt, e.NextAttemptAt = at.Add(1), at.Add(2*time.Second), at.Add(time.Hour)
 	e.Error = &hotsync.Problem{Code: hotsync.CodeLimioRefused, Message: "Limio refused it.", Hint: "Correct it."}
-	e.Attempts = []hotsync.Attempt{{N: 1, StartedAt: at, FinishedAt: at.Add(time.Second), Error: e.Error}, {N: 2, StartedAt: at.Add(time.Second)}}
+	e.Attempts = []hotsync.Attempt{{N: 1, StartedAt: at, FinishedAt: at.Add(time.Second), Error: e.Error},
+		{N: 2, StartedAt: at.Add(time.Second)}}
 	e.Steps = []hotsync.Step{{Name: "read", StartedAt: at, MS: 120, Calls: 3, Detail: "plan H"}}
 	e.Changes = []hotsync.Change{{Object: "customer", ID: "cus-1", Action: hotsync.ActionUpdate,
-		Fields: []hotsync.FieldChange{{Field: "data.price", Before: nil, After: json.Number("12345678901234567890.12")}, {Field: "data.name", Before: "A…", After: "B…"}}}}
+		Fields: []hotsync.FieldChange{{Field: "data.price", Before: nil, After: json.Number("12345678901234567890.12")},
+			{Field: "data.name", Before: "A…", After: "B…"}}}}
 	e.Findings = []hotsync.Finding{hotsync.Note(hotsync.FindingOther, "", "%s", "a draft was skipped")}
 	e.Candidates = []string{"A00000001", "A00000002"}
 	e.CoveredBy, e.RetryOf, e.RetriedBy = eventAt(at).ID, eventAt(at).ID, "sam"
-	e.Request = hotsync.SyncRequest{EventID: e.ID, LoginID: e.LoginID, Trigger: e.Trigger, Provider: "direct", Claim: "zuora_account_ids",
-		Identity: hotsync.Identity{Issuer: "https://id.example.com", Subject: e.Subject}, EmailHash: hotsync.SearchHash(searchKey, "ada@example.com"),
-		Account: "A00000001", AccountID: e.Account.ID, Lookup: &hotsync.Lookup{Field: "LimioExternalId__c", Value: "ada"}, RequestedAt: at, Note: "because"}
+	e.Request = hotsync.SyncRequest{EventID: e.ID, LoginID: e.LoginID, Trigger: e.Trigger, Provider: "direct",
+		Claim: "zuora_account_ids",
+		Identity: hotsync.Identity{Issuer: "https://id.example.com",
+			Subject: e.Subject}, EmailHash: hotsync.SearchHash(searchKey, "ada@example.com"),
+		Account: "A00000001", AccountID: e.Account.ID, Lookup: &hotsync.Lookup{Field: "LimioExternalId__c", Value: "ada"},
+		RequestedAt: at, Note: "because"}
 	return e
 }
 
@@ -251,7 +257,8 @@ func TestPutQueued(t *testing.T) {
 	t.Parallel()
 
 	b := open(t)
-	r := hotsync.SyncRequest{EventID: eventAt(start).ID, Trigger: hotsync.TriggerLogin, Account: "A00000001", RequestedAt: start}
+	r := hotsync.SyncRequest{EventID: eventAt(start).ID, Trigger: hotsync.TriggerLogin, Account: "A00000001",
+		RequestedAt: start}
 	queued := hotsync.NewEvent(r)
 	err := b.PutQueued(t.Context(), queued)
 	if err != nil {
@@ -354,7 +361,8 @@ func TestPutLargeEvents(t *testing.T) {
 				Fields: []hotsync.FieldChange{{Field: "data.price", Before: "1", After: "2"}}}, 3000)
 		}},
 		{name: "fields that are too large", changes: 3, changeCount: 3, warns: 1, change: func(e *hotsync.Event) {
-			e.Changes = slicesRepeat(hotsync.Change{Object: "subscription", ID: "sub-1", Fields: []hotsync.FieldChange{{Field: "x", After: noise(400 << 10)}}}, 3)
+			e.Changes = slicesRepeat(hotsync.Change{Object: "subscription", ID: "sub-1",
+				Fields: []hotsync.FieldChange{{Field: "x", After: noise(400 << 10)}}}, 3)
 		}},
 		{name: "lists that are too long", changes: 100, changeCount: 30_000, warns: 2, change: func(e *hotsync.Event) {
 			for range 30_000 {
@@ -385,7 +393,8 @@ func TestPutLargeEvents(t *testing.T) {
 				t.Errorf("what Put returned is not what Get reads (-put +get):\n%.2000s", diff)
 			}
 			if len(got.Changes) != tc.changes || len(got.Findings) != tc.warns || got.ChangeCount != tc.changeCount {
-				t.Errorf("%d changes of %d, %d warnings; want %d of %d, %d", len(got.Changes), got.ChangeCount, len(got.Findings), tc.changes, tc.changeCount, tc.warns)
+				t.Errorf("%d changes of %d, %d warnings; want %d of %d, %d", len(got.Changes), got.ChangeCount, len(got.Findings),
+					tc.changes, tc.changeCount, tc.warns)
 			}
 			if tc.changes > 0 && len(got.Changes[0].Fields) != tc.fields {
 				t.Errorf("%d fields of the first change, want %d", len(got.Changes[0].Fields), tc.fields)

@@ -25,12 +25,13 @@ import (
 const LoginsASecond = 20
 
 const (
-	loginDays    = hotsync.LoginRecordDays
-	loginBatch   = 200   // records that a query reads
-	loginBudget  = 2_000 // records read for a page
-	placesTried  = 2
-	loginPlaces  = "without#"
-	loginRecords = "\x1flogin#" // before the keys of an index; no key of an event begins so, since none has control characters
+	loginDays   = hotsync.LoginRecordDays
+	loginBatch  = 200   // records that a query reads
+	loginBudget = 2_000 // records read for a page
+	placesTried = 2
+	loginPlaces = "without#"
+	// before the keys of an index; no key of an event begins so, since none has control characters
+	loginRecords = "\x1flogin#"
 )
 
 // storedLogin is a record as the table keeps it.

@@ -13,8 +13,10 @@ import (
 )
 
 func login(at time.Time, subject, reason string) hotsync.LoginRecord {
-	return hotsync.LoginRecord{LoginID: "login-" + subject + at.String(), At: at, Trigger: hotsync.TriggerLogin, Provider: "customers", Reason: reason,
-		Issuer: "https://id.example.com", Subject: subject, Verified: true, EmailHash: hotsync.SearchHash(searchKey, subject+"@example.com"),
+	return hotsync.LoginRecord{LoginID: "login-" + subject + at.String(), At: at, Trigger: hotsync.TriggerLogin,
+		Provider: "customers", Reason: reason,
+		Issuer: "https://id.example.com", Subject: subject, Verified: true, EmailHash: hotsync.SearchHash(searchKey,
+			subject+"@example.com"),
 		Claims: []hotsync.LoginClaim{{Claim: "zuora_acounts", Reason: reason}}, Had: []string{"sub", "zuora_accounts"}}
 }
 
@@ -115,7 +117,8 @@ func TestLoginsASecond(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := len(b.found(t, eventstore.LoginQuery{})); got != kept || kept > eventstore.LoginsASecond || kept < eventstore.LoginsASecond/2 {
+	if got := len(b.found(t, eventstore.LoginQuery{})); got != kept || kept > eventstore.LoginsASecond ||
+		kept < eventstore.LoginsASecond/2 {
 		t.Errorf("%d found and %d kept of 160, want as many and 10 to 20", got, kept)
 	}
 	// A process that found no place asks DynamoDB no more in that second.
@@ -137,7 +140,8 @@ func TestLoginsQueryRefused(t *testing.T) {
 	t.Parallel()
 
 	b := open(t)
-	for name, q := range map[string]eventstore.LoginQuery{"limit": {Limit: 1000}, "cursor": {Cursor: "x"}, "length": {Q: string(make([]byte, 5000))}} {
+	for name, q := range map[string]eventstore.LoginQuery{"limit": {Limit: 1000}, "cursor": {Cursor: "x"},
+		"length": {Q: string(make([]byte, 5000))}} {
 		_, err := b.Logins(t.Context(), q)
 		if hotsync.AsError(err) == nil || hotsync.AsError(err).Code != hotsync.CodeBadRequest {
 			t.Errorf("%s: %v, want bad_request", name, err)
@@ -166,7 +170,8 @@ func TestEraseLogins(t *testing.T) {
 		t.Errorf("Erase = %+v, want %+v", got, want)
 	}
 	left := b.found(t, eventstore.LoginQuery{})
-	if len(left) != 2 || !cmp.Equal(left, []hotsync.LoginRecord{bob, elsewhere}) && !cmp.Equal(left, []hotsync.LoginRecord{elsewhere, bob}) {
+	if len(left) != 2 || !cmp.Equal(left, []hotsync.LoginRecord{bob, elsewhere}) &&
+		!cmp.Equal(left, []hotsync.LoginRecord{elsewhere, bob}) {
 		t.Errorf("records left %+v", left)
 	}
 }

@@ -56,7 +56,8 @@ func TestOpenUntilTheSameLoginSucceeds(t *testing.T) {
 	unknown := ended(1, "x", "A1", failed, "zuora_account_not_found")
 	unknown.Account.ID = "" // it failed before the id was known
 	unseen := ended(9, "x", "A1", ok, "changed")
-	unseen.Findings = []hotsync.Finding{hotsync.Attention(hotsync.FindingNotLinked, "A1", "", "The login does not see the account.")}
+	unseen.Findings = []hotsync.Finding{
+		hotsync.Attention(hotsync.FindingNotLinked, "A1", "", "The login does not see the account.")}
 	for name, tc := range map[string]struct {
 		events []hotsync.Event
 		want   []string
@@ -104,7 +105,8 @@ func TestOpenUntilTheSameLoginSucceeds(t *testing.T) {
 		"covered": {[]hotsync.Event{
 			ended(1, "x", "A1", hotsync.StatusSkipped, "coalesced"),
 		}, nil},
-		"two people": {[]hotsync.Event{ended(1, "x", "A1", failed, "timeout"), ended(2, "y", "A1", failed, "internal")}, []string{"internal A1", "timeout A1"}},
+		"two people": {[]hotsync.Event{ended(1, "x", "A1", failed, "timeout"), ended(2, "y", "A1", failed, "internal")},
+			[]string{"internal A1", "timeout A1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,7 +137,8 @@ func TestOpenCountsARowOfFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []eventstore.Open{{ID: second.ID, Status: hotsync.StatusFailed, Reason: "internal",
-		Provider: second.Provider, Trigger: second.Trigger, Account: second.Account, First: first.RequestedAt.UTC(), Last: second.RequestedAt.UTC(), Failures: 2}}
+		Provider: second.Provider, Trigger: second.Trigger, Account: second.Account, First: first.RequestedAt.UTC(),
+		Last: second.RequestedAt.UTC(), Failures: 2}}
 	if diff := gocmp.Diff(want, list.Events); diff != "" {
 		t.Errorf("Open (-want +got):\n%s", diff)
 	}

@@ -20,17 +20,21 @@ import (
 func unchangedLogin() hotsync.Event {
 	at := time.Date(2026, 11, 15, 11, 59, 1, 839_304_678, time.UTC)
 	id := "8ad09be48db5aba7018db604776d3c51"
-	r := hotsync.SyncRequest{EventID: hotsync.EventIDFor(at, "unchanged"), LoginID: "login-e139e393048464a1612a45b5dd0c4068",
-		Trigger: hotsync.TriggerLogin, Provider: "customers", Claim: "zuora_account_ids", Account: id, AccountID: id, Named: []string{id},
-		Identity:  hotsync.Identity{Issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI", Subject: "62f53424-c0d1-70c5-a8b1-0f1e2d3c4b5a"},
+	r := hotsync.SyncRequest{EventID: hotsync.EventIDFor(at, "unchanged"),
+		LoginID: "login-e139e393048464a1612a45b5dd0c4068",
+		Trigger: hotsync.TriggerLogin, Provider: "customers", Claim: "zuora_account_ids", Account: id, AccountID: id,
+		Named: []string{id},
+		Identity: hotsync.Identity{Issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI",
+			Subject: "62f53424-c0d1-70c5-a8b1-0f1e2d3c4b5a"},
 		EmailHash: hotsync.SearchHash(searchKey, "ada@example.com"), EmailMask: "a***@example.com", RequestedAt: at}
 	e := hotsync.NewEvent(r)
 	e.Status, e.Reason, e.Account.Number = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, "A00020001"
 	e.StartedAt, e.FinishedAt = at.Add(26_123_456), at.Add(487_654_321)
 	e.Attempts = []hotsync.Attempt{{N: 1, StartedAt: e.StartedAt, FinishedAt: e.FinishedAt}}
 	for i, name := range []string{"read catalogue", "read zuora", "read limio", "project", "diff", "apply"} {
-		e.Steps = append(e.Steps, hotsync.Step{Name: name, StartedAt: e.StartedAt.Add(time.Duration(i*77) * time.Millisecond).Truncate(time.Millisecond),
-			MS: int64(i * 70), Calls: i % 4, Detail: fmt.Sprint(3*i, " objects")})
+		e.Steps = append(e.Steps, hotsync.Step{Name: name,
+			StartedAt: e.StartedAt.Add(time.Duration(i*77) * time.Millisecond).Truncate(time.Millisecond),
+			MS:        int64(i * 70), Calls: i % 4, Detail: fmt.Sprint(3*i, " objects")})
 	}
 	e.Subscriptions = []hotsync.Subscription{{Number: "A-S00012345"}, {Number: "A-S00012346"}}
 	return e
@@ -55,7 +59,8 @@ func TestUnchangedLoginIsAKilobyte(t *testing.T) {
 		}
 		t.Logf("%s has %d bytes", plain(it["pk"]), size)
 		if strings.HasPrefix(plain(it["pk"]), "event#") && size > 1024 {
-			t.Errorf("the event of an unchanged login has %d bytes, %d of them detail and %d summary", size, len(plain(it["detail"])), len(plain(it["summary"])))
+			t.Errorf("the event of an unchanged login has %d bytes, %d of them detail and %d summary", size,
+				len(plain(it["detail"])), len(plain(it["summary"])))
 		}
 	}
 }

@@ -66,7 +66,8 @@ func (q Query) valid() (Query, error) {
 	switch {
 	case q.Limit < 1 || q.Ahead < 0 || q.Limit+q.Ahead > MaxLimit:
 		return q, badRequest("The limit must be between 1 and %d.", MaxLimit)
-	case len(q.Account) > maxInput || len(q.Subject) > maxInput || len(q.Q) > maxInput || len(q.Provider) > maxInput || len(q.Trigger) > maxInput || len(q.Reason) > maxInput:
+	case len(q.Account) > maxInput || len(q.Subject) > maxInput || len(q.Q) > maxInput || len(q.Provider) > maxInput ||
+		len(q.Trigger) > maxInput || len(q.Reason) > maxInput:
 		return q, badRequest("What is searched for may have at most %d characters.", maxInput)
 	case !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To):
 		return q, badRequest("The time range is empty: it must begin before it ends.")

@@ -90,7 +90,8 @@ func newWorld(t *testing.T, random *rand.Rand, n int) *world {
 	for i := range n {
 		at := start.Add(-time.Duration(random.Int64N(int64(85 * 24 * time.Hour)))).Truncate(time.Millisecond)
 		if i%3 == 0 { // many in one millisecond, and on the edge of a month
-			at = []time.Time{start, time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 31, 23, 59, 59, 999e6, time.UTC)}[random.IntN(3)]
+			at = []time.Time{start, time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
+				time.Date(2026, 10, 31, 23, 59, 59, 999e6, time.UTC)}[random.IntN(3)]
 		}
 		e := eventAt(at)
 		e.Status = hotsync.Statuses[random.IntN(len(hotsync.Statuses))]
@@ -174,7 +175,8 @@ func (w *world) want(q eventstore.Query) []hotsync.Event {
 func (w *world) randomQuery(random *rand.Rand) eventstore.Query {
 	var q eventstore.Query
 	some := func(values ...string) string { return values[random.IntN(len(values))] }
-	accounts := []string{"A0000", "a0001", "A0004", "A0009", accountID("account 0002"), accountID("account 0003"), accountID("nobody")}
+	accounts := []string{"A0000", "a0001", "A0004", "A0009", accountID("account 0002"), accountID("account 0003"),
+		accountID("nobody")}
 	if random.IntN(3) == 0 {
 		q.Account = some(accounts...)
 	}
@@ -182,7 +184,8 @@ func (w *world) randomQuery(random *rand.Rand) eventstore.Query {
 		q.Subject = some("auth0|0", "auth0|3", "auth0|9")
 	}
 	if random.IntN(3) == 0 {
-		q.Q = some(append(accounts, "A-S0000", "A-S0003", "A-S0009", "auth0|1", "billing1@example.com", "Person1@Example.com", "person0@example.com",
+		q.Q = some(append(accounts, "A-S0000", "A-S0003", "A-S0009", "auth0|1", "billing1@example.com", "Person1@Example.com",
+			"person0@example.com",
 			"nobody@example.com", w.events[random.IntN(len(w.events))].ID, eventAt(start).ID, "nonsense \x00 \xff")...)
 	}
 	if random.IntN(2) == 0 {
@@ -290,7 +293,8 @@ func TestSearchRowsAndWholeEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := whole
-	row.Attempts, row.Steps, row.Changes, row.Findings, row.Candidates, row.Request = nil, nil, nil, nil, nil, hotsync.SyncRequest{}
+	row.Attempts, row.Steps, row.Changes, row.Findings, row.Candidates, row.Request = nil, nil, nil, nil, nil,
+		hotsync.SyncRequest{}
 	if diff := gocmp.Diff([]hotsync.Event{row}, page.Events); diff != "" {
 		t.Errorf("row mismatch (-want +got):\n%s", diff)
 	}
@@ -325,7 +329,8 @@ func TestSearchLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(page.Events) != eventstore.DefaultLimit || page.Cursor != "" {
-		t.Errorf("%d events and cursor %q, want %d and none, since that was all", len(page.Events), page.Cursor, eventstore.DefaultLimit)
+		t.Errorf("%d events and cursor %q, want %d and none, since that was all", len(page.Events), page.Cursor,
+			eventstore.DefaultLimit)
 	}
 	b.put(t, eventAt(start))
 	page, err = b.Search(t.Context(), eventstore.Query{})
@@ -489,8 +494,10 @@ func TestSearchRefusesCursors(t *testing.T) {
 	refused("nonsense", eventstore.Query{Cursor: "%%%"})
 	refused("too short", eventstore.Query{Cursor: "AQ"})
 	for name, q := range map[string]eventstore.Query{
-		"account": {Account: "A1"}, "subject": {Subject: "x"}, "status": {Statuses: []hotsync.Status{"failed"}}, "q": {Q: "A1"},
-		"provider": {Provider: "direct"}, "trigger": {Trigger: "login"}, "from": {From: start.Add(-time.Hour)}, "to": {To: start},
+		"account": {Account: "A1"}, "subject": {Subject: "x"}, "status": {Statuses: []hotsync.Status{"failed"}}, "q": {
+			Q: "A1"},
+		"provider": {Provider: "direct"}, "trigger": {Trigger: "login"}, "from": {From: start.Add(-time.Hour)}, "to": {
+			To: start},
 	} {
 		q.Cursor = page.Cursor
 		refused("with another "+name, q)
@@ -512,9 +519,10 @@ func TestSearchWithoutItsKey(t *testing.T) {
 	if err != nil || len(page.Events) > 0 {
 		t.Errorf("without a key: %d events, error %v; want none", len(page.Events), err)
 	}
-	failing := eventstore.New(b.at(b.table), eventstore.Config{Now: b.clock.now, SearchKey: func(context.Context) ([]byte, error) {
-		return nil, hotsync.Errorf(hotsync.CodeSecretMissing, "The search key is missing.")
-	}})
+	failing := eventstore.New(b.at(b.table),
+		eventstore.Config{Now: b.clock.now, SearchKey: func(context.Context) ([]byte, error) {
+			return nil, hotsync.Errorf(hotsync.CodeSecretMissing, "The search key is missing.")
+		}})
 	_, err = failing.Search(t.Context(), eventstore.Query{Q: "ada@example.com"})
 	if code := hotsync.AsError(err).Code; code != hotsync.CodeSecretMissing {
 		t.Errorf("key that cannot be read: error %v, want secret_missing", err)
@@ -534,7 +542,8 @@ func TestOldestUnfinished(t *testing.T) {
 		t.Fatalf("empty store: ok %t, error %v", ok, err)
 	}
 	var events []hotsync.Event
-	for i, st := range []hotsync.Status{hotsync.StatusSucceeded, hotsync.StatusQueued, hotsync.StatusRunning, hotsync.StatusFailed, hotsync.StatusRetrying} {
+	for i, st := range []hotsync.Status{hotsync.StatusSucceeded, hotsync.StatusQueued, hotsync.StatusRunning,
+		hotsync.StatusFailed, hotsync.StatusRetrying} {
 		e := eventAt(start.Add(-time.Duration(i) * 10 * 24 * time.Hour))
 		e.Status = st
 		events = append(events, e)
@@ -588,7 +597,8 @@ func TestSearchLooksAhead(t *testing.T) {
 				t.Fatal(err)
 			}
 			until := min(3+ahead, n)
-			if diff := gocmp.Diff([][]string{ids(events[:3]), ids(events[3:until])}, [][]string{ids(page.Events), ids(page.Ahead)}); diff != "" {
+			if diff := gocmp.Diff([][]string{ids(events[:3]), ids(events[3:until])},
+				[][]string{ids(page.Events), ids(page.Ahead)}); diff != "" {
 				t.Errorf("%s, looking %d ahead, mismatch (-want +got):\n%s", name, ahead, diff)
 			}
 			if page.Beyond != (until < n) {
@@ -660,7 +670,8 @@ func TestSearchReadsLittleMoreThanItShows(t *testing.T) {
 	}
 	// What is queued is not looked for among those that ended.
 	before := b.calls.count("Query")
-	_, err = b.Search(t.Context(), eventstore.Query{Subject: "auth0|7", Statuses: []hotsync.Status{hotsync.StatusSucceeded}})
+	_, err = b.Search(t.Context(),
+		eventstore.Query{Subject: "auth0|7", Statuses: []hotsync.Status{hotsync.StatusSucceeded}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,7 +138,8 @@ func TestTurn(t *testing.T) {
 		t.Parallel()
 
 		b, id := open(t), accountID("expired")
-		_, err := b.SaveAccount(t.Context(), eventstore.AccountState{AccountID: id, LastEventID: "event-1", LastSucceededAt: start})
+		_, err := b.SaveAccount(t.Context(),
+			eventstore.AccountState{AccountID: id, LastEventID: "event-1", LastSucceededAt: start})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +196,8 @@ func TestKnownAccounts(t *testing.T) {
 	var want []string
 	for n := range 25 {
 		id := accountID(fmt.Sprint("known", n))
-		_, err := b.SaveAccount(t.Context(), eventstore.AccountState{AccountID: id, LastSucceededAt: start.Add(time.Duration(n) * time.Minute)})
+		_, err := b.SaveAccount(t.Context(),
+			eventstore.AccountState{AccountID: id, LastSucceededAt: start.Add(time.Duration(n) * time.Minute)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,13 +26,14 @@ import (
 // answered, so what is not done by then is given up.
 const (
 	triggerDeadline = 1500 * time.Millisecond
-	loginDeadline   = 4 * time.Second        // POST /login: an identity provider's keys may have to be read
-	settingsWait    = 700 * time.Millisecond // of a trigger: a slow table must leave time to send by the settings known before
-	recordReserve   = 350 * time.Millisecond // of a deadline, kept for recording what became of the send
-	recordWait      = 300 * time.Millisecond // for events still being written when the queue has refused something
-	recordDelay     = 3 * time.Millisecond   // after which a send is on its way, and its record may begin
-	searchKeyWait   = 250 * time.Millisecond // without the key an event cannot be found by e-mail, which is all
-	searchKeyPause  = time.Minute
+	loginDeadline   = 4 * time.Second // POST /login: an identity provider's keys may have to be read
+	// of a trigger: a slow table must leave time to send by the settings known before
+	settingsWait   = 700 * time.Millisecond
+	recordReserve  = 350 * time.Millisecond // of a deadline, kept for recording what became of the send
+	recordWait     = 300 * time.Millisecond // for events still being written when the queue has refused something
+	recordDelay    = 3 * time.Millisecond   // after which a send is on its way, and its record may begin
+	searchKeyWait  = 250 * time.Millisecond // without the key an event cannot be found by e-mail, which is all
+	searchKeyPause = time.Minute
 )
 
 // Tokens verifies ID tokens, as package oidc does.
@@ -66,14 +67,16 @@ type Events interface {
 // Config is what a Handler is made of. Every member but Event and Metrics is
 // needed.
 type Config struct {
-	Tokens    Tokens
-	Settings  Settings
-	Queue     Queue
-	Events    Events
-	Records   Records                                                     // of logins that led to nothing; nil to keep none
-	Event     func(ctx context.Context, id string) (hotsync.Event, error) // for GET /syncs; nil to know none
-	SearchKey func(context.Context) []byte                                // of hotsync.SearchHash; nil when it cannot be had
-	Random    func([]byte) (n int, err error)                             // crypto/rand.Read
+	Tokens   Tokens
+	Settings Settings
+	Queue    Queue
+	Events   Events
+	// of logins that led to nothing; nil to keep none
+	Records Records
+	Event   func(ctx context.Context, id string) (hotsync.Event, error) // for GET /syncs; nil to know none
+	// of hotsync.SearchHash; nil when it cannot be had
+	SearchKey func(context.Context) []byte
+	Random    func([]byte) (n int, err error) // crypto/rand.Read
 	Now       func() time.Time
 	Log       *slog.Logger
 	Metrics   *telemetry.Metrics // nil to count nothing

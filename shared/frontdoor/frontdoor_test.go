@@ -40,8 +40,10 @@ func settings() hotsync.Settings {
 	lookup.AccountLookup, lookup.AccountLookupField = true, "LimioExternalId__c"
 	s.Providers = []hotsync.Provider{
 		{Name: "Cognito", Issuer: poolIssuer, Claims: []hotsync.IdentityClaim{account("zuora_accounts")}},
-		{Name: "Direct", Issuer: localIssuer, Audiences: []string{"hotsync-local"}, Claims: []hotsync.IdentityClaim{account("zuora_account_ids")}},
-		{Name: "Lookup", Issuer: "https://lookup.example.com", Audiences: []string{"hotsync-local"}, Claims: []hotsync.IdentityClaim{lookup}},
+		{Name: "Direct", Issuer: localIssuer, Audiences: []string{"hotsync-local"},
+			Claims: []hotsync.IdentityClaim{account("zuora_account_ids")}},
+		{Name: "Lookup", Issuer: "https://lookup.example.com", Audiences: []string{"hotsync-local"},
+			Claims: []hotsync.IdentityClaim{lookup}},
 	}
 	return s
 }
@@ -196,8 +198,10 @@ func (b *testBundle) invoke(t *testing.T, raw string) string {
 }
 
 func trigger(source, claim string) string {
-	raw, err := json.Marshal(map[string]any{"version": "1", "triggerSource": source, "region": "eu-west-1", "userPoolId": "eu-west-1_EXAMPLE",
-		"request":  map[string]any{"userAttributes": map[string]any{"sub": subject, "email": email, "custom:zuora_accounts": claim}},
+	raw, err := json.Marshal(map[string]any{"version": "1", "triggerSource": source, "region": "eu-west-1",
+		"userPoolId": "eu-west-1_EXAMPLE",
+		"request": map[string]any{"userAttributes": map[string]any{"sub": subject, "email": email,
+			"custom:zuora_accounts": claim}},
 		"response": map[string]any{}})
 	if err != nil {
 		panic(err)
@@ -215,7 +219,8 @@ func httpEvent(token map[string]any, change func(event, context map[string]any))
 		}
 		headers["authorization"] = "Bearer " + string(raw)
 	}
-	rc := map[string]any{"requestId": "r1", "stage": "$default", "http": map[string]any{"method": "POST", "path": "/login"}}
+	rc := map[string]any{"requestId": "r1", "stage": "$default",
+		"http": map[string]any{"method": "POST", "path": "/login"}}
 	event := map[string]any{"version": "2.0", "rawPath": "/login", "headers": headers, "requestContext": rc}
 	if change != nil {
 		change(event, rc)

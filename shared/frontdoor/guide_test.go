@@ -41,9 +41,11 @@ func (p providerServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body any
 	switch r.URL.String() {
 	case p.discovery:
-		body = map[string]any{"issuer": p.issuer, "jwks_uri": keys, "authorization_endpoint": "https://" + r.URL.Host + "/authorize"}
+		body = map[string]any{"issuer": p.issuer, "jwks_uri": keys,
+			"authorization_endpoint": "https://" + r.URL.Host + "/authorize"}
 	case keys:
-		n, e := base64.RawURLEncoding.EncodeToString(p.key.N.Bytes()), base64.RawURLEncoding.EncodeToString(big.NewInt(int64(p.key.E)).Bytes())
+		n, e := base64.RawURLEncoding.EncodeToString(p.key.N.Bytes()), base64.RawURLEncoding.EncodeToString(
+			big.NewInt(int64(p.key.E)).Bytes())
 		body = map[string]any{"keys": []any{map[string]any{"kty": "RSA", "kid": "k1", "use": "sig", "n": n, "e": e}}}
 	default:
 		w.WriteHeader(http.StatusNotFound)
@@ -67,7 +69,8 @@ func signedToken(t *testing.T, claims map[string]any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"k1","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(body)
+	signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"k1","typ":"JWT"}`)) + "." +
+		base64.RawURLEncoding.EncodeToString(body)
 	sum := sha256.Sum256([]byte(signed))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
 	if err != nil {
@@ -122,19 +125,26 @@ func TestDeployGuide(t *testing.T) {
 		b      string         // claim of Option B, "" for sub
 		found  string         // what is looked up by it
 	}{
-		"okta": {map[string]any{"sub": "00u1abcd", "ver": 1, "amr": []any{"pwd"}, "idp": "00o1", "auth_time": at.Unix(), "zuora_account_ids": []any{"A1", "A2"}},
+		"okta": {map[string]any{"sub": "00u1abcd", "ver": 1, "amr": []any{"pwd"}, "idp": "00o1", "auth_time": at.Unix(),
+			"zuora_account_ids": []any{"A1", "A2"}},
 			[]string{"A1", "A2"}, "", "00u1abcd"},
-		"auth0": {map[string]any{"sub": "google-oauth2|1234", "sid": "x", "email": email, "email_verified": true, "https://acme.example.com/zuora_account_ids": []any{"A1"}},
+		"auth0": {map[string]any{"sub": "google-oauth2|1234", "sid": "x", "email": email, "email_verified": true,
+			"https://acme.example.com/zuora_account_ids": []any{"A1"}},
 			[]string{"A1"}, "", "google-oauth2|1234"},
-		"entra": {map[string]any{"sub": "pairwise", "oid": "0b1e", "tid": "11111111-2222-3333-4444-555555555555", "ver": "2.0", "email": email, "zuora_account_ids": "A1,A2"},
+		"entra": {map[string]any{"sub": "pairwise", "oid": "0b1e", "tid": "11111111-2222-3333-4444-555555555555",
+			"ver": "2.0", "email": email, "zuora_account_ids": "A1,A2"},
 			[]string{"A1", "A2"}, "oid", "0b1e"},
-		"b2c": {map[string]any{"sub": "7c9e", "ver": "1.0", "tfp": "B2C_1_signin", "emails": []any{email}, "nbf": at.Unix(), "extension_zuora_account_ids": "A1"},
+		"b2c": {map[string]any{"sub": "7c9e", "ver": "1.0", "tfp": "B2C_1_signin", "emails": []any{email}, "nbf": at.Unix(),
+			"extension_zuora_account_ids": "A1"},
 			[]string{"A1"}, "", "7c9e"},
-		"cognito": {map[string]any{"sub": subject, "token_use": "id", "cognito:username": "ada", "email": email, "email_verified": true, "custom:zuora_accounts": "[A1, A2]"},
+		"cognito": {map[string]any{"sub": subject, "token_use": "id", "cognito:username": "ada", "email": email,
+			"email_verified": true, "custom:zuora_accounts": "[A1, A2]"},
 			[]string{"A1", "A2"}, "", subject},
-		"cognito-newer": {map[string]any{"sub": subject, "token_use": "id", "cognito:username": "ada", "custom:zuora_accounts": "A1"},
+		"cognito-newer": {map[string]any{"sub": subject, "token_use": "id", "cognito:username": "ada",
+			"custom:zuora_accounts": "A1"},
 			[]string{"A1"}, "", subject},
-		"cognito-federated": {map[string]any{"sub": subject, "token_use": "id", "cognito:username": "okta_00u1abc", "identities": []any{map[string]any{"userId": "00u1abc"}}},
+		"cognito-federated": {map[string]any{"sub": subject, "token_use": "id", "cognito:username": "okta_00u1abc",
+			"identities": []any{map[string]any{"userId": "00u1abc"}}},
 			nil, "cognito:username", "okta_00u1abc"},
 	}
 	for name := range providers {
@@ -204,7 +214,8 @@ func TestDeployGuide(t *testing.T) {
 			}
 			lookup.Claims = []hotsync.IdentityClaim{lookedUp(claim)}
 			b, got = login(lookup, claims, post)
-			if len(b.sent) != 1 || b.sent[0].Lookup == nil || b.sent[0].Lookup.Value != row.found || b.sent[0].Identity.Issuer != p.Issuer {
+			if len(b.sent) != 1 || b.sent[0].Lookup == nil || b.sent[0].Lookup.Value != row.found ||
+				b.sent[0].Identity.Issuer != p.Issuer {
 				t.Errorf("Option B sent %+v, answered %s", b.sent, got)
 			}
 
@@ -246,13 +257,16 @@ func TestDeployGuide(t *testing.T) {
 					attributes[k] = text
 				}
 			}
-			event, err := json.Marshal(map[string]any{"version": "1", "triggerSource": "PostConfirmation_ConfirmSignUp", "region": "eu-west-1", "userPoolId": p.UserPool,
-				"userName": row.claims["cognito:username"], "request": map[string]any{"userAttributes": attributes}, "response": map[string]any{}})
+			event, err := json.Marshal(map[string]any{"version": "1", "triggerSource": "PostConfirmation_ConfirmSignUp",
+				"region": "eu-west-1", "userPoolId": p.UserPool,
+				"userName": row.claims["cognito:username"], "request": map[string]any{"userAttributes": attributes},
+				"response": map[string]any{}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			b, got = login(p, claims, func(string) string { return string(event) })
-			if got != string(event) || len(b.sent) == 0 || b.sent[0].Identity != (hotsync.Identity{Issuer: p.Issuer, Subject: subject}) {
+			if got != string(event) || len(b.sent) == 0 ||
+				b.sent[0].Identity != (hotsync.Identity{Issuer: p.Issuer, Subject: subject}) {
 				t.Errorf("the trigger gave back %s and sent %+v", got, b.sent)
 			}
 		})

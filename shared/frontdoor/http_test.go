@@ -34,7 +34,8 @@ func TestLogin(t *testing.T) {
 		},
 		"a lookup, without its value": {
 			claims: map[string]any{"iss": "https://lookup.example.com", "sub": "x"},
-			queued: []map[string]any{{"provider": "Lookup", "claim": "sub", "lookup": map[string]any{"field": "LimioExternalId__c"}}},
+			queued: []map[string]any{{"provider": "Lookup", "claim": "sub",
+				"lookup": map[string]any{"field": "LimioExternalId__c"}}},
 		},
 		"what is ignored and why": {
 			claims:  claims("[A1, null, a?b]"),
@@ -52,7 +53,8 @@ func TestLogin(t *testing.T) {
 
 			b := newBundle()
 			a, got := b.post(t, httpEvent(tc.claims, nil))
-			if a.StatusCode != http.StatusAccepted || a.IsBase64Encoded || !strings.HasPrefix(got.Login, "login-") || got.Reason != "" {
+			if a.StatusCode != http.StatusAccepted || a.IsBase64Encoded || !strings.HasPrefix(got.Login, "login-") ||
+				got.Reason != "" {
 				t.Errorf("answer %+v", a)
 			}
 			for i, q := range got.Queued {
@@ -149,20 +151,32 @@ func TestLoginRefusals(t *testing.T) {
 		code    string
 		header  string // a header the answer must have
 	}{
-		"no token":              {change: header("x", "y"), status: 401, code: "unauthenticated", header: "WWW-Authenticate"},
-		"other scheme":          {change: header("authorization", "Basic YTpi"), status: 401, code: "unauthenticated", header: "WWW-Authenticate"},
-		"empty token":           {change: header("Authorization", "Bearer "), status: 401, code: "unauthenticated", header: "WWW-Authenticate"},
-		"empty header":          {change: header("Authorization", ""), status: 401, code: "unauthenticated", header: "WWW-Authenticate"},
-		"garbage token":         {change: header("authorization", "Bearer garbage"), status: 401, code: "token_malformed", header: "WWW-Authenticate"},
-		"unknown issuer":        {change: header("authorization", `Bearer {"iss":"x"}`), status: 401, code: "token_issuer_unknown", header: "WWW-Authenticate"},
-		"expired":               {prepare: failing(hotsync.CodeTokenExpired), status: 401, code: "token_expired", header: "WWW-Authenticate"},
-		"JWKS unreachable":      {prepare: failing(hotsync.CodeJWKSUnavailable), status: 503, code: "jwks_unavailable", header: "Retry-After"},
-		"other path":            {change: func(e, _ map[string]any) { e["rawPath"] = "/logins" }, status: 404, code: "not_found"},
-		"path below":            {change: func(e, _ map[string]any) { e["rawPath"] = "/login/x" }, status: 404, code: "not_found"},
-		"other method":          {change: func(_, rc map[string]any) { rc["http"] = map[string]any{"method": "GET"} }, status: 405, code: "bad_request", header: "Allow"},
-		"no method":             {change: func(_, rc map[string]any) { rc["http"] = nil }, status: 405, code: "bad_request", header: "Allow"},
-		"event of wrong type":   {change: func(e, _ map[string]any) { e["headers"] = 7 }, status: 400, code: "bad_request"},
-		"context of wrong type": {change: func(e, _ map[string]any) { e["requestContext"] = "x" }, status: 400, code: "bad_request"},
+		"no token": {change: header("x", "y"), status: 401, code: "unauthenticated", header: "WWW-Authenticate"},
+		"other scheme": {change: header("authorization", "Basic YTpi"), status: 401, code: "unauthenticated",
+			header: "WWW-Authenticate"},
+		"empty token": {change: header("Authorization", "Bearer "), status: 401, code: "unauthenticated",
+			header: "WWW-Authenticate"},
+		"empty header": {change: header("Authorization", ""), status: 401, code: "unauthenticated",
+			header: "WWW-Authenticate"},
+		"garbage token": {change: header("authorization", "Bearer garbage"), status: 401, code: "token_malformed",
+			header: "WWW-Authenticate"},
+		"unknown issuer": {change: header("authorization", `Bearer {"iss":"x"}`), status: 401,
+			code: "token_issuer_unknown", header: "WWW-Authenticate"},
+		"expired": {prepare: failing(hotsync.CodeTokenExpired), status: 401, code: "token_expired",
+			header: "WWW-Authenticate"},
+		"JWKS unreachable": {prepare: failing(hotsync.CodeJWKSUnavailable), status: 503, code: "jwks_unavailable",
+			header: "Retry-After"},
+		"other path": {change: func(e, _ map[string]any) { e["rawPath"] = "/logins" }, status: 404,
+			code: "not_found"},
+		"path below": {change: func(e, _ map[string]any) { e["rawPath"] = "/login/x" }, status: 404,
+			code: "not_found"},
+		"other method": {change: func(_, rc map[string]any) { rc["http"] = map[string]any{"method": "GET"} },
+			status: 405, code: "bad_request", header: "Allow"},
+		"no method": {change: func(_, rc map[string]any) { rc["http"] = nil }, status: 405, code: "bad_request",
+			header: "Allow"},
+		"event of wrong type": {change: func(e, _ map[string]any) { e["headers"] = 7 }, status: 400, code: "bad_request"},
+		"context of wrong type": {change: func(e, _ map[string]any) { e["requestContext"] = "x" }, status: 400,
+			code: "bad_request"},
 		"settings missing": {prepare: func(b *testBundle) {
 			b.load = func(context.Context) (hotsync.Settings, error) {
 				return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsMissing, "There are no settings.")
@@ -287,7 +301,8 @@ func TestLoginDeadline(t *testing.T) {
 		b.send = func(context.Context, []hotsync.SyncRequest) []error { time.Sleep(time.Minute); return nil }
 		start := time.Now()
 		a, got := b.post(t, httpEvent(claims("A1"), nil))
-		if a.StatusCode != http.StatusServiceUnavailable || got.Error.Code != "queue_unavailable" || time.Since(start) != 4*time.Second {
+		if a.StatusCode != http.StatusServiceUnavailable || got.Error.Code != "queue_unavailable" ||
+			time.Since(start) != 4*time.Second {
 			t.Errorf("answer %d %s after %v, want 503 after 4s", a.StatusCode, a.Body, time.Since(start))
 		}
 		time.Sleep(2 * time.Minute)
@@ -298,7 +313,8 @@ func TestStageInPath(t *testing.T) {
 	t.Parallel()
 
 	b := newBundle()
-	a, _ := b.post(t, httpEvent(claims("A1"), func(event, rc map[string]any) { event["rawPath"], rc["stage"] = "/prod/login", "prod" }))
+	a, _ := b.post(t, httpEvent(claims("A1"),
+		func(event, rc map[string]any) { event["rawPath"], rc["stage"] = "/prod/login", "prod" }))
 	if a.StatusCode != http.StatusAccepted {
 		t.Errorf("answer %d %s", a.StatusCode, a.Body)
 	}
@@ -308,7 +324,8 @@ func TestAuthorizerClaims(t *testing.T) {
 	t.Parallel()
 
 	good := func(pairs ...any) map[string]any {
-		c := map[string]any{"iss": localIssuer, "sub": "direct|ada", "aud": "hotsync-local", "token_use": "id", "zuora_account_ids": "[A1 A2]"}
+		c := map[string]any{"iss": localIssuer, "sub": "direct|ada", "aud": "hotsync-local", "token_use": "id",
+			"zuora_account_ids": "[A1 A2]"}
 		for i := 0; i < len(pairs); i += 2 {
 			c[pairs[i].(string)] = pairs[i+1]
 			if pairs[i+1] == nil {
@@ -383,10 +400,14 @@ func TestVerifiedByTheGateway(t *testing.T) {
 		"token without Bearer": func(event, rc map[string]any) {
 			event["headers"], rc["authorizer"] = map[string]any{"authorization": "aaa.bbb.ccc"}, jwt
 		},
-		"claims as text":                func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"claims": c} },
-		"a custom authorizer's":         func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"lambda": map[string]any{"claims": c}} },
-		"a custom authorizer's context": func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"lambda": json.RawMessage(c)} },
-		"a REST authorizer's context":   func(_, rc map[string]any) { rc["authorizer"] = json.RawMessage(c) },
+		"claims as text": func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"claims": c} },
+		"a custom authorizer's": func(_, rc map[string]any) {
+			rc["authorizer"] = map[string]any{"lambda": map[string]any{"claims": c}}
+		},
+		"a custom authorizer's context": func(_, rc map[string]any) {
+			rc["authorizer"] = map[string]any{"lambda": json.RawMessage(c)}
+		},
+		"a REST authorizer's context": func(_, rc map[string]any) { rc["authorizer"] = json.RawMessage(c) },
 		"mapping key, HTTP API": func(event, rc map[string]any) {
 			event["rawPath"], event["routeKey"], rc["authorizer"] = "/hs/login", "POST /login", jwt
 		},
@@ -418,7 +439,9 @@ func TestHeaderGoesFirst(t *testing.T) {
 			for k, v := range headers {
 				event[k] = v
 			}
-			rc["authorizer"] = map[string]any{"jwt": map[string]any{"claims": map[string]any{"iss": localIssuer, "sub": "s", "aud": "hotsync-local", "zuora_account_ids": "A1"}}}
+			rc["authorizer"] = map[string]any{
+				"jwt": map[string]any{"claims": map[string]any{"iss": localIssuer, "sub": "s", "aud": "hotsync-local",
+					"zuora_account_ids": "A1"}}}
 		}))
 		if a.StatusCode != http.StatusUnauthorized || len(b.sent) != 0 {
 			t.Errorf("%s: answer %d %s, want 401", name, a.StatusCode, a.Body)
@@ -484,13 +507,18 @@ func TestVisible(t *testing.T) {
 		event hotsync.Event
 		want  string
 	}{
-		"linked":              {hotsync.Event{Status: hotsync.StatusSucceeded, Findings: []hotsync.Finding{hotsync.Note("price_differs", "", "x")}}, `"done":true,"visible":true`},
-		"not linked":          {hotsync.Event{Status: hotsync.StatusSucceeded, Findings: notLinked}, `"done":true,"visible":false`},
-		"covered by another":  {hotsync.Event{Status: hotsync.StatusSkipped, Reason: hotsync.ReasonCoalesced}, `"done":true,"visible":true`},
-		"ambiguous":           {hotsync.Event{Status: hotsync.StatusSkipped, Reason: hotsync.ReasonAmbiguous}, `"done":true,"visible":false`},
-		"failed":              {hotsync.Event{Status: hotsync.StatusFailed}, `"done":true,"visible":false`},
-		"on its way":          {hotsync.Event{Status: hotsync.StatusRunning}, `"done":false,"visible":false`},
-		"waiting, not linked": {hotsync.Event{Status: hotsync.StatusRetrying, Findings: notLinked}, `"done":false,"visible":false`},
+		"linked": {hotsync.Event{Status: hotsync.StatusSucceeded,
+			Findings: []hotsync.Finding{hotsync.Note("price_differs", "", "x")}}, `"done":true,"visible":true`},
+		"not linked": {hotsync.Event{Status: hotsync.StatusSucceeded, Findings: notLinked},
+			`"done":true,"visible":false`},
+		"covered by another": {hotsync.Event{Status: hotsync.StatusSkipped, Reason: hotsync.ReasonCoalesced},
+			`"done":true,"visible":true`},
+		"ambiguous": {hotsync.Event{Status: hotsync.StatusSkipped, Reason: hotsync.ReasonAmbiguous},
+			`"done":true,"visible":false`},
+		"failed":     {hotsync.Event{Status: hotsync.StatusFailed}, `"done":true,"visible":false`},
+		"on its way": {hotsync.Event{Status: hotsync.StatusRunning}, `"done":false,"visible":false`},
+		"waiting, not linked": {hotsync.Event{Status: hotsync.StatusRetrying, Findings: notLinked},
+			`"done":false,"visible":false`},
 	} {
 		b := newBundle()
 		id := hotsync.EventIDFor(at, name)
@@ -505,7 +533,8 @@ func TestVisible(t *testing.T) {
 
 func progressEvent(id, wait string) string {
 	return httpEvent(claims("A1"), func(event, rc map[string]any) {
-		event["rawPath"], event["routeKey"], event["pathParameters"] = "/hs/syncs/"+id, "GET /syncs/{event}", map[string]any{"event": id}
+		event["rawPath"], event["routeKey"], event["pathParameters"] = "/hs/syncs/"+
+			id, "GET /syncs/{event}", map[string]any{"event": id}
 		if wait != "" {
 			event["queryStringParameters"] = map[string]any{"wait": wait}
 		}
@@ -543,7 +572,8 @@ func TestWaiting(t *testing.T) {
 				h := b.handler()
 				h.Event = func(context.Context, string) (hotsync.Event, error) {
 					reads++
-					e := hotsync.Event{ID: id, Status: hotsync.StatusRunning, Request: hotsync.SyncRequest{Identity: hotsync.Identity{Issuer: localIssuer, Subject: "direct|ada"}}}
+					e := hotsync.Event{ID: id, Status: hotsync.StatusRunning,
+						Request: hotsync.SyncRequest{Identity: hotsync.Identity{Issuer: localIssuer, Subject: "direct|ada"}}}
 					if time.Since(begun) >= tc.ends {
 						e.Status = hotsync.StatusSucceeded
 					}
@@ -554,8 +584,10 @@ func TestWaiting(t *testing.T) {
 					t.Fatal(err)
 				}
 				took := time.Since(begun)
-				if !strings.Contains(string(raw), string(tc.status)) || took < tc.took || took > tc.took+time.Second || reads > tc.mostReads {
-					t.Errorf("%s after %v and %d reads, want %s after %v and at most %d", raw, took, reads, tc.status, tc.took, tc.mostReads)
+				if !strings.Contains(string(raw), string(tc.status)) || took < tc.took || took > tc.took+time.Second ||
+					reads > tc.mostReads {
+					t.Errorf("%s after %v and %d reads, want %s after %v and at most %d", raw, took, reads, tc.status, tc.took,
+						tc.mostReads)
 				}
 			})
 		})

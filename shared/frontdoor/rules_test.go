@@ -70,15 +70,18 @@ func TestTold(t *testing.T) {
 		line    []string
 		metrics []string
 	}{
-		{"queued", func(*testBundle) {}, []string{"A1", "A2"}, []string{`"level":"INFO","msg":"login"`, `"queued":2`, `"reasons":[]`, `"ms":250`},
+		{"queued", func(*testBundle) {}, []string{"A1", "A2"},
+			[]string{`"level":"INFO","msg":"login"`, `"queued":2`, `"reasons":[]`, `"ms":250`},
 			[]string{`"Logins":1`, `"Queued":2`, `"LoginMilliseconds":[250]`}},
-		{"nothing in it", func(*testBundle) {}, "", []string{`"level":"INFO","msg":"login"`, `"queued":0`, `"reasons":["zuora_account_ids claim_empty"]`}, nil},
+		{"nothing in it", func(*testBundle) {}, "",
+			[]string{`"level":"INFO","msg":"login"`, `"queued":0`, `"reasons":["zuora_account_ids claim_empty"]`}, nil},
 		{"switched off", func(b *testBundle) {
 			s := settings()
 			s.HotSync = false
 			b.load = func(context.Context) (hotsync.Settings, error) { return s, nil }
 		}, "A1", []string{`"reasons":["disabled"]`}, nil},
-		{"the queue is down", down, []string{"A1", "A2"}, []string{`"level":"ERROR","msg":"login"`, `"code":"queue_unavailable"`}, []string{`"NotQueued":2`}},
+		{"the queue is down", down, []string{"A1", "A2"},
+			[]string{`"level":"ERROR","msg":"login"`, `"code":"queue_unavailable"`}, []string{`"NotQueued":2`}},
 		{"a panic", func(b *testBundle) {
 			b.verify = func(context.Context, string, oidc.Accept) (oidc.Token, error) { panic("canary") }
 		}, "A1", []string{`"level":"ERROR","msg":"panic"`}, []string{`"NotQueued":1`}},
@@ -131,7 +134,9 @@ func TestBearerTokenIsTrimmed(t *testing.T) {
 		got = raw
 		return oidc.Token{}, hotsync.Errorf(hotsync.CodeTokenMalformed, "x")
 	}
-	b.post(t, httpEvent(nil, func(event, _ map[string]any) { event["headers"] = map[string]any{"authorization": "bearer   a.b.c "} }))
+	b.post(t, httpEvent(nil, func(event, _ map[string]any) {
+		event["headers"] = map[string]any{"authorization": "bearer   a.b.c "}
+	}))
 	if got != "a.b.c" {
 		t.Errorf("verified %q, want a.b.c", got)
 	}
@@ -148,16 +153,18 @@ func TestAuthorizedAges(t *testing.T) {
 		change map[string]any
 		want   int
 	}{
-		"an hour, as text":           {map[string]any{"exp": seconds(time.Hour).String()}, http.StatusAccepted},
-		"an hour, as a number":       {map[string]any{"exp": seconds(time.Hour)}, http.StatusAccepted},
-		"32 days, as text":           {map[string]any{"exp": seconds(32 * day).String()}, http.StatusUnauthorized},
-		"32 days, as a number":       {map[string]any{"exp": seconds(32 * day)}, http.StatusUnauthorized},
-		"a REST API's date":          {map[string]any{"exp": "Sun Mar 01 13:00:00 UTC 2026"}, http.StatusAccepted},
-		"none":                       {map[string]any{"exp": nil}, http.StatusAccepted},
-		"the end of the year 9999":   {map[string]any{"exp": "253402300799"}, http.StatusUnauthorized},
-		"no time":                    {map[string]any{"exp": "253402300800"}, http.StatusAccepted},
-		"an audience that is none":   {map[string]any{"aud": []any{"hotsync-local", 1}, "azp": "hotsync-local"}, http.StatusUnauthorized},
-		"two audiences, one is ours": {map[string]any{"aud": []any{"hotsync-local", "x"}, "azp": "hotsync-local"}, http.StatusAccepted},
+		"an hour, as text":         {map[string]any{"exp": seconds(time.Hour).String()}, http.StatusAccepted},
+		"an hour, as a number":     {map[string]any{"exp": seconds(time.Hour)}, http.StatusAccepted},
+		"32 days, as text":         {map[string]any{"exp": seconds(32 * day).String()}, http.StatusUnauthorized},
+		"32 days, as a number":     {map[string]any{"exp": seconds(32 * day)}, http.StatusUnauthorized},
+		"a REST API's date":        {map[string]any{"exp": "Sun Mar 01 13:00:00 UTC 2026"}, http.StatusAccepted},
+		"none":                     {map[string]any{"exp": nil}, http.StatusAccepted},
+		"the end of the year 9999": {map[string]any{"exp": "253402300799"}, http.StatusUnauthorized},
+		"no time":                  {map[string]any{"exp": "253402300800"}, http.StatusAccepted},
+		"an audience that is none": {map[string]any{"aud": []any{"hotsync-local", 1}, "azp": "hotsync-local"},
+			http.StatusUnauthorized},
+		"two audiences, one is ours": {map[string]any{"aud": []any{"hotsync-local", "x"}, "azp": "hotsync-local"},
+			http.StatusAccepted},
 	} {
 		c := claims("A1")
 		c["aud"] = "hotsync-local"
@@ -165,7 +172,8 @@ func TestAuthorizedAges(t *testing.T) {
 			c[member] = value
 		}
 		b := newBundle()
-		a, _ := b.post(t, httpEvent(nil, func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"jwt": map[string]any{"claims": c}} }))
+		a, _ := b.post(t, httpEvent(nil,
+			func(_, rc map[string]any) { rc["authorizer"] = map[string]any{"jwt": map[string]any{"claims": c}} }))
 		if a.StatusCode != tc.want {
 			t.Errorf("%s: answer %d %s, want %d", name, a.StatusCode, a.Body, tc.want)
 		}
@@ -339,7 +347,8 @@ func TestProgressWaits(t *testing.T) {
 		{"there", id, "20", 0, nil, http.StatusOK, 1},
 		{"on its way", id, "20", 3, nil, http.StatusOK, 4},
 		{"on its way, nobody waits", id, "", 3, nil, http.StatusNotFound, 1},
-		{"the store is down", id, "20", 0, hotsync.Errorf(hotsync.CodeStoreUnavailable, "x"), http.StatusServiceUnavailable, 1},
+		{"the store is down", id, "20", 0, hotsync.Errorf(hotsync.CodeStoreUnavailable, "x"), http.StatusServiceUnavailable,
+			1},
 		{"no id", "x", "20", 0, nil, http.StatusNotFound, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -392,7 +401,8 @@ func TestTriggersThatNameNobody(t *testing.T) {
 		}
 		b := newBundle()
 		got := b.invoke(t, string(raw))
-		if got != string(raw) || len(b.sent) != 0 || !strings.Contains(b.logged(), "trigger without region, user pool or sub") {
+		if got != string(raw) || len(b.sent) != 0 ||
+			!strings.Contains(b.logged(), "trigger without region, user pool or sub") {
 			t.Errorf("without %s: %d sent, log %s", member, len(b.sent), b.logged())
 		}
 	}

@@ -34,9 +34,11 @@ func systems() *testBundle {
 
 // httpCall sends a request as API Gateway hands it on, and holds it and the answer
 // to docs/openapi.yaml.
-func (b *testBundle) httpCall(t *testing.T, spec *spectest.Own, method, path string, token map[string]any, body string) (int, map[string]any) {
+func (b *testBundle) httpCall(t *testing.T, spec *spectest.Own, method, path string, token map[string]any,
+	body string) (int, map[string]any) {
 	t.Helper()
-	event := gateway.Event{Version: gateway.Version2, RouteKey: gateway.DefaultRoute, RawPath: path, Headers: map[string]string{"content-type": "application/json"}, Body: body}
+	event := gateway.Event{Version: gateway.Version2, RouteKey: gateway.DefaultRoute, RawPath: path,
+		Headers: map[string]string{"content-type": "application/json"}, Body: body}
 	event.RawPath, event.RawQueryString, _ = strings.Cut(path, "?")
 	event.RequestContext.HTTP.Method = method
 	if token != nil {
@@ -61,7 +63,8 @@ func (b *testBundle) httpCall(t *testing.T, spec *spectest.Own, method, path str
 		t.Fatalf("body %q: %v", a.Body, err)
 	}
 	if spec != nil {
-		req, err := http.NewRequestWithContext(t.Context(), method, "https://api.example.com"+path, bytes.NewReader([]byte(body)))
+		req, err := http.NewRequestWithContext(t.Context(), method, "https://api.example.com"+path,
+			bytes.NewReader([]byte(body)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +182,8 @@ func TestSync(t *testing.T) {
 		map[string]any{"account": "A2", "status": "failed", "reason": "The queue did not take it: send it again."},
 		map[string]any{"account": "A1", "status": "refused", "reason": "It is named twice."},
 		map[string]any{"account": accountID, "status": "queued", "event": b.sent[2].EventID},
-		map[string]any{"account": "a?b", "status": "refused", "reason": "It holds characters that no account id or number has."},
+		map[string]any{"account": "a?b", "status": "refused",
+			"reason": "It holds characters that no account id or number has."},
 		map[string]any{"account": "", "status": "refused", "reason": "It is empty."},
 	}}
 	if diff := cmp.Diff(want, got); status != 202 || diff != "" {
@@ -187,7 +191,8 @@ func TestSync(t *testing.T) {
 	}
 	// For nobody: nothing of a person, so that nothing is linked.
 	request := func(account, id string) hotsync.SyncRequest {
-		return hotsync.SyncRequest{Trigger: hotsync.TriggerAPI, Provider: "Direct", Account: account, AccountID: id, Actor: "erp", RequestedAt: at}
+		return hotsync.SyncRequest{Trigger: hotsync.TriggerAPI, Provider: "Direct", Account: account, AccountID: id,
+			Actor: "erp", RequestedAt: at}
 	}
 	if diff := cmp.Diff([]hotsync.SyncRequest{request("A1", ""), request("A2", ""), request(accountID, accountID)}, b.sent,
 		cmpopts.IgnoreFields(hotsync.SyncRequest{}, "EventID")); diff != "" {
@@ -202,9 +207,11 @@ func TestSyncDryRunQueuesNothing(t *testing.T) {
 	t.Parallel()
 
 	b := systems()
-	status, got := b.httpCall(t, nil, "POST", "/sync", map[string]any{"iss": localIssuer, "sub": "s"}, `{"accounts":["A1","NULL"],"dryRun":true}`)
-	want := map[string]any{"dryRun": true, "queued": 0.0, "answers": []any{map[string]any{"account": "A1", "status": "valid"},
-		map[string]any{"account": "NULL", "status": "refused", "reason": "It is the word null, true or false."}}}
+	status, got := b.httpCall(t, nil, "POST", "/sync", map[string]any{"iss": localIssuer, "sub": "s"},
+		`{"accounts":["A1","NULL"],"dryRun":true}`)
+	want := map[string]any{"dryRun": true, "queued": 0.0,
+		"answers": []any{map[string]any{"account": "A1", "status": "valid"},
+			map[string]any{"account": "NULL", "status": "refused", "reason": "It is the word null, true or false."}}}
 	if diff := cmp.Diff(want, got); status != 200 || diff != "" || len(b.sent)+len(b.events) != 0 {
 		t.Errorf("answered %d, sent %v, mismatch (-want +got):\n%s", status, b.sent, diff)
 	}
@@ -250,14 +257,15 @@ func TestSyncRefusals(t *testing.T) {
 		body  string
 		want  string
 	}{
-		"a provider without the scope": {map[string]any{"iss": poolIssuer, "sub": "s"}, `{"accounts":["A1"]}`, "token_issuer_unknown"},
-		"no token":                     {nil, `{"accounts":["A1"]}`, "unauthenticated"},
-		"no JSON":                      {system, `accounts`, "bad_request"},
-		"unknown member":               {system, `{"accounts":["A1"],"link":true}`, "bad_request"},
-		"two bodies":                   {system, `{"accounts":["A1"]}{}`, "bad_request"},
-		"numbers":                      {system, `{"accounts":[1]}`, "bad_request"},
-		"nothing":                      {system, ``, "bad_request"},
-		"too long":                     {system, `{"accounts":["` + strings.Repeat("A", 300<<10) + `"]}`, "bad_request"},
+		"a provider without the scope": {map[string]any{"iss": poolIssuer, "sub": "s"}, `{"accounts":["A1"]}`,
+			"token_issuer_unknown"},
+		"no token":       {nil, `{"accounts":["A1"]}`, "unauthenticated"},
+		"no JSON":        {system, `accounts`, "bad_request"},
+		"unknown member": {system, `{"accounts":["A1"],"link":true}`, "bad_request"},
+		"two bodies":     {system, `{"accounts":["A1"]}{}`, "bad_request"},
+		"numbers":        {system, `{"accounts":[1]}`, "bad_request"},
+		"nothing":        {system, ``, "bad_request"},
+		"too long":       {system, `{"accounts":["` + strings.Repeat("A", 300<<10) + `"]}`, "bad_request"},
 	} {
 		b := systems()
 		_, got := b.httpCall(t, nil, "POST", "/sync", tc.token, tc.body)

@@ -28,9 +28,11 @@ func TestTriggerQueues(t *testing.T) {
 		identity := hotsync.Identity{Issuer: poolIssuer, Subject: subject}
 		hash := hotsync.SearchHash([]byte("key"), email)
 		want := []hotsync.SyncRequest{
-			{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash, EmailMask: "a•••@e•••.com", Claim: "zuora_accounts", Account: "A1",
+			{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash,
+				EmailMask: "a•••@e•••.com", Claim: "zuora_accounts", Account: "A1",
 				Named: []string{"A1", accountID}, RequestedAt: at},
-			{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash, EmailMask: "a•••@e•••.com", Claim: "zuora_accounts", Account: accountID,
+			{Trigger: hotsync.TriggerPostAuthentication, Provider: "Cognito", Identity: identity, EmailHash: hash,
+				EmailMask: "a•••@e•••.com", Claim: "zuora_accounts", Account: accountID,
 				AccountID: accountID, Named: []string{"A1", accountID}, RequestedAt: at},
 		}
 		if diff := cmp.Diff(want, b.sent, cmpopts.IgnoreFields(hotsync.SyncRequest{}, "EventID", "LoginID")); diff != "" {
@@ -96,7 +98,8 @@ func TestTriggerRepeated(t *testing.T) {
 func TestTriggersNotActedOn(t *testing.T) {
 	t.Parallel()
 
-	for _, source := range []string{"TokenGeneration_HostedAuth", "TokenGeneration_RefreshTokens", "PostConfirmation_ConfirmForgotPassword",
+	for _, source := range []string{"TokenGeneration_HostedAuth", "TokenGeneration_RefreshTokens",
+		"PostConfirmation_ConfirmForgotPassword",
 		"PreSignUp_ExternalProvider", "InboundFederation_ExternalProvider", "postauthentication_authentication", ""} {
 		b := newBundle()
 		raw := trigger(source, "A1")
@@ -122,7 +125,8 @@ func TestEcho(t *testing.T) {
 	t.Parallel()
 
 	for _, raw := range []string{
-		"", "null", "{}", "[]", "garbage", `{"triggerSource":`, "\xff\x00", `{"triggerSource":null}`, `{"triggerSource":7}`, `{"triggerSource":{"a":[1]}}`,
+		"", "null", "{}", "[]", "garbage", `{"triggerSource":`, "\xff\x00", `{"triggerSource":null}`, `{"triggerSource":7}`,
+		`{"triggerSource":{"a":[1]}}`,
 		` { "triggerSource" : "PostAuthentication_Authentication" } `,
 		`{"triggerSource":"PostAuthentication_Authentication","region":1,"userPoolId":[],"request":"x"}`,
 		`{"triggerSource":"PostAuthentication_Authentication","region":"r","userPoolId":"p","request":{"userAttributes":null}}`,
@@ -175,9 +179,11 @@ func TestLoginSafety(t *testing.T) {
 		events []hotsync.Status // of the two accounts
 		log    string
 	}{
-		"nothing":      {func(*testBundle) {}, 0, []hotsync.Status{"queued", "queued"}, `"queued":2`},
-		"queue down":   {func(b *testBundle) { b.send = fail(errDown) }, 0, []hotsync.Status{"failed", "failed"}, "queue_unavailable"},
-		"queue denied": {func(b *testBundle) { b.send = fail(denied) }, 0, []hotsync.Status{"failed", "failed"}, "queue_unavailable"},
+		"nothing": {func(*testBundle) {}, 0, []hotsync.Status{"queued", "queued"}, `"queued":2`},
+		"queue down": {func(b *testBundle) { b.send = fail(errDown) }, 0, []hotsync.Status{"failed", "failed"},
+			"queue_unavailable"},
+		"queue denied": {func(b *testBundle) { b.send = fail(denied) }, 0, []hotsync.Status{"failed", "failed"},
+			"queue_unavailable"},
 		"queue slow": {func(b *testBundle) {
 			b.send = func(ctx context.Context, r []hotsync.SyncRequest) []error { return fail(patient(ctx))(ctx, r) }
 		}, 1200 * time.Millisecond, []hotsync.Status{"failed", "failed"}, "queue_unavailable"},
@@ -245,8 +251,10 @@ func TestLoginSafety(t *testing.T) {
 		}, 250 * time.Millisecond, []hotsync.Status{"queued", "queued"}, `"queued":2`},
 		"search key panics": {func(b *testBundle) { b.searchKey = func(context.Context) []byte { panic("canary") } },
 			0, []hotsync.Status{"queued", "queued"}, `"queued":2`},
-		"clock far behind": {func(b *testBundle) { b.now = func() time.Time { return time.Unix(0, 0) } }, 0, []hotsync.Status{"queued", "queued"}, `"queued":2`},
-		"clock far ahead":  {func(b *testBundle) { b.now = func() time.Time { return at.AddDate(100, 0, 0) } }, 0, []hotsync.Status{"queued", "queued"}, `"queued":2`},
+		"clock far behind": {func(b *testBundle) { b.now = func() time.Time { return time.Unix(0, 0) } }, 0,
+			[]hotsync.Status{"queued", "queued"}, `"queued":2`},
+		"clock far ahead": {func(b *testBundle) { b.now = func() time.Time { return at.AddDate(100, 0, 0) } }, 0,
+			[]hotsync.Status{"queued", "queued"}, `"queued":2`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -291,7 +299,8 @@ func TestQueueFailureIsRecorded(t *testing.T) {
 		t.Fatalf("%d events, %d counted, want 1", len(b.events), b.tally)
 	}
 	for _, e := range b.events {
-		if e.Status != hotsync.StatusFailed || e.Reason != string(hotsync.CodeQueueUnavailable) || e.Error == nil || e.Error.Hint == "" ||
+		if e.Status != hotsync.StatusFailed || e.Reason != string(hotsync.CodeQueueUnavailable) || e.Error == nil ||
+			e.Error.Hint == "" ||
 			e.Request.Lookup == nil || e.Request.Lookup.Value != "x" || e.FinishedAt.IsZero() {
 			t.Errorf("event %+v", e)
 		}
@@ -337,7 +346,8 @@ func TestMetrics(t *testing.T) {
 		"no settings": {func(b *testBundle) {
 			b.load = func(context.Context) (hotsync.Settings, error) { return hotsync.Settings{}, errDown }
 		}, map[string]float64{"NotQueued": 1}},
-		"panic": {func(b *testBundle) { b.load = func(context.Context) (hotsync.Settings, error) { panic("canary") } }, map[string]float64{"NotQueued": 1}},
+		"panic": {func(b *testBundle) { b.load = func(context.Context) (hotsync.Settings, error) { panic("canary") } },
+			map[string]float64{"NotQueued": 1}},
 		"switched off": {func(b *testBundle) {
 			b.load = func(context.Context) (hotsync.Settings, error) { return hotsync.DefaultSettings(), nil }
 		}, map[string]float64{}},

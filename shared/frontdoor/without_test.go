@@ -22,11 +22,14 @@ func token(claims map[string]any) string {
 	if err != nil {
 		panic(err)
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256"}`)) + "." + base64.RawURLEncoding.EncodeToString(raw) + ".c2ln"
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256"}`)) + "." +
+		base64.RawURLEncoding.EncodeToString(raw) + ".c2ln"
 }
 
 func bearer(raw string) string {
-	return httpEvent(nil, func(event, _ map[string]any) { event["headers"] = map[string]any{"authorization": "Bearer " + raw} })
+	return httpEvent(nil, func(event, _ map[string]any) {
+		event["headers"] = map[string]any{"authorization": "Bearer " + raw}
+	})
 }
 
 // counted are the counts of logins that led to nothing, by provider and reason.
@@ -70,25 +73,36 @@ func TestLoginWithoutSync(t *testing.T) {
 		want   *hotsync.LoginRecord
 	}{
 		"queued": {event: httpEvent(claims("A1"), nil)},
-		"claim misspelt": {event: httpEvent(map[string]any{"iss": localIssuer, "sub": "direct|ada", "zuora_account_id": "A1"}, nil), count: "Direct claim_missing",
-			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "claim_missing", Issuer: localIssuer, Subject: "direct|ada", Verified: true, EmailHash: hash,
-				Claims: []hotsync.LoginClaim{{Claim: "zuora_account_ids", Reason: "claim_missing", Detail: "The login has no such claim."}},
-				Had:    []string{"iss", "sub", "zuora_account_id"}}},
+		"claim misspelt": {event: httpEvent(map[string]any{"iss": localIssuer, "sub": "direct|ada", "zuora_account_id": "A1"},
+			nil), count: "Direct claim_missing",
+			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "claim_missing", Issuer: localIssuer,
+				Subject: "direct|ada", Verified: true, EmailHash: hash,
+				Claims: []hotsync.LoginClaim{{Claim: "zuora_account_ids", Reason: "claim_missing",
+					Detail: "The login has no such claim."}},
+				Had: []string{"iss", "sub", "zuora_account_id"}}},
 		"claim malformed": {event: httpEvent(claims("{}"), nil), count: "Direct claim_malformed",
-			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "claim_malformed", Issuer: localIssuer, Subject: "direct|ada", Verified: true, EmailHash: hash,
-				Claims: []hotsync.LoginClaim{{Claim: "zuora_account_ids", Reason: "claim_malformed", Detail: "The claim is an object."}},
-				Had:    []string{"iss", "sub", "zuora_account_ids"}}},
-		"trigger of an unknown pool": {event: strings.ReplaceAll(trigger("PostAuthentication_Authentication", "A1"), "EXAMPLE", "OTHER"), count: "none token_issuer_unknown",
-			want: &hotsync.LoginRecord{Trigger: "PostAuthentication", Reason: "token_issuer_unknown", Subject: subject, Verified: true, EmailHash: hash,
-				Claims: []hotsync.LoginClaim{{Reason: "token_issuer_unknown", Detail: "No identity provider is configured for the user pool eu-west-1_OTHER."}},
-				Had:    []string{"custom:zuora_accounts", "email", "sub"}}},
-		"trigger that is not understood": {event: strings.ReplaceAll(trigger("PostAuthentication_Authentication", "A1"), `"eu-west-1"`, "1"), count: "none bad_request"},
-		"trigger of nobody":              {event: strings.ReplaceAll(trigger("PostAuthentication_Authentication", "A1"), `"sub"`, `"sab"`), count: "none bad_request"},
+			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "claim_malformed", Issuer: localIssuer,
+				Subject: "direct|ada", Verified: true, EmailHash: hash,
+				Claims: []hotsync.LoginClaim{{Claim: "zuora_account_ids", Reason: "claim_malformed",
+					Detail: "The claim is an object."}},
+				Had: []string{"iss", "sub", "zuora_account_ids"}}},
+		"trigger of an unknown pool": {event: strings.ReplaceAll(trigger("PostAuthentication_Authentication", "A1"),
+			"EXAMPLE", "OTHER"), count: "none token_issuer_unknown",
+			want: &hotsync.LoginRecord{Trigger: "PostAuthentication", Reason: "token_issuer_unknown", Subject: subject,
+				Verified: true, EmailHash: hash,
+				Claims: []hotsync.LoginClaim{{Reason: "token_issuer_unknown",
+					Detail: "No identity provider is configured for the user pool eu-west-1_OTHER."}},
+				Had: []string{"custom:zuora_accounts", "email", "sub"}}},
+		"trigger that is not understood": {event: strings.ReplaceAll(trigger("PostAuthentication_Authentication", "A1"),
+			`"eu-west-1"`, "1"), count: "none bad_request"},
+		"trigger of nobody": {event: strings.ReplaceAll(trigger("PostAuthentication_Authentication", "A1"), `"sub"`, `"sab"`),
+			count: "none bad_request"},
 		"trigger without settings": {breaks: func(b *testBundle) {
 			b.load = func(context.Context) (hotsync.Settings, error) { return hotsync.Settings{}, errDown }
 		}, event: trigger("PostAuthentication_Authentication", "A1"), count: "none store_unavailable"},
 		"trigger without the claim": {event: trigger("PostConfirmation_ConfirmSignUp", ""), count: "Cognito claim_empty",
-			want: &hotsync.LoginRecord{Trigger: "PostConfirmation", Provider: "Cognito", Reason: "claim_empty", Issuer: poolIssuer, Subject: subject, Verified: true, EmailHash: hash,
+			want: &hotsync.LoginRecord{Trigger: "PostConfirmation", Provider: "Cognito", Reason: "claim_empty",
+				Issuer: poolIssuer, Subject: subject, Verified: true, EmailHash: hash,
 				Claims: []hotsync.LoginClaim{{Claim: "zuora_accounts", Reason: "claim_empty", Detail: "The claim holds no value."}},
 				Had:    []string{"custom:zuora_accounts", "email", "sub"}}},
 		"switched off": {breaks: func(b *testBundle) {
@@ -98,17 +112,28 @@ func TestLoginWithoutSync(t *testing.T) {
 				return s, nil
 			}
 		}, event: httpEvent(claims("A1"), nil), count: "Direct disabled",
-			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "disabled", Issuer: localIssuer, Subject: "direct|ada", Verified: true, EmailHash: hash,
+			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "disabled", Issuer: localIssuer,
+				Subject: "direct|ada", Verified: true, EmailHash: hash,
 				Had: []string{"iss", "sub", "zuora_account_ids"}}},
-		"token refused": {breaks: issue(hotsync.CodeTokenAudience), event: bearer(token(said)), count: "Direct token_audience",
-			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "token_audience", Issuer: localIssuer, Subject: "direct|ada", EmailHash: hash}},
+		"token refused": {breaks: issue(hotsync.CodeTokenAudience), event: bearer(token(said)),
+			count: "Direct token_audience",
+			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "token_audience", Issuer: localIssuer,
+				Subject: "direct|ada", EmailHash: hash}},
 		"bare token refused": {breaks: issue(hotsync.CodeTokenExpired), count: "Direct token_expired",
-			event: httpEvent(nil, func(event, _ map[string]any) { event["headers"] = map[string]any{"authorization": token(said)} }),
-			want:  &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "token_expired", Issuer: localIssuer, Subject: "direct|ada", EmailHash: hash}},
-		"keys not read": {breaks: issue(hotsync.CodeJWKSUnavailable), event: bearer(token(said)), count: "Direct jwks_unavailable",
-			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "jwks_unavailable", Issuer: localIssuer, Subject: "direct|ada", EmailHash: hash}},
-		"unknown issuer": {breaks: issue(hotsync.CodeTokenIssuer), event: bearer(token(map[string]any{"iss": "https://acme.auth0.com", "sub": "auth0|1"})), count: "none token_issuer_unknown",
-			want: &hotsync.LoginRecord{Trigger: "login", Reason: "token_issuer_unknown", Issuer: "https://acme.auth0.com", Subject: "auth0|1"}},
+			event: httpEvent(nil, func(event, _ map[string]any) {
+				event["headers"] = map[string]any{"authorization": token(said)}
+			}),
+			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "token_expired", Issuer: localIssuer,
+				Subject: "direct|ada", EmailHash: hash}},
+		"keys not read": {breaks: issue(hotsync.CodeJWKSUnavailable), event: bearer(token(said)),
+			count: "Direct jwks_unavailable",
+			want: &hotsync.LoginRecord{Trigger: "login", Provider: "Direct", Reason: "jwks_unavailable", Issuer: localIssuer,
+				Subject: "direct|ada", EmailHash: hash}},
+		"unknown issuer": {breaks: issue(hotsync.CodeTokenIssuer),
+			event: bearer(token(map[string]any{"iss": "https://acme.auth0.com", "sub": "auth0|1"})),
+			count: "none token_issuer_unknown",
+			want: &hotsync.LoginRecord{Trigger: "login", Reason: "token_issuer_unknown", Issuer: "https://acme.auth0.com",
+				Subject: "auth0|1"}},
 		"no token": {event: httpEvent(nil, nil), count: "none unauthenticated",
 			want: &hotsync.LoginRecord{Trigger: "login", Reason: "unauthenticated"}},
 		"garbage": {breaks: issue(hotsync.CodeTokenMalformed), event: bearer("x"), count: "none token_malformed",
@@ -148,7 +173,8 @@ func TestLoginWithoutSync(t *testing.T) {
 				tc.want.At = at
 				want = append(want, *tc.want)
 			}
-			if diff := cmp.Diff(want, b.logins, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(hotsync.LoginRecord{}, "LoginID")); diff != "" {
+			if diff := cmp.Diff(want, b.logins, cmpopts.EquateEmpty(),
+				cmpopts.IgnoreFields(hotsync.LoginRecord{}, "LoginID")); diff != "" {
 				t.Errorf("records mismatch (-want +got):\n%s", diff)
 			}
 		})

@@ -26,11 +26,12 @@ const Version2 = "2.0"
 
 // Event is a request as API Gateway hands it to a function.
 type Event struct {
-	Version        string            `json:"version,omitempty"`
-	RouteKey       string            `json:"routeKey,omitempty"` // 2.0: method and path as the API's routes have them, or $default
-	RawPath        string            `json:"rawPath,omitempty"`  // 2.0
-	RawQueryString string            `json:"rawQueryString"`     // 2.0
-	Cookies        []string          `json:"cookies,omitempty"`  // 2.0
+	Version string `json:"version,omitempty"`
+	// 2.0: method and path as the API's routes have them, or $default
+	RouteKey       string            `json:"routeKey,omitempty"`
+	RawPath        string            `json:"rawPath,omitempty"` // 2.0
+	RawQueryString string            `json:"rawQueryString"`    // 2.0
+	Cookies        []string          `json:"cookies,omitempty"` // 2.0
 	Headers        map[string]string `json:"headers,omitempty"`
 	Query          map[string]string `json:"queryStringParameters,omitempty"`
 	PathParameters map[string]string `json:"pathParameters,omitempty"`
@@ -38,8 +39,9 @@ type Event struct {
 	Body           string            `json:"body,omitempty"`
 	IsBase64       bool              `json:"isBase64Encoded"`
 
-	HTTPMethod   string              `json:"httpMethod,omitempty"`                      // 1.0
-	Resource     string              `json:"resource,omitempty"`                        // 1.0: the path as the API's routes have it
+	HTTPMethod string `json:"httpMethod,omitempty"` // 1.0
+	// 1.0: the path as the API's routes have it
+	Resource     string              `json:"resource,omitempty"`
 	Path         string              `json:"path,omitempty"`                            // 1.0
 	MultiHeaders map[string][]string `json:"multiValueHeaders,omitempty"`               // 1.0
 	MultiQuery   map[string][]string `json:"multiValueQueryStringParameters,omitempty"` // 1.0

@@ -44,19 +44,29 @@ func TestServeGivesTheRequestAsItWasSent(t *testing.T) {
 			seen{"GET", "api.example.com", "/login", "/login", "q=1&q=2", "hello", "1", "192.0.2.1"}},
 		"escaped path": {v2 + `"routeKey":"$default","rawPath":"/api/events/a%2Fb","requestContext":{` + http2 + `}}`,
 			seen{"GET", "api.example.com", "/api/events/a/b", "/api/events/a%2Fb", "", "", "1", "192.0.2.1"}},
-		"binary": {v2 + `"rawPath":"/x","body":"` + base64.StdEncoding.EncodeToString([]byte{0xff, 1}) + `","isBase64Encoded":true,"requestContext":{` + http2 + `}}`,
+		"binary": {v2 + `"rawPath":"/x","body":"` + base64.StdEncoding.EncodeToString([]byte{0xff, 1}) +
+			`","isBase64Encoded":true,"requestContext":{` + http2 + `}}`,
 			seen{"GET", "api.example.com", "/x", "/x", "", "\xff\x01", "1", "192.0.2.1"}},
 		"stage": {v2 + `"routeKey":"$default","rawPath":"/prod/events","requestContext":{"stage":"prod",` + http2 + `}}`,
 			seen{"GET", "api.example.com", "/events", "/events", "", "", "1", "192.0.2.1"}},
-		"mapping key": {v2 + `"routeKey":"POST /callouts/zuora","rawPath":"/hs/callouts/zuora","requestContext":{"stage":"$default",` + http2 + `}}`,
+		"mapping key": {
+			v2 + `"routeKey":"POST /callouts/zuora","rawPath":"/hs/callouts/zuora","requestContext":{"stage":"$default",` +
+				http2 + `}}`,
 			seen{"GET", "api.example.com", "/callouts/zuora", "/callouts/zuora", "", "", "1", "192.0.2.1"}},
-		"mapping key and parameter": {v2 + `"routeKey":"GET /syncs/{event}","rawPath":"/hs/syncs/event-1","pathParameters":{"event":"event-1"},"requestContext":{` + http2 + `}}`,
+		"mapping key and parameter": {
+			v2 +
+				`"routeKey":"GET /syncs/{event}","rawPath":"/hs/syncs/event-1","pathParameters":{"event":"event-1"},"requestContext":{` + http2 + `}}`,
 			seen{"GET", "api.example.com", "/syncs/event-1", "/syncs/event-1", "", "", "1", "192.0.2.1"}},
-		"a parameter without its value": {v2 + `"routeKey":"GET /syncs/{event}","rawPath":"/syncs/event-1","requestContext":{` + http2 + `}}`,
+		"a parameter without its value": {
+			v2 + `"routeKey":"GET /syncs/{event}","rawPath":"/syncs/event-1","requestContext":{` + http2 + `}}`,
 			seen{"GET", "api.example.com", "/syncs/event-1", "/syncs/event-1", "", "", "1", "192.0.2.1"}},
-		"rest": {v1 + `"resource":"/login","path":"/prod/login","body":"x","multiValueQueryStringParameters":{"q":["1","2"]},"requestContext":{"stage":"prod",` + identity + `}}`,
+		"rest": {
+			v1 +
+				`"resource":"/login","path":"/prod/login","body":"x","multiValueQueryStringParameters":{"q":["1","2"]},"requestContext":{"stage":"prod",` + identity + `}}`,
 			seen{"POST", "api.example.com", "/login", "/login", "q=1&q=2", "x", "1", "192.0.2.1"}},
-		"rest proxy with a mapping key": {v1 + `"resource":"/{proxy+}","path":"/hs/syncs/event-1","pathParameters":{"proxy":"syncs/event-1"},"queryStringParameters":{"wait":"20"},"requestContext":{"stage":"prod",` + identity + `}}`,
+		"rest proxy with a mapping key": {
+			v1 +
+				`"resource":"/{proxy+}","path":"/hs/syncs/event-1","pathParameters":{"proxy":"syncs/event-1"},"queryStringParameters":{"wait":"20"},"requestContext":{"stage":"prod",` + identity + `}}`,
 			seen{"POST", "api.example.com", "/syncs/event-1", "/syncs/event-1", "wait=20", "", "1", "192.0.2.1"}},
 	} {
 		var got seen
@@ -81,7 +91,8 @@ func TestServeGivesTheRequestAsItWasSent(t *testing.T) {
 func TestServeGivesTheAnswerAsItWasWritten(t *testing.T) {
 	t.Parallel()
 
-	const v2, v1 = `{"version":"2.0","rawPath":"/","requestContext":{"http":{"method":"GET"}}}`, `{"path":"/","httpMethod":"GET","requestContext":{}}`
+	const v2, v1 = `{"version":"2.0","rawPath":"/","requestContext":{"http":{"method":"GET"}}}`,
+		`{"path":"/","httpMethod":"GET","requestContext":{}}`
 	cookies := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.Header().Add("Set-Cookie", "s=1")
@@ -94,25 +105,34 @@ func TestServeGivesTheAnswerAsItWasWritten(t *testing.T) {
 		serve http.HandlerFunc
 		want  gateway.Answer
 	}{
-		"text with cookies": {v2, cookies, gateway.Answer{StatusCode: 418, Headers: map[string]string{"Content-Type": "text/html"}, Cookies: []string{"s=1", "t=2"}, Body: "<p>"}},
-		"cookies of a REST API": {v1, cookies, gateway.Answer{StatusCode: 418, Headers: map[string]string{"Content-Type": "text/html"},
-			MultiHeaders: map[string][]string{"Set-Cookie": {"s=1", "t=2"}}, Body: "<p>"}},
+		"text with cookies": {v2, cookies,
+			gateway.Answer{StatusCode: 418, Headers: map[string]string{"Content-Type": "text/html"},
+				Cookies: []string{"s=1", "t=2"}, Body: "<p>"}},
+		"cookies of a REST API": {v1, cookies,
+			gateway.Answer{StatusCode: 418, Headers: map[string]string{"Content-Type": "text/html"},
+				MultiHeaders: map[string][]string{"Set-Cookie": {"s=1", "t=2"}}, Body: "<p>"}},
 		"binary": {v2, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "font/woff2")
 			_, _ = w.Write([]byte{0xff, 1})
-		}, gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Type": "font/woff2"}, Body: "/wE=", IsBase64: true}},
-		"text of no said kind": {v2, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<!doctype html>") },
-			gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Type": "text/html; charset=utf-8"}, Body: "<!doctype html>"}},
+		}, gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Type": "font/woff2"}, Body: "/wE=",
+			IsBase64: true}},
+		"text of no said kind": {v2, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "<!doctype html>")
+		},
+			gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Type": "text/html; charset=utf-8"},
+				Body: "<!doctype html>"}},
 		"packed": {v2, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			_, _ = w.Write([]byte{0x1f, 0x8b})
-		}, gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Encoding": "gzip"}, Body: "H4s=", IsBase64: true}},
+		}, gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Encoding": "gzip"}, Body: "H4s=",
+			IsBase64: true}},
 		"a status that comes too late": {v2, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
 			_, _ = io.WriteString(w, "ok")
 			w.WriteHeader(http.StatusTeapot)
 		}, gateway.Answer{StatusCode: 200, Headers: map[string]string{"Content-Type": "text/plain"}, Body: "ok"}},
-		"nothing": {v2, func(http.ResponseWriter, *http.Request) {}, gateway.Answer{StatusCode: 200, Headers: map[string]string{}}},
+		"nothing": {v2, func(http.ResponseWriter, *http.Request) {},
+			gateway.Answer{StatusCode: 200, Headers: map[string]string{}}},
 	} {
 		if diff := cmp.Diff(tc.want, serve(t, tc.event, tc.serve)); diff != "" {
 			t.Errorf("%s: answer mismatch (-want +got):\n%s", name, diff)
@@ -149,13 +169,15 @@ func TestClaims(t *testing.T) {
 		authorizer string
 		want       map[string]any
 	}{
-		"JWT authorizer":                     {`{"jwt":{"claims":` + claims + `,"scopes":null}}`, want},
-		"user pool authorizer":               {`{"claims":` + claims + `}`, want},
-		"REST, claims as text":               {`{"principalId":"ada","claims":` + string(quoted) + `,"integrationLatency":4}`, want},
-		"Lambda authorizer, claims":          {`{"lambda":{"claims":` + claims + `}}`, want},
-		"Lambda authorizer, claims as text":  {`{"lambda":{"claims":` + string(quoted) + `}}`, want},
-		"Lambda authorizer, flat":            {`{"lambda":` + claims + `}`, want},
-		"REST, Lambda authorizer, flat":      {`{"principalId":"ada",` + claims[1:], map[string]any{"principalId": "ada", "iss": "https://id.example.com", "sub": "ada", "n": json.Number("1")}},
+		"JWT authorizer":       {`{"jwt":{"claims":` + claims + `,"scopes":null}}`, want},
+		"user pool authorizer": {`{"claims":` + claims + `}`, want},
+		"REST, claims as text": {`{"principalId":"ada","claims":` + string(quoted) + `,"integrationLatency":4}`,
+			want},
+		"Lambda authorizer, claims":         {`{"lambda":{"claims":` + claims + `}}`, want},
+		"Lambda authorizer, claims as text": {`{"lambda":{"claims":` + string(quoted) + `}}`, want},
+		"Lambda authorizer, flat":           {`{"lambda":` + claims + `}`, want},
+		"REST, Lambda authorizer, flat": {`{"principalId":"ada",` + claims[1:],
+			map[string]any{"principalId": "ada", "iss": "https://id.example.com", "sub": "ada", "n": json.Number("1")}},
 		"Lambda authorizer, something else":  {`{"lambda":{"tenant":"acme"}}`, nil},
 		"REST, IAM":                          {`{"principalId":"ada"}`, nil},
 		"text that is no claims":             {`{"claims":"ada"}`, nil},
@@ -178,7 +200,8 @@ func TestClaims(t *testing.T) {
 func TestSampleEvents(t *testing.T) {
 	t.Parallel()
 
-	for pattern, path := range map[string]string{"http-*.json": "", "rest-*.json": "", "callout-*.json": "/callouts/zuora", "console-*.json": "/"} {
+	for pattern, path := range map[string]string{"http-*.json": "", "rest-*.json": "", "callout-*.json": "/callouts/zuora",
+		"console-*.json": "/"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", "events", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(files), err)

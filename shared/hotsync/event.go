@@ -50,7 +50,8 @@ type Attempt struct {
 	StartedAt  time.Time `json:"startedAt"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
 	Error      *Problem  `json:"error,omitempty"`
-	Steps      []Step    `json:"steps,omitempty"` // of an attempt that another one followed; the last one's are the event's
+	// of an attempt that another one followed; the last one's are the event's
+	Steps []Step `json:"steps,omitempty"`
 }
 
 // Step is a part of the last attempt: resolve, read, project, diff, apply.

@@ -15,10 +15,12 @@ import (
 func TestRetry(t *testing.T) {
 	t.Parallel()
 
-	asked := hotsync.SyncRequest{EventID: "event-1", Trigger: hotsync.TriggerLogin, Account: "A1", AccountID: "id", Requeued: 2, SentOn: 1,
+	asked := hotsync.SyncRequest{EventID: "event-1", Trigger: hotsync.TriggerLogin, Account: "A1", AccountID: "id",
+		Requeued: 2, SentOn: 1,
 		Job: "job-1", Note: "kept"}
-	again := hotsync.SyncRequest{EventID: "event-1", Trigger: hotsync.TriggerConsole, Account: "A1", AccountID: "id", RetryOf: "event-1",
-		Note: "kept"}
+	again := hotsync.SyncRequest{EventID: "event-1", Trigger: hotsync.TriggerConsole, Account: "A1", AccountID: "id",
+		RetryOf: "event-1",
+		Note:    "kept"}
 	lookup := &hotsync.Lookup{Field: "F__c", Value: "v"}
 	for _, tc := range []struct {
 		name    string
@@ -32,8 +34,9 @@ func TestRetry(t *testing.T) {
 		{name: "succeeded", status: hotsync.StatusSucceeded, request: asked, want: again},
 		{name: "by id alone", status: hotsync.StatusFailed, request: hotsync.SyncRequest{AccountID: "id"},
 			want: hotsync.SyncRequest{AccountID: "id", Trigger: hotsync.TriggerConsole, RetryOf: "event-1"}},
-		{name: "a lookup is looked up again", status: hotsync.StatusFailed, request: hotsync.SyncRequest{Lookup: lookup, AccountID: "id"},
-			want: hotsync.SyncRequest{Lookup: lookup, Trigger: hotsync.TriggerConsole, RetryOf: "event-1"}},
+		{name: "a lookup is looked up again", status: hotsync.StatusFailed,
+			request: hotsync.SyncRequest{Lookup: lookup, AccountID: "id"},
+			want:    hotsync.SyncRequest{Lookup: lookup, Trigger: hotsync.TriggerConsole, RetryOf: "event-1"}},
 		{name: "still queued", status: hotsync.StatusQueued, request: asked, wantErr: true},
 		{name: "still running", status: hotsync.StatusRunning, request: asked, wantErr: true},
 		{name: "will be tried again", status: hotsync.StatusRetrying, request: asked, wantErr: true},
@@ -80,7 +83,8 @@ func TestByHand(t *testing.T) {
 	t.Parallel()
 
 	for trigger, want := range map[hotsync.Trigger]bool{
-		hotsync.TriggerConsole: true, hotsync.TriggerBackfill: true, hotsync.TriggerLogin: false, hotsync.TriggerReconcile: false, hotsync.TriggerCallout: false,
+		hotsync.TriggerConsole: true, hotsync.TriggerBackfill: true, hotsync.TriggerLogin: false,
+		hotsync.TriggerReconcile: false, hotsync.TriggerCallout: false,
 		hotsync.TriggerAPI: false,
 	} {
 		if got := trigger.ByHand(); got != want {
@@ -176,7 +180,8 @@ func TestHTTPStatus(t *testing.T) {
 	t.Parallel()
 
 	for code, want := range map[hotsync.Code]int{
-		hotsync.CodeNotFound: http.StatusNotFound, hotsync.CodeConflict: http.StatusConflict, "unheard_of": http.StatusInternalServerError,
+		hotsync.CodeNotFound: http.StatusNotFound, hotsync.CodeConflict: http.StatusConflict,
+		"unheard_of": http.StatusInternalServerError,
 	} {
 		if got := code.HTTPStatus(); got != want {
 			t.Errorf("%s has the status %d, want %d", code, got, want)
@@ -187,8 +192,9 @@ func TestHTTPStatus(t *testing.T) {
 func TestProviderOfAnIssuer(t *testing.T) {
 	t.Parallel()
 
-	s := hotsync.Settings{Providers: []hotsync.Provider{{Name: "one", Issuer: "https://one"}, {Name: "two", Issuer: "https://two",
-		Issuers: []string{"https://old"}}, {Name: "unfinished"}}}
+	s := hotsync.Settings{Providers: []hotsync.Provider{{Name: "one", Issuer: "https://one"},
+		{Name: "two", Issuer: "https://two",
+			Issuers: []string{"https://old"}}, {Name: "unfinished"}}}
 	for issuer, want := range map[string]string{
 		"https://one": "one", "https://two": "two", "https://old": "two", "https://one/": "", "HTTPS://ONE": "", "": "",
 	} {

@@ -22,25 +22,26 @@ const (
 	FindingOther     FindingCode = "note"       // has no code of its own
 	FindingNotLinked FindingCode = "not_linked" // the login does not see the account, and why
 
-	FindingPlanUnmatched    FindingCode = "plan_unmatched"     // a rate plan has no offer in Limio's catalogue
-	FindingPlanAmbiguous    FindingCode = "plan_ambiguous"     // several offers of the catalogue may be meant
-	FindingNoBasePlan       FindingCode = "no_base_plan"       // a subscription has nothing that can be its plan
-	FindingPriceDiffers     FindingCode = "price_differs"      // the customer pays something else than the catalogue says
-	FindingPriceUnknown     FindingCode = "price_unknown"      // what is paid cannot be told, or only in part
-	FindingOfferUnmanaged   FindingCode = "offer_unmanageable" // an offer lacks what self-service needs
-	FindingCatalogueItem    FindingCode = "catalogue_item"     // an item of the catalogue is not as described
-	FindingCatalogueOld     FindingCode = "catalogue_old"      // Limio did not give its catalogue; an older copy was used
-	FindingCatalogueMap     FindingCode = "catalogue_map"      // the settings name an item that is not published
-	FindingSubscription     FindingCode = "subscription_left"  // a subscription was left out
-	FindingServedUntil      FindingCode = "served_until"       // a cancelled subscription that still runs
-	FindingScheduleSource   FindingCode = "schedule_source"    // the schedules come from the charges, not from Zuora's preview
-	FindingScheduleTax      FindingCode = "schedule_tax"       // Zuora's preview has no tax where tax is added on top
-	FindingScheduleItem     FindingCode = "schedule_item"      // something Zuora's preview says was not used
-	FindingAccountCRMID     FindingCode = "crm_id"             // the CRM id is of no use as it is
-	FindingAddressCountry   FindingCode = "country_unknown"    // a country that has no code
-	FindingDefaultPayment   FindingCode = "default_payment"    // the default payment method is none
-	FindingSettingNotNeeded FindingCode = "setting_not_used"   // a setting that does nothing
-	FindingNotReconciled    FindingCode = "not_reconciled"     // a reconcile run that left accounts different from Zuora
+	FindingPlanUnmatched  FindingCode = "plan_unmatched"     // a rate plan has no offer in Limio's catalogue
+	FindingPlanAmbiguous  FindingCode = "plan_ambiguous"     // several offers of the catalogue may be meant
+	FindingNoBasePlan     FindingCode = "no_base_plan"       // a subscription has nothing that can be its plan
+	FindingPriceDiffers   FindingCode = "price_differs"      // the customer pays something else than the catalogue says
+	FindingPriceUnknown   FindingCode = "price_unknown"      // what is paid cannot be told, or only in part
+	FindingOfferUnmanaged FindingCode = "offer_unmanageable" // an offer lacks what self-service needs
+	FindingCatalogueItem  FindingCode = "catalogue_item"     // an item of the catalogue is not as described
+	FindingCatalogueOld   FindingCode = "catalogue_old"      // Limio did not give its catalogue; an older copy was used
+	FindingCatalogueMap   FindingCode = "catalogue_map"      // the settings name an item that is not published
+	FindingSubscription   FindingCode = "subscription_left"  // a subscription was left out
+	FindingServedUntil    FindingCode = "served_until"       // a cancelled subscription that still runs
+	// the schedules come from the charges, not from Zuora's preview
+	FindingScheduleSource   FindingCode = "schedule_source"
+	FindingScheduleTax      FindingCode = "schedule_tax"     // Zuora's preview has no tax where tax is added on top
+	FindingScheduleItem     FindingCode = "schedule_item"    // something Zuora's preview says was not used
+	FindingAccountCRMID     FindingCode = "crm_id"           // the CRM id is of no use as it is
+	FindingAddressCountry   FindingCode = "country_unknown"  // a country that has no code
+	FindingDefaultPayment   FindingCode = "default_payment"  // the default payment method is none
+	FindingSettingNotNeeded FindingCode = "setting_not_used" // a setting that does nothing
+	FindingNotReconciled    FindingCode = "not_reconciled"   // a reconcile run that left accounts different from Zuora
 )
 
 // Finding is something to say about a sync that did not fail because of it.

@@ -100,7 +100,8 @@ type SyncRequest struct {
 	Note        string    `json:"note,omitempty"`     // why, in the actor's words
 	Job         string    `json:"job,omitempty"`      // the job it is part of, for a request of the second lane
 	Requeued    int       `json:"requeued,omitempty"` // how many copies took each other's place in the queue
-	SentOn      int       `json:"sentOn,omitempty"`   // how many of those, since a delivery last came to an end, because the queue gave up on it
+	// how many of those, since a delivery last came to an end, because the queue gave up on it
+	SentOn int `json:"sentOn,omitempty"`
 }
 
 // Target returns what the request asks to sync, whether its account is known by

@@ -22,7 +22,8 @@ func TestErrorsAreDocumented(t *testing.T) {
 	const begin, end, file = "<!-- errors -->\n", "<!-- end of errors -->", "../../docs/errors.md"
 	var table strings.Builder
 	for _, k := range []hotsync.Kind{hotsync.KindOutage, hotsync.KindAccount, hotsync.KindProcess} {
-		fmt.Fprintf(&table, "\n### %s\n\n%s\n\n| code | what to do |\n|---|---|\n", strings.ToUpper(string(k[:1]))+string(k[1:]), k.Fate())
+		fmt.Fprintf(&table, "\n### %s\n\n%s\n\n| code | what to do |\n|---|---|\n",
+			strings.ToUpper(string(k[:1]))+string(k[1:]), k.Fate())
 		codes := hotsync.Codes()
 		slices.Sort(codes)
 		for _, c := range codes {

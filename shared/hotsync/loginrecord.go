@@ -42,13 +42,15 @@ type LoginClaim struct {
 
 // loginHints say what to do about the reasons that are no codes of problems.
 var loginHints = map[string]string{
-	"claim_missing":    "Compare the name of the claim in the settings with the names that the login had, letter by letter.",
+	"claim_missing": "Compare the name of the claim in the settings with the names that the login had, letter by " +
+		"letter.",
 	"claim_empty":      "The provider sends the claim without a value: give this customer one there.",
 	"claim_not_used":   "Set service, issuer and type of the claim to zuora, zuora, account.",
 	"claim_too_many":   "At most 25 accounts are taken from one claim.",
 	"claim_unverified": "Let the provider verify the address, or choose a claim that nobody can type in.",
-	ReasonNoMatch:      "Put the login's value into the lookup field of the Zuora account, exactly as the provider writes it; then let the customer sign in again.",
-	ReasonDisabled:     "Switch hot sync on in the settings.",
+	ReasonNoMatch: "Put the login's value into the lookup field of the Zuora account, exactly as the provider " +
+		"writes it; then let the customer sign in again.",
+	ReasonDisabled: "Switch hot sync on in the settings.",
 }
 
 // LoginHint says what to do about a login that led to nothing for that reason.

@@ -151,7 +151,8 @@ var codes = map[Code]codeFacts{
 	CodeLookupField: {
 		422,
 		false,
-		"Make the lookup field exist on the Zuora Account object and be indexed (filterable), and spell it as in the settings.",
+		"Make the lookup field exist on the Zuora Account object and be indexed (filterable), and spell it as in the " +
+			"settings.",
 	},
 	CodeStaleClaim: {
 		409,
@@ -172,7 +173,8 @@ var codes = map[Code]codeFacts{
 	CodeZuoraForbidden: {
 		502,
 		false,
-		"The Zuora OAuth client's user lacks a permission. Grant it read access to accounts, subscriptions and payment methods, then retry.",
+		"The Zuora OAuth client's user lacks a permission. Grant it read access to accounts, subscriptions and payment " +
+			"methods, then retry.",
 	},
 	CodeZuoraRefused: {
 		502,
@@ -219,12 +221,14 @@ var codes = map[Code]codeFacts{
 	CodeLimioRefused: {
 		502,
 		false,
-		"Limio refused the object. The message has the members that its answer names; correct the data in Zuora or the settings, then retry.",
+		"Limio refused the object. The message has the members that its answer names; correct the data in Zuora or the " +
+			"settings, then retry.",
 	},
 	CodeLimioNotFound: {
 		502,
 		true,
-		"Limio does not know the object. It is tried again by itself; if it stays, check the assumptions about Limio's endpoints.",
+		"Limio does not know the object. It is tried again by itself; if it stays, check the assumptions about Limio's " +
+			"endpoints.",
 	}, // it has just named or made it
 	CodeLimioRateLimited: {503, true, "Limio asked to slow down. Syncs wait and go on by themselves."},
 	CodeLimioPaused: {

@@ -10,16 +10,19 @@ import (
 
 // Provider is an identity provider whose logins hotsync acts on.
 type Provider struct {
-	Name       string   `json:"name"`
-	Issuer     string   `json:"issuer"`               // exactly the iss of its tokens
-	Issuers    []string `json:"issuers,omitempty"`    // further values of iss that it signs tokens with
-	Discovery  string   `json:"discovery,omitempty"`  // where its discovery document is, if not below the issuer; Azure B2C has one for each user flow
-	Audiences  []string `json:"audiences"`            // client ids accepted as aud; a Cognito trigger carries none
-	Algorithms []string `json:"algorithms,omitempty"` // that its tokens may be signed with; none for every one in SignatureAlgorithms
+	Name    string   `json:"name"`
+	Issuer  string   `json:"issuer"`            // exactly the iss of its tokens
+	Issuers []string `json:"issuers,omitempty"` // further values of iss that it signs tokens with
+	// where its discovery document is, if not below the issuer; Azure B2C has one for each user flow
+	Discovery string   `json:"discovery,omitempty"`
+	Audiences []string `json:"audiences"` // client ids accepted as aud; a Cognito trigger carries none
+	// that its tokens may be signed with; none for every one in SignatureAlgorithms
+	Algorithms []string `json:"algorithms,omitempty"`
 
 	// UserPool is the id of the Cognito user pool whose triggers are logins of this
 	// provider. An event of a trigger names no issuer, and a pool may have one of
-	// several (https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html),
+	// several
+	// (https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html),
 	// so Issuer says which.
 	UserPool string          `json:"userPool,omitempty"`
 	Claims   []IdentityClaim `json:"claims"`
@@ -293,7 +296,8 @@ func issuerDoubt(issuer, discovery string) string {
 		return "This is the address of Okta's administration. The iss of its tokens has the host without -admin."
 	case strings.HasSuffix(host, ".okta.com") && strings.HasSuffix(path, "/"):
 		return "The iss of Okta's tokens does not end with a slash."
-	case host == "login.microsoftonline.com" && (strings.HasPrefix(path, "/common") || strings.HasPrefix(path, "/organizations")):
+	case host == "login.microsoftonline.com" &&
+		(strings.HasPrefix(path, "/common") || strings.HasPrefix(path, "/organizations")):
 		return "The iss of Entra's tokens names a tenant by its id, never common or organizations."
 	case host == "login.microsoftonline.com" && !strings.HasSuffix(path, "/v2.0"):
 		return "The iss of Entra's tokens of version 2 ends with /v2.0."

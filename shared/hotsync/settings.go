@@ -28,7 +28,8 @@ type IdentityClaim struct {
 	Type               string `json:"type"`
 	AccountLookup      bool   `json:"accountLookup"`                // Option B: look the value up in a custom field
 	AccountLookupField string `json:"accountLookupField,omitempty"` // such as LimioExternalId__c
-	AllowUnverified    bool   `json:"allowUnverified,omitempty"`    // look it up also when the provider does not say that it is verified
+	// look it up also when the provider does not say that it is verified
+	AllowUnverified bool `json:"allowUnverified,omitempty"`
 }
 
 // NamesZuoraAccount reports whether hotsync uses the claim: only the exact
@@ -94,16 +95,17 @@ type Settings struct {
 	HotSync   bool       `json:"hotSync"` // the one switch
 	Providers []Provider `json:"providers"`
 
-	ZuoraPlan         ZuoraPlan        `json:"zuoraPlan"`
-	TimeZone          string           `json:"timeZone"` // of the Zuora tenant: decides which price is today's
-	CreationStrategy  CreationStrategy `json:"creationStrategy"`
-	SalesforceID      SalesforceID     `json:"salesforceId"`
-	CreateOffers      bool             `json:"createOffers"`        // not recommended
-	CreateAddOns      bool             `json:"createAddOns"`        // not recommended
-	Schedules         ScheduleSource   `json:"schedules,omitempty"` // "" is preview: settings saved before have none
-	RecordUnmatched   bool             `json:"recordUnmatched"`
-	LoginRecords      LoginRecording   `json:"loginRecords,omitempty"` // "" is on: settings saved before have none
-	GuardStaleLookups bool             `json:"guardStaleLookups"`      // before writing, the account found by lookup must still name the login
+	ZuoraPlan        ZuoraPlan        `json:"zuoraPlan"`
+	TimeZone         string           `json:"timeZone"` // of the Zuora tenant: decides which price is today's
+	CreationStrategy CreationStrategy `json:"creationStrategy"`
+	SalesforceID     SalesforceID     `json:"salesforceId"`
+	CreateOffers     bool             `json:"createOffers"`        // not recommended
+	CreateAddOns     bool             `json:"createAddOns"`        // not recommended
+	Schedules        ScheduleSource   `json:"schedules,omitempty"` // "" is preview: settings saved before have none
+	RecordUnmatched  bool             `json:"recordUnmatched"`
+	LoginRecords     LoginRecording   `json:"loginRecords,omitempty"` // "" is on: settings saved before have none
+	// before writing, the account found by lookup must still name the login
+	GuardStaleLookups bool `json:"guardStaleLookups"`
 
 	// CatalogueMap names the catalogue item (its path) of a Zuora product rate plan
 	// (its id), where matching by name does not find the right one.
@@ -247,7 +249,8 @@ func validateClaims(path string, p Provider, fail, warn func(path, format string
 		case c.AccountLookup && c.AllowUnverified:
 			warn(
 				path+".allowUnverified",
-				"Whoever types in somebody else's address at a sign-up finds that customer's account, unless the provider lets nobody do so.",
+				"Whoever types in somebody else's address at a sign-up finds that customer's account, unless the provider lets "+
+					"nobody do so.",
 			)
 		case !c.AccountLookup && c.AccountLookupField != "":
 			warn(path+".accountLookupField", "Account lookup is off, so the field is not used.")

@@ -40,7 +40,8 @@ func TestValidate(t *testing.T) {
 
 	second := func(change func(*hotsync.Provider)) func(*hotsync.Settings) {
 		return func(s *hotsync.Settings) {
-			p := hotsync.Provider{Name: "auth0", Issuer: "https://other.example.com", Audiences: []string{"shop"}, Claims: slices.Clone(s.Providers[0].Claims)}
+			p := hotsync.Provider{Name: "auth0", Issuer: "https://other.example.com", Audiences: []string{"shop"},
+				Claims: slices.Clone(s.Providers[0].Claims)}
 			change(&p)
 			s.Providers = append(s.Providers, p)
 		}
@@ -52,43 +53,69 @@ func TestValidate(t *testing.T) {
 		warns  []string
 	}{
 		{name: "as it should be", change: func(*hotsync.Settings) {}},
-		{name: "on, and nobody to sync", change: func(s *hotsync.Settings) { s.Providers = nil }, warns: []string{"providers"}},
+		{name: "on, and nobody to sync", change: func(s *hotsync.Settings) { s.Providers = nil },
+			warns: []string{"providers"}},
 		{name: "off, and nobody to sync", change: func(s *hotsync.Settings) { s.Providers, s.HotSync = nil, false }},
-		{name: "no name", change: provider(func(p *hotsync.Provider) { p.Name = " " }), errors: []string{"providers[0].name"}},
-		{name: "a name twice", change: second(func(p *hotsync.Provider) { p.Name = "okta" }), errors: []string{"providers[1].name"}},
-		{name: "an issuer twice", change: second(func(p *hotsync.Provider) { p.Issuer = "https://acme.example.com" }), errors: []string{"providers[1].issuer"}},
-		{name: "a further issuer that another provider has", change: second(func(p *hotsync.Provider) { p.Issuers = []string{"https://acme.example.com"} }),
+		{name: "no name", change: provider(func(p *hotsync.Provider) { p.Name = " " }),
+			errors: []string{"providers[0].name"}},
+		{name: "a name twice", change: second(func(p *hotsync.Provider) { p.Name = "okta" }),
+			errors: []string{"providers[1].name"}},
+		{name: "an issuer twice", change: second(func(p *hotsync.Provider) { p.Issuer = "https://acme.example.com" }),
+			errors: []string{"providers[1].issuer"}},
+		{name: "a further issuer that another provider has",
+			change: second(func(p *hotsync.Provider) { p.Issuers = []string{"https://acme.example.com"} }),
 			errors: []string{"providers[1].issuers[0]"}},
-		{name: "no issuer", change: provider(func(p *hotsync.Provider) { p.Issuer = "" }), errors: []string{"providers[0].issuer"}},
-		{name: "plain http", change: provider(func(p *hotsync.Provider) { p.Issuer = "http://acme.example.com" }), errors: []string{"providers[0].issuer"}},
-		{name: "plain http on this computer", change: provider(func(p *hotsync.Provider) { p.Issuer = "http://[::1]:8093/direct" })},
-		{name: "a query in the issuer", change: provider(func(p *hotsync.Provider) { p.Issuer += "/?x=1" }), errors: []string{"providers[0].issuer"}},
-		{name: "the discovery document as issuer", change: provider(func(p *hotsync.Provider) { p.Issuer += "/.well-known/openid-configuration" }),
+		{name: "no issuer", change: provider(func(p *hotsync.Provider) { p.Issuer = "" }),
 			errors: []string{"providers[0].issuer"}},
-		{name: "Auth0 without its slash", change: provider(func(p *hotsync.Provider) { p.Issuer = "https://acme.eu.auth0.com" }), warns: []string{"providers[0].issuer"}},
+		{name: "plain http", change: provider(func(p *hotsync.Provider) { p.Issuer = "http://acme.example.com" }),
+			errors: []string{"providers[0].issuer"}},
+		{name: "plain http on this computer",
+			change: provider(func(p *hotsync.Provider) { p.Issuer = "http://[::1]:8093/direct" })},
+		{name: "a query in the issuer", change: provider(func(p *hotsync.Provider) { p.Issuer += "/?x=1" }),
+			errors: []string{"providers[0].issuer"}},
+		{name: "the discovery document as issuer",
+			change: provider(func(p *hotsync.Provider) { p.Issuer += "/.well-known/openid-configuration" }),
+			errors: []string{"providers[0].issuer"}},
+		{name: "Auth0 without its slash",
+			change: provider(func(p *hotsync.Provider) { p.Issuer = "https://acme.eu.auth0.com" }),
+			warns:  []string{"providers[0].issuer"}},
 		{name: "Auth0", change: provider(func(p *hotsync.Provider) { p.Issuer = "https://acme.eu.auth0.com/" })},
-		{name: "Okta with a slash", change: provider(func(p *hotsync.Provider) { p.Issuer = "https://acme.okta.com/" }), warns: []string{"providers[0].issuer"}},
-		{name: "Okta's administration", change: provider(func(p *hotsync.Provider) { p.Issuer = "https://acme-admin.okta.com" }), warns: []string{"providers[0].issuer"}},
-		{name: "Entra's common", change: provider(func(p *hotsync.Provider) { p.Issuer = "https://login.microsoftonline.com/common/v2.0" }),
+		{name: "Okta with a slash", change: provider(func(p *hotsync.Provider) { p.Issuer = "https://acme.okta.com/" }),
 			warns: []string{"providers[0].issuer"}},
-		{name: "Entra of version 1", change: provider(func(p *hotsync.Provider) { p.Issuer = "https://login.microsoftonline.com/8a1f" }),
-			warns: []string{"providers[0].issuer"}},
-		{name: "B2C without discovery", change: provider(func(p *hotsync.Provider) { p.Issuer = "https://acme.b2clogin.com/8a1f/v2.0/" }),
-			warns: []string{"providers[0].issuer"}},
-		{name: "no client id", change: provider(func(p *hotsync.Provider) { p.Audiences = nil }), errors: []string{"providers[0].audiences"}},
-		{name: "an empty client id", change: provider(func(p *hotsync.Provider) { p.Audiences = []string{"shop", " "} }), errors: []string{"providers[0].audiences[1]"}},
+		{name: "Okta's administration",
+			change: provider(func(p *hotsync.Provider) { p.Issuer = "https://acme-admin.okta.com" }),
+			warns:  []string{"providers[0].issuer"}},
+		{name: "Entra's common",
+			change: provider(func(p *hotsync.Provider) { p.Issuer = "https://login.microsoftonline.com/common/v2.0" }),
+			warns:  []string{"providers[0].issuer"}},
+		{name: "Entra of version 1",
+			change: provider(func(p *hotsync.Provider) { p.Issuer = "https://login.microsoftonline.com/8a1f" }),
+			warns:  []string{"providers[0].issuer"}},
+		{name: "B2C without discovery",
+			change: provider(func(p *hotsync.Provider) { p.Issuer = "https://acme.b2clogin.com/8a1f/v2.0/" }),
+			warns:  []string{"providers[0].issuer"}},
+		{name: "no client id", change: provider(func(p *hotsync.Provider) { p.Audiences = nil }),
+			errors: []string{"providers[0].audiences"}},
+		{name: "an empty client id", change: provider(func(p *hotsync.Provider) { p.Audiences = []string{"shop", " "} }),
+			errors: []string{"providers[0].audiences[1]"}},
 		{name: "a user pool needs none", change: provider(func(p *hotsync.Provider) {
 			p.Issuer, p.Audiences = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A", nil
 		}), warns: []string{"providers[0].claims[0].claim"}},
-		{name: "a secret's algorithm", change: provider(func(p *hotsync.Provider) { p.Algorithms = []string{"RS256", "HS256"} }), errors: []string{"providers[0].algorithms[1]"}},
-		{name: "no claim", change: provider(func(p *hotsync.Provider) { p.Claims = nil }), warns: []string{"providers[0].claims"}},
-		{name: "a claim without a name", change: claim(func(c *hotsync.IdentityClaim) { c.Claim = "" }), errors: []string{"providers[0].claims[0].claim"}},
-		{name: "a claim twice", change: provider(func(p *hotsync.Provider) { p.Claims = append(p.Claims, p.Claims[0]) }), errors: []string{"providers[0].claims[1].claim"}},
+		{name: "a secret's algorithm",
+			change: provider(func(p *hotsync.Provider) { p.Algorithms = []string{"RS256", "HS256"} }),
+			errors: []string{"providers[0].algorithms[1]"}},
+		{name: "no claim", change: provider(func(p *hotsync.Provider) { p.Claims = nil }),
+			warns: []string{"providers[0].claims"}},
+		{name: "a claim without a name", change: claim(func(c *hotsync.IdentityClaim) { c.Claim = "" }),
+			errors: []string{"providers[0].claims[0].claim"}},
+		{name: "a claim twice", change: provider(func(p *hotsync.Provider) { p.Claims = append(p.Claims, p.Claims[0]) }),
+			errors: []string{"providers[0].claims[1].claim"}},
 		{name: "near, but not an account", change: claim(func(c *hotsync.IdentityClaim) { c.Type = "Account" }),
 			warns: []string{"providers[0].claims[0].type", "providers[0].claims"}},
 		{name: "a look-up without a field", change: claim(func(c *hotsync.IdentityClaim) { c.AccountLookup = true }),
 			errors: []string{"providers[0].claims[0].accountLookupField"}},
-		{name: "a field that would be a query", change: claim(func(c *hotsync.IdentityClaim) { c.AccountLookup, c.AccountLookupField = true, "A__c = 'x' or B__c" }),
+		{name: "a field that would be a query",
+			change: claim(func(c *hotsync.IdentityClaim) { c.AccountLookup, c.AccountLookupField = true, "A__c = 'x' or B__c" }),
 			errors: []string{"providers[0].claims[0].accountLookupField"}},
 		{name: "a field without a look-up", change: claim(func(c *hotsync.IdentityClaim) { c.AccountLookupField = "A__c" }),
 			warns: []string{"providers[0].claims[0].accountLookupField"}},
@@ -96,7 +123,8 @@ func TestValidate(t *testing.T) {
 			c.AccountLookup, c.AccountLookupField, c.AllowUnverified = true, "A__c", true
 		}), warns: []string{"providers[0].claims[0].allowUnverified"}},
 		{name: "plan", change: func(s *hotsync.Settings) { s.ZuoraPlan = "X" }, errors: []string{"zuoraPlan"}},
-		{name: "strategy", change: func(s *hotsync.Settings) { s.CreationStrategy = "" }, errors: []string{"creationStrategy"}},
+		{name: "strategy", change: func(s *hotsync.Settings) { s.CreationStrategy = "" },
+			errors: []string{"creationStrategy"}},
 		{name: "Salesforce", change: func(s *hotsync.Settings) { s.SalesforceID = "lead" }, errors: []string{"salesforceId"}},
 		{name: "schedules", change: func(s *hotsync.Settings) { s.Schedules = "weekly" }, errors: []string{"schedules"}},
 		{name: "settings from before schedules", change: func(s *hotsync.Settings) { s.Schedules = "" }},
@@ -120,7 +148,8 @@ func TestValidate(t *testing.T) {
 			[]string{"catalogueMap", "catalogueMap." + strings.Repeat("8e", 16)},
 			[]string{"catalogueMap", "catalogueMap." + strings.Repeat("8f", 16)},
 		)},
-		{name: "what does nothing", change: func(s *hotsync.Settings) { s.CreateOffers, s.CreateAddOns = true, true }, warns: []string{"createOffers", "createAddOns"}},
+		{name: "what does nothing", change: func(s *hotsync.Settings) { s.CreateOffers, s.CreateAddOns = true, true },
+			warns: []string{"createOffers", "createAddOns"}},
 		{name: "links, always in this order", change: func(s *hotsync.Settings) {
 			s.ZuoraAccountURL, s.LimioCustomerURL = "https://zuora.example.com", "http://limio.example.com/{id}"
 		}, errors: []string{"zuoraAccountUrl", "limioCustomerUrl"}},
@@ -173,11 +202,14 @@ func TestErrors(t *testing.T) {
 		want *hotsync.Problem
 	}{
 		{"nothing", nil, nil},
-		{"with a code, wherever it is", fmt.Errorf("sync: %w", err), &hotsync.Problem{Code: hotsync.CodeZuoraUnavailable, Message: "Zuora did not answer.",
-			Hint: hotsync.CodeZuoraUnavailable.Hint()}},
-		{"a deadline", fmt.Errorf("read: %w", context.DeadlineExceeded), &hotsync.Problem{Code: hotsync.CodeTimeout, Message: "The sync ran out of time.",
-			Hint: hotsync.CodeTimeout.Hint()}},
-		{"without a code: its words stay in the log", cause, &hotsync.Problem{Code: hotsync.CodeInternal, Message: "Internal error.", Hint: hotsync.CodeInternal.Hint()}},
+		{"with a code, wherever it is", fmt.Errorf("sync: %w", err),
+			&hotsync.Problem{Code: hotsync.CodeZuoraUnavailable, Message: "Zuora did not answer.",
+				Hint: hotsync.CodeZuoraUnavailable.Hint()}},
+		{"a deadline", fmt.Errorf("read: %w", context.DeadlineExceeded),
+			&hotsync.Problem{Code: hotsync.CodeTimeout, Message: "The sync ran out of time.",
+				Hint: hotsync.CodeTimeout.Hint()}},
+		{"without a code: its words stay in the log", cause,
+			&hotsync.Problem{Code: hotsync.CodeInternal, Message: "Internal error.", Hint: hotsync.CodeInternal.Hint()}},
 	} {
 		var got *hotsync.Problem
 		if e := hotsync.AsError(tc.err); e != nil {
@@ -210,7 +242,8 @@ func TestCodes(t *testing.T) {
 	}
 	unknown := hotsync.Code("unheard_of")
 	if unknown.HTTPStatus() != 500 || unknown.Transient() || unknown.Hint() != "" {
-		t.Errorf("an unknown code is answered with %d, transient %t, hint %q", unknown.HTTPStatus(), unknown.Transient(), unknown.Hint())
+		t.Errorf("an unknown code is answered with %d, transient %t, hint %q", unknown.HTTPStatus(), unknown.Transient(),
+			unknown.Hint())
 	}
 }
 
@@ -225,7 +258,8 @@ func TestEventIDs(t *testing.T) {
 		return len(b), nil
 	}
 	broken := func([]byte) (int, error) { return 0, errors.New("no randomness") }
-	ids := []string{hotsync.NewEventID(at, full), hotsync.NewEventID(at, broken), hotsync.EventIDFor(at, "login", "A1"), hotsync.EventIDFor(at, "login", "A2")}
+	ids := []string{hotsync.NewEventID(at, full), hotsync.NewEventID(at, broken), hotsync.EventIDFor(at, "login", "A1"),
+		hotsync.EventIDFor(at, "login", "A2")}
 	for _, id := range ids {
 		if !hotsync.IsEventID(id) || !hotsync.EventTime(id).Equal(at) {
 			t.Errorf("%s is an id of %s, want %s", id, hotsync.EventTime(id), at)
@@ -240,7 +274,8 @@ func TestEventIDs(t *testing.T) {
 	if hotsync.EventIDFor(at, "login", "A1") != ids[2] || hotsync.EventIDFor(at, "log", "inA1") == ids[2] {
 		t.Error("the id of a login does not follow from its names")
 	}
-	for _, bad := range []string{"", "event-", "event-" + strings.Repeat("0", 32), "event-0193" + strings.Repeat("g", 28), strings.ToUpper(ids[0]), ids[0] + "0"} {
+	for _, bad := range []string{"", "event-", "event-" + strings.Repeat("0", 32), "event-0193" + strings.Repeat("g", 28),
+		strings.ToUpper(ids[0]), ids[0] + "0"} {
 		if hotsync.IsEventID(bad) || !hotsync.EventTime(bad).IsZero() {
 			t.Errorf("%q is taken for an event id", bad)
 		}
@@ -260,8 +295,10 @@ func TestNewEvent(t *testing.T) {
 		{"by id", hotsync.SyncRequest{Account: id}, hotsync.AccountRef{ID: id}},
 		{"by number, resolved", hotsync.SyncRequest{Account: "A1", AccountID: id}, hotsync.AccountRef{ID: id, Number: "A1"}},
 		{"by id, resolved", hotsync.SyncRequest{Account: id, AccountID: id}, hotsync.AccountRef{ID: id}},
-		{"by look-up, resolved", hotsync.SyncRequest{AccountID: id, Lookup: &hotsync.Lookup{Field: "A__c", Value: "v"}}, hotsync.AccountRef{ID: id}},
-		{"32 characters that are no id", hotsync.SyncRequest{Account: strings.Repeat("8A", 16)}, hotsync.AccountRef{Number: strings.Repeat("8A", 16)}},
+		{"by look-up, resolved", hotsync.SyncRequest{AccountID: id, Lookup: &hotsync.Lookup{Field: "A__c", Value: "v"}},
+			hotsync.AccountRef{ID: id}},
+		{"32 characters that are no id", hotsync.SyncRequest{Account: strings.Repeat("8A", 16)},
+			hotsync.AccountRef{Number: strings.Repeat("8A", 16)}},
 	} {
 		got := hotsync.NewEvent(tc.request)
 		if diff := cmp.Diff(tc.want, got.Account); diff != "" || got.Status != hotsync.StatusQueued {
@@ -329,7 +366,8 @@ func TestAccountKeys(t *testing.T) {
 
 	for key, want := range map[string]bool{
 		"A1": true, "ACC 1/b#c:d_e.f-g": true, strings.Repeat("9", 70): true, "a..b": true,
-		"": false, strings.Repeat("9", 71): false, "NULL": false, "True": false, "false": false, "a?b": false, "--": false, " A1": false, "A1 ": false,
+		"": false, strings.Repeat("9",
+			71): false, "NULL": false, "True": false, "false": false, "a?b": false, "--": false, " A1": false, "A1 ": false,
 		"a/../b": false, "./b": false, "Ä1": false,
 	} {
 		if hotsync.IsAccountKey(key) != want {
@@ -371,7 +409,8 @@ func TestCounts(t *testing.T) {
 			Findings: []hotsync.Finding{attention, note}},
 			`"changeCount":3,"attemptCount":2,"findingCount":2,"attentionCount":1`},
 		{"cut", hotsync.Event{Changes: make([]hotsync.Change, 100), ChangesCut: 2245, ChangeCount: 2345,
-			Attempts: make([]hotsync.Attempt, 2), AttemptsCut: 3, Findings: []hotsync.Finding{note}, FindingCount: 130, AttentionCount: 7},
+			Attempts: make([]hotsync.Attempt, 2), AttemptsCut: 3, Findings: []hotsync.Finding{note}, FindingCount: 130,
+			AttentionCount: 7},
 			`"changeCount":2345,"attemptCount":5,"findingCount":130,"attentionCount":7`},
 		{"a summary", hotsync.Event{ChangeCount: 2345, AttemptCount: 5, FindingCount: 4, AttentionCount: 1},
 			`"changeCount":2345,"attemptCount":5,"findingCount":4,"attentionCount":1`},

@@ -33,24 +33,34 @@ func TestReadAccounts(t *testing.T) {
 	}{
 		{name: "one column", in: "account\nA1\nA2\n", want: []jobs.Row{{Line: 2, Account: "A1"}, {Line: 3, Account: "A2"}}},
 		{name: "a byte order mark and CRLF", in: "\xef\xbb\xbfaccount\r\nA1\r\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
-		{name: "quotes", in: "\"Account Number\",\"name\"\n\"A1\",\"Reader, \"\"Ada\"\"\"\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
-		{name: "another order, other columns, semicolons", in: "name;sub;account_id;iss\nAda;x; A1 ;y\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
+		{name: "quotes", in: "\"Account Number\",\"name\"\n\"A1\",\"Reader, \"\"Ada\"\"\"\n",
+			want: []jobs.Row{{Line: 2, Account: "A1"}}},
+		{name: "another order, other columns, semicolons", in: "name;sub;account_id;iss\nAda;x; A1 ;y\n",
+			want: []jobs.Row{{Line: 2, Account: "A1"}}},
 		{name: "tabs", in: "name\taccount\nAda\tA1\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
 		{name: "an id of the row before the account", in: "id,account\n1,A1\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
-		{name: "a number of something else", in: "Number\tAccount ID\tName\n7\tA1\tAda\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
-		{name: "an account by name and by number", in: "Account;Account Number\nAda;A1\n", want: []jobs.Row{{Line: 2, Account: "A1"}}},
+		{name: "a number of something else", in: "Number\tAccount ID\tName\n7\tA1\tAda\n",
+			want: []jobs.Row{{Line: 2, Account: "A1"}}},
+		{name: "an account by name and by number", in: "Account;Account Number\nAda;A1\n",
+			want: []jobs.Row{{Line: 2, Account: "A1"}}},
 		{name: "no header", in: "A1\nA2", want: []jobs.Row{{Line: 1, Account: "A1"}, {Line: 2, Account: "A2"}}},
 		{name: "blank lines", in: "\n\naccount\n\nA1\n  \n", want: []jobs.Row{{Line: 5, Account: "A1"}}},
-		{name: "bad rows, and the good ones go on", in: "account\nA1\n\"A2\n=cmd()\n\n,\nnull\n\xff\n" + strings.Repeat("x", 20_000) + "\nA3\n", want: []jobs.Row{
-			{Line: 2, Account: "A1"}, {Line: 3, Problem: "has a quote that is not closed"}, {Line: 4, Problem: "holds characters that no account id or number has"},
-			{Line: 6, Problem: "has no account"}, {Line: 7, Problem: "is the word null, true or false"}, {Line: 8, Problem: "is not UTF-8"},
-			{Line: 9, Problem: "is longer than any row with an account"}, {Line: 10, Account: "A3"}}},
-		{name: "what Excel begins a file with", in: "sep=;\r\nname;account\r\nAda;A1\r\n", want: []jobs.Row{{Line: 3, Account: "A1"}}},
+		{name: "bad rows, and the good ones go on",
+			in: "account\nA1\n\"A2\n=cmd()\n\n,\nnull\n\xff\n" + strings.Repeat("x", 20_000) + "\nA3\n", want: []jobs.Row{
+				{Line: 2, Account: "A1"}, {Line: 3, Problem: "has a quote that is not closed"}, {Line: 4,
+					Problem: "holds characters that no account id or number has"},
+				{Line: 6, Problem: "has no account"}, {Line: 7, Problem: "is the word null, true or false"}, {Line: 8,
+					Problem: "is not UTF-8"},
+				{Line: 9, Problem: "is longer than any row with an account"}, {Line: 10, Account: "A3"}}},
+		{name: "what Excel begins a file with", in: "sep=;\r\nname;account\r\nAda;A1\r\n",
+			want: []jobs.Row{{Line: 3, Account: "A1"}}},
 		{name: "quotes within", in: "account,name\n\"A\"1,x\n\"A2\" ,x\nA3,\"x\"y\nA\"4,x\n", want: []jobs.Row{
-			{Line: 2, Problem: "goes on after a closing quote"}, {Line: 3, Account: "A2"}, {Line: 4, Problem: "goes on after a closing quote"},
+			{Line: 2, Problem: "goes on after a closing quote"}, {Line: 3, Account: "A2"}, {Line: 4,
+				Problem: "goes on after a closing quote"},
 			{Line: 5, Problem: "holds characters that no account id or number has"}}},
-		{name: "logins", logins: true, in: "account,issuer,subject\nA1,https://idp.example.com,auth0|ada\nA2,,x\n", want: []jobs.Row{
-			{Line: 2, Account: "A1", Login: ada}, {Line: 3, Problem: "has no issuer and subject"}}},
+		{name: "logins", logins: true, in: "account,issuer,subject\nA1,https://idp.example.com,auth0|ada\nA2,,x\n",
+			want: []jobs.Row{
+				{Line: 2, Account: "A1", Login: ada}, {Line: 3, Problem: "has no issuer and subject"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -82,7 +92,8 @@ func TestReadAccountsOfAWrongFile(t *testing.T) {
 		"logins without logins": "",
 	} {
 		_, err := rows(in, name == "logins without logins")
-		if err == nil || !strings.Contains(err.Error(), "want UTF-8 text with a row for each account") || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), "want UTF-8 text with a row for each account") ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: ReadAccounts = %v, want one line that says what was expected", name, err)
 		}
 	}
@@ -150,7 +161,8 @@ func BenchmarkReadAccounts(b *testing.B) {
 }
 
 func FuzzReadAccounts(f *testing.F) {
-	for _, seed := range []string{"account\nA1\n", "\xef\xbb\xbfaccount;sub;iss\r\n\"A1\";x;y\r\n", "A1\nA2", "account\n\"A1\n", "account\n\"a\"b\"\n", ""} {
+	for _, seed := range []string{"account\nA1\n", "\xef\xbb\xbfaccount;sub;iss\r\n\"A1\";x;y\r\n", "A1\nA2",
+		"account\n\"A1\n", "account\n\"a\"b\"\n", ""} {
 		f.Add(seed, false)
 		f.Add(seed, true)
 	}

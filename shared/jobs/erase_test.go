@@ -41,9 +41,10 @@ func TestErase(t *testing.T) {
 		want             []jobs.Item
 		removed, pending int
 	}{
-		"one login":  {ada, []jobs.Item{skipped, before[1], before[2], failed, before[4], before[5]}, 2, 1},
-		"any issuer": {hotsync.Identity{Subject: "ada"}, []jobs.Item{skipped, before[1], before[2], failed, skipped, before[5]}, 3, 1},
-		"nobody":     {hotsync.Identity{Issuer: issuer, Subject: "eve"}, before, 0, 0},
+		"one login": {ada, []jobs.Item{skipped, before[1], before[2], failed, before[4], before[5]}, 2, 1},
+		"any issuer": {hotsync.Identity{Subject: "ada"},
+			[]jobs.Item{skipped, before[1], before[2], failed, skipped, before[5]}, 3, 1},
+		"nobody": {hotsync.Identity{Issuer: issuer, Subject: "eve"}, before, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -223,7 +223,8 @@ func (p *process) Wait(context.Context, jobs.Kind) jobs.Wait {
 // accounts is how many accounts a job of the model has.
 const accounts = 130
 
-func (p *process) List(_ context.Context, j jobs.Job, cursor string, limit int) (items []jobs.Item, next string, last bool, err error) {
+func (p *process) List(_ context.Context, j jobs.Job, cursor string, limit int) (items []jobs.Item, next string,
+	last bool, err error) {
 	err = p.do(func() error {
 		from := 0
 		if cursor != "" {
@@ -309,10 +310,12 @@ func TestAdvance(t *testing.T) {
 }
 
 func advance(t *testing.T, kind jobs.Kind, seed uint64) {
-	w := &world{random: mathrand.New(mathrand.NewPCG(seed, 1)), faulty: true, events: map[string]hotsync.Event{}, runs: map[string]int{},
+	w := &world{random: mathrand.New(mathrand.NewPCG(seed, 1)), faulty: true, events: map[string]hotsync.Event{},
+		runs:    map[string]int{},
 		checked: map[string]int{}, drifted: map[string]bool{}}
 	for n := range accounts {
-		e := hotsync.NewEvent(hotsync.SyncRequest{EventID: failedEvent(n), Trigger: hotsync.TriggerLogin, Account: fmt.Sprintf("A%03d", n)})
+		e := hotsync.NewEvent(hotsync.SyncRequest{EventID: failedEvent(n), Trigger: hotsync.TriggerLogin,
+			Account: fmt.Sprintf("A%03d", n)})
 		e.Status, e.Reason = hotsync.StatusFailed, string(hotsync.CodeTimeout)
 		w.events[e.ID] = e
 		if n%3 == 0 {
@@ -335,7 +338,8 @@ func advance(t *testing.T, kind jobs.Kind, seed uint64) {
 			if processes[n] == nil || processes[n].dead {
 				p := &process{w: w}
 				processes[n] = p
-				runners[n] = &jobs.Runner{Store: store{p}, Events: p, Queue: p, Gate: p, Lister: p, Checker: p, Name: fmt.Sprint(round, n),
+				runners[n] = &jobs.Runner{Store: store{p}, Events: p, Queue: p, Gate: p, Lister: p, Checker: p,
+					Name: fmt.Sprint(round, n),
 					Now: func() time.Time { // their clocks differ, so that both think the job theirs now and then
 						return time.Now().Add(time.Duration(n) * time.Duration(seed%3) * 15 * time.Second)
 					}, Log: slog.New(slog.DiscardHandler)}
@@ -357,7 +361,8 @@ func advance(t *testing.T, kind jobs.Kind, seed uint64) {
 			}
 		}
 		if !w.faulty {
-			_, _ = jobs.Change(t.Context(), &w.Memory, j.ID, func(j *jobs.Job) error { return j.Resume("Ben") }) // if it is stopped
+			// if it is stopped
+			_, _ = jobs.Change(t.Context(), &w.Memory, j.ID, func(j *jobs.Job) error { return j.Resume("Ben") })
 		}
 		j, err = w.Job(t.Context(), j.ID)
 		if err != nil {

@@ -63,7 +63,8 @@ func TestRefusedSource(t *testing.T) {
 		}
 		step()
 		if now := step(); now.Status != want.status || now.Waits != want.waits {
-			t.Errorf("after %s the job is %s and waits for %q, want %s and %q", code, now.Status, now.Waits, want.status, want.waits)
+			t.Errorf("after %s the job is %s and waits for %q, want %s and %q", code, now.Status, now.Waits, want.status,
+				want.waits)
 		}
 		l.err = nil
 		if want.status == jobs.Stopped {

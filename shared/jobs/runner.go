@@ -529,7 +529,8 @@ func (r *Runner) count(ctx context.Context, was, j Job, window []Chunk) error {
 			return err
 		}
 	}
-	if j.Settled == was.Settled && j.Total == was.Total && j.Listed == was.Listed && j.Status == was.Status && j.Waits == was.Waits && len(j.Overlaps) == len(was.Overlaps) &&
+	if j.Settled == was.Settled && j.Total == was.Total && j.Listed == was.Listed && j.Status == was.Status &&
+		j.Waits == was.Waits && len(j.Overlaps) == len(was.Overlaps) &&
 		equal(j.Window, was.Window) &&
 		int(j.Credit) == int(was.Credit) {
 		return nil

@@ -36,7 +36,8 @@ func conform(t *testing.T, s jobs.Store) {
 	at := time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
 	var made []jobs.Job
 	for n := range 5 {
-		j, err := jobs.New(jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{ZOQL: "*"}, Note: "why", Actor: "Mia"}, at.Add(time.Duration(n)*time.Second), rand.Read)
+		j, err := jobs.New(jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{ZOQL: "*"}, Note: "why", Actor: "Mia"},
+			at.Add(time.Duration(n)*time.Second), rand.Read)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +93,8 @@ func conform(t *testing.T, s jobs.Store) {
 
 	var chunks []jobs.Chunk
 	for _, n := range []int{0, 1, 2, 11} { // a gap ends what is there
-		c, err := s.SaveChunk(ctx, jobs.Chunk{Job: first.ID, N: n, Next: fmt.Sprint(n), Items: []jobs.Item{jobs.Of("A1", hotsync.Identity{Issuer: "i", Subject: "s"})}})
+		c, err := s.SaveChunk(ctx, jobs.Chunk{Job: first.ID, N: n, Next: fmt.Sprint(n),
+			Items: []jobs.Item{jobs.Of("A1", hotsync.Identity{Issuer: "i", Subject: "s"})}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +156,8 @@ func TestSketch(t *testing.T) {
 
 			got := tc.a.Shared(tc.b)
 			if got < tc.atLeast || got > tc.most || got != tc.b.Shared(tc.a) {
-				t.Errorf("Shared = %.3f, the other way %.3f, want between %.2f and %.2f", got, tc.b.Shared(tc.a), tc.atLeast, tc.most)
+				t.Errorf("Shared = %.3f, the other way %.3f, want between %.2f and %.2f", got, tc.b.Shared(tc.a), tc.atLeast,
+					tc.most)
 			}
 		})
 	}

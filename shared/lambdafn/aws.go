@@ -93,7 +93,8 @@ type endpoints struct{ getenv func(string) string }
 
 // GetServiceBaseEndpoint is what the SDK asks its configuration sources for.
 func (e endpoints) GetServiceBaseEndpoint(_ context.Context, service string) (string, bool, error) {
-	for _, name := range []string{"AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(service, " ", "_")), "AWS_ENDPOINT_URL"} {
+	for _, name := range []string{"AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(service, " ", "_")),
+		"AWS_ENDPOINT_URL"} {
 		if address := e.getenv(name); address != "" {
 			return address, true, nil
 		}

@@ -31,19 +31,23 @@ func TestConfig(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 
-	for name, service := range map[string]string{"one service": "AWS_ENDPOINT_URL_SQS", "every service": "AWS_ENDPOINT_URL"} {
-		env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "session",
+	for name, service := range map[string]string{"one service": "AWS_ENDPOINT_URL_SQS",
+		"every service": "AWS_ENDPOINT_URL"} {
+		env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+			"AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "session",
 			service: server.URL}
 		cfg, err := lambdafn.AWS(func(name string) string { return env[name] }, 2, time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
 		calls.Store(0)
-		_, err = sqs.NewFromConfig(cfg).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(server.URL + "/000000000000/q"), MessageBody: aws.String("x")})
+		_, err = sqs.NewFromConfig(cfg).SendMessage(t.Context(),
+			&sqs.SendMessageInput{QueueUrl: aws.String(server.URL + "/000000000000/q"), MessageBody: aws.String("x")})
 		if err == nil || calls.Load() != 2 {
 			t.Errorf("%s: SendMessage = %v after %d calls, want a failure after 2", name, err, calls.Load())
 		}
-		if !strings.Contains(header.Get("Authorization"), "Credential=AKIDEXAMPLE/") || !strings.Contains(header.Get("Authorization"), "/eu-west-1/sqs/") ||
+		if !strings.Contains(header.Get("Authorization"), "Credential=AKIDEXAMPLE/") ||
+			!strings.Contains(header.Get("Authorization"), "/eu-west-1/sqs/") ||
 			header.Get("X-Amz-Security-Token") != "session" {
 			t.Errorf("%s: signed as %q, token %q", name, header.Get("Authorization"), header.Get("X-Amz-Security-Token"))
 		}
@@ -54,7 +58,8 @@ func TestConfig(t *testing.T) {
 func TestRealEndpoint(t *testing.T) {
 	t.Parallel()
 
-	env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1"}
+	env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+		"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1"}
 	cfg, err := lambdafn.AWS(func(name string) string { return env[name] }, 1, time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +69,8 @@ func TestRealEndpoint(t *testing.T) {
 		host = r.URL.Host
 		return nil, context.Canceled
 	})
-	_, err = dynamodb.NewFromConfig(cfg).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("t"), Key: map[string]types.AttributeValue{}})
+	_, err = dynamodb.NewFromConfig(cfg).GetItem(t.Context(),
+		&dynamodb.GetItemInput{TableName: aws.String("t"), Key: map[string]types.AttributeValue{}})
 	if err == nil || host != "dynamodb.eu-west-1.amazonaws.com" {
 		t.Errorf("GetItem = %v at %q", err, host)
 	}
@@ -96,7 +102,8 @@ func TestConnect(t *testing.T) {
 	t.Parallel()
 
 	var connections atomic.Int64
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	server := httptest.NewUnstartedServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			connections.Add(1)
@@ -104,7 +111,8 @@ func TestConnect(t *testing.T) {
 	}
 	server.Start()
 	t.Cleanup(server.Close)
-	env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": server.URL}
+	env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+		"AWS_ENDPOINT_URL": server.URL}
 	cfg, err := lambdafn.AWS(func(name string) string { return env[name] }, 1, time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +121,8 @@ func TestConnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = sqs.NewFromConfig(cfg).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(server.URL + "/000000000000/q"), MessageBody: aws.String("x")})
+	_, err = sqs.NewFromConfig(cfg).SendMessage(t.Context(),
+		&sqs.SendMessageInput{QueueUrl: aws.String(server.URL + "/000000000000/q"), MessageBody: aws.String("x")})
 	if err == nil || connections.Load() != 1 {
 		t.Errorf("SendMessage = %v over connection %d, want the first refused", err, connections.Load())
 	}

@@ -9,7 +9,8 @@ import (
 func TestReaderNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 
-	vars := map[string]string{"N": "0", "U": "http://example.com", "GOOD": "https://rest.eu.zuora.com/", "PATH_IN_URL": "https://a.example/x"}
+	vars := map[string]string{"N": "0", "U": "http://example.com", "GOOD": "https://rest.eu.zuora.com/",
+		"PATH_IN_URL": "https://a.example/x"}
 	r := lambdafn.NewEnvironment(func(name string) string { return vars[name] })
 	r.Text("QUEUE_URL", "the address of the queue")
 	if got := r.Number("N", 7, 1, 9); got != 7 {

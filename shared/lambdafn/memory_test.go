@@ -32,7 +32,8 @@ func TestLimitMemory(t *testing.T) {
 			return map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": tc.size, "GOMEMLIMIT": tc.own, "GOGC": tc.gogc}[name]
 		})
 		if now := debug.SetMemoryLimit(-1); got != tc.want || now != tc.in {
-			t.Errorf("%q with GOMEMLIMIT %q: LimitMemory = %d, in force %d; want %d, %d", tc.size, tc.own, got, now, tc.want, tc.in)
+			t.Errorf("%q with GOMEMLIMIT %q: LimitMemory = %d, in force %d; want %d, %d", tc.size, tc.own, got, now, tc.want,
+				tc.in)
 		}
 		if now := debug.SetGCPercent(100); now != tc.percent {
 			t.Errorf("%q with GOGC %q: %d percent; want %d", tc.size, tc.gogc, now, tc.percent)

@@ -28,7 +28,8 @@ func (v *vault) SecretString(context.Context, string) (string, error) {
 
 func source(t *testing.T, env map[string]string, v *vault) *lambdafn.Secret {
 	t.Helper()
-	s, err := lambdafn.NewSecret("ZUORA", func(k string) string { return env[k] }, func() lambdafn.SecretManager { return v })
+	s, err := lambdafn.NewSecret("ZUORA", func(k string) string { return env[k] },
+		func() lambdafn.SecretManager { return v })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,12 +46,18 @@ func TestClient(t *testing.T) {
 		want     [2]string
 		wantCode hotsync.Code
 	}{
-		{name: "environment", env: map[string]string{"ZUORA": `{"clientId":"a","clientSecret":"b"}`}, want: [2]string{"a", "b"}},
-		{name: "secrets manager", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{`{"clientId":"c","clientSecret":"d"}`}, want: [2]string{"c", "d"}},
-		{name: "no JSON", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{`hunter2`}, wantCode: hotsync.CodeSecretMissing},
-		{name: "member missing", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{`{"clientId":"c"}`}, wantCode: hotsync.CodeSecretMissing},
-		{name: "unreadable", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{"unreadable"}, wantCode: hotsync.CodeSecretMissing},
-		{name: "empty", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{""}, wantCode: hotsync.CodeSecretMissing},
+		{name: "environment", env: map[string]string{"ZUORA": `{"clientId":"a","clientSecret":"b"}`},
+			want: [2]string{"a", "b"}},
+		{name: "secrets manager", env: map[string]string{"ZUORA_SECRET_ID": "x"},
+			texts: []string{`{"clientId":"c","clientSecret":"d"}`}, want: [2]string{"c", "d"}},
+		{name: "no JSON", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{`hunter2`},
+			wantCode: hotsync.CodeSecretMissing},
+		{name: "member missing", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{`{"clientId":"c"}`},
+			wantCode: hotsync.CodeSecretMissing},
+		{name: "unreadable", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{"unreadable"},
+			wantCode: hotsync.CodeSecretMissing},
+		{name: "empty", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{""},
+			wantCode: hotsync.CodeSecretMissing},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -55,7 +55,8 @@ func TestCountThrottles(t *testing.T) {
 			client := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 				o.APIOptions = append(o.APIOptions, lambdafn.CountThrottles(func() { got++ }))
 			})
-			_, err = client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("t"), Key: map[string]types.AttributeValue{}})
+			_, err = client.GetItem(t.Context(),
+				&dynamodb.GetItemInput{TableName: aws.String("t"), Key: map[string]types.AttributeValue{}})
 			if (err != nil) != (tc.codes[len(tc.codes)-1] != "") || got != tc.want {
 				t.Errorf("counted %d, want %d; GetItem: %v", got, tc.want, err)
 			}

@@ -17,16 +17,20 @@ func TestUnknownAccountIs502(t *testing.T) {
 		faults    string // of the sandbox
 		absent    bool
 	}{
-		"the first account of all":         {absent: true},
-		"another account is there":         {customers: true, absent: true},
-		"the list does not answer":         {faults: `{"match":"GET /api/objects/limio/customers","status":502}`},
-		"the list has no items":            {faults: `{"match":"GET /api/objects/limio/customers","status":200,"body":{}}`},
-		"no object is read by id":          {customers: true, faults: `{"match":"GET /api/objects/limio/customers/*","status":502}`},
-		"what cannot be there gets a 404":  {faults: `{"match":"GET /api/objects/zuora/customers/0000*","status":404}`},
-		"what cannot be there is hung up":  {faults: `{"match":"GET /api/objects/zuora/customers/0000*","drop":true}`},
-		"the account is too slow at last":  {faults: `{"match":"GET /api/objects/zuora/customers/8a*","times":1,"status":502},{"match":"GET /api/objects/zuora/customers/8a*","status":429}`},
-		"a page says that it is not found": {faults: `{"match":"GET /api/**","status":404,"body":"<html><title>404</title></html>"}`},
-		"the account is there all of time": {customers: true, faults: `{"match":"GET /api/objects/zuora/customers/8a*","times":1,"status":502}`},
+		"the first account of all": {absent: true},
+		"another account is there": {customers: true, absent: true},
+		"the list does not answer": {faults: `{"match":"GET /api/objects/limio/customers","status":502}`},
+		"the list has no items":    {faults: `{"match":"GET /api/objects/limio/customers","status":200,"body":{}}`},
+		"no object is read by id": {customers: true,
+			faults: `{"match":"GET /api/objects/limio/customers/*","status":502}`},
+		"what cannot be there gets a 404": {faults: `{"match":"GET /api/objects/zuora/customers/0000*","status":404}`},
+		"what cannot be there is hung up": {faults: `{"match":"GET /api/objects/zuora/customers/0000*","drop":true}`},
+		"the account is too slow at last": {
+			faults: `{"match":"GET /api/objects/zuora/customers/8a*","times":1,"status":502},{"match":"GET /api/objects/zuora/customers/8a*","status":429}`},
+		"a page says that it is not found": {
+			faults: `{"match":"GET /api/**","status":404,"body":"<html><title>404</title></html>"}`},
+		"the account is there all of time": {customers: true,
+			faults: `{"match":"GET /api/objects/zuora/customers/8a*","times":1,"status":502}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

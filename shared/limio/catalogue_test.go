@@ -27,7 +27,8 @@ func (b *testBundle) publish() {
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
 
-	for name, assumptions := range map[string]string{"published": `{}`, "older operations": `{"publishedCatalogue":false}`} {
+	for name, assumptions := range map[string]string{"published": `{}`,
+		"older operations": `{"publishedCatalogue":false}`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
@@ -87,19 +88,25 @@ func TestCatalogueOfOddAnswers(t *testing.T) {
 		notes int
 		code  hotsync.Code
 	}{
-		"hits last, as a number":     {"offers2", []string{`{"items":[` + item(1) + `],"hits":1}`}, 1, 0, ""},
-		"hits an object":             {"offers2", []string{`{"items":[` + item(1) + `],"hits":{"value":1,"relation":"eq"}}`}, 1, 0, ""},
-		"no hits":                    {"offers2", []string{`{"items":[` + item(1) + `]}`}, 1, 0, ""},
-		"two pages":                  {"offers2", []string{`{"items":[` + item(1) + `],"hits":2` + more, `{"items":[` + item(2) + `],"hits":2}`}, 2, 0, ""},
-		"queryMore null":             {"offers2", []string{`{"items":[` + item(1) + `],"queryMore":null}`}, 1, 0, ""},
-		"no list":                    {"offers2", []string{`{"hits":0}`}, 0, 0, hotsync.CodeLimioAnswer},
-		"list null":                  {"add_on", []string{`{"items":null}`}, 0, 0, hotsync.CodeLimioAnswer},
-		"fewer than hits":            {"offers2", []string{`{"items":[` + item(1) + `],"hits":2}`}, 0, 0, hotsync.CodeLimioAnswer},
-		"no end":                     {"offers2", []string{`{"items":[` + item(1) + `]` + more}, 0, 0, hotsync.CodeLimioAnswer},
-		"an empty page with more":    {"offers2", []string{`{"items":[]` + more}, 0, 0, hotsync.CodeLimioAnswer},
-		"too many":                   {"offers2", []string{`{"items":[` + strings.Repeat(item(1)+",", 5000) + item(2) + `]}`}, 0, 0, hotsync.CodeLimioAnswer},
-		"an item that is a number":   {"offers2", []string{`{"items":[7,` + item(1) + `,null]}`}, 1, 1, ""},
-		"an item whose data is text": {"offers2", []string{`{"items":[{"path":"/offers2/odd","id":"i","data":"x"},` + item(1) + `]}`}, 1, 1, ""},
+		"hits last, as a number": {"offers2", []string{`{"items":[` + item(1) + `],"hits":1}`}, 1, 0, ""},
+		"hits an object": {"offers2", []string{`{"items":[` + item(1) + `],"hits":{"value":1,"relation":"eq"}}`},
+			1, 0, ""},
+		"no hits": {"offers2", []string{`{"items":[` + item(1) + `]}`}, 1, 0, ""},
+		"two pages": {"offers2",
+			[]string{`{"items":[` + item(1) + `],"hits":2` + more, `{"items":[` + item(2) + `],"hits":2}`}, 2, 0, ""},
+		"queryMore null": {"offers2", []string{`{"items":[` + item(1) + `],"queryMore":null}`}, 1, 0, ""},
+		"no list":        {"offers2", []string{`{"hits":0}`}, 0, 0, hotsync.CodeLimioAnswer},
+		"list null":      {"add_on", []string{`{"items":null}`}, 0, 0, hotsync.CodeLimioAnswer},
+		"fewer than hits": {"offers2", []string{`{"items":[` + item(1) + `],"hits":2}`}, 0, 0,
+			hotsync.CodeLimioAnswer},
+		"no end": {"offers2", []string{`{"items":[` + item(1) + `]` + more}, 0, 0,
+			hotsync.CodeLimioAnswer},
+		"an empty page with more": {"offers2", []string{`{"items":[]` + more}, 0, 0, hotsync.CodeLimioAnswer},
+		"too many": {"offers2", []string{`{"items":[` + strings.Repeat(item(1)+",", 5000) + item(2) + `]}`},
+			0, 0, hotsync.CodeLimioAnswer},
+		"an item that is a number": {"offers2", []string{`{"items":[7,` + item(1) + `,null]}`}, 1, 1, ""},
+		"an item whose data is text": {"offers2",
+			[]string{`{"items":[{"path":"/offers2/odd","id":"i","data":"x"},` + item(1) + `]}`}, 1, 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,26 +16,33 @@ import (
 var _ convergence.Writer = (*limio.Client)(nil)
 
 func zuoraAccount() billing.Account {
-	contact := &billing.Contact{ID: "8a56", FirstName: "Ada", LastName: "Reader", WorkEmail: "ada@example.com", Address1: "1 High St",
-		City: "Leeds", PostalCode: "LS1 1AA", Country: "United Kingdom"}
+	contact := &billing.Contact{ID: "8a56", FirstName: "Ada", LastName: "Reader", WorkEmail: "ada@example.com",
+		Address1: "1 High St",
+		City:     "Leeds", PostalCode: "LS1 1AA", Country: "United Kingdom"}
 	amount := func(s string) decimal.NullDecimal { return decimal.NewNullDecimal(decimal.RequireFromString(s)) }
 	subscription := func(number string) billing.Subscription {
-		return billing.Subscription{ID: "8a9a", Number: number, Version: 1, Status: "Active", TermType: "TERMED", ContractEffective: "2026-01-01",
-			Start: "2026-01-01", TermStart: "2026-01-01", TermEnd: "2027-01-01", AutoRenew: true, Currency: "GBP",
-			RatePlans: []billing.RatePlan{{ID: "8aaa", Number: "SRP-" + number, Name: "UK Monthly", LastChangeType: "Add", Charges: []billing.Charge{
-				{Number: "C-1", Name: "Monthly", Type: "Recurring", Model: "FlatFee", Currency: "GBP", BillingPeriod: "Month",
-					Segments: []billing.Segment{{From: "2026-01-01", Price: amount("17.50"), Quantity: amount("1")}}}}}}}
+		return billing.Subscription{ID: "8a9a", Number: number, Version: 1, Status: "Active", TermType: "TERMED",
+			ContractEffective: "2026-01-01",
+			Start:             "2026-01-01", TermStart: "2026-01-01", TermEnd: "2027-01-01", AutoRenew: true, Currency: "GBP",
+			RatePlans: []billing.RatePlan{{ID: "8aaa", Number: "SRP-" + number, Name: "UK Monthly", LastChangeType: "Add",
+				Charges: []billing.Charge{
+					{Number: "C-1", Name: "Monthly", Type: "Recurring", Model: "FlatFee", Currency: "GBP", BillingPeriod: "Month",
+						Segments: []billing.Segment{{From: "2026-01-01", Price: amount("17.50"), Quantity: amount("1")}}}}}}}
 	}
-	return billing.Account{ID: account, Number: "A00000001", Name: "Ada Reader", Status: "Active", CRMID: "0018d00000ABCDEAA2", Currency: "GBP",
+	return billing.Account{ID: account, Number: "A00000001", Name: "Ada Reader", Status: "Active",
+		CRMID: "0018d00000ABCDEAA2", Currency: "GBP",
 		DefaultPaymentMethodID: "8a34", BillTo: contact, SoldTo: contact,
-		PaymentMethods: []billing.PaymentMethod{{ID: "8a34", Type: "CreditCard", Status: "Active", Brand: "Visa", Mask: "************4242", ExpirationMonth: 12, ExpirationYear: 2030}},
-		Subscriptions:  []billing.Subscription{subscription("A-S00000001"), subscription("A-S00000002")}}
+		PaymentMethods: []billing.PaymentMethod{
+			{ID: "8a34", Type: "CreditCard", Status: "Active", Brand: "Visa", Mask: "************4242", ExpirationMonth: 12,
+				ExpirationYear: 2030}},
+		Subscriptions: []billing.Subscription{subscription("A-S00000001"), subscription("A-S00000002")}}
 }
 
 func TestConverges(t *testing.T) {
 	t.Parallel()
 
-	for name, test := range map[string]func(*testing.T, *testBundle){"objects": convergeObjects, "plugin": convergePlugin} {
+	for name, test := range map[string]func(*testing.T, *testBundle){
+		"objects": convergeObjects, "plugin": convergePlugin} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 

@@ -40,21 +40,31 @@ const (
 func objects() []projection.Object {
 	num := func(s string) json.Number { return json.Number(s) }
 	list := []projection.Object{
-		{Kind: projection.Identity, ID: owner, Service: "limio", Type: projection.TypeOwner, Name: "Ada Reader", Data: map[string]any{}},
+		{Kind: projection.Identity, ID: owner, Service: "limio", Type: projection.TypeOwner, Name: "Ada Reader",
+			Data: map[string]any{}},
 		{Kind: projection.Customer, ID: cus, Service: "limio", Owner: owner,
 			Data: map[string]any{"name": "Ada Reader", "email": "ada@example.com", "defaultPaymentMethodId": "pm-" + hex32}},
-		{Kind: projection.Identity, ID: "identity-" + hex32, Service: "zuora", Type: "account", Owner: owner, Customer: cus, Name: "A00000001",
-			Data: map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": account, "accountNumber": "A00000001"}},
-		{Kind: projection.PaymentMethod, ID: "pm-" + hex32, Service: "limio", Type: "zuora", Owner: owner, Customer: cus, Name: "CreditCard",
+		{Kind: projection.Identity, ID: "identity-" + hex32, Service: "zuora", Type: "account", Owner: owner, Customer: cus,
+			Name: "A00000001",
+			Data: map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": account,
+				"accountNumber": "A00000001"}},
+		{Kind: projection.PaymentMethod, ID: "pm-" + hex32, Service: "limio", Type: "zuora", Owner: owner, Customer: cus,
+			Name: "CreditCard",
 			Data: map[string]any{"brand": "Visa", "last4": "4242", "zuora": map[string]any{"refId": "8a34"}}},
-		{Kind: projection.Subscription, ID: sub, Service: "limio", Owner: owner, Customer: cus, Name: "A-S00000001", Reference: "A-S00000001", Status: "active",
-			Data: map[string]any{"startDate": "2026-01-01", "quantity": num("1"), "price": map[string]any{"currency": "GBP", "amount": num("17.50")},
+		{Kind: projection.Subscription, ID: sub, Service: "limio", Owner: owner, Customer: cus, Name: "A-S00000001",
+			Reference: "A-S00000001", Status: "active",
+			Data: map[string]any{"startDate": "2026-01-01", "quantity": num("1"),
+				"price":      map[string]any{"currency": "GBP", "amount": num("17.50")},
 				"attributes": map[string]any{"autoRenew": true}}},
-		{Kind: projection.SubscriptionOffer, ID: "subscription_offer-" + hex32, Service: "limio", Owner: owner, Customer: cus, Related: sub, Name: "UK Monthly",
-			Data: map[string]any{"start": "2026-01-01", "quantity": num("123456789012345678901"), "zuora": map[string]any{"refId": "SRP-00000001"}}},
-		{Kind: projection.Address, ID: "address-" + hex32, Service: "limio", Owner: owner, Customer: cus, Name: "billing", RelationshipType: "billing",
-			Data: map[string]any{"city": "Leeds", "country": "GB", "relationships": []any{map[string]any{"relationship_id": "rel-" + hex32,
-				"relationship_type": "billing", "subscription": sub, "start": "2026-01-01", "status": "active"}}}},
+		{Kind: projection.SubscriptionOffer, ID: "subscription_offer-" + hex32, Service: "limio", Owner: owner, Customer: cus,
+			Related: sub, Name: "UK Monthly",
+			Data: map[string]any{"start": "2026-01-01", "quantity": num("123456789012345678901"),
+				"zuora": map[string]any{"refId": "SRP-00000001"}}},
+		{Kind: projection.Address, ID: "address-" + hex32, Service: "limio", Owner: owner, Customer: cus, Name: "billing",
+			RelationshipType: "billing",
+			Data: map[string]any{"city": "Leeds", "country": "GB",
+				"relationships": []any{map[string]any{"relationship_id": "rel-" + hex32,
+					"relationship_type": "billing", "subscription": sub, "start": "2026-01-01", "status": "active"}}}},
 	}
 	for i := range list {
 		if list[i].Status == "" {
@@ -94,8 +104,9 @@ func setup(t *testing.T, change ...func(*limio.Config)) *testBundle {
 	b.clock.set(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	b.sandbox = limiosandbox.New(limiosandbox.Config{ClientID: "hotsync", ClientSecret: b.secret, Now: b.clock.now,
 		ReadZuora: func(_ context.Context, key string) (limiosandbox.ZuoraSubscription, error) {
-			return limiosandbox.ZuoraSubscription{Number: key, AccountID: account, AccountNumber: "A00000001", AccountName: "Ada Reader",
-				Status: "Active", Start: "2026-01-01", TermStart: "2026-01-01", TermEnd: "2027-01-01", AutoRenew: true}, nil
+			return limiosandbox.ZuoraSubscription{Number: key, AccountID: account, AccountNumber: "A00000001",
+				AccountName: "Ada Reader",
+				Status:      "Active", Start: "2026-01-01", TermStart: "2026-01-01", TermEnd: "2027-01-01", AutoRenew: true}, nil
 		}})
 	b.server = httptest.NewServer(b.sandbox)
 	t.Cleanup(b.server.Close)
@@ -254,7 +265,8 @@ func primitives(t *testing.T, b *testBundle) {
 	if err != nil {
 		t.Fatalf("Update: %v", err)
 	}
-	err = b.client.Update(ctx, projection.Identity, "zuora", "identity-"+hex32, "", map[string]any{"accountNumber": "A00000002"})
+	err = b.client.Update(ctx, projection.Identity, "zuora", "identity-"+hex32, "",
+		map[string]any{"accountNumber": "A00000002"})
 	if err != nil {
 		t.Fatalf("Update of an identity: %v", err)
 	}
@@ -267,7 +279,8 @@ func primitives(t *testing.T, b *testBundle) {
 	wantSub := want[4]
 	wantSub.Status = "cancelled"
 	wantSub.Data = map[string]any{"startDate": "2026-01-01", "termEndDate": nil, "quantity": json.Number("1"),
-		"price": map[string]any{"currency": "GBP", "amount": json.Number("20")}, "attributes": map[string]any{"autoRenew": true}}
+		"price":      map[string]any{"currency": "GBP", "amount": json.Number("20")},
+		"attributes": map[string]any{"autoRenew": true}}
 	if diff := cmp.Diff(wantSub, byID[sub]); diff != "" {
 		t.Errorf("updated subscription mismatch (-want +got):\n%s", diff)
 	}
@@ -286,7 +299,8 @@ func TestObjects(t *testing.T) {
 	b := setup(t)
 	primitives(t, b)
 	want := counts{Updates: 2, Links: 1, LinksRepeated: 1,
-		Creates: map[string]int{"identity": 2, "customer": 1, "payment_method": 1, "subscription": 1, "subscription_offer": 1, "address": 1},
+		Creates: map[string]int{"identity": 2, "customer": 1, "payment_method": 1, "subscription": 1, "subscription_offer": 1,
+			"address": 1},
 		Assumed: map[string]int{"createObjects": 7, "updateStatus": 1, "zuoraCustomerPath": 3}}
 	if diff := cmp.Diff(want, b.counts()); diff != "" {
 		t.Errorf("counts mismatch (-want +got):\n%s", diff)
@@ -397,7 +411,8 @@ func TestCreateAfterLostAnswer(t *testing.T) {
 	b := setup(t)
 	list := objects()
 	b.create(list[:1])
-	b.control("PUT", "behaviour", `{"faults":[{"match":"POST /api/objects/limio/customers","times":1,"drop":true,"after":true}]}`, nil)
+	b.control("PUT", "behaviour",
+		`{"faults":[{"match":"POST /api/objects/limio/customers","times":1,"drop":true,"after":true}]}`, nil)
 	customer := list[1]
 	wantCode(t, b.client.Create(t.Context(), customer), hotsync.CodeLimioUnavailable)
 
@@ -427,7 +442,8 @@ func TestAssumptionsOff(t *testing.T) {
 	if e.Code.Transient() {
 		t.Error("a refused creation is transient, want permanent")
 	}
-	e = wantCode(t, b.client.Update(t.Context(), projection.Subscription, "", sub, "cancelled", nil), hotsync.CodeLimioRefused)
+	e = wantCode(t, b.client.Update(t.Context(), projection.Subscription, "", sub, "cancelled", nil),
+		hotsync.CodeLimioRefused)
 	if !strings.HasSuffix(e.Message, "names status") {
 		t.Errorf("message = %q, want the member that Limio names", e.Message)
 	}
@@ -475,7 +491,8 @@ func TestRefusals(t *testing.T) {
 		transient  bool
 	}{
 		{name: "bad request", status: 400, body: `{"message":"bad sub of Ada Reader, ada@example.com"}`,
-			want: hotsync.Error{Code: hotsync.CodeLimioRefused, Message: "400: Limio refused the request; its answer names sub"}},
+			want: hotsync.Error{Code: hotsync.CodeLimioRefused,
+				Message: "400: Limio refused the request; its answer names sub"}},
 		{name: "conflict", status: 409,
 			want: hotsync.Error{Code: hotsync.CodeLimioRefused, Message: "409: Limio refused the request"}},
 		{name: "unauthorized", status: 401,
@@ -485,11 +502,14 @@ func TestRefusals(t *testing.T) {
 		{name: "not found", status: 404, body: "null", transient: true,
 			want: hotsync.Error{Code: hotsync.CodeLimioNotFound, Message: "404: Limio does not know the object"}},
 		{name: "rate limit", status: 429, retryAfter: "30", transient: true,
-			want: hotsync.Error{Code: hotsync.CodeLimioRateLimited, Message: "429: Limio asked to slow down", RetryAfter: 30 * time.Second}},
+			want: hotsync.Error{Code: hotsync.CodeLimioRateLimited, Message: "429: Limio asked to slow down",
+				RetryAfter: 30 * time.Second}},
 		{name: "rate limit until", status: 429, retryAfter: "Sun, 01 Mar 2026 12:02:00 GMT", transient: true,
-			want: hotsync.Error{Code: hotsync.CodeLimioRateLimited, Message: "429: Limio asked to slow down", RetryAfter: 2 * time.Minute}},
+			want: hotsync.Error{Code: hotsync.CodeLimioRateLimited, Message: "429: Limio asked to slow down",
+				RetryAfter: 2 * time.Minute}},
 		{name: "rate limit for ages", status: 429, retryAfter: "99999999999", transient: true,
-			want: hotsync.Error{Code: hotsync.CodeLimioRateLimited, Message: "429: Limio asked to slow down", RetryAfter: time.Hour}},
+			want: hotsync.Error{Code: hotsync.CodeLimioRateLimited, Message: "429: Limio asked to slow down",
+				RetryAfter: time.Hour}},
 		{name: "odd wait", status: 503, retryAfter: "-5", transient: true,
 			want: hotsync.Error{Code: hotsync.CodeLimioUnavailable, Message: "503: Limio could not carry out the request"}},
 		{name: "bad gateway", status: 502, body: `{"error":{"message":"payload refused"}}`, transient: true,
@@ -648,7 +668,8 @@ func TestToken(t *testing.T) {
 		t.Parallel()
 
 		b := setup(t)
-		b.control("PUT", "behaviour", `{"faults":[{"match":"POST /oauth2/token","status":503,"headers":{"Retry-After":"7"},"body":"client_secret=s3cret is unwell"}]}`, nil)
+		b.control("PUT", "behaviour",
+			`{"faults":[{"match":"POST /oauth2/token","status":503,"headers":{"Retry-After":"7"},"body":"client_secret=s3cret is unwell"}]}`, nil)
 		e := wantCode(t, b.client.Check(t.Context()), hotsync.CodeLimioUnavailable)
 		if e.RetryAfter != 7*time.Second || strings.Contains(e.Error(), "unwell") {
 			t.Errorf("error = %v after %s, want a wait of 7 s and nothing of the body", e, e.RetryAfter)
@@ -659,7 +680,8 @@ func TestToken(t *testing.T) {
 		t.Parallel()
 
 		b := setup(t)
-		b.control("PUT", "behaviour", `{"faults":[{"match":"POST /oauth2/token","status":200,"body":{"token_type":"Bearer"}}]}`, nil)
+		b.control("PUT", "behaviour",
+			`{"faults":[{"match":"POST /oauth2/token","status":200,"body":{"token_type":"Bearer"}}]}`, nil)
 		wantCode(t, b.client.Check(t.Context()), hotsync.CodeLimioAnswer)
 	})
 
@@ -715,20 +737,23 @@ func TestOddAnswers(t *testing.T) {
 		customer, related string // "" is a good answer
 		want              hotsync.Code
 	}{
-		"garbage":              {customer: `{"id":`, want: hotsync.CodeLimioAnswer},
-		"page of a proxy":      {customer: `<html>hello</html>`, want: hotsync.CodeLimioUnavailable},
-		"two values":           {customer: `{} {}`, want: hotsync.CodeLimioAnswer},
-		"not a customer":       {customer: `{"record_type":"subscription","id":"` + sub + `"}`, want: hotsync.CodeLimioAnswer},
-		"customer of no id":    {customer: `{"record_type":"customer"}`, want: hotsync.CodeLimioAnswer},
-		"id that is no cus-":   {customer: `{"record_type":"customer","id":"../x"}`, want: hotsync.CodeLimioAnswer},
-		"larger than allowed":  {related: item(`"record_type":"event","id":"` + strings.Repeat("x", 5000) + `"`), want: hotsync.CodeLimioAnswer},
-		"no items":             {related: `{}`, want: hotsync.CodeLimioAnswer},
-		"items null":           {related: `{"items":null}`, want: hotsync.CodeLimioAnswer},
-		"item of no id":        {related: item(`"record_type":"address"`), want: hotsync.CodeLimioAnswer},
-		"item with other data": {related: item(`"record_type":"address","id":"address-1","data":["Leeds"]`), want: hotsync.CodeLimioAnswer},
-		"unknown kind":         {related: item(`"record_type":"event","id":7,"data":[]`)},
-		"odd members":          {related: item(`"record_type":"address","id":"address-1","name":7,"owner":{},"status":null`)},
-		"same object twice":    {related: item(`"record_type":"customer","id":"` + cus + `","relationship_id":"rel-1"`)},
+		"garbage":         {customer: `{"id":`, want: hotsync.CodeLimioAnswer},
+		"page of a proxy": {customer: `<html>hello</html>`, want: hotsync.CodeLimioUnavailable},
+		"two values":      {customer: `{} {}`, want: hotsync.CodeLimioAnswer},
+		"not a customer": {customer: `{"record_type":"subscription","id":"` + sub + `"}`,
+			want: hotsync.CodeLimioAnswer},
+		"customer of no id":  {customer: `{"record_type":"customer"}`, want: hotsync.CodeLimioAnswer},
+		"id that is no cus-": {customer: `{"record_type":"customer","id":"../x"}`, want: hotsync.CodeLimioAnswer},
+		"larger than allowed": {related: item(`"record_type":"event","id":"` + strings.Repeat("x", 5000) + `"`),
+			want: hotsync.CodeLimioAnswer},
+		"no items":      {related: `{}`, want: hotsync.CodeLimioAnswer},
+		"items null":    {related: `{"items":null}`, want: hotsync.CodeLimioAnswer},
+		"item of no id": {related: item(`"record_type":"address"`), want: hotsync.CodeLimioAnswer},
+		"item with other data": {related: item(`"record_type":"address","id":"address-1","data":["Leeds"]`),
+			want: hotsync.CodeLimioAnswer},
+		"unknown kind":      {related: item(`"record_type":"event","id":7,"data":[]`)},
+		"odd members":       {related: item(`"record_type":"address","id":"address-1","name":7,"owner":{},"status":null`)},
+		"same object twice": {related: item(`"record_type":"customer","id":"` + cus + `","relationship_id":"rel-1"`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -906,9 +931,11 @@ func TestInFlight(t *testing.T) {
 			defer active.Add(-1)
 			peak.Store(max(peak.Load(), n))
 			time.Sleep(time.Second)
-			return &http.Response{StatusCode: 200, Request: r, Body: io.NopCloser(strings.NewReader(`{"access_token":"t"}`))}, nil
+			return &http.Response{StatusCode: 200, Request: r,
+				Body: io.NopCloser(strings.NewReader(`{"access_token":"t"}`))}, nil
 		})
-		c := newClient(t, limio.Config{BaseURL: "https://acme.example", Credentials: fixedCredentials, HTTP: slow, InFlight: 2})
+		c := newClient(t, limio.Config{BaseURL: "https://acme.example", Credentials: fixedCredentials, HTTP: slow,
+			InFlight: 2})
 		began := time.Now()
 		var all sync.WaitGroup
 		for range 6 {
@@ -945,7 +972,8 @@ func TestLog(t *testing.T) {
 		t.Fatalf("log line: %v", err)
 	}
 	delete(last, "time")
-	want := map[string]any{"level": "DEBUG", "msg": "limio call", "method": "GET", "path": "/objects/limio/customer/{id}/related", "status": 200.0, "ms": 0.0}
+	want := map[string]any{"level": "DEBUG", "msg": "limio call", "method": "GET",
+		"path": "/objects/limio/customer/{id}/related", "status": 200.0, "ms": 0.0}
 	if diff := cmp.Diff(want, last); diff != "" {
 		t.Errorf("log line mismatch (-want +got):\n%s", diff)
 	}

@@ -28,12 +28,18 @@ func TestCustomerByItsID(t *testing.T) {
 		"not there":                       {customers: true, asked: unknown, want: "none"},
 		"not there, by 502":               {assume: is502, customers: true, asked: unknown, want: "none"},
 		"not there, nor anything, by 502": {assume: is502, asked: unknown, want: "none"},
-		"the list does not answer":        {assume: is502, asked: unknown, faults: `{"match":"GET /api/objects/limio/customers","status":502}`, want: "error"},
-		"what cannot be there gets a 404": {assume: is502, asked: unknown, faults: `{"match":"GET /api/objects/limio/customers/cus-0000*","status":404}`, want: "error"},
-		"it is down":                      {asked: unknown, faults: `{"match":"GET /api/objects/**","status":503}`, want: "error"},
-		"it is down with 502":             {customers: true, asked: cus, faults: `{"match":"GET /api/objects/**","status":502}`, want: "error"},
-		"there, and hidden for a moment":  {assume: is502, customers: true, asked: cus, faults: `{"match":"GET /api/objects/limio/customers/cus-*","times":1,"status":502}`, want: "some"},
-		"what hangs on it is not read":    {customers: true, asked: cus, faults: `{"match":"GET /api/objects/limio/customer/*/related","status":503}`, want: "error"},
+		"the list does not answer": {assume: is502, asked: unknown,
+			faults: `{"match":"GET /api/objects/limio/customers","status":502}`, want: "error"},
+		"what cannot be there gets a 404": {assume: is502, asked: unknown,
+			faults: `{"match":"GET /api/objects/limio/customers/cus-0000*","status":404}`, want: "error"},
+		"it is down": {asked: unknown, faults: `{"match":"GET /api/objects/**","status":503}`,
+			want: "error"},
+		"it is down with 502": {customers: true, asked: cus,
+			faults: `{"match":"GET /api/objects/**","status":502}`, want: "error"},
+		"there, and hidden for a moment": {assume: is502, customers: true, asked: cus,
+			faults: `{"match":"GET /api/objects/limio/customers/cus-*","times":1,"status":502}`, want: "some"},
+		"what hangs on it is not read": {customers: true, asked: cus,
+			faults: `{"match":"GET /api/objects/limio/customer/*/related","status":503}`, want: "error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,7 +94,8 @@ func TestIdentityByItsID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ID != owner || got.Type != projection.TypeOwner || got.Kind != projection.Identity || !cmp.Equal(got.Data["hotsync"], want.Data["hotsync"]) {
+	if got.ID != owner || got.Type != projection.TypeOwner || got.Kind != projection.Identity ||
+		!cmp.Equal(got.Data["hotsync"], want.Data["hotsync"]) {
 		t.Errorf("Identity = %+v, want %+v", got, want)
 	}
 	_, err = b.client.Identity(t.Context(), "id-00000000000000000000000000000000")
@@ -111,17 +118,22 @@ func TestCreateNew(t *testing.T) {
 		made   bool
 		code   hotsync.Code // "" for no error
 	}{
-		"new":                     {made: true},
-		"there":                   {there: true},
-		"said by a conflict":      {faults: `{"match":"POST /api/objects/**","status":409}`},
-		"refused":                 {faults: `{"match":"POST /api/objects/**","status":400,"body":{"message":"no"}}`, code: hotsync.CodeLimioRefused},
-		"no such way":             {faults: `{"match":"POST /api/objects/**","status":404}`, code: hotsync.CodeLimioCreation},
-		"not by POST":             {faults: `{"match":"POST /api/objects/**","status":405}`, code: hotsync.CodeLimioCreation},
-		"down":                    {faults: `{"match":"POST /api/objects/**","status":503}`, code: hotsync.CodeLimioUnavailable},
-		"down, when it is there":  {there: true, faults: `{"match":"POST /api/objects/**","status":503}`, code: hotsync.CodeLimioUnavailable},
-		"not in a minute":         {faults: `{"match":"POST /api/objects/**","status":429,"headers":{"Retry-After":"60"}}`, code: hotsync.CodeLimioRateLimited},
-		"an answer that got lost": {faults: `{"match":"POST /api/objects/**","drop":true,"after":true}`, code: hotsync.CodeLimioUnavailable},
-		"not allowed":             {faults: `{"match":"POST /api/objects/**","status":403}`, code: hotsync.CodeLimioForbidden},
+		"new":                {made: true},
+		"there":              {there: true},
+		"said by a conflict": {faults: `{"match":"POST /api/objects/**","status":409}`},
+		"refused": {faults: `{"match":"POST /api/objects/**","status":400,"body":{"message":"no"}}`,
+			code: hotsync.CodeLimioRefused},
+		"no such way": {faults: `{"match":"POST /api/objects/**","status":404}`, code: hotsync.CodeLimioCreation},
+		"not by POST": {faults: `{"match":"POST /api/objects/**","status":405}`, code: hotsync.CodeLimioCreation},
+		"down": {faults: `{"match":"POST /api/objects/**","status":503}`,
+			code: hotsync.CodeLimioUnavailable},
+		"down, when it is there": {there: true, faults: `{"match":"POST /api/objects/**","status":503}`,
+			code: hotsync.CodeLimioUnavailable},
+		"not in a minute": {faults: `{"match":"POST /api/objects/**","status":429,"headers":{"Retry-After":"60"}}`,
+			code: hotsync.CodeLimioRateLimited},
+		"an answer that got lost": {faults: `{"match":"POST /api/objects/**","drop":true,"after":true}`,
+			code: hotsync.CodeLimioUnavailable},
+		"not allowed": {faults: `{"match":"POST /api/objects/**","status":403}`, code: hotsync.CodeLimioForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

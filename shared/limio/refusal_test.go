@@ -21,8 +21,10 @@ func TestNamedMembers(t *testing.T) {
 	}{
 		{"nothing", "", sentObject, nil},
 		{"prose", `{"message":"unknown member: status"}`, sentObject, []string{"status"}},
-		{"path", `{"errors":[{"instancePath":"/data/city","message":"must be string"}]}`, sentObject, []string{"city", "data"}},
-		{"names and streets", `{"message":"Léa Martin of 3 rue Haute in Lyon is too long for address1"}`, sentObject, []string{"address1"}},
+		{"path", `{"errors":[{"instancePath":"/data/city","message":"must be string"}]}`, sentObject,
+			[]string{"city", "data"}},
+		{"names and streets", `{"message":"Léa Martin of 3 rue Haute in Lyon is too long for address1"}`, sentObject,
+			[]string{"address1"}},
 		{"code and address", `{"code":"lea_martin","error":"lea@example.com"}`, sentObject, nil},
 		{"text", "upstream connect error for Martin", sentObject, nil},
 		{"as often as it likes", "status status status", sentObject, []string{"status"}},
@@ -45,7 +47,8 @@ func TestNamedMembers(t *testing.T) {
 
 // FuzzNamed: whatever a server answers, only names of sent members are kept.
 func FuzzNamed(f *testing.F) {
-	for _, seed := range []string{"", "null", `{"message":"status \"y\" lea@example.com"}`, "\xff\"", strings.Repeat("日本", 200), sentObject} {
+	for _, seed := range []string{"", "null", `{"message":"status \"y\" lea@example.com"}`, "\xff\"",
+		strings.Repeat("日本", 200), sentObject} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, answer []byte) {

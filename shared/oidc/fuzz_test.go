@@ -30,10 +30,12 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if !slices.Contains(hotsync.SignatureAlgorithms, u.alg.String()) || u.Issuer == "" || u.Subject == "" || len(u.Subject) > maxSubject || len(raw) > maxToken {
+		if !slices.Contains(hotsync.SignatureAlgorithms, u.alg.String()) || u.Issuer == "" || u.Subject == "" ||
+			len(u.Subject) > maxSubject || len(raw) > maxToken {
 			t.Fatalf("parse(%q) let through %+v", raw, u)
 		}
-		if !strings.HasPrefix(raw, string(u.signed)+".") || raw != string(u.signed)+"."+base64.RawURLEncoding.EncodeToString(u.signature) {
+		if !strings.HasPrefix(raw, string(u.signed)+".") ||
+			raw != string(u.signed)+"."+base64.RawURLEncoding.EncodeToString(u.signature) {
 			t.Fatalf("parse(%q): signed %q, signature %x", raw, u.signed, u.signature)
 		}
 		if u.ExpiresAt.Year() > 9999 || u.IssuedAt.Year() > 9999 || u.notBefore.Year() > 9999 {
@@ -44,7 +46,9 @@ func FuzzParse(f *testing.F) {
 
 // FuzzParseKeys: a JWK set from outside gives only keys that can verify.
 func FuzzParseKeys(f *testing.F) {
-	f.Add([]byte(`{"keys":[{"kty":"oct","k":"AAAA"},{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`))
+	f.Add(
+		[]byte(
+			`{"keys":[{"kty":"oct","k":"AAAA"},{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`))
 	f.Add([]byte(`{"kty":"RSA"}`))
 	f.Add([]byte(`{"keys":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -36,15 +36,21 @@ func TestInspect(t *testing.T) {
 		want                  oidc.Published
 		wantErr               string
 	}{
-		{name: "good", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`, jwks: rsaAndEC, want: oidc.Published{Issuer: "BASE", Keys: 2, Algorithms: []string{"ES256", "RS256"}}},
+		{name: "good", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`, jwks: rsaAndEC,
+			want: oidc.Published{Issuer: "BASE", Keys: 2, Algorithms: []string{"ES256", "RS256"}}},
 		{name: "sorted, and each once", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`,
 			jwks: rsaTwiceAndEC(), want: oidc.Published{Issuer: "BASE", Keys: 3, Algorithms: []string{"ES256", "RS256"}}},
-		{name: "of another issuer", discovery: `{"issuer":"https://other","jwks_uri":"BASE/jwks"}`, jwks: rsaAndEC, want: oidc.Published{Issuer: "https://other", Keys: 2, Algorithms: []string{"ES256", "RS256"}}},
+		{name: "of another issuer", discovery: `{"issuer":"https://other","jwks_uri":"BASE/jwks"}`, jwks: rsaAndEC,
+			want: oidc.Published{Issuer: "https://other", Keys: 2, Algorithms: []string{"ES256", "RS256"}}},
 		{name: "not JSON", discovery: `<html>secret</html>`, wantErr: "is not JSON"},
-		{name: "no jwks_uri", discovery: `{"issuer":"BASE"}`, want: oidc.Published{Issuer: "BASE"}, wantErr: "jwks_uri is not an https address"},
-		{name: "jwks elsewhere in the clear", discovery: `{"issuer":"BASE","jwks_uri":"http://example.com/jwks"}`, want: oidc.Published{Issuer: "BASE"}, wantErr: "jwks_uri is not an https address"},
-		{name: "jwks moved", discovery: `{"issuer":"BASE","jwks_uri":"BASE/moved"}`, want: oidc.Published{Issuer: "BASE"}, wantErr: "keys (JWKS) could not be read"},
-		{name: "no usable key", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`, jwks: `{"keys":[]}`, want: oidc.Published{Issuer: "BASE"}, wantErr: "holds no key"},
+		{name: "no jwks_uri", discovery: `{"issuer":"BASE"}`, want: oidc.Published{Issuer: "BASE"},
+			wantErr: "jwks_uri is not an https address"},
+		{name: "jwks elsewhere in the clear", discovery: `{"issuer":"BASE","jwks_uri":"http://example.com/jwks"}`,
+			want: oidc.Published{Issuer: "BASE"}, wantErr: "jwks_uri is not an https address"},
+		{name: "jwks moved", discovery: `{"issuer":"BASE","jwks_uri":"BASE/moved"}`, want: oidc.Published{Issuer: "BASE"},
+			wantErr: "keys (JWKS) could not be read"},
+		{name: "no usable key", discovery: `{"issuer":"BASE","jwks_uri":"BASE/jwks"}`, jwks: `{"keys":[]}`,
+			want: oidc.Published{Issuer: "BASE"}, wantErr: "holds no key"},
 		{name: "endless", discovery: strings.Repeat(" ", 1<<20+1), wantErr: "discovery document could not be read"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -71,7 +77,8 @@ func TestInspect(t *testing.T) {
 			switch {
 			case tc.wantErr == "" && err != nil:
 				t.Errorf("Inspect error = %v", err)
-			case tc.wantErr != "" && (!errors.As(err, &e) || e.Code != hotsync.CodeJWKSUnavailable || !strings.Contains(e.Message, tc.wantErr)):
+			case tc.wantErr != "" &&
+				(!errors.As(err, &e) || e.Code != hotsync.CodeJWKSUnavailable || !strings.Contains(e.Message, tc.wantErr)):
 				t.Errorf("Inspect error = %v, want %q", err, tc.wantErr)
 			case strings.Contains(fmt.Sprint(err), "secret"):
 				t.Errorf("the error quotes the document: %v", err)

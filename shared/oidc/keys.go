@@ -72,7 +72,8 @@ func (i *issuer) find(ctx context.Context, kid string, alg jwa.SignatureAlgorith
 		if known && len(found) == 0 {
 			// Whoever sends unknown keys decides when the next reading is, not what is
 			// said of a token whose key may just be new.
-			return nil, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The token's key is not known, and the identity provider was asked for its keys a moment ago.").
+			return nil, hotsync.Errorf(hotsync.CodeJWKSUnavailable,
+				"The token's key is not known, and the identity provider was asked for its keys a moment ago.").
 				After(retry)
 		}
 		return choose(found, known, alg)

@@ -60,7 +60,8 @@ func rsaJWK(kid string, k *rsa.PublicKey, extra map[string]any) map[string]any {
 
 func ecJWK(kid string, k *ecdsa.PublicKey) map[string]any {
 	raw := must(k.Bytes())
-	return map[string]any{"kty": "EC", "crv": "P-256", "kid": kid, "alg": "ES256", "use": "sig", "x": b64(raw[1:33]), "y": b64(raw[33:])}
+	return map[string]any{"kty": "EC", "crv": "P-256", "kid": kid, "alg": "ES256", "use": "sig", "x": b64(raw[1:33]),
+		"y": b64(raw[33:])}
 }
 
 // sign makes a token by hand, so that it may be as wrong as a test wants.
@@ -72,7 +73,8 @@ func sign(header, claims map[string]any, key any) string {
 	case nil:
 	case *rsa.PrivateKey:
 		if header["alg"] == "PS256" {
-			sig = must(rsa.SignPSS(rand.Reader, k, crypto.SHA256, sum[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}))
+			sig = must(rsa.SignPSS(rand.Reader, k, crypto.SHA256, sum[:],
+				&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}))
 		} else {
 			sig = must(rsa.SignPKCS1v15(rand.Reader, k, crypto.SHA256, sum[:]))
 		}
@@ -148,7 +150,8 @@ func goodHeader() map[string]any {
 }
 
 func goodClaims(now time.Time) map[string]any {
-	return map[string]any{"iss": issuerURL, "sub": "auth0|abc", "aud": audience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	return map[string]any{"iss": issuerURL, "sub": "auth0|abc", "aud": audience, "iat": now.Unix(),
+		"exp":   now.Add(time.Hour).Unix(),
 		"email": "ada@example.com", "accounts": []string{"A1", "A2"}}
 }
 
@@ -178,7 +181,8 @@ func TestVerify(t *testing.T) {
 	t.Parallel()
 
 	p := newProvider(rsaJWK("k1", &rsaKey().PublicKey, map[string]any{"alg": "RS256", "use": "sig"}))
-	raw := sign(goodHeader(), with(goodClaims(at), "aud", []string{"other", audience}, "azp", "client-2", "token_use", "id"), rsaKey())
+	raw := sign(goodHeader(),
+		with(goodClaims(at), "aud", []string{"other", audience}, "azp", "client-2", "token_use", "id"), rsaKey())
 	got, err := verifier(p, func() time.Time { return at }).Verify(t.Context(), raw, accept)
 	if err != nil {
 		t.Fatal(err)
@@ -186,14 +190,16 @@ func TestVerify(t *testing.T) {
 	want := oidc.Token{
 		Issuer: issuerURL, Subject: "auth0|abc", Audience: []string{"other", audience}, Email: "ada@example.com",
 		IssuedAt: at, ExpiresAt: at.Add(time.Hour),
-		Claims: map[string]any{"iss": issuerURL, "sub": "auth0|abc", "aud": []any{"other", audience}, "azp": "client-2", "token_use": "id",
-			"iat": json.Number(fmt.Sprint(at.Unix())), "exp": json.Number(fmt.Sprint(at.Add(time.Hour).Unix())),
+		Claims: map[string]any{"iss": issuerURL, "sub": "auth0|abc", "aud": []any{"other", audience}, "azp": "client-2",
+			"token_use": "id",
+			"iat":       json.Number(fmt.Sprint(at.Unix())), "exp": json.Number(fmt.Sprint(at.Add(time.Hour).Unix())),
 			"email": "ada@example.com", "accounts": []any{"A1", "A2"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Verify mismatch (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{issuerURL + "/.well-known/openid-configuration", issuerURL + "/keys"}, p.requests); diff != "" {
+	if diff := cmp.Diff([]string{issuerURL + "/.well-known/openid-configuration", issuerURL + "/keys"},
+		p.requests); diff != "" {
 		t.Errorf("requests mismatch (-want +got):\n%s", diff)
 	}
 }
@@ -252,21 +258,23 @@ func TestAttacks(t *testing.T) {
 		raw  string
 		want hotsync.Code
 	}{
-		"empty":                     {"", hotsync.CodeTokenMalformed},
-		"word":                      {"token", hotsync.CodeTokenMalformed},
-		"two parts":                 {"a.b", hotsync.CodeTokenMalformed},
-		"four parts":                {"a.b.c.d", hotsync.CodeTokenMalformed},
-		"encrypted":                 {"a.b.c.d.e", hotsync.CodeTokenMalformed},
-		"very many dots":            {strings.Repeat(".", 10_000), hotsync.CodeTokenMalformed},
-		"empty parts":               {"..", hotsync.CodeTokenMalformed},
-		"padding":                   {parts(0, base64.URLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"1"}`))), hotsync.CodeTokenMalformed},
-		"line break":                {good()[:10] + "\n" + good()[10:], hotsync.CodeTokenMalformed},
-		"huge":                      {claims("pad", strings.Repeat("x", 16<<10)), hotsync.CodeTokenMalformed},
-		"header no JSON":            {parts(0, b64([]byte("nope"))), hotsync.CodeTokenMalformed},
-		"header null":               {parts(0, b64([]byte("null"))), hotsync.CodeTokenMalformed},
-		"header list":               {parts(0, b64([]byte("[]"))), hotsync.CodeTokenMalformed},
-		"header with a tail":        {parts(0, b64([]byte(`{"alg":"RS256"}{}`))), hotsync.CodeTokenMalformed},
-		"header invalid UTF-8":      {parts(0, b64([]byte("{\"alg\":\"RS256\",\"kid\":\"\xff\"}"))), hotsync.CodeTokenMalformed},
+		"empty":          {"", hotsync.CodeTokenMalformed},
+		"word":           {"token", hotsync.CodeTokenMalformed},
+		"two parts":      {"a.b", hotsync.CodeTokenMalformed},
+		"four parts":     {"a.b.c.d", hotsync.CodeTokenMalformed},
+		"encrypted":      {"a.b.c.d.e", hotsync.CodeTokenMalformed},
+		"very many dots": {strings.Repeat(".", 10_000), hotsync.CodeTokenMalformed},
+		"empty parts":    {"..", hotsync.CodeTokenMalformed},
+		"padding": {parts(0, base64.URLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"1"}`))),
+			hotsync.CodeTokenMalformed},
+		"line break":         {good()[:10] + "\n" + good()[10:], hotsync.CodeTokenMalformed},
+		"huge":               {claims("pad", strings.Repeat("x", 16<<10)), hotsync.CodeTokenMalformed},
+		"header no JSON":     {parts(0, b64([]byte("nope"))), hotsync.CodeTokenMalformed},
+		"header null":        {parts(0, b64([]byte("null"))), hotsync.CodeTokenMalformed},
+		"header list":        {parts(0, b64([]byte("[]"))), hotsync.CodeTokenMalformed},
+		"header with a tail": {parts(0, b64([]byte(`{"alg":"RS256"}{}`))), hotsync.CodeTokenMalformed},
+		"header invalid UTF-8": {parts(0, b64([]byte("{\"alg\":\"RS256\",\"kid\":\"\xff\"}"))),
+			hotsync.CodeTokenMalformed},
 		"claims no JSON":            {parts(1, b64([]byte("nope"))), hotsync.CodeTokenMalformed},
 		"deep nesting":              {parts(1, b64([]byte(strings.Repeat("[", 11_000)))), hotsync.CodeTokenMalformed},
 		"kid number":                {header("kid", 1), hotsync.CodeTokenMalformed},
@@ -298,28 +306,39 @@ func TestAttacks(t *testing.T) {
 		"iat in its first second":   {claims("iat", json.Number("0.5")), hotsync.CodeTokenExpired},
 		"nbf text":                  {claims("nbf", "soon"), hotsync.CodeTokenMalformed},
 		"alg none":                  {sign(map[string]any{"alg": "none"}, goodClaims(at), nil), hotsync.CodeTokenAlgorithm},
-		"alg None":                  {sign(map[string]any{"alg": "None", "kid": "k1"}, goodClaims(at), nil), hotsync.CodeTokenAlgorithm},
-		"alg absent":                {header("alg", nil), hotsync.CodeTokenAlgorithm},
-		"alg lower case":            {header("alg", "rs256"), hotsync.CodeTokenAlgorithm},
-		"alg RS1":                   {header("alg", "RS1"), hotsync.CodeTokenAlgorithm},
-		"HS256 with the public key": {sign(with(goodHeader(), "alg", "HS256"), goodClaims(at), publicPEM()), hotsync.CodeTokenAlgorithm},
-		"HS256 with an oct key":     {sign(map[string]any{"alg": "HS256", "kid": "oct"}, goodClaims(at), secret), hotsync.CodeTokenAlgorithm},
-		"RS256 with an oct key":     {sign(map[string]any{"alg": "RS256", "kid": "oct"}, goodClaims(at), secret), hotsync.CodeTokenKeyUnknown},
-		"another alg than the key":  {header("alg", "PS256"), hotsync.CodeTokenAlgorithm},
-		"another kty than the alg":  {sign(map[string]any{"alg": "RS256", "kid": "ec"}, goodClaims(at), rsaKey()), hotsync.CodeTokenAlgorithm},
-		"encryption key":            {sign(map[string]any{"alg": "RS256", "kid": "enc"}, goodClaims(at), rsaKey()), hotsync.CodeTokenKeyUnknown},
-		"key only for encrypting":   {sign(map[string]any{"alg": "RS256", "kid": "ops"}, goodClaims(at), rsaKey()), hotsync.CodeTokenKeyUnknown},
-		"weak key":                  {sign(map[string]any{"alg": "RS256", "kid": "weak"}, goodClaims(at), rsaKey()), hotsync.CodeTokenKeyUnknown},
+		"alg None": {sign(map[string]any{"alg": "None", "kid": "k1"}, goodClaims(at), nil),
+			hotsync.CodeTokenAlgorithm},
+		"alg absent":     {header("alg", nil), hotsync.CodeTokenAlgorithm},
+		"alg lower case": {header("alg", "rs256"), hotsync.CodeTokenAlgorithm},
+		"alg RS1":        {header("alg", "RS1"), hotsync.CodeTokenAlgorithm},
+		"HS256 with the public key": {sign(with(goodHeader(), "alg", "HS256"), goodClaims(at), publicPEM()),
+			hotsync.CodeTokenAlgorithm},
+		"HS256 with an oct key": {sign(map[string]any{"alg": "HS256", "kid": "oct"}, goodClaims(at), secret),
+			hotsync.CodeTokenAlgorithm},
+		"RS256 with an oct key": {sign(map[string]any{"alg": "RS256", "kid": "oct"}, goodClaims(at), secret),
+			hotsync.CodeTokenKeyUnknown},
+		"another alg than the key": {header("alg", "PS256"), hotsync.CodeTokenAlgorithm},
+		"another kty than the alg": {sign(map[string]any{"alg": "RS256", "kid": "ec"}, goodClaims(at), rsaKey()),
+			hotsync.CodeTokenAlgorithm},
+		"encryption key": {sign(map[string]any{"alg": "RS256", "kid": "enc"}, goodClaims(at), rsaKey()),
+			hotsync.CodeTokenKeyUnknown},
+		"key only for encrypting": {sign(map[string]any{"alg": "RS256", "kid": "ops"}, goodClaims(at), rsaKey()),
+			hotsync.CodeTokenKeyUnknown},
+		"weak key": {sign(map[string]any{"alg": "RS256", "kid": "weak"}, goodClaims(at), rsaKey()),
+			hotsync.CodeTokenKeyUnknown},
 		"kid path":                  {header("kid", "../../../../dev/null"), hotsync.CodeTokenKeyUnknown},
 		"kid SQL":                   {header("kid", "' UNION SELECT 'key"), hotsync.CodeTokenKeyUnknown},
 		"kid address":               {header("kid", "https://attacker.example/keys"), hotsync.CodeTokenKeyUnknown},
 		"kid of other case":         {header("kid", "K1"), hotsync.CodeTokenKeyUnknown},
 		"foreign key under our kid": {sign(goodHeader(), goodClaims(at), otherKey()), hotsync.CodeTokenSignature},
-		"own key in the header": {sign(with(goodHeader(), "jwk", rsaJWK("k1", &otherKey().PublicKey, nil), "jku", "https://attacker.example/keys",
-			"x5u", "https://attacker.example/x5u", "x5c", []string{"MII"}), goodClaims(at), otherKey()), hotsync.CodeTokenSignature},
-		"no signature":               {parts(2, ""), hotsync.CodeTokenSignature},
-		"cut signature":              {good()[:len(good())-2], hotsync.CodeTokenSignature},
-		"changed claims":             {parts(1, b64(must(json.Marshal(with(goodClaims(at), "accounts", "A9"))))), hotsync.CodeTokenSignature},
+		"own key in the header": {
+			sign(with(goodHeader(), "jwk", rsaJWK("k1", &otherKey().PublicKey, nil), "jku", "https://attacker.example/keys",
+				"x5u", "https://attacker.example/x5u", "x5c", []string{"MII"}), goodClaims(at), otherKey()),
+			hotsync.CodeTokenSignature},
+		"no signature":  {parts(2, ""), hotsync.CodeTokenSignature},
+		"cut signature": {good()[:len(good())-2], hotsync.CodeTokenSignature},
+		"changed claims": {parts(1, b64(must(json.Marshal(with(goodClaims(at), "accounts", "A9"))))),
+			hotsync.CodeTokenSignature},
 		"changed header":             {parts(0, b64([]byte(`{"alg":"RS256","kid":"k1"}`))), hotsync.CodeTokenSignature},
 		"unknown issuer":             {claims("iss", "https://attacker.example"), hotsync.CodeTokenIssuer},
 		"issuer with a slash":        {claims("iss", issuerURL+"/"), hotsync.CodeTokenIssuer},
@@ -337,8 +356,9 @@ func TestAttacks(t *testing.T) {
 		"token_use list":             {claims("token_use", []string{"id"}), hotsync.CodeTokenKind},
 		"RFC 9068 access token":      {header("typ", "at+jwt"), hotsync.CodeTokenKind},
 		"typed as a media type":      {header("typ", "application/AT+JWT"), hotsync.CodeTokenKind},
-		"logout token":               {claims("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}), hotsync.CodeTokenKind},
-		"Keycloak access token":      {claims("typ", "Bearer"), hotsync.CodeTokenKind},
+		"logout token": {claims("events",
+			map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}), hotsync.CodeTokenKind},
+		"Keycloak access token": {claims("typ", "Bearer"), hotsync.CodeTokenKind},
 		"within leeway": {claims("exp", at.Add(-59*time.Second).Unix(), "iat", at.Add(59*time.Second).Unix(),
 			"nbf", at.Add(59*time.Second).Unix()), ""},
 		"fractional times":  {claims("exp", json.Number("1772366400.25"), "iat", json.Number("1.7723664e9")), ""},
@@ -395,7 +415,8 @@ func TestLongestToken(t *testing.T) {
 	if len(raw) != longest {
 		t.Fatalf("no token of %d bytes", longest)
 	}
-	_, err := verifier(newProvider(rsaJWK("k1", &rsaKey().PublicKey, nil)), func() time.Time { return at }).Verify(t.Context(), raw, accept)
+	_, err := verifier(newProvider(rsaJWK("k1", &rsaKey().PublicKey, nil)),
+		func() time.Time { return at }).Verify(t.Context(), raw, accept)
 	if code(err) != hotsync.CodeTokenSignature {
 		t.Errorf("Verify = %v, want the signature looked at", err)
 	}
@@ -405,7 +426,8 @@ func TestLongestToken(t *testing.T) {
 func TestMalformedTokensAreSaid(t *testing.T) {
 	t.Parallel()
 
-	for raw, want := range map[string]string{"a.b.c.d.e": "encrypted", "a.b.c.d": "three parts", "a.b.c.d.e.f": "three parts",
+	for raw, want := range map[string]string{"a.b.c.d.e": "encrypted", "a.b.c.d": "three parts",
+		"a.b.c.d.e.f": "three parts",
 		b64(must(json.Marshal(goodHeader()))) + "." + b64([]byte("nope")) + ".": "content is not a JSON object"} {
 		_, err := verifier(newProvider(), func() time.Time { return at }).Verify(t.Context(), raw, accept)
 		if code(err) != hotsync.CodeTokenMalformed || !strings.Contains(hotsync.AsError(err).Message, want) {
@@ -421,7 +443,8 @@ func TestKeyRotation(t *testing.T) {
 		p := newProvider(rsaJWK("k1", &rsaKey().PublicKey, nil))
 		v := verifier(p, time.Now)
 		verify := func(kid string, key any) hotsync.Code {
-			_, err := v.Verify(t.Context(), sign(map[string]any{"alg": "RS256", "kid": kid}, goodClaims(time.Now()), key), accept)
+			_, err := v.Verify(t.Context(), sign(map[string]any{"alg": "RS256", "kid": kid}, goodClaims(time.Now()), key),
+				accept)
 			return code(err)
 		}
 		expect := func(what string, got, want hotsync.Code, requests int) {
@@ -467,7 +490,8 @@ func TestIssuerDown(t *testing.T) {
 		p := newProvider(rsaJWK("k1", &rsaKey().PublicKey, nil))
 		v := verifier(p, time.Now)
 		verify := func(kid string) hotsync.Code {
-			_, err := v.Verify(t.Context(), sign(map[string]any{"alg": "RS256", "kid": kid}, goodClaims(time.Now()), rsaKey()), accept)
+			_, err := v.Verify(t.Context(), sign(map[string]any{"alg": "RS256", "kid": kid}, goodClaims(time.Now()), rsaKey()),
+				accept)
 			return code(err)
 		}
 		p.set(func(p *provider) { p.respond = down })
@@ -573,7 +597,8 @@ func TestDiscoveryRefusals(t *testing.T) {
 
 			p := newProvider()
 			p.respond = respond
-			_, err := verifier(p, func() time.Time { return at }).Verify(t.Context(), sign(goodHeader(), goodClaims(at), rsaKey()), accept)
+			_, err := verifier(p, func() time.Time { return at }).Verify(t.Context(),
+				sign(goodHeader(), goodClaims(at), rsaKey()), accept)
 			if code(err) != hotsync.CodeJWKSUnavailable {
 				t.Errorf("Verify = %v, want code %s", err, hotsync.CodeJWKSUnavailable)
 			}
@@ -595,9 +620,10 @@ func TestLoopback(t *testing.T) {
 	for _, path := range []string{"/direct", "/"} {
 		var base string
 		mux := http.NewServeMux()
-		mux.HandleFunc(strings.TrimSuffix(path, "/")+"/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-			_ = json.NewEncoder(w).Encode(map[string]any{"issuer": base + path, "jwks_uri": base + "/keys"})
-		})
+		mux.HandleFunc(strings.TrimSuffix(path, "/")+"/.well-known/openid-configuration",
+			func(w http.ResponseWriter, _ *http.Request) {
+				_ = json.NewEncoder(w).Encode(map[string]any{"issuer": base + path, "jwks_uri": base + "/keys"})
+			})
 		mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 			_ = json.NewEncoder(w).Encode(map[string]any{"keys": []any{rsaJWK("k1", &rsaKey().PublicKey, nil)}})
 		})
@@ -605,7 +631,8 @@ func TestLoopback(t *testing.T) {
 		t.Cleanup(server.Close)
 		base = server.URL
 		raw := sign(goodHeader(), with(goodClaims(time.Now()), "iss", base+path), rsaKey())
-		_, err := oidc.New(oidc.Config{}).Verify(t.Context(), raw, func(string) (oidc.Rules, bool) { return oidc.Rules{Audiences: []string{audience}}, true })
+		_, err := oidc.New(oidc.Config{}).Verify(t.Context(), raw,
+			func(string) (oidc.Rules, bool) { return oidc.Rules{Audiences: []string{audience}}, true })
 		if err != nil {
 			t.Errorf("Verify with issuer %s = %v", base+path, err)
 		}

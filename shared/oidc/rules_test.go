@@ -46,7 +46,8 @@ func TestAudiences(t *testing.T) {
 		"empty list":                     {[]string{}, nil, hotsync.CodeTokenAudience},
 	} {
 		p := newProvider(rsaJWK("k1", &rsaKey().PublicKey, nil))
-		_, err := verifier(p, func() time.Time { return at }).Verify(t.Context(), sign(goodHeader(), with(goodClaims(at), "aud", tc.aud, "azp", tc.azp), rsaKey()), accept)
+		_, err := verifier(p, func() time.Time { return at }).Verify(t.Context(),
+			sign(goodHeader(), with(goodClaims(at), "aud", tc.aud, "azp", tc.azp), rsaKey()), accept)
 		if code(err) != tc.want {
 			t.Errorf("%s: Verify = %v, want code %q", name, err, tc.want)
 		}
@@ -116,11 +117,13 @@ func signers(t *testing.T) []signer {
 			return must(rsa.SignPKCS1v15(rand.Reader, rsaKey(), h, digest))
 		}})
 	}
-	for alg, curve := range map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()} {
+	for alg, curve := range map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(),
+		"ES512": elliptic.P521()} {
 		k := must(ecdsa.GenerateKey(curve, rand.Reader))
 		size := (curve.Params().BitSize + 7) / 8
 		raw := must(k.PublicKey.Bytes())
-		jwk := map[string]any{"kty": "EC", "crv": curve.Params().Name, "kid": "k1", "x": b64(raw[1 : 1+size]), "y": b64(raw[1+size:])}
+		jwk := map[string]any{"kty": "EC", "crv": curve.Params().Name, "kid": "k1", "x": b64(raw[1 : 1+size]),
+			"y": b64(raw[1+size:])}
 		all = append(all, signer{alg, jwk, func(message []byte) []byte {
 			digest, _ := sum(alg, message)
 			r, s, err := ecdsa.Sign(rand.Reader, k, digest)
@@ -194,7 +197,8 @@ func TestDocuments(t *testing.T) {
 	other := rsaJWK("other", &otherKey().PublicKey, nil)
 	large := []map[string]any{key}
 	for n := range 120 { // with certificates, as Entra's
-		large = append(large, rsaJWK(fmt.Sprint("k", n+2), &rsa.PublicKey{N: new(big.Int).Add(otherKey().N, big.NewInt(int64(2*n))), E: 65537},
+		large = append(large, rsaJWK(fmt.Sprint("k", n+2),
+			&rsa.PublicKey{N: new(big.Int).Add(otherKey().N, big.NewInt(int64(2*n))), E: 65537},
 			map[string]any{"x5c": []string{strings.Repeat("MIIC", 800)}}))
 	}
 	for name, tc := range map[string]struct {
@@ -203,11 +207,14 @@ func TestDocuments(t *testing.T) {
 		before string
 		want   hotsync.Code
 	}{
-		"byte order mark":                         {[]map[string]any{key}, goodHeader(), bom, ""},
-		"large set":                               {large, goodHeader(), "", ""},
-		"key without kid beside others":           {[]map[string]any{other, nameless}, map[string]any{"alg": "RS256"}, "", ""},
-		"kid that is not there beside a nameless": {[]map[string]any{other, nameless}, goodHeader(), "", hotsync.CodeTokenKeyUnknown},
-		"a second key of the same kid":            {[]map[string]any{rsaJWK("k1", &otherKey().PublicKey, nil), key}, goodHeader(), "", ""},
+		"byte order mark": {[]map[string]any{key}, goodHeader(), bom, ""},
+		"large set":       {large, goodHeader(), "", ""},
+		"key without kid beside others": {[]map[string]any{other, nameless}, map[string]any{"alg": "RS256"}, "",
+			""},
+		"kid that is not there beside a nameless": {[]map[string]any{other, nameless}, goodHeader(), "",
+			hotsync.CodeTokenKeyUnknown},
+		"a second key of the same kid": {[]map[string]any{rsaJWK("k1", &otherKey().PublicKey, nil), key}, goodHeader(), "",
+			""},
 	} {
 		p := newProvider()
 		p.respond = func(w http.ResponseWriter, r *http.Request) {
@@ -217,7 +224,8 @@ func TestDocuments(t *testing.T) {
 			}
 			_, _ = w.Write(append([]byte(tc.before), must(json.Marshal(body))...))
 		}
-		_, err := verifier(p, func() time.Time { return at }).Verify(t.Context(), sign(tc.header, goodClaims(at), rsaKey()), accept)
+		_, err := verifier(p, func() time.Time { return at }).Verify(t.Context(), sign(tc.header, goodClaims(at), rsaKey()),
+			accept)
 		if code(err) != tc.want {
 			t.Errorf("%s: Verify = %v, want code %q", name, err, tc.want)
 		}
@@ -234,7 +242,9 @@ func TestFurtherIssuers(t *testing.T) {
 		other   = "https://acme.b2clogin.com/11111111-2222-3333-4444-555555555555/v2.0/"
 		foreign = "https://other.b2clogin.com/11111111-2222-3333-4444-555555555555/v2.0/"
 	)
-	rules := oidc.Accepting(hotsync.Settings{Providers: []hotsync.Provider{{Name: "b2c", Issuer: issuerURL, Issuers: []string{other}, Discovery: policy, Audiences: []string{audience}}}})
+	rules := oidc.Accepting(
+		hotsync.Settings{Providers: []hotsync.Provider{
+			{Name: "b2c", Issuer: issuerURL, Issuers: []string{other}, Discovery: policy, Audiences: []string{audience}}}})
 	for name, tc := range map[string]struct {
 		iss, document string
 		want          hotsync.Code
@@ -249,7 +259,8 @@ func TestFurtherIssuers(t *testing.T) {
 	} {
 		p := newProvider(rsaJWK("k1", &rsaKey().PublicKey, nil))
 		p.document["issuer"] = tc.document
-		_, err := verifier(p, func() time.Time { return at }).Verify(t.Context(), sign(goodHeader(), with(goodClaims(at), "iss", tc.iss), rsaKey()), rules)
+		_, err := verifier(p, func() time.Time { return at }).Verify(t.Context(),
+			sign(goodHeader(), with(goodClaims(at), "iss", tc.iss), rsaKey()), rules)
 		if code(err) != tc.want {
 			t.Errorf("%s: Verify = %v, want code %q", name, err, tc.want)
 		}
@@ -268,7 +279,8 @@ func TestRotationDuringAFlood(t *testing.T) {
 		p := newProvider(rsaJWK("k1", &rsaKey().PublicKey, nil))
 		v := verifier(p, time.Now)
 		verify := func(kid string, key any) error {
-			_, err := v.Verify(t.Context(), sign(map[string]any{"alg": "RS256", "kid": kid}, goodClaims(time.Now()), key), accept)
+			_, err := v.Verify(t.Context(), sign(map[string]any{"alg": "RS256", "kid": kid}, goodClaims(time.Now()), key),
+				accept)
 			return err
 		}
 		flood := func() {
@@ -279,7 +291,8 @@ func TestRotationDuringAFlood(t *testing.T) {
 		flood()
 		p.set(func(p *provider) { p.keys = append(p.keys, rsaJWK("k2", &otherKey().PublicKey, nil)) })
 		err := verify("k2", otherKey())
-		if code(err) != hotsync.CodeJWKSUnavailable || hotsync.AsError(err).RetryAfter <= 0 || hotsync.AsError(err).RetryAfter > 10*time.Second {
+		if code(err) != hotsync.CodeJWKSUnavailable || hotsync.AsError(err).RetryAfter <= 0 ||
+			hotsync.AsError(err).RetryAfter > 10*time.Second {
 			t.Fatalf("the new key in a flood: %v, want jwks_unavailable for up to ten seconds", err)
 		}
 		begun := time.Now()
@@ -332,7 +345,8 @@ func TestSubjectProblem(t *testing.T) {
 
 	for sub, want := range map[string]string{
 		"auth0|abc": "", "": "", strings.Repeat("s", 255): "", strings.Repeat("s", 256): "is longer than 255 bytes",
-		"a\xffb": "is not UTF-8", "a\tb": "holds control characters", "a\u0085b": "holds control characters", "Ünal ben ق": "",
+		"a\xffb": "is not UTF-8", "a\tb": "holds control characters", "a\u0085b": "holds control characters",
+		"Ünal ben ق": "",
 	} {
 		if got := oidc.SubjectProblem(sub); got != want {
 			t.Errorf("SubjectProblem(%q) = %q, want %q", sub, got, want)

@@ -27,7 +27,8 @@ func TestWeakKeys(t *testing.T) {
 		key  *rsa.PrivateKey
 		want hotsync.Code
 	}{
-		{"signed by the weak one", []map[string]any{good, rsaJWK("weak", &weak.PublicKey, nil)}, "weak", weak, hotsync.CodeTokenKeyUnknown},
+		{"signed by the weak one", []map[string]any{good, rsaJWK("weak", &weak.PublicKey, nil)}, "weak", weak,
+			hotsync.CodeTokenKeyUnknown},
 		{"signed by its neighbour", []map[string]any{good, rsaJWK("weak", &weak.PublicKey, nil)}, "k1", rsaKey(), ""},
 		{"no other key", []map[string]any{rsaJWK("weak", &weak.PublicKey, nil)}, "weak", weak, hotsync.CodeJWKSUnavailable},
 	} {

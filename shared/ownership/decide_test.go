@@ -92,14 +92,16 @@ func TestDecide(t *testing.T) {
 			f.Known = ownership.Login{Named: []string{b}, At: noon.Add(-time.Second), Revision: 1}
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "alone"}},
 		{"a retry of what the newest sign-in does not name says so, linked or not", func(f *ownership.Facts) {
-			f.Fresh, f.Seen, f.Known = false, shows("theirs", "x"), ownership.Login{Named: []string{b}, At: noon.Add(-time.Second), Revision: 1}
+			f.Fresh, f.Seen, f.Known = false, shows("theirs", "x"), ownership.Login{Named: []string{b},
+				At: noon.Add(-time.Second), Revision: 1}
 		}, decision{Reason: ownership.ReasonNewer, Owner: "theirs"}},
 		{"a look-up that was made again names it now", func(f *ownership.Facts) {
 			f.Found, f.Known = true, ownership.Login{Named: []string{b}, At: noon.Add(time.Second), Revision: 1}
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "alone"}},
 
 		{"the owner has an account that the login names by its number", func(f *ownership.Facts) {
-			f.Seen, f.Named, f.Owners["theirs"] = shows("theirs"), []string{a, "B1"}, known(map[string]string{a: "A1", b: "B1"}, nil)
+			f.Seen, f.Named, f.Owners["theirs"] = shows("theirs"), []string{a, "B1"}, known(map[string]string{a: "A1", b: "B1"},
+				nil)
 			f.Others = map[string]ownership.Seen{}
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs"}},
 		{"an account that the login does not name is looked up", func(f *ownership.Facts) {
@@ -131,7 +133,8 @@ func TestDecide(t *testing.T) {
 			decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs"}},
 		{"and somebody sees it", func(f *ownership.Facts) { f.Seen, f.Sole = shows("theirs", "y"), true },
 			decision{Reason: ownership.ReasonUnknown, Owner: "theirs"}},
-		{"Limio does not show who sees it", func(f *ownership.Facts) { f.Seen, f.Sole = ownership.Seen{Owner: "theirs", At: noon}, true },
+		{"Limio does not show who sees it",
+			func(f *ownership.Facts) { f.Seen, f.Sole = ownership.Seen{Owner: "theirs", At: noon}, true },
 			decision{Reason: ownership.ReasonUnknown, Owner: "theirs"}},
 		{"Limio's note tells what it has, and that the table was lost: who knew more may be at work",
 			func(f *ownership.Facts) { f.Seen = noting(shows("theirs", "y"), a) },
@@ -176,7 +179,8 @@ func TestDecide(t *testing.T) {
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs"}},
 
 		{"the login's owner takes a new account", func(f *ownership.Facts) {
-			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""}, map[string][]string{"x": {b}})
+			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""},
+				map[string][]string{"x": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x")}
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "mine"}},
 		{"also when the login names less, where it sees the rest", func(f *ownership.Facts) {
@@ -184,23 +188,28 @@ func TestDecide(t *testing.T) {
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x")}
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "mine"}},
 		{"but others see it", func(f *ownership.Facts) {
-			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""}, map[string][]string{"x": {b}, "y": {b}})
+			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""},
+				map[string][]string{"x": {b}, "y": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x", "y")}
 		}, decision{Reason: ownership.ReasonOthers, Owner: "alone"}},
 		{"who named it by its number", func(f *ownership.Facts) {
 			f.Account.Number = "A1"
-			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""}, map[string][]string{"x": {b}, "y": {b, "A1"}})
+			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""},
+				map[string][]string{"x": {b}, "y": {b, "A1"}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x", "y")}
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "mine"}},
 		{"and the table does not know them", func(f *ownership.Facts) {
-			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""}, map[string][]string{"x": {b}})
+			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""},
+				map[string][]string{"x": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x", "y")}
 		}, decision{Reason: ownership.ReasonOthers, Owner: "alone"}},
 		{"for which it looks, lest the table be an old one", func(f *ownership.Facts) {
-			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""}, map[string][]string{"x": {b}})
+			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""},
+				map[string][]string{"x": {b}})
 		}, decision{Look: []string{b}}},
 		{"who are not linked any more", func(f *ownership.Facts) {
-			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""}, map[string][]string{"x": {b}, "y": {b}})
+			f.Known, f.Named, f.Owners["mine"] = bound, []string{a, b}, known(map[string]string{b: ""},
+				map[string][]string{"x": {b}, "y": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x")}
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "mine"}},
 		{"a login that is bound to nothing", func(f *ownership.Facts) {
@@ -215,40 +224,48 @@ func TestDecide(t *testing.T) {
 			f.Others = map[string]ownership.Seen{b: noting(shows("mine", "x"), b)}
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "mine", Wait: ownership.Recovery}},
 		{"found by look-ups of two sign-ins", func(f *ownership.Facts) {
-			f.Named, f.Found, f.Known, f.Seen = nil, true, ownership.Login{Named: []string{b}, At: noon.Add(time.Second), Revision: 1}, shows("theirs")
+			f.Named, f.Found, f.Known, f.Seen = nil, true, ownership.Login{Named: []string{b}, At: noon.Add(time.Second),
+				Revision: 1}, shows("theirs")
 			f.Owners["theirs"] = known(map[string]string{a: "", b: ""}, nil)
 			f.Others = map[string]ownership.Seen{b: shows("theirs")}
 		}, decision{Reason: ownership.ReasonUnnamed, Owner: "theirs"}},
 		{"found by look-ups of one", func(f *ownership.Facts) {
-			f.Named, f.Found, f.Known, f.Seen = nil, true, ownership.Login{Named: []string{b}, At: noon, Revision: 1}, shows("theirs")
-			f.Owners["theirs"], f.Others = known(map[string]string{a: "", b: ""}, nil), map[string]ownership.Seen{b: shows("mine")}
+			f.Named, f.Found, f.Known, f.Seen = nil, true, ownership.Login{Named: []string{b}, At: noon,
+				Revision: 1}, shows("theirs")
+			f.Owners["theirs"], f.Others = known(map[string]string{a: "", b: ""},
+				nil), map[string]ownership.Seen{b: shows("mine")}
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs"}},
 		{"for which it looks", func(f *ownership.Facts) { f.Named = []string{a, b} },
 			decision{Look: []string{b}}},
 
 		{"an account moves to the login's owner", func(f *ownership.Facts) {
 			f.Known, f.Named, f.Seen = bound, []string{a, b}, shows("theirs")
-			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, nil), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
+			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, nil), known(map[string]string{b: ""},
+				map[string][]string{"x": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x")}
 		}, decision{Reason: ownership.ReasonMove, Link: true, Owner: "mine", From: "theirs"}},
 		{"not when Limio refused that", func(f *ownership.Facts) {
 			f.Known, f.Named, f.Seen, f.NoMove = bound, []string{a, b}, shows("theirs"), true
-			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, nil), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
+			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, nil), known(map[string]string{b: ""},
+				map[string][]string{"x": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x")}
 		}, decision{Reason: ownership.ReasonTwo, Owner: "theirs"}},
 		{"not when somebody sees it", func(f *ownership.Facts) {
 			f.Known, f.Named, f.Seen = bound, []string{a, b}, shows("theirs", "y")
-			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, nil), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
+			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, nil), known(map[string]string{b: ""},
+				map[string][]string{"x": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x")}
 		}, decision{Reason: ownership.ReasonTwo, Owner: "theirs"}},
 		{"not with an account that the login does not name", func(f *ownership.Facts) {
 			f.Known, f.Named, f.Seen = bound, []string{a, b}, shows("theirs")
-			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: "", accounts[2]: ""}, nil), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
+			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: "", accounts[2]: ""},
+				nil), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x"), accounts[2]: shows("theirs")}
 		}, decision{Reason: ownership.ReasonTwo, Owner: "theirs"}},
 		{"not to an owner that others see", func(f *ownership.Facts) {
 			f.Known, f.Named, f.Seen = bound, []string{a, b}, shows("theirs")
-			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, nil), known(map[string]string{b: ""}, map[string][]string{"x": {b}, "y": {b}})
+			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, nil), known(map[string]string{b: ""},
+				map[string][]string{"x": {b}, "y": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "x", "y")}
 		}, decision{Reason: ownership.ReasonTwo, Owner: "theirs"}},
 		{"not what is known only in part", func(f *ownership.Facts) {
@@ -258,26 +275,31 @@ func TestDecide(t *testing.T) {
 		}, decision{Reason: ownership.ReasonTwo, Owner: "theirs"}},
 		{"a login leaves an owner that it is not linked to", func(f *ownership.Facts) {
 			f.Known, f.Seen = bound, shows("theirs")
-			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, map[string][]string{"y": {a}}), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
+			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""},
+				map[string][]string{"y": {a}}), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine", "y")}
 		}, decision{Reason: ownership.ReasonLink, Link: true, Owner: "theirs"}},
 		{"but not where Limio does not show that", func(f *ownership.Facts) {
 			f.Known, f.Seen = bound, shows("theirs", "y")
-			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, map[string][]string{"y": {a}}), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
+			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""},
+				map[string][]string{"y": {a}}), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
 			f.Others = map[string]ownership.Seen{b: {Owner: "mine", At: noon}}
 		}, decision{Reason: ownership.ReasonTwo, Owner: "theirs"}},
 		{"nor while it may be about to be", func(f *ownership.Facts) {
 			f.Known, f.Seen = bound, shows("theirs", "y")
 			f.Known.BoundAt = noon.Add(-30 * time.Second)
-			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""}, map[string][]string{"y": {a}}), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
+			f.Owners["theirs"], f.Owners["mine"] = known(map[string]string{a: ""},
+				map[string][]string{"y": {a}}), known(map[string]string{b: ""}, map[string][]string{"x": {b}})
 			f.Others = map[string]ownership.Seen{b: shows("mine")}
 		}, decision{Wait: 30 * time.Second}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 
-			f := ownership.Facts{Account: hotsync.AccountRef{ID: a}, Login: "x", Fresh: true, Named: []string{a}, At: noon, Now: noon, Alone: "alone",
-				Seen: ownership.Seen{At: noon}, Owners: map[string]ownership.Owner{"alone": {}, "theirs": {}, "mine": {}, "other": {}}}
+			f := ownership.Facts{Account: hotsync.AccountRef{ID: a}, Login: "x", Fresh: true, Named: []string{a}, At: noon,
+				Now: noon, Alone: "alone",
+				Seen:   ownership.Seen{At: noon},
+				Owners: map[string]ownership.Owner{"alone": {}, "theirs": {}, "mine": {}, "other": {}}}
 			tc.change(&f)
 			d := ownership.Decide(f)
 			got := decision{d.Reason, d.Link, d.Owner, d.From, d.Look, d.Next, d.Wait}

@@ -64,9 +64,12 @@ type world struct {
 }
 
 func newWorld(choose func(int) int) *world {
-	return &world{choose: choose, now: time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC), faults: true, notes: true, shows: true,
-		store: &ownership.Memory{}, owner: map[string]string{}, owners: map[string]map[string]string{}, links: map[string]map[string]bool{},
-		named: map[string]map[string]bool{}, sets: map[string][][]string{}, excused: map[string]bool{}, byHand: map[string]string{}}
+	return &world{choose: choose, now: time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC), faults: true, notes: true,
+		shows: true,
+		store: &ownership.Memory{}, owner: map[string]string{}, owners: map[string]map[string]string{},
+		links: map[string]map[string]bool{},
+		named: map[string]map[string]bool{}, sets: map[string][][]string{}, excused: map[string]bool{},
+		byHand: map[string]string{}}
 }
 
 // short makes an account's id of 32 equal letters readable.
@@ -329,8 +332,10 @@ func (a *actor) syncOnce(r *request) (done bool, err error) {
 		return false, err
 	}
 	seen := a.seen(r.account)
-	f := ownership.Facts{Account: hotsync.AccountRef{ID: r.account, Number: number(r.account)}, Login: r.login, Named: r.named, At: r.at,
-		Fresh: !r.stale || r.found, Found: r.found, Seen: seen, Sole: seen.Owner == alone(r.account, 0) || seen.Owner == "limio-"+r.account}
+	f := ownership.Facts{Account: hotsync.AccountRef{ID: r.account, Number: number(r.account)}, Login: r.login,
+		Named: r.named, At: r.at,
+		Fresh: !r.stale || r.found, Found: r.found, Seen: seen,
+		Sole: seen.Owner == alone(r.account, 0) || seen.Owner == "limio-"+r.account}
 	k := &ownership.Keeper{Store: a, Limio: a, Now: func() time.Time { return a.now }, Alone: alone}
 	d, err := k.Settle(context.Background(), f)
 	if err != nil {
@@ -372,7 +377,8 @@ func (a *actor) syncOnce(r *request) (done bool, err error) {
 }
 
 func (a *actor) link(r *request, owner string) {
-	if !a.links[r.login][owner] && !slices.ContainsFunc(a.sets[r.login], func(named []string) bool { return a.covers(r.login, named, owner) }) {
+	if !a.links[r.login][owner] &&
+		!slices.ContainsFunc(a.sets[r.login], func(named []string) bool { return a.covers(r.login, named, owner) }) {
 		a.fail("%s links %s to %s, and did not name all that it has in one login", a.name, r.login, owner)
 	}
 	if r.stale && !r.found {

@@ -14,7 +14,8 @@ import (
 // facts are a fresh sign-in of login x that names account a, which Limio does not have.
 func facts() ownership.Facts {
 	a := accounts[0]
-	return ownership.Facts{Account: hotsync.AccountRef{ID: a}, Login: "x", Fresh: true, Named: []string{a}, At: noon, Now: noon, Alone: "alone",
+	return ownership.Facts{Account: hotsync.AccountRef{ID: a}, Login: "x", Fresh: true, Named: []string{a}, At: noon,
+		Now: noon, Alone: "alone",
 		Seen: ownership.Seen{At: noon}, Owners: map[string]ownership.Owner{"alone": {}, "theirs": {}, "mine": {}}}
 }
 
@@ -31,7 +32,8 @@ func TestDecideRemembers(t *testing.T) {
 	// found: a look-up found a, whose owner has b as well, and so may not be shown.
 	found := func(f *ownership.Facts) {
 		f.Named, f.Found, f.Seen = nil, true, showing("theirs")
-		f.Owners["theirs"], f.Others = known(map[string]string{a: "", b: ""}, nil), map[string]ownership.Seen{b: showing("theirs")}
+		f.Owners["theirs"], f.Others = known(map[string]string{a: "", b: ""},
+			nil), map[string]ownership.Seen{b: showing("theirs")}
 	}
 	// bound: the login has an owner of which Limio shows b to those logins.
 	bound := func(at time.Time, owner string, logins ...string) func(*ownership.Facts) {
@@ -49,17 +51,21 @@ func TestDecideRemembers(t *testing.T) {
 	}{
 		{"what a look-up found, though the login is not linked", found, ownership.ReasonUnnamed,
 			&ownership.Login{Named: []string{a}, At: noon}},
-		{"not what a claim names", func(f *ownership.Facts) { found(f); f.Found, f.Named = false, []string{a} }, ownership.ReasonUnnamed, nil},
+		{"not what a claim names", func(f *ownership.Facts) { found(f); f.Found, f.Named = false, []string{a} },
+			ownership.ReasonUnnamed, nil},
 		{"nor what a retry found", func(f *ownership.Facts) { found(f); f.Fresh = false }, ownership.ReasonNotFresh, nil},
 		{"nor for nobody", func(f *ownership.Facts) { found(f); f.Login = "" }, ownership.ReasonNobody, nil},
-		{"nor once more", func(f *ownership.Facts) { found(f); f.Known = ownership.Login{Named: []string{a}, At: noon} }, ownership.ReasonUnnamed, nil},
-		{"the same of a newer sign-in", func(f *ownership.Facts) { found(f); f.Known = ownership.Login{Named: []string{a}, At: long} },
+		{"nor once more", func(f *ownership.Facts) { found(f); f.Known = ownership.Login{Named: []string{a}, At: noon} },
+			ownership.ReasonUnnamed, nil},
+		{"the same of a newer sign-in",
+			func(f *ownership.Facts) { found(f); f.Known = ownership.Login{Named: []string{a}, At: long} },
 			ownership.ReasonUnnamed, &ownership.Login{Named: []string{a}, At: noon}},
 		{"beside what the same sign-in found before", func(f *ownership.Facts) {
 			found(f)
 			f.Known, f.Others[accounts[2]] = ownership.Login{Named: []string{accounts[2]}, At: noon}, showing("")
 		}, ownership.ReasonUnnamed, &ownership.Login{Named: []string{a, accounts[2]}, At: noon}},
-		{"in place of what an older one found", func(f *ownership.Facts) { found(f); f.Known = ownership.Login{Named: []string{accounts[2]}, At: long} },
+		{"in place of what an older one found",
+			func(f *ownership.Facts) { found(f); f.Known = ownership.Login{Named: []string{accounts[2]}, At: long} },
 			ownership.ReasonUnnamed, &ownership.Login{Named: []string{a}, At: noon}},
 
 		{"a binding that nothing shows is made anew", bound(long, ""), ownership.ReasonLink,
@@ -69,10 +75,12 @@ func TestDecideRemembers(t *testing.T) {
 		{"or Limio shows the link", bound(long, "mine", "x"), ownership.ReasonLink,
 			&ownership.Login{Owner: "mine", BoundAt: long, Named: []string{a}, At: noon}},
 		{"a link that is there, with what is named now", func(f *ownership.Facts) {
-			f.Known, f.Seen = ownership.Login{Owner: "theirs", BoundAt: long, Named: []string{a, b}, At: long}, showing("theirs", "x")
+			f.Known, f.Seen = ownership.Login{Owner: "theirs", BoundAt: long, Named: []string{a, b}, At: long}, showing("theirs",
+				"x")
 		}, ownership.ReasonLinked, &ownership.Login{Owner: "theirs", BoundAt: long, Named: []string{a}, At: noon}},
 		{"a link that is there, and named the same", func(f *ownership.Facts) {
-			f.Known, f.Seen = ownership.Login{Owner: "theirs", BoundAt: long, Named: []string{a}, At: long}, showing("theirs", "x")
+			f.Known, f.Seen = ownership.Login{Owner: "theirs", BoundAt: long, Named: []string{a}, At: long}, showing("theirs",
+				"x")
 		}, ownership.ReasonLinked, nil},
 		{"a link to another owner than was known", func(f *ownership.Facts) {
 			f.Known, f.Seen = ownership.Login{Owner: "mine", BoundAt: long, Named: []string{a}, At: long}, showing("theirs", "x")
@@ -104,7 +112,8 @@ func TestDecideRecordsTheMember(t *testing.T) {
 	}{
 		{"a link that comes", func(f *ownership.Facts) { f.Seen, f.Sole = showing("theirs"), true },
 			ownership.Member{Named: []string{a}, ClaimedAt: noon}},
-		{"a link that is there", func(f *ownership.Facts) { f.Seen = showing("theirs", "x") }, ownership.Member{Named: []string{a}, ClaimedAt: long}},
+		{"a link that is there", func(f *ownership.Facts) { f.Seen = showing("theirs", "x") },
+			ownership.Member{Named: []string{a}, ClaimedAt: long}},
 		{"seen by a retry, which names nothing", func(f *ownership.Facts) {
 			f.Seen, f.Fresh, f.Known.Named = showing("theirs", "x"), false, []string{a}
 		}, ownership.Member{Named: []string{a, b}, ClaimedAt: long}},
@@ -148,8 +157,10 @@ func TestDecideLooks(t *testing.T) {
 		want   []string
 		next   bool
 	}{
-		{"what was recorded a moment ago is believed", func(f *ownership.Facts) { f.Owners["alone"] = owner(recent, a) }, nil, false},
-		{"what was recorded long ago is looked up", func(f *ownership.Facts) { f.Owners["alone"] = owner(noon.Add(-ownership.Lease), a) }, []string{b}, false},
+		{"what was recorded a moment ago is believed", func(f *ownership.Facts) { f.Owners["alone"] = owner(recent, a) }, nil,
+			false},
+		{"what was recorded long ago is looked up",
+			func(f *ownership.Facts) { f.Owners["alone"] = owner(noon.Add(-ownership.Lease), a) }, []string{b}, false},
 		{"and what another table said", func(f *ownership.Facts) {
 			o := owner(recent, a)
 			o.Elsewhere = true
@@ -190,7 +201,8 @@ func TestDecideMakesTheOwner(t *testing.T) {
 		want   bool
 	}{
 		{"of an account that nobody has", func(*ownership.Facts) {}, "alone", true},
-		{"that was recorded and does not show yet", func(f *ownership.Facts) { f.Owners["alone"] = known(map[string]string{a: ""}, nil) }, "alone", false},
+		{"that was recorded and does not show yet",
+			func(f *ownership.Facts) { f.Owners["alone"] = known(map[string]string{a: ""}, nil) }, "alone", false},
 		{"that only Limio knows", func(f *ownership.Facts) { f.Seen, f.Sole = showing("theirs"), true }, "theirs", false},
 		{"that both know", func(f *ownership.Facts) {
 			f.Seen, f.Owners["theirs"] = showing("theirs"), known(map[string]string{a: ""}, nil)
@@ -200,7 +212,8 @@ func TestDecideMakesTheOwner(t *testing.T) {
 		tc.change(&f)
 		d := ownership.Decide(f)
 		if d.Owner != tc.owner || !d.Link || d.New != tc.want {
-			t.Errorf("an owner %s: %q, linked %t, new %t; want %q, linked, new %t", tc.name, d.Owner, d.Link, d.New, tc.owner, tc.want)
+			t.Errorf("an owner %s: %q, linked %t, new %t; want %q, linked, new %t", tc.name, d.Owner, d.Link, d.New, tc.owner,
+				tc.want)
 		}
 	}
 }

@@ -25,8 +25,9 @@ func TestStoreKeepsThePause(t *testing.T) {
 
 	at := time.UnixMilli(1_790_000_000_123)
 	first := pause.State{Until: at, Since: at.Add(-time.Second), Reason: hotsync.CodeZuoraRateLimited}
-	second := pause.State{Until: at.Add(time.Minute), Since: at.Add(-time.Second), Step: 2, ProbeUntil: at.Add(time.Second),
-		Reason: hotsync.CodeZuoraUnavailable}
+	second := pause.State{Until: at.Add(time.Minute), Since: at.Add(-time.Second), Step: 2,
+		ProbeUntil: at.Add(time.Second),
+		Reason:     hotsync.CodeZuoraUnavailable}
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,7 +101,8 @@ func TestAll(t *testing.T) {
 	for _, tc := range []struct {
 		upstream  string
 		old, next pause.State
-	}{{"limio", pause.State{}, want["limio"]}, {"zuora", pause.State{}, want["limio"]}, {"zuora", want["limio"], pause.State{}}} {
+	}{{"limio", pause.State{}, want["limio"]}, {"zuora", pause.State{}, want["limio"]},
+		{"zuora", want["limio"], pause.State{}}} {
 		ok, err := pause.Table{Table: table, Upstream: tc.upstream}.Replace(t.Context(), tc.old, tc.next)
 		if err != nil || !ok {
 			t.Fatalf("Replace = %t, %v", ok, err)

@@ -18,7 +18,8 @@ import (
 // published is an item as Limio publishes it.
 func published(path, kind, plan string, change ...func(data, attributes map[string]any)) catalogue.Item {
 	attributes := map[string]any{
-		"display_name__limio": "The " + plan, "display_price__limio": "10 a month", "payment_types__limio": []any{"zuora_card"},
+		"display_name__limio": "The " + plan, "display_price__limio": "10 a month", "payment_types__limio": []any{
+			"zuora_card"},
 		"label__limio": []any{"/digital"}, "term__limio": map[string]any{"length": 1, "type": "years"},
 		"price__limio": []any{map[string]any{"currencyCode": "GBP", "value": "10.00", "type": "recurring"}},
 	}
@@ -27,17 +28,21 @@ func published(path, kind, plan string, change ...func(data, attributes map[stri
 		"attributes":  attributes,
 		"productBundles": []any{map[string]any{"product_path": "/products/other", "rate_plan": "Another"},
 			map[string]any{"product_path": "/products/digital", "rate_plan": plan}},
-		"products": []any{map[string]any{"path": "/products/other", "attributes": map[string]any{"product_code__limio": "SKU-9", "display_name__limio": "Other"}},
-			map[string]any{"path": "/products/digital", "attributes": map[string]any{"product_code__limio": "SKU-1", "display_name__limio": ""}}},
+		"products": []any{map[string]any{"path": "/products/other",
+			"attributes": map[string]any{"product_code__limio": "SKU-9", "display_name__limio": "Other"}},
+			map[string]any{"path": "/products/digital",
+				"attributes": map[string]any{"product_code__limio": "SKU-1", "display_name__limio": ""}}},
 	}
 	for _, c := range change {
 		c(data, attributes)
 	}
-	return catalogue.Item{Path: path, ID: "id-of-" + path, Name: "Name of " + plan, Version: "v1", Type: "item", RecordType: kind, Data: data}
+	return catalogue.Item{Path: path, ID: "id-of-" + path, Name: "Name of " + plan, Version: "v1", Type: "item",
+		RecordType: kind, Data: data}
 }
 
 func withCatalogue(s billing.Subscription, items []catalogue.Item, table map[string]string) projection.Result {
-	return projection.Project(billing.Account{ID: "8a12", Currency: "GBP", Subscriptions: []billing.Subscription{s}}, hotsync.Identity{},
+	return projection.Project(billing.Account{ID: "8a12", Currency: "GBP", Subscriptions: []billing.Subscription{s}},
+		hotsync.Identity{},
 		projection.Options{Today: factsDay, Tenant: "acme", Catalogue: catalogue.NewIndex(items), CatalogueMap: table})
 }
 
@@ -45,17 +50,21 @@ func withCatalogue(s billing.Subscription, items []catalogue.Item, table map[str
 func TestMatchedOffer(t *testing.T) {
 	t.Parallel()
 
-	r := withCatalogue(sub(rp("Monthly", "Add", of(seg("2026-01-01", "", "10")))), []catalogue.Item{published("/offers/a", "offer", "Monthly")}, nil)
+	r := withCatalogue(sub(rp("Monthly", "Add", of(seg("2026-01-01", "", "10")))),
+		[]catalogue.Item{published("/offers/a", "offer", "Monthly")}, nil)
 	if len(r.Findings) != 0 {
 		t.Errorf("findings %q", hotsync.Messages(r.Findings))
 	}
-	digital := map[string]any{"path": "/products/digital", "attributes": map[string]any{"product_code__limio": "SKU-1", "display_name__limio": "Digital"}}
+	digital := map[string]any{"path": "/products/digital",
+		"attributes": map[string]any{"product_code__limio": "SKU-1", "display_name__limio": "Digital"}}
 	for _, kind := range []projection.Kind{projection.Subscription, projection.SubscriptionOffer} {
 		data := object(t, r, kind).Data
 		offer := data["offer"].(map[string]any)
 		content := offer["data"].(map[string]any)
-		got := map[string]any{"name": data["name"], "tracking": data["tracking"], "summary": data["price"].(map[string]any)["summary"],
-			"bundle": content["productBundles"].([]any)[0], "product": content["products"].([]any)[0], "products": data["products"].([]any)[0],
+		got := map[string]any{"name": data["name"], "tracking": data["tracking"],
+			"summary": data["price"].(map[string]any)["summary"],
+			"bundle":  content["productBundles"].([]any)[0],
+			"product": content["products"].([]any)[0], "products": data["products"].([]any)[0],
 			"record_type": content["record_type"]}
 		for name, value := range offer {
 			if name != "data" {
@@ -63,9 +72,12 @@ func TestMatchedOffer(t *testing.T) {
 			}
 		}
 		want := map[string]any{"name": "The Monthly", "tracking": map[string]any{"offers": []any{"/offers/a"}},
-			"summary": map[string]any{"headline": "10 a month"}, "bundle": map[string]any{"product_path": "/products/digital", "rate_plan": "Monthly"},
-			"product": digital, "products": digital, "record_type": "offer", "offer path": "/offers/a", "offer id": "id-of-/offers/a",
-			"offer name": "Name of Monthly", "offer version": "v1", "offer type": "item", "offer mode": "production", "offer service": "limio",
+			"summary": map[string]any{"headline": "10 a month"}, "bundle": map[string]any{"product_path": "/products/digital",
+				"rate_plan": "Monthly"},
+			"product": digital, "products": digital, "record_type": "offer", "offer path": "/offers/a",
+			"offer id":   "id-of-/offers/a",
+			"offer name": "Name of Monthly", "offer version": "v1", "offer type": "item", "offer mode": "production",
+			"offer service":     "limio",
 			"offer record_type": "offer", "offer status": "active"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", kind, diff)
@@ -116,11 +128,14 @@ func TestPlansAndCatalogue(t *testing.T) {
 	seats := rp("Seats", "Add", of(seg("2026-01-01", "", "5")))
 	credit := rp("Credit", "Add", of(seg("2026-01-01", "", "-2")))
 	seats.ProductRatePlanID = "8a90000000000000000000000000000b"
-	monthly, addOn := published("/offers/a", "offer", "Monthly"), published("/add-ons/seats", "add_on", "Seats", func(_, attributes map[string]any) {
-		attributes["price__limio"].([]any)[0].(map[string]any)["use_external_price"] = true
-	})
-	bare := published("/offers/a", "offer", "Monthly", func(_, attributes map[string]any) { delete(attributes, "label__limio") })
-	booked := sub(rp("Monthly", "Remove", of(seg("2026-01-01", "2026-12-01", "10"))), rp("Yearly", "Add", of(seg("2026-12-01", "", "99"))))
+	monthly, addOn := published("/offers/a", "offer", "Monthly"), published("/add-ons/seats", "add_on", "Seats",
+		func(_, attributes map[string]any) {
+			attributes["price__limio"].([]any)[0].(map[string]any)["use_external_price"] = true
+		})
+	bare := published("/offers/a", "offer", "Monthly",
+		func(_, attributes map[string]any) { delete(attributes, "label__limio") })
+	booked := sub(rp("Monthly", "Remove", of(seg("2026-01-01", "2026-12-01", "10"))),
+		rp("Yearly", "Add", of(seg("2026-12-01", "", "99"))))
 	for _, tc := range []struct {
 		name  string
 		in    billing.Subscription
@@ -132,13 +147,15 @@ func TestPlansAndCatalogue(t *testing.T) {
 			[]string{"subscription 15 /offers/a", "base /offers/a", "add-on /add-ons/seats add_on-id-of-/add-ons/seats"}},
 		{"an add-on that is not published", sub(base, seats), []catalogue.Item{monthly}, nil,
 			[]string{"subscription 15 /offers/a", "base /offers/a", "note plan_unmatched"}},
-		{"no offer", sub(base), []catalogue.Item{addOn}, nil, []string{"subscription 10 <nil>", "base <nil>", "attention plan_unmatched"}},
+		{"no offer", sub(base), []catalogue.Item{addOn}, nil,
+			[]string{"subscription 10 <nil>", "base <nil>", "attention plan_unmatched"}},
 		{"nothing but an add-on", sub(seats), []catalogue.Item{addOn}, nil,
 			[]string{"subscription 5 <nil>", "add-on /add-ons/seats add_on-id-of-/add-ons/seats", "attention no_base_plan"}},
 		{"several offers", sub(base), []catalogue.Item{monthly, published("/offers/b", "offer", "Monthly")}, nil,
 			[]string{"subscription 10 /offers/a", "base /offers/a", "note plan_ambiguous"}},
 		{"the merchant's table", sub(seats), []catalogue.Item{addOn, published("/offers/b", "offer", "Else")},
-			map[string]string{seats.ProductRatePlanID: "/offers/b"}, []string{"subscription 5 /offers/b", "base /offers/b", "note price_differs"}},
+			map[string]string{seats.ProductRatePlanID: "/offers/b"},
+			[]string{"subscription 5 /offers/b", "base /offers/b", "note price_differs"}},
 		{"the merchant's table is wrong", sub(seats), []catalogue.Item{published("/offers/b", "offer", "Seats")},
 			map[string]string{seats.ProductRatePlanID: "/offers/gone"},
 			[]string{"subscription 5 /offers/b", "base /offers/b", "note catalogue_map", "note price_differs"}},
@@ -148,11 +165,14 @@ func TestPlansAndCatalogue(t *testing.T) {
 			[]string{"subscription 10 /offers/a", "base /offers/a", "note offer_unmanageable"}},
 		{"a booked change to what is not published", booked, []catalogue.Item{monthly}, nil,
 			[]string{"subscription 10 /offers/a", "base /offers/a", "base <nil>", "attention plan_unmatched"}},
-		{"a booked change to what costs more", sub(rp("Monthly", "Remove", of(seg("2026-01-01", "2026-12-01", "10"))), rp("Yearly", "Add", of(seg("2026-12-01", "", "99")))),
+		{"a booked change to what costs more",
+			sub(rp("Monthly", "Remove", of(seg("2026-01-01", "2026-12-01", "10"))),
+				rp("Yearly", "Add", of(seg("2026-12-01", "", "99")))),
 			[]catalogue.Item{monthly, published("/offers/y", "offer", "Yearly", func(_, attributes map[string]any) {
 				attributes["price__limio"].([]any)[0].(map[string]any)["value"] = "99"
 			})}, nil, []string{"subscription 10 /offers/a", "base /offers/a", "base /offers/y"}},
-		{"what is over concerns nobody", changed(sub(base), func(s *billing.Subscription) { s.Status, s.End = "Cancelled", "2026-06-01" }), nil, nil,
+		{"what is over concerns nobody",
+			changed(sub(base), func(s *billing.Subscription) { s.Status, s.End = "Cancelled", "2026-06-01" }), nil, nil,
 			[]string{"subscription 10 <nil>", "base <nil>"}},
 	} {
 		got := plansOf(withCatalogue(tc.in, tc.items, tc.table))
@@ -187,11 +207,13 @@ func TestFuturePlanChangesNothingToday(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		a := projectiontest.Account(r)
-		opt := projection.Options{Today: projectiontest.Today, Tenant: "acme", Catalogue: projectiontest.Catalogue(), Schedules: hotsync.SchedulesOff}
+		opt := projection.Options{Today: projectiontest.Today, Tenant: "acme", Catalogue: projectiontest.Catalogue(),
+			Schedules: hotsync.SchedulesOff}
 		before := projection.Project(a, hotsync.Identity{}, opt)
 		later := projectiontest.Shuffle(r, a)
 		for i := range later.Subscriptions {
-			later.Subscriptions[i].RatePlans = append(later.Subscriptions[i].RatePlans, rp(fmt.Sprintf("0-%d", i), "Add", of(seg("2027-03-01", "", "1"))))
+			later.Subscriptions[i].RatePlans = append(later.Subscriptions[i].RatePlans,
+				rp(fmt.Sprintf("0-%d", i), "Add", of(seg("2027-03-01", "", "1"))))
 		}
 		after := projection.Project(later, hotsync.Identity{}, opt)
 		for _, o := range before.Objects {
@@ -233,7 +255,8 @@ func hasCurrent(r projection.Result, subscription string) bool {
 	return slices.ContainsFunc(r.Objects, func(o projection.Object) bool {
 		start, _ := o.Data["start"].(string)
 		end, _ := o.Data["end"].(string)
-		return o.Kind == projection.SubscriptionOffer && o.Related == subscription && o.Data["record_subtype"] != "discount" &&
+		return o.Kind == projection.SubscriptionOffer && o.Related == subscription &&
+			o.Data["record_subtype"] != "discount" &&
 			start != "" && start <= r.Today && (end == "" || r.Today < end)
 	})
 }

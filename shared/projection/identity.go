@@ -88,7 +88,8 @@ func (p *projector) salesforceID() (value string, ok bool) {
 		p.find(hotsync.Note(
 			hotsync.FindingAccountCRMID,
 			"",
-			"The account's CRM ID names a Salesforce contact, but the settings say that CRM IDs name an account, so no Salesforce identity is kept.",
+			"The account's CRM ID names a Salesforce contact, but the settings say that CRM IDs name an account, so no "+
+				"Salesforce identity is kept.",
 		),
 			"Correct the CRM ID in Zuora, or the setting.")
 		return "", false

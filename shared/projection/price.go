@@ -83,7 +83,8 @@ func (p *projector) subscriptionPrice(s billing.Subscription, plans []plan) pric
 		p.find(hotsync.Note(
 			hotsync.FindingPriceUnknown,
 			s.Number,
-			"Subscription %s: charge %s (%s, %s) has another billing period or currency than the first one, so it is not in the price.",
+			"Subscription %s: charge %s (%s, %s) has another billing period or currency than the first one, so it is not in "+
+				"the price.",
 			s.Number,
 			l.charge.Number,
 			l.charge.BillingPeriod,

@@ -23,9 +23,10 @@ import (
 
 // Options is what a projection depends on besides the account and the login.
 type Options struct {
-	Today        string               // YYYY-MM-DD in the Zuora tenant's time zone: decides which price is current
-	Tenant       string               // the Limio tenant: ids differ between tenants
-	Owner        string               // id of the owner a new customer gets; "" is the login's own, or the account's where nobody signed in
+	Today  string // YYYY-MM-DD in the Zuora tenant's time zone: decides which price is current
+	Tenant string // the Limio tenant: ids differ between tenants
+	// id of the owner a new customer gets; "" is the login's own, or the account's where nobody signed in
+	Owner        string
 	SalesforceID hotsync.SalesforceID // what a CRM ID names; "" is an account
 	Catalogue    *catalogue.Index     // Limio's published offers and add-ons; nil where none could be read
 	CatalogueMap map[string]string    // the merchant's own: path by product rate plan id

@@ -30,7 +30,8 @@ func FuzzProject(f *testing.F) {
 		account := projectiontest.Account(r)
 		login := projectiontest.Login(r)
 		if text != "" && account.BillTo != nil {
-			account.BillTo.Country, account.CRMID, account.Subscriptions = text, text, append(account.Subscriptions, billing.Subscription{Number: text, Status: text})
+			account.BillTo.Country, account.CRMID, account.Subscriptions = text, text, append(account.Subscriptions,
+				billing.Subscription{Number: text, Status: text})
 		}
 		for i := range account.PaymentMethods {
 			if mask != "" {
@@ -69,9 +70,10 @@ func checkFuture(t *testing.T, account billing.Account, login hotsync.Identity, 
 		if !inForce {
 			continue // then what is to come is what is shown
 		}
-		later := billing.RatePlan{ID: "later", Number: "SRP-later-" + s.Number, Name: "Later", LastChangeType: "Add", Charges: []billing.Charge{{
-			Number: "C-later-" + s.Number, Type: "Recurring", Model: "FlatFee", BillingPeriod: "Month",
-			Segments: []billing.Segment{{From: "2099-01-01", Price: decimal.NewNullDecimal(decimal.NewFromInt(99))}}}}}
+		later := billing.RatePlan{ID: "later", Number: "SRP-later-" + s.Number, Name: "Later", LastChangeType: "Add",
+			Charges: []billing.Charge{{
+				Number: "C-later-" + s.Number, Type: "Recurring", Model: "FlatFee", BillingPeriod: "Month",
+				Segments: []billing.Segment{{From: "2099-01-01", Price: decimal.NewNullDecimal(decimal.NewFromInt(99))}}}}}
 		account.Subscriptions[i].RatePlans = append(slices.Clone(s.RatePlans), later)
 	}
 	after := map[string]projection.Object{}
@@ -134,10 +136,13 @@ func isReference(path string) bool {
 
 // standIn are the members of an offer that is in no catalogue.
 const standIn = "offer.name offer.type offer.mode offer.service offer.record_type offer.status offer.data.record_type " +
-	"offer.data.record_subtype offer.data.name offer.data.attributes.display_name__limio offer.data.attributes.autoRenew__limio " +
+	"offer.data.record_subtype offer.data.name offer.data.attributes.display_name__limio " +
+	"offer.data.attributes.autoRenew__limio " +
 	"offer.data.attributes.price__limio.currencyCode offer.data.attributes.price__limio.use_external_price " +
-	"offer.data.attributes.price__limio.type offer.data.attributes.price__limio.value offer.data.attributes.term__limio.length " +
-	"offer.data.attributes.term__limio.type offer.data.attributes.term__limio.renewal_type offer.data.productBundles.product_path " +
+	"offer.data.attributes.price__limio.type offer.data.attributes.price__limio.value " +
+	"offer.data.attributes.term__limio.length " +
+	"offer.data.attributes.term__limio.type offer.data.attributes.term__limio.renewal_type " +
+	"offer.data.productBundles.product_path " +
 	"offer.data.productBundles.rate_plan offer.data.products.path offer.data.products.record_type " +
 	"offer.data.products.attributes.display_name__limio offer.data.products.attributes.product_code__limio products.path " +
 	"products.record_type products.attributes.display_name__limio products.attributes.product_code__limio"
@@ -147,13 +152,17 @@ const standIn = "offer.name offer.type offer.mode offer.service offer.record_typ
 var members = map[projection.Kind]string{
 	projection.Customer: "name firstName lastName email defaultPaymentMethodId",
 	projection.Identity: "service issuer type value accountNumber iss sub",
-	projection.Subscription: "name startDate termStartDate termEndDate quantity price.currency price.amount purchaseCountry " +
+	projection.Subscription: "name startDate termStartDate termEndDate quantity price.currency price.amount " +
+		"purchaseCountry " +
 		"attributes.autoRenew attributes.gift attributes.external " + standIn,
-	projection.SubscriptionOffer: "name start end quantity price.currency price.amount price.percentage record_subtype zuora.refId " + standIn,
-	projection.Schedule: "type date schedule_date amount amountWithoutTax currency quantity unit_amount description taxAmount zuora.refId " +
+	projection.SubscriptionOffer: "name start end quantity price.currency price.amount price.percentage record_subtype " +
+		"zuora.refId " + standIn,
+	projection.Schedule: "type date schedule_date amount amountWithoutTax currency quantity unit_amount description " +
+		"taxAmount zuora.refId " +
 		"lineItems.chargeName lineItems.productName lineItems.chargeDescription lineItems.processingType lineItems.quantity " +
 		"lineItems.amountWithoutTax lineItems.taxAmount",
-	projection.PaymentMethod: "type method brand last4 expirationMonth expirationYear zuora.refId zuora.result.Id zuora.result.Type " +
+	projection.PaymentMethod: "type method brand last4 expirationMonth expirationYear zuora.refId zuora.result.Id " +
+		"zuora.result.Type " +
 		"zuora.result.PaymentMethodStatus zuora.result.CreditCardType zuora.result.CreditCardMaskNumber " +
 		"zuora.result.CreditCardExpirationMonth zuora.result.CreditCardExpirationYear zuora.result.AchAccountNumberMask " +
 		"zuora.result.BankTransferAccountNumberMask zuora.result.BankTransferType relationships.relationship_id " +
@@ -230,7 +239,8 @@ func TestCRMIDNamesAnAccount(t *testing.T) {
 	t.Parallel()
 
 	for crm, want := range map[string]int{"0018d00000ABCDE": 1, "0038d00000ABCDE": 0} {
-		r := projection.Project(billing.Account{ID: "8a12", CRMID: crm}, hotsync.Identity{}, projection.Options{Tenant: "acme"})
+		r := projection.Project(billing.Account{ID: "8a12", CRMID: crm}, hotsync.Identity{},
+			projection.Options{Tenant: "acme"})
 		got := 0
 		for _, o := range r.Objects {
 			if o.Kind == projection.Identity && o.Data["service"] == "salesforce" {
@@ -238,7 +248,8 @@ func TestCRMIDNamesAnAccount(t *testing.T) {
 			}
 		}
 		if got != want {
-			t.Errorf("CRM ID %s: %d identities of Salesforce, want %d; findings %q", crm, got, want, hotsync.Messages(r.Findings))
+			t.Errorf("CRM ID %s: %d identities of Salesforce, want %d; findings %q", crm, got, want,
+				hotsync.Messages(r.Findings))
 		}
 	}
 }
@@ -276,14 +287,18 @@ func TestKeyOfForeign(t *testing.T) {
 		want string
 	}{
 		{"subscription by reference", projection.Object{Kind: projection.Subscription, Reference: "A-S1"}, "A-S1"},
-		{"offer of Limio's own", projection.Object{Kind: projection.SubscriptionOffer, Data: map[string]any{"name": "UK Monthly"}}, ""},
-		{"offer with odd data", projection.Object{Kind: projection.SubscriptionOffer, Data: map[string]any{"zuora": "text"}}, ""},
+		{"offer of Limio's own",
+			projection.Object{Kind: projection.SubscriptionOffer, Data: map[string]any{"name": "UK Monthly"}}, ""},
+		{"offer with odd data", projection.Object{Kind: projection.SubscriptionOffer, Data: map[string]any{"zuora": "text"}},
+			""},
 		{"address by relationship", projection.Object{Kind: projection.Address, Name: "Home",
 			Data: map[string]any{"relationships": []any{map[string]any{"relationship_type": "delivery"}}}}, "delivery"},
 		{"address by name", projection.Object{Kind: projection.Address, Name: "billing"}, "billing"},
-		{"address of another sort", projection.Object{Kind: projection.Address, Name: "Home", Data: map[string]any{"relationships": []any{"x"}}}, ""},
+		{"address of another sort",
+			projection.Object{Kind: projection.Address, Name: "Home", Data: map[string]any{"relationships": []any{"x"}}}, ""},
 		{"identity without value", projection.Object{Kind: projection.Identity, Service: "stripe", Type: "customer"}, ""},
-		{"external identity without issuer and subject", projection.Object{Kind: projection.Identity, Type: projection.TypeExternal}, ""},
+		{"external identity without issuer and subject",
+			projection.Object{Kind: projection.Identity, Type: projection.TypeExternal}, ""},
 		{"external identity without subject", projection.Object{Kind: projection.Identity, Type: projection.TypeExternal,
 			Data: map[string]any{"iss": "https://login.example.com"}}, ""},
 		{"external identity without issuer", projection.Object{Kind: projection.Identity, Type: projection.TypeExternal,

@@ -79,13 +79,19 @@ func TestCurrent(t *testing.T) {
 		want    []string // From of what counts
 	}{
 		{"none", nil, nil},
-		{"today begins", [][]billing.Segment{{seg("2026-01-01", "2026-11-22"), seg("2026-11-22", "")}}, []string{"2026-11-22"}},
+		{"today begins", [][]billing.Segment{{seg("2026-01-01", "2026-11-22"), seg("2026-11-22", "")}},
+			[]string{"2026-11-22"}},
 		{"today ends", [][]billing.Segment{{seg("2026-01-01", "2026-11-23"), seg("2026-11-23", "")}}, []string{"2026-01-01"}},
-		{"an ended charge gives way", [][]billing.Segment{{seg("2026-01-01", "2026-02-01")}, {seg("2026-02-01", "")}}, []string{"2026-02-01"}},
-		{"a charge to come waits", [][]billing.Segment{{seg("2026-01-01", "")}, {seg("2027-01-01", "")}}, []string{"2026-01-01"}},
-		{"all to come", [][]billing.Segment{{seg("2027-02-01", "")}, {seg("2027-01-01", "2027-02-01"), seg("2027-02-01", "")}}, []string{"2027-01-01"}},
-		{"a gap today", [][]billing.Segment{{seg("2026-01-01", "2026-02-01"), seg("2027-01-01", "")}}, []string{"2027-01-01"}},
-		{"all over", [][]billing.Segment{{seg("2025-01-01", "2025-06-01"), seg("2025-06-01", "2026-01-01")}, {seg("2025-01-01", "2026-01-01")}},
+		{"an ended charge gives way", [][]billing.Segment{{seg("2026-01-01", "2026-02-01")}, {seg("2026-02-01", "")}},
+			[]string{"2026-02-01"}},
+		{"a charge to come waits", [][]billing.Segment{{seg("2026-01-01", "")}, {seg("2027-01-01", "")}},
+			[]string{"2026-01-01"}},
+		{"all to come", [][]billing.Segment{{seg("2027-02-01", "")},
+			{seg("2027-01-01", "2027-02-01"), seg("2027-02-01", "")}}, []string{"2027-01-01"}},
+		{"a gap today", [][]billing.Segment{{seg("2026-01-01", "2026-02-01"), seg("2027-01-01", "")}},
+			[]string{"2027-01-01"}},
+		{"all over", [][]billing.Segment{{seg("2025-01-01", "2025-06-01"), seg("2025-06-01", "2026-01-01")},
+			{seg("2025-01-01", "2026-01-01")}},
 			[]string{"2025-06-01", "2025-01-01"}},
 		{"never began", [][]billing.Segment{{seg("2026-01-01", "2026-01-01")}}, []string{"2026-01-01"}},
 		{"no start yet", [][]billing.Segment{{seg("", "")}}, nil},
@@ -114,8 +120,9 @@ func TestCountryCode(t *testing.T) {
 		"Congo (the Democratic Republic of the)": "CD", "Congo": "CG",
 		"Virgin Islands (British)": "VG", "Virgin Islands (U.S.)": "VI",
 		"Taiwan, Province of China": "TW", "Palestine, State of": "PS", "Venezuela, Bolivarian Republic of": "VE",
-		"Venezuela (Bolivarian Republic of)": "VE", "Falkland Islands (Malvinas)": "FK", "Holy See (Vatican City State)": "VA",
-		"Netherlands, Kingdom of the": "NL", "Republic of Ireland": "IE", "Hong Kong SAR": "HK",
+		"Venezuela (Bolivarian Republic of)": "VE", "Falkland Islands (Malvinas)": "FK",
+		"Holy See (Vatican City State)": "VA",
+		"Netherlands, Kingdom of the":   "NL", "Republic of Ireland": "IE", "Hong Kong SAR": "HK",
 		"Côte d'Ivoire": "CI", "Türkiye": "TR", "Kosovo": "XK",
 		"": "", "  ": "", "Atlantis": "", "XX": "", "None": "", "RA": "", "BAR": "", "Netherlands Antilles": "", "44": "",
 	} {
@@ -190,7 +197,8 @@ func FuzzRemask(f *testing.F) {
 			return
 		}
 		hidden, ok := strings.CutSuffix(masked, last4)
-		if !ok || len(last4) != 4 || strings.Trim(last4, "0123456789") != "" || strings.Trim(hidden, "*") != "" || len(masked) > 23 {
+		if !ok || len(last4) != 4 || strings.Trim(last4, "0123456789") != "" || strings.Trim(hidden, "*") != "" ||
+			len(masked) > 23 {
 			t.Fatalf("remask(%q) = %q, %q", in, masked, last4)
 		}
 	})
@@ -301,12 +309,16 @@ func TestDiscountPrice(t *testing.T) {
 	}{
 		{"fixed", []billing.Charge{{Model: "DiscountFixedAmount", Currency: "EUR", Segments: seg("2.50", "")}},
 			map[string]any{"currency": "EUR", "amount": json.Number("-2.5"), "percentage": nil}, 0},
-		{"several, one negative already", []billing.Charge{{Model: "DiscountFixedAmount", Segments: seg("1", "")}, {Model: "DiscountFixedAmount", Segments: seg("-2", "")}},
+		{"several, one negative already",
+			[]billing.Charge{{Model: "DiscountFixedAmount", Segments: seg("1", "")},
+				{Model: "DiscountFixedAmount", Segments: seg("-2", "")}},
 			map[string]any{"currency": "GBP", "amount": json.Number("-3"), "percentage": nil}, 0},
-		{"in two currencies, of which the first counts", []billing.Charge{{Model: "DiscountFixedAmount", Currency: "EUR", Segments: seg("1", "")},
-			{Model: "DiscountFixedAmount", Currency: "USD", Segments: seg("1", "")}},
+		{"in two currencies, of which the first counts",
+			[]billing.Charge{{Model: "DiscountFixedAmount", Currency: "EUR", Segments: seg("1", "")},
+				{Model: "DiscountFixedAmount", Currency: "USD", Segments: seg("1", "")}},
 			map[string]any{"currency": "EUR", "amount": json.Number("-2"), "percentage": nil}, 0},
-		{"percentage", []billing.Charge{{Model: "DiscountPercentage", Segments: seg("", "12.50")}, {Model: "DiscountPercentage", Segments: seg("", "99")}},
+		{"percentage", []billing.Charge{{Model: "DiscountPercentage", Segments: seg("", "12.50")},
+			{Model: "DiscountPercentage", Segments: seg("", "99")}},
 			map[string]any{"currency": "GBP", "amount": nil, "percentage": json.Number("12.5")}, 0},
 		{"unreadable", []billing.Charge{{Model: "DiscountPercentage", Segments: seg("", "")}},
 			map[string]any{"currency": "GBP", "amount": nil, "percentage": nil}, 1},
@@ -326,7 +338,8 @@ func TestCanonicalVersions(t *testing.T) {
 
 	a := canonical(billing.Account{Subscriptions: []billing.Subscription{
 		{Number: "A-S2", Version: 1, Status: "Expired"},
-		{Number: "A-S1", Version: 3, Status: "Expired"}, {Number: "A-S1", Version: 1, Status: "Suspended"}, {Number: "A-S1", Version: 2, Status: "Active"},
+		{Number: "A-S1", Version: 3, Status: "Expired"}, {Number: "A-S1", Version: 1, Status: "Suspended"}, {Number: "A-S1",
+			Version: 2, Status: "Active"},
 	}})
 	var got []string
 	for _, s := range a.Subscriptions {

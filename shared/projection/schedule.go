@@ -295,7 +295,8 @@ func (p *projector) reportTax(preview billing.Preview) {
 		p.find(hotsync.Note(
 			hotsync.FindingScheduleTax,
 			"",
-			"Zuora's billing preview has no tax. Where sales tax is added to the price in %s, coming payments are shown without it.",
+			"Zuora's billing preview has no tax. Where sales tax is added to the price in %s, coming payments are shown "+
+				"without it.",
 			country,
 		), "")
 	}

@@ -58,8 +58,10 @@ func TestSeenPeriod(t *testing.T) {
 		want   string
 	}{
 		{"Month", 0, "monthly"}, {"Quarter", 0, "quarterly"}, {"Semi-Annual", 0, "every 6 months"}, {"Annual", 0, "yearly"},
-		{"Eighteen Months", 0, "every 18 months"}, {"Two Years", 0, "every 2 years"}, {"Specific_Months", 4, "every 4 months"},
-		{"Specific_Months", 12, "yearly"}, {"Week", 0, "weekly"}, {"Specific_Weeks", 1, "weekly"}, {"Specific_Weeks", 2, "every 2 weeks"},
+		{"Eighteen Months", 0, "every 18 months"}, {"Two Years", 0, "every 2 years"}, {"Specific_Months", 4,
+			"every 4 months"},
+		{"Specific_Months", 12, "yearly"}, {"Week", 0, "weekly"}, {"Specific_Weeks", 1, "weekly"}, {"Specific_Weeks", 2,
+			"every 2 weeks"},
 		{"Specific_Days", 10, ""}, {"Subscription_Term", 0, ""},
 	} {
 		c := charge(of(seg("2026-01-01", "", "10")), func(c *billing.Charge) {

@@ -44,7 +44,8 @@ func TestCached(t *testing.T) {
 			t.Helper()
 			got, err := c.Load(t.Context())
 			if err != nil || got.Version != version || src.calls.Load() != calls {
-				t.Fatalf("Load = version %d, %v after %d reads; want version %d after %d", got.Version, err, src.calls.Load(), version, calls)
+				t.Fatalf("Load = version %d, %v after %d reads; want version %d after %d", got.Version, err, src.calls.Load(),
+					version, calls)
 			}
 		}
 
@@ -71,7 +72,8 @@ func TestCached(t *testing.T) {
 			log.Reset()
 			want(2, calls+1)
 			want(2, calls+1)
-			if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), string(hotsync.AsError(trouble).Code)) {
+			if n := strings.Count(log.String(), "\n"); n != 1 ||
+				!strings.Contains(log.String(), string(hotsync.AsError(trouble).Code)) {
 				t.Errorf("%v: %d log lines, want one that names it: %s", trouble, n, log.String())
 			}
 			time.Sleep(5 * time.Second)

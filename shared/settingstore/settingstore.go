@@ -339,7 +339,8 @@ func decode(it item) (hotsync.Settings, error) {
 	settings := hotsync.DefaultSettings()
 	err := json.Unmarshal([]byte(dynamo.GetText(it, attrSettings)), &settings)
 	if err != nil {
-		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "Version %d of the settings cannot be read: it is damaged.", version(it)).
+		return hotsync.Settings{}, hotsync.Errorf(hotsync.CodeSettingsInvalid,
+			"Version %d of the settings cannot be read: it is damaged.", version(it)).
 			Because(err)
 	}
 	if settings.Version != version(it) {

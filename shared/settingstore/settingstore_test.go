@@ -52,7 +52,8 @@ func open(t *testing.T) *bundle {
 // spoil writes over attributes of the item in force, past the store.
 func (b *bundle) spoil(t *testing.T, attributes map[string]types.AttributeValue) {
 	t.Helper()
-	attributes["pk"], attributes["sk"] = &types.AttributeValueMemberS{Value: "settings"}, &types.AttributeValueMemberS{Value: "current"}
+	attributes["pk"], attributes["sk"] = &types.AttributeValueMemberS{Value: "settings"}, &types.AttributeValueMemberS{
+		Value: "current"}
 	_, err := b.table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &b.table.Name, Item: attributes})
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +135,8 @@ func TestSaveRefusals(t *testing.T) {
 		want     hotsync.Code
 		mentions []string
 	}{
-		{name: "invalid", settings: invalid, by: "ada", want: hotsync.CodeSettingsInvalid, mentions: []string{"zuoraPlan", "timeZone"}},
+		{name: "invalid", settings: invalid, by: "ada", want: hotsync.CodeSettingsInvalid,
+			mentions: []string{"zuoraPlan", "timeZone"}},
 		{name: "too large", settings: large, by: "ada", want: hotsync.CodeSettingsInvalid, mentions: []string{"too large"}},
 		{name: "nobody", settings: v1, by: " ", want: hotsync.CodeBadRequest},
 		{name: "made from an earlier version", settings: stale, by: "ada", want: hotsync.CodeConflict},
@@ -267,7 +269,8 @@ func TestHistory(t *testing.T) {
 	for _, wrong := range []struct {
 		limit  int
 		cursor string
-	}{{limit: -1}, {limit: 101}, {cursor: "x"}, {cursor: "0"}, {cursor: "-3"}, {cursor: "007"}, {cursor: "99999999999999999999"}} {
+	}{{limit: -1}, {limit: 101}, {cursor: "x"}, {cursor: "0"}, {cursor: "-3"}, {cursor: "007"},
+		{cursor: "99999999999999999999"}} {
 		_, _, err := b.History(t.Context(), wrong.limit, wrong.cursor)
 		if code(err) != hotsync.CodeBadRequest {
 			t.Errorf("History(%d, %q) error = %v, want bad_request", wrong.limit, wrong.cursor, err)
@@ -332,11 +335,15 @@ func TestDamagedSettings(t *testing.T) {
 		next int // version after it was put right
 	}{
 		{name: "no JSON", item: map[string]types.AttributeValue{"version": num("2"), "settings": str("{")}, next: 3},
-		{name: "not valid", item: map[string]types.AttributeValue{"version": num("2"), "settings": str(`{"version":2,"zuoraPlan":"X"}`)}, next: 3},
-		{name: "wrong types", item: map[string]types.AttributeValue{"version": num("2"), "settings": str(`{"version":2,"providers":7}`)}, next: 3},
-		{name: "another version inside", item: map[string]types.AttributeValue{"version": num("2"), "settings": str(`{"version":7}`)}, next: 3},
+		{name: "not valid", item: map[string]types.AttributeValue{"version": num("2"),
+			"settings": str(`{"version":2,"zuoraPlan":"X"}`)}, next: 3},
+		{name: "wrong types", item: map[string]types.AttributeValue{"version": num("2"),
+			"settings": str(`{"version":2,"providers":7}`)}, next: 3},
+		{name: "another version inside",
+			item: map[string]types.AttributeValue{"version": num("2"), "settings": str(`{"version":7}`)}, next: 3},
 		{name: "empty", item: map[string]types.AttributeValue{}, next: 2},
-		{name: "version as text", item: map[string]types.AttributeValue{"version": str("2"), "settings": str(`{"version":2}`)}, next: 2},
+		{name: "version as text",
+			item: map[string]types.AttributeValue{"version": str("2"), "settings": str(`{"version":2}`)}, next: 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -364,7 +371,8 @@ func TestDamagedSettings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			damaged := slices.IndexFunc(entries, func(e settingstore.Entry) bool { return e.Version == tc.next-1 || e.Version == 0 })
+			damaged := slices.IndexFunc(entries,
+				func(e settingstore.Entry) bool { return e.Version == tc.next-1 || e.Version == 0 })
 			if damaged < 0 {
 				t.Errorf("History = %v, without what was damaged", versions(entries))
 			}

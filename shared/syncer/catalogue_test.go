@@ -76,8 +76,9 @@ func TestPlansAreNoted(t *testing.T) {
 		n := &notes{}
 		b.syncer.Catalogue, b.syncer.Plans = &shelf{}, n
 		a := b.zuora.accounts[accountID]
-		a.Subscriptions = []billing.Subscription{{Number: "A-S1", Status: "Active", TermType: "TERMED", Start: "1999-01-01", Currency: "GBP",
-			RatePlans: []billing.RatePlan{{ID: "rp", Name: "Monthly", ProductRatePlanID: "prp"}}}}
+		a.Subscriptions = []billing.Subscription{
+			{Number: "A-S1", Status: "Active", TermType: "TERMED", Start: "1999-01-01", Currency: "GBP",
+				RatePlans: []billing.RatePlan{{ID: "rp", Name: "Monthly", ProductRatePlanID: "prp"}}}}
 		b.zuora.accounts[accountID] = a
 		_, err := b.syncer.DryRun(t.Context(), b.request())
 		if err != nil || len(n.matches) != 0 {

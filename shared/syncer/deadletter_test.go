@@ -38,7 +38,8 @@ func TestDeadLettersSayWhatIsKnown(t *testing.T) {
 			t.Parallel()
 
 			b := setup(t)
-			letters := &syncer.DeadLetters{MaxAttempts: tc.tries, Events: b.events, Queue: b.queue, Now: time.Now, Log: b.syncer.Log}
+			letters := &syncer.DeadLetters{MaxAttempts: tc.tries, Events: b.events, Queue: b.queue, Now: time.Now,
+				Log: b.syncer.Log}
 			r := b.request()
 			e := hotsync.NewEvent(r)
 			e.Status, e.Attempts, e.Error = hotsync.StatusRetrying, tc.attempts(r.RequestedAt), tc.last
@@ -47,7 +48,8 @@ func TestDeadLettersSayWhatIsKnown(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Requeued, r.Note = 4, "as it came"
-			wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}), syncqueue.Done())
+			wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}),
+				syncqueue.Done())
 			e = b.events.events[r.EventID]
 			wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeGaveUp))
 			if !strings.HasSuffix(e.Error.Message, tc.says) {
@@ -60,7 +62,8 @@ func TestDeadLettersSayWhatIsKnown(t *testing.T) {
 				t.Fatalf("%d attempts, want %d", len(e.Attempts), tc.wantAttempts)
 			}
 			last := e.Attempts[len(e.Attempts)-1]
-			if last.N != tc.wantAttempts || last.Error == nil || last.Error.Code != hotsync.CodeGaveUp || last.FinishedAt.IsZero() != tc.open {
+			if last.N != tc.wantAttempts || last.Error == nil || last.Error.Code != hotsync.CodeGaveUp ||
+				last.FinishedAt.IsZero() != tc.open {
 				t.Errorf("the last attempt is %+v, want one that was given up, without an end %t", last, tc.open)
 			}
 		})
@@ -94,9 +97,11 @@ func TestDeadLettersOfJobs(t *testing.T) {
 		}
 		r := b.request()
 		r.Job = tc.job
-		wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}), syncqueue.Done())
+		wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}),
+			syncqueue.Done())
 		if len(lane.sent) != tc.jobs || len(b.queue.sent) != 1-tc.jobs {
-			t.Errorf("%s: %d sent on by the jobs' lane and %d by the logins', want %d and %d", tc.name, len(lane.sent), len(b.queue.sent), tc.jobs, 1-tc.jobs)
+			t.Errorf("%s: %d sent on by the jobs' lane and %d by the logins', want %d and %d", tc.name, len(lane.sent),
+				len(b.queue.sent), tc.jobs, 1-tc.jobs)
 		}
 	}
 }
@@ -110,7 +115,8 @@ func TestDeadLettersComeAgain(t *testing.T) {
 	b.events.down = true
 	letters := &syncer.DeadLetters{MaxAttempts: 5, Events: b.events, Queue: b.queue, Now: time.Now, Log: b.syncer.Log}
 	r := b.request()
-	wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}), syncqueue.Again(time.Minute))
+	wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}),
+		syncqueue.Again(time.Minute))
 }
 
 // TestWithoutTheKey: whose login sees an account is told by a hash under the key. Without

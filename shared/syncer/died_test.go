@@ -31,7 +31,8 @@ func TestTryOfADeadProcessStaysOpen(t *testing.T) {
 		{"the next has to wait", func(b *testBundle) {
 			b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraPaused, "paused").After(time.Second)}
 		}, 1},
-		{"the next fails", func(b *testBundle) { b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraAnswer, "no JSON")} }, 2},
+		{"the next fails", func(b *testBundle) { b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraAnswer, "no JSON")} },
+			2},
 		{"the next succeeds", func(*testBundle) {}, 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -41,7 +42,8 @@ func TestTryOfADeadProcessStaysOpen(t *testing.T) {
 			tc.change(b)
 			r := b.request()
 			dead := hotsync.NewEvent(r)
-			dead.Status, dead.Attempts = hotsync.StatusRunning, []hotsync.Attempt{{N: 1, StartedAt: time.Now().Add(-time.Minute)}}
+			dead.Status, dead.Attempts = hotsync.StatusRunning, []hotsync.Attempt{
+				{N: 1, StartedAt: time.Now().Add(-time.Minute)}}
 			_, err := b.events.Put(t.Context(), dead)
 			if err != nil {
 				t.Fatal(err)

@@ -111,7 +111,8 @@ type mirror struct {
 	writes     int
 	plugin     func(number string) []projection.Object // what Limio makes and shows of a subscription; nil for no plugin
 	hides      bool                                    // does not show who is linked
-	creating   func(projection.Object) bool            // happens before a customer is made; false where Limio then refuses it as existing
+	// happens before a customer is made; false where Limio then refuses it as existing
+	creating func(projection.Object) bool
 }
 
 func (l *mirror) write() error {
@@ -157,7 +158,8 @@ func (l *mirror) customer(customer string) []projection.Object {
 		if l.hides && (o.ID == owner || o.Type == projection.TypeExternal) {
 			continue
 		}
-		if l.unfiltered || o.ID == customer || o.Customer == customer || o.ID == owner || o.Type == projection.TypeExternal && o.Owner == owner {
+		if l.unfiltered || o.ID == customer || o.Customer == customer || o.ID == owner || o.Type == projection.TypeExternal &&
+			o.Owner == owner {
 			out = append(out, o)
 		}
 	}
@@ -259,7 +261,8 @@ func (l *mirror) LinkExternalIdentity(_ context.Context, owner string, who hotsy
 	defer l.mu.Unlock()
 	err := l.write()
 	if err == nil {
-		o := projection.Object{ID: "id-" + who.Subject, Kind: projection.Identity, Type: projection.TypeExternal, Owner: owner, Status: "active", Data: map[string]any{"iss": who.Issuer, "sub": who.Subject}}
+		o := projection.Object{ID: "id-" + who.Subject, Kind: projection.Identity, Type: projection.TypeExternal,
+			Owner: owner, Status: "active", Data: map[string]any{"iss": who.Issuer, "sub": who.Subject}}
 		o.Key = projection.KeyOf(o)
 		l.objects = append(l.objects, o)
 	}
@@ -340,7 +343,8 @@ type turn struct {
 	n     int
 }
 
-func (s *ledger) TakeTurn(_ context.Context, id string, lane eventstore.Lane, until time.Time) (eventstore.AccountState, error) {
+func (s *ledger) TakeTurn(_ context.Context, id string, lane eventstore.Lane, until time.Time) (eventstore.AccountState,
+	error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.turns[id]
@@ -365,7 +369,8 @@ func (s *ledger) LookTurn(_ context.Context, id string, lane eventstore.Lane) (e
 	return state, nil
 }
 
-func (s *ledger) HoldTurn(_ context.Context, a eventstore.AccountState, lane eventstore.Lane, until time.Time) (eventstore.AccountState, error) {
+func (s *ledger) HoldTurn(_ context.Context, a eventstore.AccountState, lane eventstore.Lane,
+	until time.Time) (eventstore.AccountState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.turns[a.AccountID].n != a.Revision {
@@ -398,7 +403,8 @@ func (s *ledger) SaveAccount(_ context.Context, a eventstore.AccountState) (even
 	return a, nil
 }
 
-func (s *ledger) SaveAliases(_ context.Context, a eventstore.AccountState, terms ...string) (eventstore.AccountState, error) {
+func (s *ledger) SaveAliases(_ context.Context, a eventstore.AccountState, terms ...string) (eventstore.AccountState,
+	error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.terms[a.AccountID] = terms
@@ -446,18 +452,25 @@ func setup(t *testing.T) *testBundle {
 	settings.HotSync = true
 	b := &testBundle{
 		zuora: &tenant{accounts: map[string]billing.Account{
-			accountID: {ID: accountID, Number: "A00000001", Name: "Ada Reader", Status: "Active", CustomFields: map[string]string{"LimioExternalId__c": "auth0|ada"},
-				BillTo: &billing.Contact{ID: "c1", FirstName: "Ada", LastName: "Reader", WorkEmail: "ada@example.com", Country: "United Kingdom"}},
-			otherID: {ID: otherID, Number: "A00000002", Name: "Bob", Status: "Active", CustomFields: map[string]string{"LimioExternalId__c": "auth0|bob"}},
+			accountID: {ID: accountID, Number: "A00000001", Name: "Ada Reader", Status: "Active",
+				CustomFields: map[string]string{"LimioExternalId__c": "auth0|ada"},
+				BillTo: &billing.Contact{ID: "c1", FirstName: "Ada", LastName: "Reader", WorkEmail: "ada@example.com",
+					Country: "United Kingdom"}},
+			otherID: {ID: otherID, Number: "A00000002", Name: "Bob", Status: "Active",
+				CustomFields: map[string]string{"LimioExternalId__c": "auth0|bob"}},
 		}},
-		limio:    &mirror{},
-		events:   &ledger{events: map[string]hotsync.Event{}, states: map[string]eventstore.AccountState{}, turns: map[string]turn{}, terms: map[string][]string{}},
+		limio: &mirror{},
+		events: &ledger{events: map[string]hotsync.Event{}, states: map[string]eventstore.AccountState{},
+			turns: map[string]turn{}, terms: map[string][]string{}},
 		queue:    &outbox{},
 		owners:   &ownership.Memory{},
 		settings: (*fixed)(&settings),
 	}
-	b.syncer = syncer.New(syncer.Config{Zuora: b.zuora, Limio: b.limio, Events: b.events, Records: b, Ownership: b.owners, Settings: b.settings, Queue: b.queue, Tenant: "acme",
-		MaxAttempts: 3, SearchKey: func(context.Context) []byte { return []byte("k") }, Now: time.Now, Jitter: func() float64 { return 0.5 },
+	b.syncer = syncer.New(syncer.Config{Zuora: b.zuora, Limio: b.limio, Events: b.events, Records: b, Ownership: b.owners,
+		Settings: b.settings, Queue: b.queue, Tenant: "acme",
+		MaxAttempts: 3, SearchKey: func(context.Context) []byte {
+			return []byte("k")
+		}, Now: time.Now, Jitter: func() float64 { return 0.5 },
 		Log: slog.New(slog.DiscardHandler)})
 	return b
 }
@@ -465,12 +478,15 @@ func setup(t *testing.T) *testBundle {
 // request is a new login of ada for the account.
 func (b *testBundle) request() hotsync.SyncRequest {
 	b.sequence++
-	return hotsync.SyncRequest{EventID: hotsync.EventIDFor(time.Now(), string(rune('a'+b.sequence))), LoginID: "l", Trigger: hotsync.TriggerLogin,
-		Identity: hotsync.Identity{Issuer: "https://idp.example.com", Subject: "auth0|ada"}, Claim: "zuora", Account: accountID, RequestedAt: time.Now()}
+	return hotsync.SyncRequest{EventID: hotsync.EventIDFor(time.Now(), string(rune('a'+b.sequence))), LoginID: "l",
+		Trigger:  hotsync.TriggerLogin,
+		Identity: hotsync.Identity{Issuer: "https://idp.example.com", Subject: "auth0|ada"}, Claim: "zuora",
+		Account: accountID, RequestedAt: time.Now()}
 }
 
 func (b *testBundle) handle(t *testing.T, r hotsync.SyncRequest, receive int) (syncqueue.Outcome, hotsync.Event) {
 	t.Helper()
-	out := b.syncer.Handle(t.Context(), syncqueue.Message{Request: r, ReceiveCount: receive, SentAt: r.RequestedAt, ID: "m"})
+	out := b.syncer.Handle(t.Context(),
+		syncqueue.Message{Request: r, ReceiveCount: receive, SentAt: r.RequestedAt, ID: "m"})
 	return out, b.events.events[r.EventID]
 }

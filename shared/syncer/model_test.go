@@ -172,7 +172,8 @@ func (l modelLimio) CreateNew(ctx context.Context, o projection.Object) (bool, e
 	return l.mirror.CreateNew(ctx, o)
 }
 
-func (l modelLimio) Update(ctx context.Context, k projection.Kind, service, id, status string, data map[string]any) error {
+func (l modelLimio) Update(ctx context.Context, k projection.Kind, service, id, status string,
+	data map[string]any) error {
 	if err := l.w.at(ctx, "limio updates "+id); err != nil {
 		return err
 	}
@@ -276,7 +277,8 @@ func (s modelEvents) LookTurn(ctx context.Context, id string, lane eventstore.La
 	return s.ledger.LookTurn(ctx, id, lane)
 }
 
-func (s modelEvents) HoldTurn(ctx context.Context, a eventstore.AccountState, lane eventstore.Lane, until time.Time) (eventstore.AccountState, error) {
+func (s modelEvents) HoldTurn(ctx context.Context, a eventstore.AccountState, lane eventstore.Lane,
+	until time.Time) (eventstore.AccountState, error) {
 	if err := s.w.at(ctx, "holds turn"); err != nil {
 		return a, err
 	}
@@ -290,17 +292,22 @@ func (s modelEvents) SaveAccount(ctx context.Context, a eventstore.AccountState)
 	return s.ledger.SaveAccount(ctx, a)
 }
 
-var modelAccounts = []string{"8a12800000000000000000000000000a", "8a12800000000000000000000000000b", "8a12800000000000000000000000000c"}
+var modelAccounts = []string{"8a12800000000000000000000000000a", "8a12800000000000000000000000000b",
+	"8a12800000000000000000000000000c"}
 
 func newWorld(t *testing.T, seed uint64) *world {
-	w := &world{testBundle: setup(t), seed: seed, dice: rand.New(rand.NewPCG(seed, 1)), named: map[string][]map[string]bool{}, moved: map[string]bool{},
+	w := &world{testBundle: setup(t), seed: seed, dice: rand.New(rand.NewPCG(seed, 1)),
+		named: map[string][]map[string]bool{}, moved: map[string]bool{},
 		turn: map[string]chan bool{}}
 	w.zuora.accounts = map[string]billing.Account{}
 	for i, id := range modelAccounts {
 		w.zuora.accounts[id] = billing.Account{ID: id, Number: fmt.Sprintf("A%d", i), Name: "n", Status: "Active"}
 	}
-	w.syncer = syncer.New(syncer.Config{Zuora: w.zuora, Limio: modelLimio{w.limio, w}, Events: modelEvents{w.events, w}, Ownership: modelStore{w.owners, w},
-		Settings: w.settings, Queue: modelQueue{w}, Tenant: "acme", MaxAttempts: 5, SearchKey: func(context.Context) []byte { return []byte("k") }, Now: time.Now,
+	w.syncer = syncer.New(syncer.Config{Zuora: w.zuora, Limio: modelLimio{w.limio, w}, Events: modelEvents{w.events, w},
+		Ownership: modelStore{w.owners, w},
+		Settings:  w.settings, Queue: modelQueue{w}, Tenant: "acme", MaxAttempts: 5, SearchKey: func(context.Context) []byte {
+			return []byte("k")
+		}, Now: time.Now,
 		Jitter: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler)})
 	return w
 }
@@ -324,7 +331,8 @@ func (w *world) signs(subject string, accounts []string) {
 	w.say("%q signs in naming %v", subject, named)
 	at := time.Now()
 	for _, account := range named {
-		r := hotsync.SyncRequest{EventID: hotsync.EventIDFor(at, fmt.Sprint(w.sequence), account), Trigger: hotsync.TriggerLogin, Account: account, Named: named,
+		r := hotsync.SyncRequest{EventID: hotsync.EventIDFor(at, fmt.Sprint(w.sequence), account),
+			Trigger: hotsync.TriggerLogin, Account: account, Named: named,
 			Identity: hotsync.Identity{Issuer: "i", Subject: subject}, RequestedAt: at}
 		if subject == "" {
 			r.Trigger, r.Identity, r.Named = hotsync.TriggerCallout, hotsync.Identity{}, nil
@@ -421,7 +429,8 @@ func (w *world) erase(subject string) {
 	defer w.events.mu.Unlock()
 	for id, a := range w.events.states {
 		a.LinkedSubjects = slices.DeleteFunc(slices.Clone(a.LinkedSubjects), func(entry string) bool {
-			return eventstore.AccountState{LinkedSubjects: []string{entry}}.Linked(hotsync.Identity{Issuer: "i", Subject: subject})
+			return eventstore.AccountState{LinkedSubjects: []string{entry}}.Linked(
+				hotsync.Identity{Issuer: "i", Subject: subject})
 		})
 		w.events.states[id] = a
 	}
@@ -511,7 +520,8 @@ func history(t *testing.T, seed uint64) string {
 	for _, e := range w.events.events {
 		seen := e.Subject == "" || slices.Contains(w.sees(e.Subject), e.Account.ID)
 		told := slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == hotsync.FindingNotLinked })
-		if time.Since(e.RequestedAt) < 4*time.Minute && (!e.Status.Final() || e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusRetrying) {
+		if time.Since(e.RequestedAt) < 4*time.Minute &&
+			(!e.Status.Final() || e.Status == hotsync.StatusFailed || e.Status == hotsync.StatusRetrying) {
 			return w.words(fmt.Sprintf("locked out: %s on %s is %s %s", e.Subject, e.Account.ID, e.Status, e.Reason))
 		}
 		if time.Since(e.RequestedAt) < 4*time.Minute && e.Status == hotsync.StatusSucceeded && !seen && !told {

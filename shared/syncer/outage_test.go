@@ -101,16 +101,19 @@ type letter struct {
 }
 
 // SendMessage puts a message at the end.
-func (l *line) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+func (l *line) SendMessage(_ context.Context, in *sqs.SendMessageInput,
+	_ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sent++
-	l.waiting = append(l.waiting, &letter{id: fmt.Sprint(l.sent), group: *in.MessageGroupId, body: *in.MessageBody, visibleAt: time.Now()})
+	l.waiting = append(l.waiting,
+		&letter{id: fmt.Sprint(l.sent), group: *in.MessageGroupId, body: *in.MessageBody, visibleAt: time.Now()})
 	return &sqs.SendMessageOutput{}, nil
 }
 
 // ChangeMessageVisibilityBatch puts messages off.
-func (l *line) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMessageVisibilityBatchInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+func (l *line) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMessageVisibilityBatchInput,
+	_ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range in.Entries {
@@ -158,7 +161,8 @@ func (l *line) answered(batch awsevents.SQSEvent, answer awsevents.SQSEventRespo
 	defer l.mu.Unlock()
 	for _, r := range batch.Records {
 		l.busy[r.Attributes["MessageGroupId"]] = false
-		if !slices.ContainsFunc(answer.BatchItemFailures, func(f awsevents.SQSBatchItemFailure) bool { return f.ItemIdentifier == r.MessageId }) {
+		if !slices.ContainsFunc(answer.BatchItemFailures,
+			func(f awsevents.SQSBatchItemFailure) bool { return f.ItemIdentifier == r.MessageId }) {
 			l.waiting = slices.DeleteFunc(l.waiting, func(m *letter) bool { return m.id == r.MessageId })
 		}
 	}
@@ -236,8 +240,10 @@ func (r rehearsal) run(t *testing.T) result {
 		b.zuora.mu.Lock()
 		b.zuora.accounts[id] = billing.Account{ID: id, Number: fmt.Sprintf("A%08d", n), Name: "Ada", Status: "Active"}
 		b.zuora.mu.Unlock()
-		request := hotsync.SyncRequest{EventID: hotsync.EventIDFor(time.Now(), fmt.Sprint(n, len(requests))), Trigger: hotsync.TriggerLogin,
-			Identity: hotsync.Identity{Issuer: "https://idp.example.com", Subject: fmt.Sprint("auth0|", n)}, Account: id, RequestedAt: time.Now()}
+		request := hotsync.SyncRequest{EventID: hotsync.EventIDFor(time.Now(), fmt.Sprint(n, len(requests))),
+			Trigger:  hotsync.TriggerLogin,
+			Identity: hotsync.Identity{Issuer: "https://idp.example.com", Subject: fmt.Sprint("auth0|", n)}, Account: id,
+			RequestedAt: time.Now()}
 		requests = append(requests, request)
 		err := queue.Send(ctx, request)
 		if err != nil {
@@ -269,7 +275,8 @@ func (r rehearsal) run(t *testing.T) result {
 	for ended() < len(requests) && time.Since(over) < time.Hour {
 		time.Sleep(100 * time.Millisecond)
 	}
-	out := result{drained: time.Since(over), refused: zuora.refused + limio.refused, receives: sent.receives, dead: sent.dead}
+	out := result{drained: time.Since(over), refused: zuora.refused + limio.refused, receives: sent.receives,
+		dead: sent.dead}
 	cancel()
 	wg.Wait()
 	for _, request := range requests {
@@ -288,7 +295,8 @@ func retryAfter(code hotsync.Code, d time.Duration) *hotsync.Error {
 func TestOutagesCostTime(t *testing.T) {
 	t.Parallel()
 
-	zuoraDown, limioDown := hotsync.Errorf(hotsync.CodeZuoraUnavailable, "503"), hotsync.Errorf(hotsync.CodeLimioUnavailable, "503")
+	zuoraDown, limioDown := hotsync.Errorf(hotsync.CodeZuoraUnavailable,
+		"503"), hotsync.Errorf(hotsync.CodeLimioUnavailable, "503")
 	for _, tc := range []struct {
 		name string
 		rehearsal
@@ -296,14 +304,26 @@ func TestOutagesCostTime(t *testing.T) {
 	}{
 		{"Limio for a minute", rehearsal{limio: down(0, time.Minute, limioDown), over: time.Minute}, 20 * time.Second},
 		{"Zuora for a minute", rehearsal{zuora: down(0, time.Minute, zuoraDown), over: time.Minute}, 20 * time.Second},
-		{"Limio hangs for three minutes", rehearsal{limio: down(0, 3*time.Minute, limioDown), hangs: 10 * time.Second, over: 3 * time.Minute}, 45 * time.Second},
-		{"both for ten minutes", rehearsal{zuora: down(0, 10*time.Minute, zuoraDown), limio: down(0, 10*time.Minute, limioDown), over: 10 * time.Minute}, 50 * time.Second},
-		{"one after the other", rehearsal{zuora: down(0, 2*time.Minute, zuoraDown), limio: down(2*time.Minute, 4*time.Minute, limioDown), over: 4 * time.Minute}, 20 * time.Second},
+		{"Limio hangs for three minutes",
+			rehearsal{limio: down(0, 3*time.Minute, limioDown), hangs: 10 * time.Second, over: 3 * time.Minute},
+			45 * time.Second},
+		{"both for ten minutes", rehearsal{zuora: down(0, 10*time.Minute, zuoraDown),
+			limio: down(0, 10*time.Minute, limioDown), over: 10 * time.Minute}, 50 * time.Second},
+		{"one after the other", rehearsal{zuora: down(0, 2*time.Minute, zuoraDown),
+			limio: down(2*time.Minute, 4*time.Minute, limioDown), over: 4 * time.Minute}, 20 * time.Second},
 		{"Limio for two hours", rehearsal{limio: down(0, 2*time.Hour, limioDown), over: 2 * time.Hour}, time.Minute},
-		{"Limio asks for two minutes, twice", rehearsal{limio: down(0, 3*time.Minute, retryAfter(hotsync.CodeLimioRateLimited, 2*time.Minute)), over: 3 * time.Minute}, 75 * time.Second},
-		{"Zuora asks for half an hour", rehearsal{zuora: down(0, 20*time.Minute, retryAfter(hotsync.CodeZuoraRateLimited, 30*time.Minute)), over: 20 * time.Minute}, 11 * time.Minute},
-		{"Limio asks for seconds and does not mean it", rehearsal{limio: down(0, 5*time.Minute, retryAfter(hotsync.CodeLimioRateLimited, time.Second)), over: 5 * time.Minute}, 20 * time.Second},
-		{"Zuora limits and names no time", rehearsal{zuora: down(0, 5*time.Minute, hotsync.Errorf(hotsync.CodeZuoraRateLimited, "429")), over: 5 * time.Minute}, 20 * time.Second},
+		{"Limio asks for two minutes, twice",
+			rehearsal{limio: down(0, 3*time.Minute, retryAfter(hotsync.CodeLimioRateLimited, 2*time.Minute)),
+				over: 3 * time.Minute}, 75 * time.Second},
+		{"Zuora asks for half an hour",
+			rehearsal{zuora: down(0, 20*time.Minute, retryAfter(hotsync.CodeZuoraRateLimited, 30*time.Minute)),
+				over: 20 * time.Minute}, 11 * time.Minute},
+		{"Limio asks for seconds and does not mean it",
+			rehearsal{limio: down(0, 5*time.Minute, retryAfter(hotsync.CodeLimioRateLimited, time.Second)),
+				over: 5 * time.Minute}, 20 * time.Second},
+		{"Zuora limits and names no time",
+			rehearsal{zuora: down(0, 5*time.Minute, hotsync.Errorf(hotsync.CodeZuoraRateLimited, "429")), over: 5 * time.Minute},
+			20 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -337,7 +357,8 @@ func TestOutagesCostTime(t *testing.T) {
 					}
 				}
 				if covered < tc.again*3/4 || len(synced) != tc.accounts {
-					t.Errorf("%d of %d repeated logins were covered, %d of %d accounts synced", covered, tc.again, len(synced), tc.accounts)
+					t.Errorf("%d of %d repeated logins were covered, %d of %d accounts synced", covered, tc.again, len(synced),
+						tc.accounts)
 				}
 				if most := 60 + int(tc.over/(5*time.Second)); got.refused > most {
 					t.Errorf("%d calls met the outage, want %d at most", got.refused, most)
@@ -411,7 +432,8 @@ func TestOneBadAccountIsNoOutage(t *testing.T) {
 			waits = append(waits, time.Until(e.NextAttemptAt))
 			time.Sleep(time.Until(e.NextAttemptAt))
 		}
-		if first, last := waits[0], waits[len(waits)-1]; first > 3*time.Second || last < 30*time.Second || last > time.Minute {
+		if first, last := waits[0], waits[len(waits)-1]; first > 3*time.Second || last < 30*time.Second ||
+			last > time.Minute {
 			t.Errorf("waits begin with %s and end with %s, want seconds and a minute", first, last)
 		}
 		if len(waits) > 300 {

@@ -285,12 +285,16 @@ func noteFields(accounts map[string]string) (out []hotsync.FieldChange) {
 
 // unlinked says why a login was not linked.
 var unlinked = map[ownership.Reason]string{
-	ownership.ReasonNotFresh: "The login was not linked: only a sign-in links. The person sees the account after the next one.",
-	ownership.ReasonNewer:    "The login was not linked: the person's newest sign-in does not name the account.",
-	ownership.ReasonOthers:   "The login was not linked: others see what it sees in Limio and did not name the account, which got an owner of its own.",
-	ownership.ReasonUnnamed:  "The account's owner in Limio also has accounts that this login does not name, so the login was not linked: it would see them.",
-	ownership.ReasonUnknown:  "The account's owner in Limio was there before hotsync knew it and may have accounts that this login does not name, so the login was not linked.",
-	ownership.ReasonTwo:      "The login sees another owner in Limio than the one the account belongs to, so it was not linked.",
+	ownership.ReasonNotFresh: "The login was not linked: only a sign-in links. The person sees the account after the " +
+		"next one.",
+	ownership.ReasonNewer: "The login was not linked: the person's newest sign-in does not name the account.",
+	ownership.ReasonOthers: "The login was not linked: others see what it sees in Limio and did not name the account, " +
+		"which got an owner of its own.",
+	ownership.ReasonUnnamed: "The account's owner in Limio also has accounts that this login does not name, so the " +
+		"login was not linked: it would see them.",
+	ownership.ReasonUnknown: "The account's owner in Limio was there before hotsync knew it and may have accounts that " +
+		"this login does not name, so the login was not linked.",
+	ownership.ReasonTwo: "The login sees another owner in Limio than the one the account belongs to, so it was not linked.",
 }
 
 // linkHints say what to do about it.

@@ -74,14 +74,20 @@ func TestNobodySeesWhatTheyDoNotName(t *testing.T) {
 		warned bool
 	}{
 		{"one login, two accounts", []login{{"ada", both}}, map[string][]string{"ada": both}, false},
-		{"accounts named one after the other", []login{{"ada", both[:1]}, {"ada", both}}, map[string][]string{"ada": both}, false},
-		{"an adviser's client", []login{{"adviser", both}, {"client", both[:1]}}, map[string][]string{"adviser": both, "client": nil}, true},
-		{"a couple with one account", []login{{"ada", both[:1]}, {"bob", both[:1]}}, map[string][]string{"ada": both[:1], "bob": both[:1]}, false},
-		{"a couple with the same two", []login{{"ada", both}, {"bob", both}}, map[string][]string{"ada": both, "bob": both}, false},
+		{"accounts named one after the other", []login{{"ada", both[:1]}, {"ada", both}}, map[string][]string{"ada": both},
+			false},
+		{"an adviser's client", []login{{"adviser", both}, {"client", both[:1]}},
+			map[string][]string{"adviser": both, "client": nil}, true},
+		{"a couple with one account", []login{{"ada", both[:1]}, {"bob", both[:1]}},
+			map[string][]string{"ada": both[:1], "bob": both[:1]}, false},
+		{"a couple with the same two", []login{{"ada", both}, {"bob", both}}, map[string][]string{"ada": both, "bob": both},
+			false},
 		{"one of a couple gets a second account", []login{{"ada", both[:1]}, {"bob", both[:1]}, {"ada", both}},
 			map[string][]string{"ada": both[:1], "bob": both[:1]}, true},
-		{"callouts came first", []login{{"", both[:1]}, {"", both[1:]}, {"ada", both}}, map[string][]string{"ada": both}, false},
-		{"a callout between two logins", []login{{"ada", both[:1]}, {"", both[1:]}, {"ada", both}}, map[string][]string{"ada": both}, false},
+		{"callouts came first", []login{{"", both[:1]}, {"", both[1:]}, {"ada", both}}, map[string][]string{"ada": both},
+			false},
+		{"a callout between two logins", []login{{"ada", both[:1]}, {"", both[1:]}, {"ada", both}},
+			map[string][]string{"ada": both}, false},
 		{"two people's accounts, both named by a third", []login{{"ada", both[:1]}, {"bob", both[1:]}, {"adviser", both}},
 			map[string][]string{"ada": both[:1], "bob": both[1:], "adviser": both[:1]}, true},
 		{"nobody may reach the other by naming it", []login{{"ada", both[:1]}, {"bob", both[1:]}, {"ada", both}},
@@ -133,7 +139,8 @@ func TestNotLinkedSaysTheRestToo(t *testing.T) {
 		}
 	}
 	warnings := b.signIn(t, "client", accountID)
-	for _, want := range []string{"belongs to another owner in Limio than its customer does", "so the login was not linked"} {
+	for _, want := range []string{"belongs to another owner in Limio than its customer does",
+		"so the login was not linked"} {
 		if !slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, want) }) {
 			t.Errorf("findings = %q, want one that says %q", warnings, want)
 		}
@@ -233,8 +240,10 @@ func TestOnlyASignInLinks(t *testing.T) {
 		links  bool
 	}{
 		{"a sign-in", func(*hotsync.SyncRequest, *testBundle) {}, true},
-		{"by a trigger of Cognito's", func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerPostAuthentication }, true},
-		{"by that of a first sign-in", func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerPostConfirmation }, true},
+		{"by a trigger of Cognito's",
+			func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerPostAuthentication }, true},
+		{"by that of a first sign-in",
+			func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerPostConfirmation }, true},
 		{"a retry of one", func(r *hotsync.SyncRequest, _ *testBundle) { r.RetryOf = "event-1" }, false},
 		{"sync now", func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerConsole }, false},
 		{"the API", func(r *hotsync.SyncRequest, _ *testBundle) { r.Trigger = hotsync.TriggerAPI }, false},

@@ -77,7 +77,8 @@ func (s *Syncer) project(ctx context.Context, t task, in reading, owner string) 
 func (s *Syncer) want(t task, in reading, owner string) (projection.Result, error) {
 	zone, err := time.LoadLocation(t.settings.TimeZone)
 	if err != nil {
-		return projection.Result{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "timeZone %q is not known.", t.settings.TimeZone).
+		return projection.Result{}, hotsync.Errorf(hotsync.CodeSettingsInvalid, "timeZone %q is not known.",
+			t.settings.TimeZone).
 			Because(err)
 	}
 	return projection.Project(

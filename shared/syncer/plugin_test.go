@@ -18,11 +18,13 @@ func TestThePluginMakesEverySubscription(t *testing.T) {
 	t.Parallel()
 
 	customer := func() projection.Object {
-		return projection.Object{Kind: projection.Customer, Key: "customer", ID: "cus-limio", Owner: "id-limio", Status: "active",
-			Data: map[string]any{}}
+		return projection.Object{Kind: projection.Customer, Key: "customer", ID: "cus-limio", Owner: "id-limio",
+			Status: "active",
+			Data:   map[string]any{}}
 	}
 	made := func(number string) projection.Object {
-		return projection.Object{Kind: projection.Subscription, Key: number, Name: number, ID: "sub-" + number, Owner: "id-limio",
+		return projection.Object{Kind: projection.Subscription, Key: number, Name: number, ID: "sub-" + number,
+			Owner:    "id-limio",
 			Customer: "cus-limio", Status: "active", Data: map[string]any{}}
 	}
 	for _, tc := range []struct {
@@ -33,8 +35,10 @@ func TestThePluginMakesEverySubscription(t *testing.T) {
 		status  hotsync.Status
 		reason  string
 	}{
-		{"three", []string{"A-S1", "A-S2", "A-S3"}, nil, []string{"A-S1", "A-S2", "A-S3"}, hotsync.StatusSucceeded, hotsync.ReasonChanged},
-		{"one is there", []string{"A-S1", "A-S2"}, []string{"A-S1"}, []string{"A-S2"}, hotsync.StatusSucceeded, hotsync.ReasonChanged},
+		{"three", []string{"A-S1", "A-S2", "A-S3"}, nil, []string{"A-S1", "A-S2", "A-S3"}, hotsync.StatusSucceeded,
+			hotsync.ReasonChanged},
+		{"one is there", []string{"A-S1", "A-S2"}, []string{"A-S1"}, []string{"A-S2"}, hotsync.StatusSucceeded,
+			hotsync.ReasonChanged},
 		{"all are there", []string{"A-S1"}, []string{"A-S1"}, nil, hotsync.StatusSucceeded, hotsync.ReasonChanged},
 		{"none, and no customer", nil, nil, nil, hotsync.StatusFailed, string(hotsync.CodeLimioCreation)},
 	} {
@@ -47,7 +51,8 @@ func TestThePluginMakesEverySubscription(t *testing.T) {
 				b.settings.CreationStrategy = hotsync.CreatePlugin
 				a := b.zuora.accounts[accountID]
 				for _, number := range tc.numbers {
-					a.Subscriptions = append(a.Subscriptions, billing.Subscription{Number: number, Status: "Active", TermType: "EVERGREEN", Start: "2026-01-01"})
+					a.Subscriptions = append(a.Subscriptions,
+						billing.Subscription{Number: number, Status: "Active", TermType: "EVERGREEN", Start: "2026-01-01"})
 				}
 				b.zuora.accounts[accountID] = a
 				if len(tc.have) > 0 {

@@ -90,8 +90,10 @@ func TestLaterTriesAreShownAtOnce(t *testing.T) {
 		if len(during.Attempts) != 2 || len(during.Attempts[0].Steps) == 0 || during.Attempts[1].N != 2 {
 			t.Errorf("attempts %+v, want two, the first with its steps", during.Attempts)
 		}
-		if first.StartedAt.IsZero() || !last.StartedAt.Equal(first.StartedAt) || len(last.Findings) > 0 && last.Findings[0] == first.Findings[0] {
-			t.Errorf("the sync began at %v, want that of its first try, %v; findings %v", last.StartedAt, first.StartedAt, last.Findings)
+		if first.StartedAt.IsZero() || !last.StartedAt.Equal(first.StartedAt) || len(last.Findings) > 0 &&
+			last.Findings[0] == first.Findings[0] {
+			t.Errorf("the sync began at %v, want that of its first try, %v; findings %v", last.StartedAt, first.StartedAt,
+				last.Findings)
 		}
 	})
 }
@@ -115,7 +117,8 @@ func TestEveryMessageIsObserved(t *testing.T) {
 		{"succeeded", func(*testBundle, hotsync.SyncRequest) {}, seen{hotsync.StatusSucceeded, hotsync.ReasonChanged, 1}, 1},
 		{"tried again", func(b *testBundle, _ hotsync.SyncRequest) { b.zuora.fail = []error{zuoraDown} },
 			seen{hotsync.StatusRetrying, string(hotsync.CodeZuoraAnswer), 1}, 0},
-		{"failed", func(b *testBundle, _ hotsync.SyncRequest) { b.zuora.accounts = nil }, seen{hotsync.StatusFailed, string(hotsync.CodeZuoraNotFound), 1}, 1},
+		{"failed", func(b *testBundle, _ hotsync.SyncRequest) { b.zuora.accounts = nil },
+			seen{hotsync.StatusFailed, string(hotsync.CodeZuoraNotFound), 1}, 1},
 		{"its queued event came late", func(b *testBundle, r hotsync.SyncRequest) {
 			b.zuora.during = func() {
 				b.events.mu.Lock()
@@ -177,7 +180,8 @@ func TestEveryWriteIsAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t)
 		for n, sign := range []func(*hotsync.SyncRequest){
-			as("ada", accountID), as("ada", accountID, otherID), as("ada", otherID, accountID), as("bob", otherID), as("ada", accountID),
+			as("ada", accountID), as("ada", accountID, otherID), as("ada", otherID, accountID), as("bob", otherID), as("ada",
+				accountID),
 		} {
 			before := b.limio.writes
 			e := b.sign(t, sign)

@@ -19,7 +19,8 @@ func TestWhatIsRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t)
 		a := b.zuora.accounts[accountID]
-		a.Subscriptions = []billing.Subscription{{Number: "A-S1", Status: "Active", TermType: "EVERGREEN", Start: "2026-01-01"}}
+		a.Subscriptions = []billing.Subscription{
+			{Number: "A-S1", Status: "Active", TermType: "EVERGREEN", Start: "2026-01-01"}}
 		b.zuora.accounts[accountID] = a
 		asked := time.Now()
 		b.zuora.during = func() { time.Sleep(300 * time.Millisecond) }
@@ -28,8 +29,10 @@ func TestWhatIsRemembered(t *testing.T) {
 		_, e := b.handle(t, r, 1)
 		wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
 		got := b.events.states[accountID]
-		want := eventstore.AccountState{AccountID: accountID, Number: "A00000001", CustomerID: got.CustomerID, OwnerID: got.OwnerID,
-			LastReadStartedAt: asked, LastSucceededAt: asked.Add(300 * time.Millisecond), LastSucceededEvent: e.ID, LastEventID: e.ID}
+		want := eventstore.AccountState{AccountID: accountID, Number: "A00000001", CustomerID: got.CustomerID,
+			OwnerID:           got.OwnerID,
+			LastReadStartedAt: asked, LastSucceededAt: asked.Add(300 * time.Millisecond), LastSucceededEvent: e.ID,
+			LastEventID: e.ID}
 		if got.CustomerID == "" || got.OwnerID == "" || !got.LinkedNaming(r.Identity, r.Named) {
 			t.Errorf("remembered is %+v, want customer, owner and the login", got)
 		}
@@ -56,7 +59,8 @@ func TestWhatIsRemembered(t *testing.T) {
 			t.Errorf("the event is of %+v, its request of %q", e.Account, e.Request.AccountID)
 		}
 		// Its terms are found by support.
-		if diff := cmp.Diff([]string{"A-S1", hotsync.SearchHash([]byte("k"), "ada@example.com")}, present(b.events.terms[accountID])); diff != "" {
+		if diff := cmp.Diff([]string{"A-S1", hotsync.SearchHash([]byte("k"), "ada@example.com")},
+			present(b.events.terms[accountID])); diff != "" {
 			t.Errorf("search terms mismatch (-want +got):\n%s", diff)
 		}
 	})

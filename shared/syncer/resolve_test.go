@@ -55,13 +55,16 @@ func TestUnmatchedLookups(t *testing.T) {
 						t.Errorf("the event says %+v, want what was not found", e.Error)
 					}
 				}
-				if !tc.mute && (len(observed) != 1 || observed[0].Status != hotsync.StatusSkipped || observed[0].Reason != hotsync.ReasonNoMatch) {
+				if !tc.mute && (len(observed) != 1 || observed[0].Status != hotsync.StatusSkipped ||
+					observed[0].Reason != hotsync.ReasonNoMatch) {
 					t.Errorf("observed %+v, want one that is skipped for want of a match", observed)
 				}
 				for _, got := range b.logins {
-					want := hotsync.LoginRecord{LoginID: "l", At: r.RequestedAt, Trigger: hotsync.TriggerLogin, Reason: hotsync.ReasonNoMatch,
+					want := hotsync.LoginRecord{LoginID: "l", At: r.RequestedAt, Trigger: hotsync.TriggerLogin,
+						Reason: hotsync.ReasonNoMatch,
 						Issuer: ada.Issuer, Subject: ada.Subject, Verified: true, EmailHash: "hash",
-						Claims: []hotsync.LoginClaim{{Claim: "zuora", Reason: hotsync.ReasonNoMatch, Detail: "No Zuora account has this value in LimioExternalId__c."}}}
+						Claims: []hotsync.LoginClaim{{Claim: "zuora", Reason: hotsync.ReasonNoMatch,
+							Detail: "No Zuora account has this value in LimioExternalId__c."}}}
 					if diff := cmp.Diff(want, got); diff != "" {
 						t.Errorf("record mismatch (-want +got):\n%s", diff)
 					}
@@ -95,7 +98,8 @@ func TestSentOnSaysWhich(t *testing.T) {
 			tc.change(&r)
 			_, e := b.handle(t, r, tc.receive)
 			wantStatus(t, e, hotsync.StatusQueued, "")
-			if want := (hotsync.AccountRef{ID: accountID, Number: "A00000001"}); e.Account != want || e.Request.AccountID != accountID {
+			if want := (hotsync.AccountRef{ID: accountID, Number: "A00000001"}); e.Account != want ||
+				e.Request.AccountID != accountID {
 				t.Errorf("%s: the event is of %+v, its request of %q; want %+v", tc.name, e.Account, e.Request.AccountID, want)
 			}
 			if len(e.Steps) != 1 || e.Steps[0].Name != tc.step {

@@ -38,7 +38,8 @@ func (b *testBundle) sign(t *testing.T, change func(*hotsync.SyncRequest)) hotsy
 // as is somebody's sign-in that names these accounts, the first of which is synced.
 func as(subject string, named ...string) func(*hotsync.SyncRequest) {
 	return func(r *hotsync.SyncRequest) {
-		r.Identity.Subject, r.Named, r.Account = subject, named, map[string]string{numberA: accountID, numberB: otherID}[named[0]]
+		r.Identity.Subject, r.Named, r.Account = subject, named, map[string]string{numberA: accountID,
+			numberB: otherID}[named[0]]
 		if r.Account == "" {
 			r.Account = named[0]
 		}
@@ -128,7 +129,8 @@ func TestRemembered(t *testing.T) {
 		}, true},
 		{"the account has another owner since", func(t *testing.T, b *testBundle) {
 			b.sign(t, as("ada", accountID))
-			b.limio.objects = append(b.limio.objects, projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-staff", Status: "active"})
+			b.limio.objects = append(b.limio.objects,
+				projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-staff", Status: "active"})
 			owner := b.events.states[accountID].OwnerID
 			err := b.limio.TransferOwner(t.Context(), owner, "id-staff")
 			if err != nil || owner == "" {
@@ -136,7 +138,8 @@ func TestRemembered(t *testing.T) {
 			}
 			b.sign(t, callout)
 		}, false},
-		{"she was not linked, by a retry", func(t *testing.T, b *testBundle) { b.sign(t, retry(as("ada", accountID))) }, false},
+		{"she was not linked, by a retry", func(t *testing.T, b *testBundle) { b.sign(t, retry(as("ada", accountID))) },
+			false},
 		{"she was not linked, for what the owner has", func(t *testing.T, b *testBundle) {
 			for _, account := range []string{accountID, otherID} {
 				b.sign(t, func(r *hotsync.SyncRequest) {
@@ -288,30 +291,36 @@ func TestWhatLimioShows(t *testing.T) {
 			b.limio.hides = true
 			return b.sign(t, as("ada", accountID))
 		}, map[string]string{"ada": "a"}, false},
-		{"where it is not shown, nobody is taken to be linked to another owner than before", func(t *testing.T, b *testBundle) hotsync.Event {
-			b.sign(t, as("ada", accountID))
-			b.limio.objects = append(b.limio.objects, projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-staff", Status: "active"})
-			err := b.limio.TransferOwner(t.Context(), b.events.states[accountID].OwnerID, "id-staff")
-			if err != nil {
-				t.Fatal(err)
-			}
-			b.limio.hides = true
-			return b.sign(t, as("ada", accountID))
-		}, map[string]string{"ada": ""}, true},
-		{"a retry of what the newest sign-in does not name says so, who sees it or not", func(t *testing.T, b *testBundle) hotsync.Event {
-			b.sign(t, as("ada", accountID))
-			time.Sleep(time.Second)
-			b.sign(t, as("ada", otherID))
-			return b.sign(t, func(r *hotsync.SyncRequest) {
-				as("ada", accountID)(r)
-				r.RetryOf = "event-1"
-			})
-		}, map[string]string{"ada": "ab"}, true},
+		{"where it is not shown, nobody is taken to be linked to another owner than before",
+			func(t *testing.T, b *testBundle) hotsync.Event {
+				b.sign(t, as("ada", accountID))
+				b.limio.objects = append(b.limio.objects,
+					projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-staff", Status: "active"})
+				err := b.limio.TransferOwner(t.Context(), b.events.states[accountID].OwnerID, "id-staff")
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.limio.hides = true
+				return b.sign(t, as("ada", accountID))
+			}, map[string]string{"ada": ""}, true},
+		{"a retry of what the newest sign-in does not name says so, who sees it or not",
+			func(t *testing.T, b *testBundle) hotsync.Event {
+				b.sign(t, as("ada", accountID))
+				time.Sleep(time.Second)
+				b.sign(t, as("ada", otherID))
+				return b.sign(t, func(r *hotsync.SyncRequest) {
+					as("ada", accountID)(r)
+					r.RetryOf = "event-1"
+				})
+			}, map[string]string{"ada": "ab"}, true},
 		{"Limio's own customer has an owner for it alone", func(t *testing.T, b *testBundle) hotsync.Event {
 			b.limio.objects = append(b.limio.objects,
-				projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-limio", Status: "active", Data: map[string]any{}},
-				projection.Object{Kind: projection.Customer, ID: "cus-limio", Owner: "id-limio", Status: "active", Data: map[string]any{}},
-				projection.Object{Kind: projection.Identity, ID: "identity-limio", Key: "zuora/account/" + accountID, Owner: "id-limio", Customer: "cus-limio", Service: "zuora", Type: "account", Status: "active",
+				projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-limio", Status: "active",
+					Data: map[string]any{}},
+				projection.Object{Kind: projection.Customer, ID: "cus-limio", Owner: "id-limio", Status: "active",
+					Data: map[string]any{}},
+				projection.Object{Kind: projection.Identity, ID: "identity-limio", Key: "zuora/account/" + accountID,
+					Owner: "id-limio", Customer: "cus-limio", Service: "zuora", Type: "account", Status: "active",
 					Data: map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": accountID}})
 			return b.sign(t, as("ada", accountID))
 		}, map[string]string{"ada": "a"}, false},
@@ -339,9 +348,11 @@ func TestChangedOwner(t *testing.T) {
 
 	spare := projection.SpareOwnerID("acme", accountID, 0)
 	owner := func(id, noted string) projection.Object {
-		o := projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: id, Status: "active", Data: map[string]any{}}
+		o := projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: id, Status: "active",
+			Data: map[string]any{}}
 		if noted != "" {
-			o.Data["hotsync"] = map[string]any{"accounts": map[string]any{noted: map[string]string{accountID: numberA, otherID: numberB}[noted]}}
+			o.Data["hotsync"] = map[string]any{
+				"accounts": map[string]any{noted: map[string]string{accountID: numberA, otherID: numberB}[noted]}}
 		}
 		return o
 	}
@@ -365,8 +376,10 @@ func TestChangedOwner(t *testing.T) {
 			b.limio.creating = func(o projection.Object) bool {
 				o.Owner = "id-other"
 				b.limio.objects = append(b.limio.objects, owner("id-other", otherID), o)
-				b.limio.objects = append(b.limio.objects, projection.Object{Kind: projection.Customer, ID: "cus-b", Owner: "id-other", Status: "active"},
-					projection.Object{Kind: projection.Identity, ID: "identity-b", Key: "zuora/account/" + otherID, Owner: "id-other", Customer: "cus-b", Service: "zuora", Type: "account", Status: "active",
+				b.limio.objects = append(b.limio.objects,
+					projection.Object{Kind: projection.Customer, ID: "cus-b", Owner: "id-other", Status: "active"},
+					projection.Object{Kind: projection.Identity, ID: "identity-b", Key: "zuora/account/" + otherID, Owner: "id-other",
+						Customer: "cus-b", Service: "zuora", Type: "account", Status: "active",
 						Data: map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": otherID}})
 				return false
 			}
@@ -399,7 +412,8 @@ func TestChangedOwner(t *testing.T) {
 				tc.before(b)
 				e := b.sign(t, as("ada", accountID))
 				if e.Status != tc.status || saysNotLinked(e) != tc.said {
-					t.Errorf("ended as %s %s with %+v; want %s, and one that says not linked: %t", e.Status, e.Reason, e.Findings, tc.status, tc.said)
+					t.Errorf("ended as %s %s with %+v; want %s, and one that says not linked: %t", e.Status, e.Reason, e.Findings,
+						tc.status, tc.said)
 				}
 				b.wantSees(t, map[string]string{"ada": tc.sees})
 				var owners []string
@@ -428,9 +442,12 @@ func TestDryRunSaysWhoSees(t *testing.T) {
 		moves  []string
 	}{
 		{"a first login", func(*testing.T, *testBundle) {}, []string{accountID}, syncer.LinkWillBe, nil},
-		{"of a couple", func(t *testing.T, b *testBundle) { b.sign(t, as("bob", accountID)) }, []string{accountID}, syncer.LinkWillBe, nil},
-		{"linked", func(t *testing.T, b *testBundle) { b.sign(t, as("ada", accountID)) }, []string{accountID}, syncer.LinkIs, nil},
-		{"not all is named", func(t *testing.T, b *testBundle) { b.both(t, "bob", accountID, otherID) }, []string{accountID}, syncer.LinkWillNot, nil},
+		{"of a couple", func(t *testing.T, b *testBundle) { b.sign(t, as("bob", accountID)) }, []string{accountID},
+			syncer.LinkWillBe, nil},
+		{"linked", func(t *testing.T, b *testBundle) { b.sign(t, as("ada", accountID)) }, []string{accountID}, syncer.LinkIs,
+			nil},
+		{"not all is named", func(t *testing.T, b *testBundle) { b.both(t, "bob", accountID, otherID) }, []string{accountID},
+			syncer.LinkWillNot, nil},
 		{"an account that nobody sees moves", func(t *testing.T, b *testBundle) {
 			b.sign(t, as("ada", otherID))
 			b.sign(t, callout)
@@ -453,7 +470,8 @@ func TestDryRunSaysWhoSees(t *testing.T) {
 					t.Errorf("link = %+v, want %s and moves of %q", would.Link, tc.state, tc.moves)
 				}
 				e := b.sign(t, as("ada", tc.named...))
-				if sees := slices.Contains(b.sees("ada"), accountID); sees != (tc.state != syncer.LinkWillNot) || saysNotLinked(e) == sees {
+				if sees := slices.Contains(b.sees("ada"), accountID); sees != (tc.state != syncer.LinkWillNot) ||
+					saysNotLinked(e) == sees {
 					t.Errorf("after the sync ada sees the account: %t; the dry run said %s", sees, tc.state)
 				}
 			})

@@ -23,28 +23,35 @@ func TestCompare(t *testing.T) {
 		}}
 	}
 	schedule := func(of, day string) projection.Object {
-		return projection.Object{Kind: projection.Schedule, Related: of, Data: map[string]any{"schedule_date": day + "T00:00:00.000Z"}}
+		return projection.Object{Kind: projection.Schedule, Related: of,
+			Data: map[string]any{"schedule_date": day + "T00:00:00.000Z"}}
 	}
 	account := billing.Account{Subscriptions: []billing.Subscription{
-		{Number: "S1", Status: "Active", RatePlans: []billing.RatePlan{{Name: "Monthly"}, {Name: "Old", LastChangeType: "Remove"}}},
+		{Number: "S1", Status: "Active",
+			RatePlans: []billing.RatePlan{{Name: "Monthly"}, {Name: "Old", LastChangeType: "Remove"}}},
 		{Number: "S2", Status: "Draft"},
 	}}
-	want := []projection.Object{subscription("sub-w", "S1", "active", "9.99"), schedule("sub-w", "2026-11-01"), schedule("sub-w", "2027-01-01"),
+	want := []projection.Object{subscription("sub-w", "S1", "active", "9.99"), schedule("sub-w", "2026-11-01"),
+		schedule("sub-w", "2027-01-01"),
 		schedule("sub-w", "2026-12-01")}
 	login := func(owner, sub string) projection.Object {
-		return projection.Object{Kind: projection.Identity, Type: projection.TypeExternal, Owner: owner, Data: map[string]any{"iss": "https://i", "sub": sub}}
+		return projection.Object{Kind: projection.Identity, Type: projection.TypeExternal, Owner: owner,
+			Data: map[string]any{"iss": "https://i", "sub": sub}}
 	}
-	have := []projection.Object{{Kind: projection.Customer, ID: "cus", Owner: "own"}, subscription("sub-h", "S1", "active", "9.99"), schedule("sub-h", "2026-12-01"),
+	have := []projection.Object{{Kind: projection.Customer, ID: "cus", Owner: "own"},
+		subscription("sub-h", "S1", "active", "9.99"), schedule("sub-h", "2026-12-01"),
 		subscription("sub-x", "S3", "cancelled", "1"), login("own", "ada"), login("other", "bob")}
 
-	digital := Side{Status: "active", Plan: "Digital", Amount: "9.99", Currency: "GBP", Until: "2027-01-01", Next: "2026-12-01"}
+	digital := Side{Status: "active", Plan: "Digital", Amount: "9.99", Currency: "GBP", Until: "2027-01-01",
+		Next: "2026-12-01"}
 	gone := Side{Status: "cancelled", Plan: "Digital", Amount: "1", Currency: "GBP", Until: "2027-01-01"}
 	got := compare(account, projection.Result{Today: "2026-11-22", Objects: want}, have)
 	if diff := cmp.Diff(Sides{
 		Customer: "cus",
 		Owner:    "own",
 		Subscriptions: []Compared{
-			{Number: "S1", ID: "sub-h", Status: "Active", Plans: []string{"Monthly"}, Offers: []string{"/offers/Digital"}, Zuora: &digital, Limio: &digital},
+			{Number: "S1", ID: "sub-h", Status: "Active", Plans: []string{"Monthly"}, Offers: []string{"/offers/Digital"},
+				Zuora: &digital, Limio: &digital},
 			{Number: "S2", Status: "Draft"},
 			{Number: "S3", ID: "sub-x", Limio: &gone},
 		},

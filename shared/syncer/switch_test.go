@@ -58,9 +58,11 @@ func TestTodayIsTheTenants(t *testing.T) {
 			}
 			a := b.zuora.accounts[accountID]
 			a.Currency = "USD"
-			a.Subscriptions = []billing.Subscription{{Number: "A-S1", Status: "Active", Start: "1999-01-01", RatePlans: []billing.RatePlan{{
-				Number: "P1", Name: "Monthly", Charges: []billing.Charge{{Number: "C1", Type: "Recurring", Model: "FlatFee", BillingPeriod: "Month",
-					Segments: []billing.Segment{price("1999-01-01", "2000-01-01", "10"), price("2000-01-01", "", "12")}}}}}}}
+			a.Subscriptions = []billing.Subscription{
+				{Number: "A-S1", Status: "Active", Start: "1999-01-01", RatePlans: []billing.RatePlan{{
+					Number: "P1", Name: "Monthly", Charges: []billing.Charge{
+						{Number: "C1", Type: "Recurring", Model: "FlatFee", BillingPeriod: "Month",
+							Segments: []billing.Segment{price("1999-01-01", "2000-01-01", "10"), price("2000-01-01", "", "12")}}}}}}}
 			b.zuora.accounts[accountID] = a
 			_, e := b.handle(t, b.request(), 1)
 			wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)

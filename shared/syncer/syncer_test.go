@@ -150,7 +150,8 @@ func TestAttemptsAddUpTheirChanges(t *testing.T) {
 		_, e = b.handle(t, r, 2)
 		wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
 		if len(e.Changes) != len(whole.Changes) || len(b.limio.objects) != len(undisturbed.limio.objects) {
-			t.Errorf("%d changes and %d objects, want the %d and %d of an undisturbed sync", len(e.Changes), len(b.limio.objects), len(whole.Changes), len(undisturbed.limio.objects))
+			t.Errorf("%d changes and %d objects, want the %d and %d of an undisturbed sync", len(e.Changes),
+				len(b.limio.objects), len(whole.Changes), len(undisturbed.limio.objects))
 		}
 	})
 }
@@ -308,8 +309,10 @@ func TestAccountNumbersAndLookupsAreSentOn(t *testing.T) {
 		wantStatus hotsync.Status
 		wantReason string
 	}{
-		{"number", func(_ *testBundle, r *hotsync.SyncRequest) { r.Account = "A00000002" }, []string{otherID}, hotsync.StatusQueued, ""},
-		{"unknown number", func(_ *testBundle, r *hotsync.SyncRequest) { r.Account = "A9" }, nil, hotsync.StatusFailed, string(hotsync.CodeZuoraNotFound)},
+		{"number", func(_ *testBundle, r *hotsync.SyncRequest) { r.Account = "A00000002" }, []string{otherID},
+			hotsync.StatusQueued, ""},
+		{"unknown number", func(_ *testBundle, r *hotsync.SyncRequest) { r.Account = "A9" }, nil, hotsync.StatusFailed,
+			string(hotsync.CodeZuoraNotFound)},
 		{"lookup, one", func(_ *testBundle, r *hotsync.SyncRequest) {
 			r.Account, r.Lookup = "", &hotsync.Lookup{Field: "LimioExternalId__c", Value: "auth0|ada"}
 		}, []string{accountID}, hotsync.StatusQueued, ""},
@@ -326,7 +329,8 @@ func TestAccountNumbersAndLookupsAreSentOn(t *testing.T) {
 			b.zuora.accounts[otherID] = a
 			r.Account, r.Lookup = "", &hotsync.Lookup{Field: "LimioExternalId__c", Value: "auth0|ada"}
 		}, nil, hotsync.StatusSkipped, hotsync.ReasonAmbiguous},
-		{"switched off", func(b *testBundle, _ *hotsync.SyncRequest) { b.settings.HotSync = false }, nil, hotsync.StatusSkipped, hotsync.ReasonDisabled},
+		{"switched off", func(b *testBundle, _ *hotsync.SyncRequest) { b.settings.HotSync = false }, nil,
+			hotsync.StatusSkipped, hotsync.ReasonDisabled},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -557,27 +561,32 @@ func TestForeignCustomerIsNotWritten(t *testing.T) {
 	t.Parallel()
 
 	identity := func(account, customer, status string) projection.Object {
-		return projection.Object{Kind: projection.Identity, Key: "zuora/account/" + account, ID: "identity-" + account, Service: "zuora", Type: "account",
-			Customer: customer, Owner: "id-bob", Status: status, Data: map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": account}}
+		return projection.Object{Kind: projection.Identity, Key: "zuora/account/" + account, ID: "identity-" + account,
+			Service: "zuora", Type: "account",
+			Customer: customer, Owner: "id-bob", Status: status,
+			Data: map[string]any{"service": "zuora", "issuer": "zuora", "type": "account", "value": account}}
 	}
 	for name, tc := range map[string]struct {
 		identities []projection.Object
 		foreign    bool
 	}{
-		"another account's":            {[]projection.Object{identity(otherID, "cus-bob", "active")}, true},
-		"nobody's":                     {nil, false},
-		"of both accounts":             {[]projection.Object{identity(otherID, "cus-bob", "active"), identity(accountID, "cus-bob", "active")}, false},
+		"another account's": {[]projection.Object{identity(otherID, "cus-bob", "active")}, true},
+		"nobody's":          {nil, false},
+		"of both accounts": {
+			[]projection.Object{identity(otherID, "cus-bob", "active"), identity(accountID, "cus-bob", "active")}, false},
 		"another account's once":       {[]projection.Object{identity(otherID, "cus-bob", "inactive")}, false},
 		"the owner's other customer's": {[]projection.Object{identity(otherID, "cus-other", "active")}, false},
 		"by number":                    {[]projection.Object{identity("A00000001", "cus-bob", "active")}, false},
 	} {
 		b := setup(t)
 		b.limio.unfiltered = true
-		b.limio.objects = append(b.limio.objects, projection.Object{Kind: projection.Customer, Key: "customer", ID: "cus-bob", Owner: "id-bob", Status: "active",
-			Data: map[string]any{"name": "Bob"}})
+		b.limio.objects = append(b.limio.objects,
+			projection.Object{Kind: projection.Customer, Key: "customer", ID: "cus-bob", Owner: "id-bob", Status: "active",
+				Data: map[string]any{"name": "Bob"}})
 		b.limio.objects = append(b.limio.objects, tc.identities...)
 		_, e := b.handle(t, b.request(), 1)
-		if refused := e.Error != nil && e.Error.Code == hotsync.CodeLimioAnswer; refused != tc.foreign || refused != (b.limio.writes == 0) {
+		if refused := e.Error != nil && e.Error.Code == hotsync.CodeLimioAnswer; refused != tc.foreign ||
+			refused != (b.limio.writes == 0) {
 			t.Errorf("%s: error %+v after %d writes, want refused %t", name, e.Error, b.limio.writes, tc.foreign)
 		}
 	}
@@ -591,14 +600,17 @@ func TestWhatThePluginMadeIsNotMadeTwice(t *testing.T) {
 		b.limio.unfiltered = true
 		b.settings.CreationStrategy = hotsync.CreatePlugin
 		a := b.zuora.accounts[accountID]
-		a.Subscriptions = []billing.Subscription{{Number: "A-S1", Status: "Active", TermType: "EVERGREEN", Start: "2026-01-01"}}
+		a.Subscriptions = []billing.Subscription{
+			{Number: "A-S1", Status: "Active", TermType: "EVERGREEN", Start: "2026-01-01"}}
 		b.zuora.accounts[accountID] = a
 		b.limio.plugin = func(number string) []projection.Object {
 			if !shown { // made, and not found by the account
 				return nil
 			}
-			return []projection.Object{{Kind: projection.Customer, Key: "customer", ID: "cus-limio", Owner: "id-limio", Status: "active", Data: map[string]any{}},
-				{Kind: projection.Subscription, Key: number, Name: number, ID: "sub-limio", Owner: "id-limio", Customer: "cus-limio", Status: "active", Data: map[string]any{}}}
+			return []projection.Object{{Kind: projection.Customer, Key: "customer", ID: "cus-limio", Owner: "id-limio",
+				Status: "active", Data: map[string]any{}},
+				{Kind: projection.Subscription, Key: number, Name: number, ID: "sub-limio", Owner: "id-limio",
+					Customer: "cus-limio", Status: "active", Data: map[string]any{}}}
 		}
 		_, e := b.handle(t, b.request(), 1)
 		if shown {
@@ -618,7 +630,8 @@ func TestMalformedMessageBecomesOneFailedEvent(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	m := syncqueue.Message{ID: "m1", SentAt: time.UnixMilli(1_790_000_000_000), DecodeErr: hotsync.Errorf(hotsync.CodeMessageMalformed, "no JSON")}
+	m := syncqueue.Message{ID: "m1", SentAt: time.UnixMilli(1_790_000_000_000),
+		DecodeErr: hotsync.Errorf(hotsync.CodeMessageMalformed, "no JSON")}
 	for range 2 {
 		wantOutcome(t, b.syncer.Handle(t.Context(), m), syncqueue.Done())
 	}
@@ -651,7 +664,8 @@ func TestDeadLetterBecomesFailedAndKeepsItsRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}), syncqueue.Done())
+		wantOutcome(t, letters.Handle(t.Context(), syncqueue.Message{Request: r, ID: "m", SentAt: r.RequestedAt}),
+			syncqueue.Done())
 	}
 	e = b.events.events[r.EventID]
 	wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeGaveUp))
@@ -749,6 +763,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 		t.Errorf("sides = %+v, want an account that Limio does not have", s)
 	}
 	if len(d.Changes) == 0 || b.limio.writes != 0 || len(b.events.events) != 0 {
-		t.Errorf("%d changes shown, %d writes, %d events; want some, none, none", len(d.Changes), b.limio.writes, len(b.events.events))
+		t.Errorf("%d changes shown, %d writes, %d events; want some, none, none", len(d.Changes), b.limio.writes,
+			len(b.events.events))
 	}
 }

@@ -42,7 +42,8 @@ func (l laneLimio) CreateNew(ctx context.Context, o projection.Object) (bool, er
 	return made, err
 }
 
-func (l laneLimio) Update(ctx context.Context, k projection.Kind, service, id, status string, data map[string]any) error {
+func (l laneLimio) Update(ctx context.Context, k projection.Kind, service, id, status string,
+	data map[string]any) error {
 	err := l.modelLimio.Update(ctx, k, service, id, status, data)
 	l.l.writes(ctx, err)
 	return err
@@ -105,7 +106,8 @@ func (l *lanes) writes(ctx context.Context, err error) {
 // consume handles the messages of a lane's group in order, each until it is done. A
 // process that dies gives its message back when the function's time is over, as the
 // visibility timeout does.
-func (l *lanes) consume(lane eventstore.Lane, id string, messages <-chan hotsync.SyncRequest, done chan<- hotsync.SyncRequest) {
+func (l *lanes) consume(lane eventstore.Lane, id string, messages <-chan hotsync.SyncRequest,
+	done chan<- hotsync.SyncRequest) {
 	for r := range messages {
 		for receive := 1; ; receive++ {
 			p := &process{name: fmt.Sprintf("%s %s %d", lane, r.EventID[len(r.EventID)-4:], receive), account: id}
@@ -152,12 +154,16 @@ func TestTurnAcrossLanes(t *testing.T) {
 }
 
 func acrossLanes(t *testing.T, seed uint64) *lanes {
-	l := &lanes{world: newWorld(t, seed), read: map[*process]int{}, written: map[string]laneTime{}, syncers: map[eventstore.Lane]*syncer.Syncer{}}
+	l := &lanes{world: newWorld(t, seed), read: map[*process]int{}, written: map[string]laneTime{},
+		syncers: map[eventstore.Lane]*syncer.Syncer{}}
 	l.dice = rand.New(rand.NewPCG(seed, 7))
 	for _, lane := range []eventstore.Lane{eventstore.LaneLogins, eventstore.LaneJobs} {
-		l.syncers[lane] = syncer.New(syncer.Config{Zuora: l.zuora, Limio: laneLimio{modelLimio{l.limio, l.world}, l}, Events: modelEvents{l.events, l.world},
-			Ownership: modelStore{l.owners, l.world}, Settings: l.settings, Queue: l.queue, Tenant: "acme", MaxAttempts: 5, Lane: lane,
-			SearchKey: func(context.Context) []byte { return []byte("k") }, Now: time.Now, Jitter: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler)})
+		l.syncers[lane] = syncer.New(syncer.Config{Zuora: l.zuora, Limio: laneLimio{modelLimio{l.limio, l.world}, l},
+			Events: modelEvents{l.events, l.world},
+			Ownership: modelStore{l.owners,
+				l.world}, Settings: l.settings, Queue: l.queue, Tenant: "acme", MaxAttempts: 5, Lane: lane,
+			SearchKey: func(context.Context) []byte { return []byte("k") }, Now: time.Now, Jitter: func() float64 { return 0.5 },
+			Log: slog.New(slog.DiscardHandler)})
 	}
 	ids := modelAccounts[:2]
 	done := make(chan hotsync.SyncRequest, 100)
@@ -177,7 +183,8 @@ func acrossLanes(t *testing.T, seed uint64) *lanes {
 		a.Name = fmt.Sprint("n", sent) // so that there is something to write
 		l.zuora.accounts[id] = a
 		l.zuora.mu.Unlock()
-		r := hotsync.SyncRequest{EventID: hotsync.EventIDFor(time.Now(), fmt.Sprint(seed, sent)), Trigger: hotsync.TriggerLogin, Account: id, Named: ids[:1],
+		r := hotsync.SyncRequest{EventID: hotsync.EventIDFor(time.Now(), fmt.Sprint(seed, sent)),
+			Trigger: hotsync.TriggerLogin, Account: id, Named: ids[:1],
 			Identity: hotsync.Identity{Issuer: "i", Subject: "x"}, RequestedAt: time.Now()}
 		lane := eventstore.LaneLogins
 		if l.dice.IntN(2) == 0 {

@@ -30,7 +30,8 @@ func batchOf(groups ...string) events.SQSEvent {
 			panic(err)
 		}
 		batch.Records = append(batch.Records, events.SQSMessage{MessageId: id, ReceiptHandle: id, Body: body,
-			Attributes: map[string]string{"MessageGroupId": g, "ApproximateReceiveCount": "3", "SentTimestamp": "1790000000123"}})
+			Attributes: map[string]string{"MessageGroupId": g, "ApproximateReceiveCount": "3",
+				"SentTimestamp": "1790000000123"}})
 	}
 	return batch
 }
@@ -76,25 +77,27 @@ func TestHandleBatchKeepsTheOrderOfGroups(t *testing.T) {
 		var mu sync.Mutex
 		run := map[string][]string{}
 		sqs := &fake{visibility: map[string]int32{}}
-		answer := syncqueue.New(sqs, "u").HandleBatch(t.Context(), batchOf(groups...), func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
-			var i int
-			_, err := fmt.Sscanf(m.ID, "m%d", &i)
-			if err != nil {
-				t.Error(err)
-			}
-			mu.Lock()
-			run[groups[i]] = append(run[groups[i]], m.ID)
-			mu.Unlock()
-			switch outcomes[i] {
-			case 0:
-				panic("boom")
-			case 1:
-				return syncqueue.Again(30 * time.Second)
-			default:
-				return syncqueue.Done()
-			}
-		})
-		for _, diff := range []string{cmp.Diff(wantRun, run), cmp.Diff(wantFailed, failures(answer)), cmp.Diff(wantVisible, sqs.visibility)} {
+		answer := syncqueue.New(sqs, "u").HandleBatch(t.Context(), batchOf(groups...),
+			func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
+				var i int
+				_, err := fmt.Sscanf(m.ID, "m%d", &i)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				run[groups[i]] = append(run[groups[i]], m.ID)
+				mu.Unlock()
+				switch outcomes[i] {
+				case 0:
+					panic("boom")
+				case 1:
+					return syncqueue.Again(30 * time.Second)
+				default:
+					return syncqueue.Done()
+				}
+			})
+		for _, diff := range []string{cmp.Diff(wantRun, run), cmp.Diff(wantFailed, failures(answer)),
+			cmp.Diff(wantVisible, sqs.visibility)} {
 			if diff != "" {
 				t.Fatalf("groups %v, outcomes %v: mismatch (-want +got):\n%s", groups, outcomes, diff)
 			}
@@ -126,12 +129,13 @@ func TestHandleBatchRenewsWhatOnlyWaited(t *testing.T) {
 			client.refuse = func(string) bool { return tc.refused }
 			q := syncqueue.New(client, "u")
 			q.RenewAt = tc.renewAt
-			answer := q.HandleBatch(t.Context(), batchOf("a", "a", "a", "b"), func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
-				if m.ID == "m0" {
-					return syncqueue.Again(30 * time.Second)
-				}
-				return syncqueue.Done()
-			})
+			answer := q.HandleBatch(t.Context(), batchOf("a", "a", "a", "b"),
+				func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
+					if m.ID == "m0" {
+						return syncqueue.Again(30 * time.Second)
+					}
+					return syncqueue.Done()
+				})
 			if diff := cmp.Diff(tc.kept, failures(answer)); diff != "" {
 				t.Errorf("kept mismatch (-want +got):\n%s", diff)
 			}
@@ -141,7 +145,8 @@ func TestHandleBatchRenewsWhatOnlyWaited(t *testing.T) {
 					break
 				}
 				r, err := syncqueue.Decode(*entry.MessageBody)
-				if want := request(fmt.Sprintf("m%d", i+1)); err != nil || r.EventID != want.EventID || r.Requeued != want.Requeued+1 {
+				if want := request(fmt.Sprintf("m%d", i+1)); err != nil || r.EventID != want.EventID ||
+					r.Requeued != want.Requeued+1 {
 					t.Errorf("renewed %+v, %v; want that of m%d", r, err, i+1)
 				}
 				got++
@@ -159,21 +164,23 @@ func TestHandleBatchMessage(t *testing.T) {
 	batch := batchOf("a", "b")
 	batch.Records[1].Body, batch.Records[1].Attributes = "nonsense", nil
 	want := map[string]syncqueue.Message{
-		"m0": {ID: "m0", Body: batch.Records[0].Body, Request: request("m0"), ReceiveCount: 3, SentAt: time.UnixMilli(1790000000123).UTC()},
+		"m0": {ID: "m0", Body: batch.Records[0].Body, Request: request("m0"), ReceiveCount: 3,
+			SentAt: time.UnixMilli(1790000000123).UTC()},
 		"m1": {ID: "m1", Body: "nonsense", ReceiveCount: 1},
 	}
 	var mu sync.Mutex
 	got := map[string]syncqueue.Message{}
-	syncqueue.New(&fake{}, "u").HandleBatch(t.Context(), batch, func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
-		mu.Lock()
-		defer mu.Unlock()
-		if (m.DecodeErr != nil) != (m.ID == "m1") {
-			t.Errorf("%s: DecodeErr = %v", m.ID, m.DecodeErr)
-		}
-		m.DecodeErr = nil
-		got[m.ID] = m
-		return syncqueue.Done()
-	})
+	syncqueue.New(&fake{}, "u").HandleBatch(t.Context(), batch,
+		func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
+			mu.Lock()
+			defer mu.Unlock()
+			if (m.DecodeErr != nil) != (m.ID == "m1") {
+				t.Errorf("%s: DecodeErr = %v", m.ID, m.DecodeErr)
+			}
+			m.DecodeErr = nil
+			got[m.ID] = m
+			return syncqueue.Done()
+		})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("messages mismatch (-want +got):\n%s", diff)
 	}
@@ -184,10 +191,11 @@ func TestHandleBatchRunsGroupsAtTheSameTime(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		answer := syncqueue.New(&fake{}, "u").HandleBatch(t.Context(), batchOf("a", "b", "c", "a"), func(context.Context, syncqueue.Message) syncqueue.Outcome {
-			time.Sleep(time.Second)
-			return syncqueue.Done()
-		})
+		answer := syncqueue.New(&fake{}, "u").HandleBatch(t.Context(), batchOf("a", "b", "c", "a"),
+			func(context.Context, syncqueue.Message) syncqueue.Outcome {
+				time.Sleep(time.Second)
+				return syncqueue.Done()
+			})
 		if took := time.Since(begin); took != 2*time.Second || len(failures(answer)) > 0 {
 			t.Errorf("took %v, failures %v; want 2 s and none", took, failures(answer))
 		}
@@ -202,12 +210,13 @@ func TestHandleBatchWithoutGroups(t *testing.T) {
 	for i := range batch.Records {
 		delete(batch.Records[i].Attributes, "MessageGroupId")
 	}
-	answer := syncqueue.New(&fake{}, "u").HandleBatch(t.Context(), batch, func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
-		if m.ID == "m0" {
-			return syncqueue.Again(0)
-		}
-		return syncqueue.Done()
-	})
+	answer := syncqueue.New(&fake{}, "u").HandleBatch(t.Context(), batch,
+		func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
+			if m.ID == "m0" {
+				return syncqueue.Again(0)
+			}
+			return syncqueue.Done()
+		})
 	if diff := cmp.Diff([]string{"m0"}, failures(answer)); diff != "" {
 		t.Errorf("failures mismatch (-want +got):\n%s", diff)
 	}
@@ -223,14 +232,15 @@ func TestHandleBatchStopsInTime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		sqs := &fake{}
-		answer := syncqueue.New(sqs, "u").HandleBatch(ctx, batchOf("a", "a", "a", "a", "a"), func(ctx context.Context, _ syncqueue.Message) syncqueue.Outcome {
-			deadline, ok := ctx.Deadline()
-			if !ok || !deadline.Equal(begin.Add(9*time.Second)) {
-				t.Errorf("deadline after %v, want a second before the function's", deadline.Sub(begin))
-			}
-			time.Sleep(3 * time.Second)
-			return syncqueue.Done()
-		})
+		answer := syncqueue.New(sqs, "u").HandleBatch(ctx, batchOf("a", "a", "a", "a", "a"),
+			func(ctx context.Context, _ syncqueue.Message) syncqueue.Outcome {
+				deadline, ok := ctx.Deadline()
+				if !ok || !deadline.Equal(begin.Add(9*time.Second)) {
+					t.Errorf("deadline after %v, want a second before the function's", deadline.Sub(begin))
+				}
+				time.Sleep(3 * time.Second)
+				return syncqueue.Done()
+			})
 		if diff := cmp.Diff([]string{"m3", "m4"}, failures(answer)); diff != "" {
 			t.Errorf("failures mismatch (-want +got):\n%s", diff)
 		}
@@ -245,10 +255,11 @@ func TestHandleBatchCancelled(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	answer := syncqueue.New(&fake{}, "u").HandleBatch(ctx, batchOf("a", "b"), func(context.Context, syncqueue.Message) syncqueue.Outcome {
-		t.Error("a message was begun")
-		return syncqueue.Done()
-	})
+	answer := syncqueue.New(&fake{}, "u").HandleBatch(ctx, batchOf("a", "b"),
+		func(context.Context, syncqueue.Message) syncqueue.Outcome {
+			t.Error("a message was begun")
+			return syncqueue.Done()
+		})
 	if diff := cmp.Diff([]string{"m0", "m1"}, failures(answer)); diff != "" {
 		t.Errorf("failures mismatch (-want +got):\n%s", diff)
 	}
@@ -257,9 +268,10 @@ func TestHandleBatchCancelled(t *testing.T) {
 func TestHandleBatchWhenVisibilityCannotBeChanged(t *testing.T) {
 	t.Parallel()
 
-	answer := syncqueue.New(&fake{fail: errors.New("down")}, "u").HandleBatch(t.Context(), batchOf("a", "a"), func(context.Context, syncqueue.Message) syncqueue.Outcome {
-		return syncqueue.Again(time.Minute)
-	})
+	answer := syncqueue.New(&fake{fail: errors.New("down")}, "u").HandleBatch(t.Context(), batchOf("a", "a"),
+		func(context.Context, syncqueue.Message) syncqueue.Outcome {
+			return syncqueue.Again(time.Minute)
+		})
 	if diff := cmp.Diff([]string{"m0", "m1"}, failures(answer)); diff != "" {
 		t.Errorf("failures mismatch (-want +got):\n%s", diff)
 	}
@@ -276,9 +288,10 @@ func TestHandleBatchVisibility(t *testing.T) {
 		{12 * time.Hour, 42300}, {1<<63 - 1, 42300},
 	} {
 		sqs := &fake{}
-		syncqueue.New(sqs, "u").HandleBatch(t.Context(), batchOf("a"), func(context.Context, syncqueue.Message) syncqueue.Outcome {
-			return syncqueue.Again(tc.after)
-		})
+		syncqueue.New(sqs, "u").HandleBatch(t.Context(), batchOf("a"),
+			func(context.Context, syncqueue.Message) syncqueue.Outcome {
+				return syncqueue.Again(tc.after)
+			})
 		if got := sqs.visibility["m0"]; got != tc.want {
 			t.Errorf("Again(%v): %d s, want %d", tc.after, got, tc.want)
 		}
@@ -290,10 +303,12 @@ func TestHandleBatchPutsOffManyMessages(t *testing.T) {
 	t.Parallel()
 
 	sqs := &fake{}
-	answer := syncqueue.New(sqs, "u").HandleBatch(t.Context(), batchOf(slices.Repeat([]string{"a"}, 25)...), func(context.Context, syncqueue.Message) syncqueue.Outcome {
-		return syncqueue.Again(time.Minute)
-	})
-	if len(sqs.visibility) != 25 || sqs.visibility["m0"] != 60 || sqs.visibility["m24"] != 0 || len(failures(answer)) != 25 {
+	answer := syncqueue.New(sqs, "u").HandleBatch(t.Context(), batchOf(slices.Repeat([]string{"a"}, 25)...),
+		func(context.Context, syncqueue.Message) syncqueue.Outcome {
+			return syncqueue.Again(time.Minute)
+		})
+	if len(sqs.visibility) != 25 || sqs.visibility["m0"] != 60 || sqs.visibility["m24"] != 0 ||
+		len(failures(answer)) != 25 {
 		t.Errorf("visibility of %d messages, %d failures; want 25 each", len(sqs.visibility), len(failures(answer)))
 	}
 }
@@ -313,13 +328,18 @@ func TestBackoff(t *testing.T) {
 		{name: "third", attempts: 3, base: time.Second, limit: time.Minute, random: 0.5, want: 4 * time.Second},
 		{name: "least", attempts: 3, base: time.Second, limit: time.Minute, random: 0, want: 0},
 		{name: "at the limit", attempts: 6, base: time.Second, limit: time.Minute, random: 0.5, want: 30 * time.Second},
-		{name: "far beyond the limit", attempts: 1 << 40, base: time.Second, limit: time.Minute, random: 0.5, want: 30 * time.Second},
+		{name: "far beyond the limit", attempts: 1 << 40, base: time.Second, limit: time.Minute, random: 0.5,
+			want: 30 * time.Second},
 		{name: "base over the limit", attempts: 1, base: time.Hour, limit: time.Minute, random: 0.5, want: 30 * time.Second},
-		{name: "no attempt yet", attempts: 0, base: time.Second, limit: time.Minute, random: 0.5, want: 500 * time.Millisecond},
+		{name: "no attempt yet", attempts: 0, base: time.Second, limit: time.Minute, random: 0.5,
+			want: 500 * time.Millisecond},
 		{name: "negative", attempts: -7, base: time.Second, limit: time.Minute, random: 0.5, want: 500 * time.Millisecond},
-		{name: "retry after", attempts: 1, base: time.Second, limit: time.Minute, retryAfter: 40 * time.Second, random: 0, want: 40 * time.Second},
-		{name: "retry after, spread", attempts: 9, base: time.Second, limit: time.Minute, retryAfter: 40 * time.Second, random: 0.5, want: 45 * time.Second},
-		{name: "retry after over the limit", attempts: 9, base: time.Second, limit: time.Second, retryAfter: time.Hour, random: 0, want: time.Hour},
+		{name: "retry after", attempts: 1, base: time.Second, limit: time.Minute, retryAfter: 40 * time.Second, random: 0,
+			want: 40 * time.Second},
+		{name: "retry after, spread", attempts: 9, base: time.Second, limit: time.Minute, retryAfter: 40 * time.Second,
+			random: 0.5, want: 45 * time.Second},
+		{name: "retry after over the limit", attempts: 9, base: time.Second, limit: time.Second, retryAfter: time.Hour,
+			random: 0, want: time.Hour},
 		{name: "no limit to overflow", attempts: 200, base: time.Minute, limit: forever, random: 0.5, want: forever/2 + 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -363,13 +383,14 @@ func TestBackoffBounds(t *testing.T) {
 func TestPanicIsKeptApart(t *testing.T) {
 	t.Parallel()
 
-	answer := syncqueue.New(&fake{}, "u").HandleBatch(t.Context(), batchOf("a", "b", "a"), func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
-		if m.ID == "m0" {
-			var none *hotsync.Lookup
-			_ = strings.Clone(none.Field)
-		}
-		return syncqueue.Done()
-	})
+	answer := syncqueue.New(&fake{}, "u").HandleBatch(t.Context(), batchOf("a", "b", "a"),
+		func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
+			if m.ID == "m0" {
+				var none *hotsync.Lookup
+				_ = strings.Clone(none.Field)
+			}
+			return syncqueue.Done()
+		})
 	if diff := cmp.Diff([]string{"m0", "m2"}, failures(answer)); diff != "" {
 		t.Errorf("failures mismatch (-want +got):\n%s", diff)
 	}

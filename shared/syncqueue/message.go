@@ -88,7 +88,8 @@ func malformed(why string) *hotsync.Error {
 // wrong says why a request cannot be acted on, or "".
 func wrong(r hotsync.SyncRequest) string {
 	for name, text := range map[string]string{
-		"login": r.LoginID, "provider": r.Provider, "iss": r.Identity.Issuer, "sub": r.Identity.Subject, "emailHash": r.EmailHash, "emailMask": r.EmailMask,
+		"login": r.LoginID, "provider": r.Provider, "iss": r.Identity.Issuer, "sub": r.Identity.Subject,
+		"emailHash": r.EmailHash, "emailMask": r.EmailMask,
 		"claim": r.Claim, "account": r.Account, "retryOf": r.RetryOf, "actor": r.Actor, "job": r.Job,
 	} {
 		if !plain(text) {

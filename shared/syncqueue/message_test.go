@@ -17,7 +17,8 @@ var start = time.Date(2026, 11, 15, 12, 0, 0, 123456789, time.UTC)
 const someAccount = "8ad08d2990f5fb9a0190f77a1a2b3c4d"
 
 func request(names ...string) hotsync.SyncRequest {
-	return hotsync.SyncRequest{EventID: hotsync.EventIDFor(start, names...), LoginID: "login-1", Trigger: hotsync.TriggerLogin,
+	return hotsync.SyncRequest{EventID: hotsync.EventIDFor(start, names...), LoginID: "login-1",
+		Trigger: hotsync.TriggerLogin,
 		Account: "A00000001", RequestedAt: start}
 }
 
@@ -33,8 +34,10 @@ func wholeRequest() hotsync.SyncRequest {
 func TestEncodeAndDecode(t *testing.T) {
 	t.Parallel()
 
-	for name, r := range map[string]hotsync.SyncRequest{"least": request(), "whole": wholeRequest(), "erased": {EventID: request().EventID,
-		Trigger: hotsync.TriggerConsole, AccountID: someAccount, Lookup: &hotsync.Lookup{Field: "X__c"}, RequestedAt: start}} {
+	for name, r := range map[string]hotsync.SyncRequest{"least": request(), "whole": wholeRequest(),
+		"erased": {EventID: request().EventID,
+			Trigger: hotsync.TriggerConsole, AccountID: someAccount, Lookup: &hotsync.Lookup{Field: "X__c"},
+			RequestedAt: start}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
@@ -129,8 +132,12 @@ func TestMalformed(t *testing.T) {
 		"sent on less than never": set("requeued", -1),
 		"sent on and no copy":     set("sentOn", 3),
 		"died less than never":    set("sentOn", -1),
-		"nothing named":           edit(func(m map[string]any) { delete(m, "account"); delete(m, "accountId"); delete(m, "lookup") }),
-		"blank account":           edit(func(m map[string]any) { m["account"] = " "; delete(m, "accountId"); delete(m, "lookup") }),
+		"nothing named": edit(func(m map[string]any) {
+			delete(m, "account")
+			delete(m, "accountId")
+			delete(m, "lookup")
+		}),
+		"blank account": edit(func(m map[string]any) { m["account"] = " "; delete(m, "accountId"); delete(m, "lookup") }),
 		"empty lookup": edit(func(m map[string]any) {
 			delete(m, "account")
 			delete(m, "accountId")
@@ -184,7 +191,8 @@ func FuzzDecode(f *testing.F) {
 		f.Add(body)
 	}
 	f.Add(`{"v":1}`)
-	f.Add(`{"v":1,"event":"event-01900000000070008000000000000000","trigger":"api","Account":"a","account":"b","requestedAt":"2026-01-01T00:00:00.1+01:00"}`)
+	f.Add(
+		`{"v":1,"event":"event-01900000000070008000000000000000","trigger":"api","Account":"a","account":"b","requestedAt":"2026-01-01T00:00:00.1+01:00"}`)
 	f.Add("null")
 	f.Fuzz(func(t *testing.T, body string) {
 		r, err := syncqueue.Decode(body)

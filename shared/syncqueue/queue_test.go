@@ -42,14 +42,18 @@ type fake struct {
 	attributes map[string]string
 }
 
-func (f *fake) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+func (f *fake) SendMessage(_ context.Context, in *sqs.SendMessageInput,
+	_ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.entries = append(f.entries, types.SendMessageBatchRequestEntry{MessageBody: in.MessageBody, MessageGroupId: in.MessageGroupId, MessageDeduplicationId: in.MessageDeduplicationId})
+	f.entries = append(f.entries,
+		types.SendMessageBatchRequestEntry{MessageBody: in.MessageBody, MessageGroupId: in.MessageGroupId,
+			MessageDeduplicationId: in.MessageDeduplicationId})
 	return &sqs.SendMessageOutput{}, f.fail
 }
 
-func (f *fake) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+func (f *fake) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput,
+	_ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.entries = append(f.entries, in.Entries...)
@@ -71,7 +75,8 @@ func (f *fake) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput
 	return &out, nil
 }
 
-func (f *fake) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMessageVisibilityBatchInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+func (f *fake) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMessageVisibilityBatchInput,
+	_ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.visibility == nil {
@@ -83,7 +88,8 @@ func (f *fake) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMes
 	return &sqs.ChangeMessageVisibilityBatchOutput{}, f.fail
 }
 
-func (f *fake) GetQueueAttributes(context.Context, *sqs.GetQueueAttributesInput, ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error) {
+func (f *fake) GetQueueAttributes(context.Context, *sqs.GetQueueAttributesInput,
+	...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error) {
 	return &sqs.GetQueueAttributesOutput{Attributes: f.attributes}, f.fail
 }
 
@@ -123,7 +129,8 @@ func TestSendGivesAnErrorForEach(t *testing.T) {
 		want []hotsync.Code
 	}{
 		{name: "one request is wrong", sqs: &fake{}, want: all("")},
-		{name: "one entry is refused", sqs: &fake{refuse: func(body string) bool { return strings.Contains(body, "A00000017") }}, want: oneFails},
+		{name: "one entry is refused",
+			sqs: &fake{refuse: func(body string) bool { return strings.Contains(body, "A00000017") }}, want: oneFails},
 		{name: "SQS is down", sqs: &fake{fail: errors.New("no route to host")}, want: all(unavailable)},
 		{name: "SQS says nothing", sqs: &fake{forget: true}, want: all(unavailable)},
 	} {
@@ -184,12 +191,18 @@ func TestGroups(t *testing.T) {
 		request hotsync.SyncRequest
 		want    *regexp.Regexp
 	}{
-		"number":        {request(), number},
-		"other number":  {with(func(r *hotsync.SyncRequest) { r.Account = "A00000002" }), number},
-		"odd number":    {with(func(r *hotsync.SyncRequest) { r.Account = "Koeln / 7" }), number},
-		"lookup":        {with(func(r *hotsync.SyncRequest) { r.Account, r.Lookup = "", &hotsync.Lookup{Field: "X__c", Value: "a b"} }), lookup},
-		"other value":   {with(func(r *hotsync.SyncRequest) { r.Account, r.Lookup = "", &hotsync.Lookup{Field: "X__c", Value: "a"} }), lookup},
-		"other field":   {with(func(r *hotsync.SyncRequest) { r.Account, r.Lookup = "", &hotsync.Lookup{Field: "Y__c", Value: "a"} }), lookup},
+		"number":       {request(), number},
+		"other number": {with(func(r *hotsync.SyncRequest) { r.Account = "A00000002" }), number},
+		"odd number":   {with(func(r *hotsync.SyncRequest) { r.Account = "Koeln / 7" }), number},
+		"lookup": {with(func(r *hotsync.SyncRequest) {
+			r.Account, r.Lookup = "", &hotsync.Lookup{Field: "X__c", Value: "a b"}
+		}), lookup},
+		"other value": {with(func(r *hotsync.SyncRequest) {
+			r.Account, r.Lookup = "", &hotsync.Lookup{Field: "X__c", Value: "a"}
+		}), lookup},
+		"other field": {with(func(r *hotsync.SyncRequest) {
+			r.Account, r.Lookup = "", &hotsync.Lookup{Field: "Y__c", Value: "a"}
+		}), lookup},
 		"id":            {with(func(r *hotsync.SyncRequest) { r.Account = someAccount }), exactly},
 		"resolved":      {with(func(r *hotsync.SyncRequest) { r.AccountID = someAccount }), exactly},
 		"found by look": {wholeRequest(), exactly},
@@ -265,7 +278,8 @@ func TestDeduplication(t *testing.T) {
 func TestDepthFailures(t *testing.T) {
 	t.Parallel()
 
-	for name, f := range map[string]*fake{"down": {fail: errors.New("down")}, "no numbers": {attributes: map[string]string{}}} {
+	for name, f := range map[string]*fake{"down": {fail: errors.New("down")},
+		"no numbers": {attributes: map[string]string{}}} {
 		_, err := syncqueue.New(f, "u").Depth(t.Context())
 		if err == nil || hotsync.AsError(err).Code != hotsync.CodeQueueUnavailable {
 			t.Errorf("%s: Depth error = %v, want queue_unavailable", name, err)
@@ -277,8 +291,11 @@ func TestDepthFailures(t *testing.T) {
 func openQueue(t *testing.T) (*syncqueue.Queue, *sqs.Client, string) {
 	t.Helper()
 	client := enginetest.Start(t).SQS()
-	out, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("sync-" + strings.ToLower(rand.Text()) + ".fifo"), Attributes: map[string]string{
-		"FifoQueue": "true", "FifoThroughputLimit": "perMessageGroupId", "DeduplicationScope": "messageGroup", "VisibilityTimeout": "180"}})
+	out, err := client.CreateQueue(t.Context(),
+		&sqs.CreateQueueInput{QueueName: aws.String("sync-" + strings.ToLower(rand.Text()) + ".fifo"),
+			Attributes: map[string]string{
+				"FifoQueue": "true", "FifoThroughputLimit": "perMessageGroupId", "DeduplicationScope": "messageGroup",
+				"VisibilityTimeout": "180"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,13 +307,16 @@ func receive(t *testing.T, client *sqs.Client, url string, want int) events.SQSE
 	t.Helper()
 	var batch events.SQSEvent
 	for deadline := time.Now().Add(20 * time.Second); len(batch.Records) < want && time.Now().Before(deadline); {
-		out, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1,
-			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}})
+		out, err := client.ReceiveMessage(t.Context(),
+			&sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1,
+				MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range out.Messages {
-			batch.Records = append(batch.Records, events.SQSMessage{MessageId: *m.MessageId, ReceiptHandle: *m.ReceiptHandle, Body: *m.Body, Attributes: m.Attributes})
+			batch.Records = append(batch.Records,
+				events.SQSMessage{MessageId: *m.MessageId, ReceiptHandle: *m.ReceiptHandle, Body: *m.Body,
+					Attributes: m.Attributes})
 		}
 	}
 	if len(batch.Records) != want {
@@ -332,7 +352,8 @@ func TestThroughAQueue(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		got[m.Request.Account] = m.Request
-		if m.ReceiveCount != 1 || m.DecodeErr != nil || time.Since(m.SentAt).Abs() > time.Minute || m.ID == "" || m.Body == "" {
+		if m.ReceiveCount != 1 || m.DecodeErr != nil || time.Since(m.SentAt).Abs() > time.Minute || m.ID == "" ||
+			m.Body == "" {
 			t.Errorf("message = %+v", m)
 		}
 		if m.Request.Account == someAccount {
@@ -347,7 +368,8 @@ func TestThroughAQueue(t *testing.T) {
 		t.Errorf("%d failures, want 1", len(answer.BatchItemFailures))
 	}
 	again := receive(t, client, url, 1) // visible at once, not after 180 s
-	if r := again.Records[0]; r.MessageId != answer.BatchItemFailures[0].ItemIdentifier || r.Attributes["ApproximateReceiveCount"] != "2" {
+	if r := again.Records[0]; r.MessageId != answer.BatchItemFailures[0].ItemIdentifier ||
+		r.Attributes["ApproximateReceiveCount"] != "2" {
 		t.Errorf("received again: %s, count %s", r.MessageId, r.Attributes["ApproximateReceiveCount"])
 	}
 }

@@ -185,7 +185,8 @@ func (q *Queue) Depth(ctx context.Context) (_ Depth, err error) {
 }
 
 // group is the message group: all of one group are handled one at a time, in
-// order. It is the account's id, or stands for what is to find that. Like a de-duplication id it may have 128 letters, digits and
+// order. It is the account's id, or stands for what is to find that. Like a de-duplication id it may have 128 letters,
+// digits and
 // punctuation marks:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 func group(r hotsync.SyncRequest) string {

@@ -39,8 +39,10 @@ func TestHeaders(t *testing.T) {
 		t.Errorf("%d calls were counted, want 2", got)
 	}
 	want := []http.Header{
-		{"User-Agent": {"hotsync"}, "Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}, "Zuora-Track-Id": {"0195f3d2c9f07cc9a1b2c3d4e5f60718"}},
-		{"User-Agent": {"hotsync"}, "Accept": {"application/json"}, "Authorization": {"Bearer 0123456789abcdef0123456789abcdef"}, "Zuora-Version": {"2025-08-12"},
+		{"User-Agent": {"hotsync"}, "Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"},
+			"Zuora-Track-Id": {"0195f3d2c9f07cc9a1b2c3d4e5f60718"}},
+		{"User-Agent": {"hotsync"}, "Accept": {"application/json"},
+			"Authorization": {"Bearer 0123456789abcdef0123456789abcdef"}, "Zuora-Version": {"2025-08-12"},
 			"Zuora-Track-Id": {"0195f3d2c9f07cc9a1b2c3d4e5f60718"}},
 	}
 	var got []http.Header
@@ -84,7 +86,8 @@ func TestKeysInPaths(t *testing.T) {
 		{key: "A 1&b=c+d@é", path: "/v1/accounts/A%201&b=c+d@%C3%A9"},
 		{key: "A 1/2#3:4", path: "/v1/accounts/A%201%2F2%233:4"},
 		{key: ""}, {key: "."}, {key: ".."}, {key: "..."}, {key: " A1"}, {key: "A1\n"}, {key: "A\x001"},
-		{key: "a/../b"}, {key: "../a"}, {key: "a/."}, {key: `a\b`}, {key: "a?b"}, {key: "a%2fb"}, {key: "a;b"}, {key: "\xff"}, {key: strings.Repeat("a", 101)},
+		{key: "a/../b"}, {key: "../a"}, {key: "a/."}, {key: `a\b`}, {key: "a?b"}, {key: "a%2fb"}, {key: "a;b"}, {
+			key: "\xff"}, {key: strings.Repeat("a", 101)},
 	} {
 		f := &fake{answer: func(r *http.Request) (*http.Response, error) {
 			return reply(200, accountBody(accountID, tc.key)), nil
@@ -232,11 +235,16 @@ func TestTimeouts(t *testing.T) {
 		want   hotsync.Code
 		took   time.Duration
 	}{
-		{name: "hangs", fake: &fake{answer: hang}, caller: time.Hour, want: hotsync.CodeZuoraUnavailable, took: 3 * time.Second},
-		{name: "hangs in the body", fake: &fake{answer: drip}, caller: time.Hour, want: hotsync.CodeZuoraUnavailable, took: 3 * time.Second},
-		{name: "token hangs", fake: &fake{token: hang}, caller: time.Hour, want: hotsync.CodeZuoraUnavailable, took: 3 * time.Second},
-		{name: "the caller's time is up", fake: &fake{answer: hang}, caller: time.Second, want: hotsync.CodeTimeout, took: time.Second},
-		{name: "the caller's time is up in the body", fake: &fake{answer: drip}, caller: time.Second, want: hotsync.CodeTimeout, took: time.Second},
+		{name: "hangs", fake: &fake{answer: hang}, caller: time.Hour, want: hotsync.CodeZuoraUnavailable,
+			took: 3 * time.Second},
+		{name: "hangs in the body", fake: &fake{answer: drip}, caller: time.Hour, want: hotsync.CodeZuoraUnavailable,
+			took: 3 * time.Second},
+		{name: "token hangs", fake: &fake{token: hang}, caller: time.Hour, want: hotsync.CodeZuoraUnavailable,
+			took: 3 * time.Second},
+		{name: "the caller's time is up", fake: &fake{answer: hang}, caller: time.Second, want: hotsync.CodeTimeout,
+			took: time.Second},
+		{name: "the caller's time is up in the body", fake: &fake{answer: drip}, caller: time.Second,
+			want: hotsync.CodeTimeout, took: time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

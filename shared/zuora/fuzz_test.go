@@ -40,7 +40,8 @@ func FuzzFailure(f *testing.F) {
 			t.Fatalf("RetryAfter = %s", e.RetryAfter)
 		}
 		for _, c := range got.codes {
-			if len(c) > 64 || strings.Trim(c, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_:.") != "" && c != "?" {
+			if len(c) > 64 || strings.Trim(c, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_:.") != "" &&
+				c != "?" {
 				t.Fatalf("code %q is shown", c)
 			}
 			known, ok := meaning(c)
@@ -55,18 +56,24 @@ func FuzzFailure(f *testing.F) {
 // that cannot be keyed or printed.
 func FuzzAnswers(f *testing.F) {
 	const id = "8a8081f97a1e4f2b017a1e50c0de0101"
-	f.Add(`{"success":true,"nextPage":"/x","subscriptions":[{"id":"s","subscriptionNumber":"A-S1","version":3,"accountId":"` + id + `","ratePlans":[
+	f.Add(
+		`{"success":true,"nextPage":"/x","subscriptions":[{"id":"s","subscriptionNumber":"A-S1","version":3,"accountId":"` +
+			id + `","ratePlans":[
 		{"id":"r","ratePlanCharges":[{"number":"C-1","price":17.5,"tiers":[{"startingUnit":1,"price":"2"}],"chargeSegments":[{"effectiveStartDate":"2026-01-01","quantity":1e2}]}]}]}]}`)
-	f.Add(`{"success":true,"basicInfo":{"id":"` + id + `","X__c":"x","X__c":1},"billToContact":{"zipCode":"1"},"billingAndPayment":{"currency":"GBP"}}`)
-	f.Add(`{"id":"` + id + `","x__c":true,"billTo":{"postalCode":"1"},"paymentMethods":[{"id":"pm","creditCardMaskNumber":"***4242","creditCardExpirationMonth":"12"}]}`)
+	f.Add(`{"success":true,"basicInfo":{"id":"` + id +
+		`","X__c":"x","X__c":1},"billToContact":{"zipCode":"1"},"billingAndPayment":{"currency":"GBP"}}`)
+	f.Add(`{"id":"` + id +
+		`","x__c":true,"billTo":{"postalCode":"1"},"paymentMethods":[{"id":"pm","creditCardMaskNumber":"***4242","creditCardExpirationMonth":"12"}]}`)
 	f.Add(`{"success":true,"creditcard":[{"id":"pm","cardNumber":"4242424242424242"}],"x":{"y":[]}}`)
 	f.Add(`{"data":[{"id":"` + id + `","accountNumber":"A1","x__c":"v"}],"nextPage":null}`)
 	f.Add(`{"size":1,"records":[{"Id":"` + id + `"}],"done":true}`)
-	f.Add(`{"success":true,"invoiceItems":[{"subscriptionNumber":"A","serviceStartDate":"2026-12-01","chargeAmount":"8.33","taxAmount":0E-9,"quantity":null}]}`)
+	f.Add(
+		`{"success":true,"invoiceItems":[{"subscriptionNumber":"A","serviceStartDate":"2026-12-01","chargeAmount":"8.33","taxAmount":0E-9,"quantity":null}]}`)
 	f.Add(`{"id":"` + id + `"}`)
 	f.Add(`{"access_token":"abc","expires_in":"3599"}`)
 	f.Add(`<object><name>Account</name><fields><field><name>X__c</name></field></fields></object>`)
-	f.Add(`{"success":true,"subscriptions":[{"subscriptionNumber":"A","ratePlans":[{"ratePlanCharges":[{"price":1e999999999}]}]}]}`)
+	f.Add(
+		`{"success":true,"subscriptions":[{"subscriptionNumber":"A","ratePlans":[{"ratePlanCharges":[{"price":1e999999999}]}]}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		page, err := readSubscriptions(strings.NewReader(body), id)
 		if err == nil {
@@ -88,7 +95,8 @@ func FuzzAnswers(f *testing.F) {
 		}
 		methods, err = readPaymentMethods(strings.NewReader(body))
 		for _, m := range methods {
-			if err == nil && (m.ID == "" || len(m.Mask) > 16 || len(m.Mask) == 16 && !strings.HasPrefix(m.Mask, "************")) {
+			if err == nil && (m.ID == "" || len(m.Mask) > 16 || len(m.Mask) == 16 &&
+				!strings.HasPrefix(m.Mask, "************")) {
 				t.Fatalf("payment method %+v", m)
 			}
 		}
@@ -120,7 +128,8 @@ func FuzzAnswers(f *testing.F) {
 // FuzzFilterQuery: the query holds exactly one filter, whose value is the one
 // that was asked for.
 func FuzzFilterQuery(f *testing.F) {
-	for _, value := range []string{"auth0|abc", "a b+c&d=e", "x&filter[]=id.NE:y", "%26filter%5B%5D=", "null", "\x02\x03", "é,[a]:b", "'; --", "\xff", "#;?"} {
+	for _, value := range []string{"auth0|abc", "a b+c&d=e", "x&filter[]=id.NE:y", "%26filter%5B%5D=", "null", "\x02\x03",
+		"é,[a]:b", "'; --", "\xff", "#;?"} {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
@@ -134,7 +143,8 @@ func FuzzFilterQuery(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(got) != 2 || len(got["filter[]"]) != 1 || got.Get("filter[]") != "LimioExternalId__c.EQ:"+value || got.Get("pageSize") != "99" {
+		if len(got) != 2 || len(got["filter[]"]) != 1 || got.Get("filter[]") != "LimioExternalId__c.EQ:"+value ||
+			got.Get("pageSize") != "99" {
 			t.Fatalf("query %q parses as %q", encoded, got)
 		}
 		u, err := url.Parse("http://127.0.0.1/object-query/accounts?" + encoded)
@@ -147,7 +157,8 @@ func FuzzFilterQuery(f *testing.F) {
 // FuzzZOQL: a reader of ZOQL that knows the escapes and nothing of how they were
 // made finds one condition whose literal is the value.
 func FuzzZOQL(f *testing.F) {
-	for _, value := range []string{"auth0|abc", `x' or Id != '`, `x\' or Id != '`, `\`, `\\'`, `"`, `\"\'`, "", "é", "\xff", "a\nb"} {
+	for _, value := range []string{"auth0|abc", `x' or Id != '`, `x\' or Id != '`, `\`, `\\'`, `"`, `\"\'`, "", "é",
+		"\xff", "a\nb"} {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {

@@ -148,7 +148,8 @@ func fieldRefused(err error, field string) error {
 		!f.has(codeBadFilter) && !f.has("INVALID_FIELD") {
 		return err
 	}
-	return hotsync.Errorf(hotsync.CodeLookupField, "Zuora cannot search accounts by %s: it does not exist there or is not indexed.", field).
+	return hotsync.Errorf(hotsync.CodeLookupField,
+		"Zuora cannot search accounts by %s: it does not exist there or is not indexed.", field).
 		Because(err)
 }
 

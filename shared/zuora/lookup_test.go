@@ -39,7 +39,8 @@ func TestSubscriptionAccount(t *testing.T) {
 	t.Parallel()
 
 	c := newClient(t, byPath(map[string]string{
-		"/v1/subscriptions/A-S1": `{"success":true,"id":"s","accountId":"` + accountID + `","accountNumber":"A1","ratePlans":[{"accountId":"x"}]}`,
+		"/v1/subscriptions/A-S1": `{"success":true,"id":"s","accountId":"` + accountID +
+			`","accountNumber":"A1","ratePlans":[{"accountId":"x"}]}`,
 		"/v1/subscriptions/A-S2": `{"success":true,"id":"s"}`,
 	}))
 	for key, want := range map[string]hotsync.Code{
@@ -103,28 +104,46 @@ func TestFind(t *testing.T) {
 		}{
 			{name: "none", body: found(plan, false)},
 			{name: "one", body: found(plan, false, match(1, value)), want: result{numbers: []string{"A1"}}},
-			{name: "two, sorted", body: found(plan, false, match(2, value), match(1, value)), want: result{numbers: []string{"A1", "A2"}}},
+			{name: "two, sorted", body: found(plan, false, match(2, value), match(1, value)),
+				want: result{numbers: []string{"A1", "A2"}}},
 			{name: "another case", body: found(plan, false, match(1, "AUTH0|ABC"))},
-			{name: "the right case among others", body: found(plan, false, match(1, "AUTH0|ABC"), match(2, value), match(3, "auth0|abc")), want: result{numbers: []string{"A2"}}},
+			{name: "the right case among others",
+				body: found(plan, false, match(1, "AUTH0|ABC"), match(2, value), match(3, "auth0|abc")),
+				want: result{numbers: []string{"A2"}}},
 			{name: "a trailing blank", body: found(plan, false, match(1, value+" "))},
-			{name: "without the field", body: found(plan, false, strings.NewReplacer("limioExternalId__c", "x__c", "LimioExternalId__c", "x__c").Replace(match(1, value)))},
+			{name: "without the field",
+				body: found(plan, false,
+					strings.NewReplacer("limioExternalId__c", "x__c", "LimioExternalId__c", "x__c").Replace(match(1, value)))},
 			{name: "null in the field", body: found(plan, false, strings.Replace(match(1, value), `"auth0|Abc"`, "null", 1))},
-			{name: "more pages", body: found(plan, true, match(1, value), match(2, "AUTH0|ABC")), want: result{code: hotsync.CodeLookupAmbiguous}},
-			{name: "more pages after several", body: found(plan, true, match(1, value), match(2, value)), want: result{code: hotsync.CodeLookupAmbiguous}},
-			{name: "more pages after one", body: found(plan, true, match(1, value)), want: result{code: hotsync.CodeLookupAmbiguous}},
-			{name: "a crowd", body: found(plan, false, crowd...), want: result{numbers: []string{"A0", "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9"}}},
-			{name: "more pages after a crowd", body: found(plan, true, crowd...), want: result{numbers: []string{"A0", "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9"}}},
-			{name: "the list is null", body: `{"data":null,"records":null,"size":1,"done":true}`, want: result{code: hotsync.CodeZuoraAnswer}},
-			{name: "not indexed", status: 400, body: `{"reasons":[{"code":50000027,"message":"Invalid filter parameter"}]}`, want: result{code: hotsync.CodeLookupField}},
-			{name: "no such field", status: 400, body: `{"FaultCode":"INVALID_FIELD","FaultMessage":"m"}`, want: result{code: hotsync.CodeLookupField}},
-			{name: "no such field as 200", body: `{"FaultCode":"INVALID_FIELD","FaultMessage":"m"}`, want: result{code: hotsync.CodeLookupField}},
-			{name: "malformed", status: 400, body: `{"FaultCode":"MALFORMED_QUERY","FaultMessage":"m"}`, want: result{code: hotsync.CodeZuoraRefused}},
+			{name: "more pages", body: found(plan, true, match(1, value), match(2, "AUTH0|ABC")),
+				want: result{code: hotsync.CodeLookupAmbiguous}},
+			{name: "more pages after several", body: found(plan, true, match(1, value), match(2, value)),
+				want: result{code: hotsync.CodeLookupAmbiguous}},
+			{name: "more pages after one", body: found(plan, true, match(1, value)),
+				want: result{code: hotsync.CodeLookupAmbiguous}},
+			{name: "a crowd", body: found(plan, false, crowd...),
+				want: result{numbers: []string{"A0", "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9"}}},
+			{name: "more pages after a crowd", body: found(plan, true, crowd...),
+				want: result{numbers: []string{"A0", "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9"}}},
+			{name: "the list is null", body: `{"data":null,"records":null,"size":1,"done":true}`,
+				want: result{code: hotsync.CodeZuoraAnswer}},
+			{name: "not indexed", status: 400, body: `{"reasons":[{"code":50000027,"message":"Invalid filter parameter"}]}`,
+				want: result{code: hotsync.CodeLookupField}},
+			{name: "no such field", status: 400, body: `{"FaultCode":"INVALID_FIELD","FaultMessage":"m"}`,
+				want: result{code: hotsync.CodeLookupField}},
+			{name: "no such field as 200", body: `{"FaultCode":"INVALID_FIELD","FaultMessage":"m"}`,
+				want: result{code: hotsync.CodeLookupField}},
+			{name: "malformed", status: 400, body: `{"FaultCode":"MALFORMED_QUERY","FaultMessage":"m"}`,
+				want: result{code: hotsync.CodeZuoraRefused}},
 			{name: "down", status: 503, body: `oops`, want: result{code: hotsync.CodeZuoraUnavailable}},
 			{name: "empty object", body: `{}`, want: result{code: hotsync.CodeZuoraAnswer}},
 			{name: "no id", body: found(plan, false, `{"accountNumber":"A1"}`), want: result{code: hotsync.CodeZuoraAnswer}},
-			{name: "an id that is none", body: found(plan, false, strings.Replace(match(1, value), "000", "../", 1)), want: result{code: hotsync.CodeZuoraAnswer}},
-			{name: "wrong type", body: `{"data":{},"records":{},"size":0,"done":true}`, want: result{code: hotsync.CodeZuoraAnswer}},
-			{name: "value of the wrong type", body: found(plan, false, strings.Replace(match(1, value), `"auth0|Abc"`, "[]", 1)), want: result{code: hotsync.CodeZuoraAnswer}},
+			{name: "an id that is none", body: found(plan, false, strings.Replace(match(1, value), "000", "../", 1)),
+				want: result{code: hotsync.CodeZuoraAnswer}},
+			{name: "wrong type", body: `{"data":{},"records":{},"size":0,"done":true}`,
+				want: result{code: hotsync.CodeZuoraAnswer}},
+			{name: "value of the wrong type", body: found(plan, false, strings.Replace(match(1, value), `"auth0|Abc"`, "[]", 1)),
+				want: result{code: hotsync.CodeZuoraAnswer}},
 		} {
 			t.Run(fmt.Sprintf("%s/%s", plan, tc.name), func(t *testing.T) {
 				t.Parallel()
@@ -183,7 +202,8 @@ func TestFindRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantQuery := map[string]string{"queryString": `select Id, AccountNumber, LimioExternalId__c from Account where LimioExternalId__c = 'a b+c&d=e:f,[g]%h\\\'i\"é'`}
+	wantQuery := map[string]string{
+		"queryString": `select Id, AccountNumber, LimioExternalId__c from Account where LimioExternalId__c = 'a b+c&d=e:f,[g]%h\\\'i\"é'`}
 	if diff := cmp.Diff(wantQuery, query); diff != "" || v.Method != http.MethodPost || v.URL.Path != "/v1/action/query" {
 		t.Errorf("plan V: %s %s, query (-want +got):\n%s", v.Method, v.URL.Path, diff)
 	}
@@ -251,7 +271,8 @@ func TestLookupFieldStatus(t *testing.T) {
 		exists, indexed bool
 		want            hotsync.Code
 	}{
-		{name: "indexed", field: lookupField, describe: describe, status: 200, body: `{"data":[]}`, exists: true, indexed: true},
+		{name: "indexed", field: lookupField, describe: describe, status: 200, body: `{"data":[]}`, exists: true,
+			indexed: true},
 		{name: "not indexed", field: lookupField, describe: describe, status: 400, body: notIndexed, exists: true},
 		{name: "missing", field: "Missing__c", describe: describe},
 		{name: "another case", field: "limioExternalId__c", describe: describe},
@@ -262,8 +283,10 @@ func TestLookupFieldStatus(t *testing.T) {
 		{name: "cut off", field: lookupField, describe: describe[:300], want: hotsync.CodeZuoraAnswer},
 		{name: "another document", field: lookupField, describe: `<other><object/></other>`, want: hotsync.CodeZuoraAnswer},
 		{name: "empty", field: lookupField, want: hotsync.CodeZuoraAnswer},
-		{name: "deep", field: lookupField, describe: `<object>` + strings.Repeat("<a>", 10_000), want: hotsync.CodeZuoraAnswer},
-		{name: "another encoding", field: lookupField, describe: `<?xml version="1.0" encoding="UTF-16"?><object/>`, want: hotsync.CodeZuoraAnswer},
+		{name: "deep", field: lookupField, describe: `<object>` + strings.Repeat("<a>", 10_000),
+			want: hotsync.CodeZuoraAnswer},
+		{name: "another encoding", field: lookupField, describe: `<?xml version="1.0" encoding="UTF-16"?><object/>`,
+			want: hotsync.CodeZuoraAnswer},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

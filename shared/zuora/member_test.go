@@ -41,8 +41,9 @@ func TestNoMemberIsForgotten(t *testing.T) {
 			}
 			return rest.answer(r)
 		}}
-		got, err := newClient(t, f).Read(t.Context(), accountID, zuora.ReadOptions{Plan: plan, Preview: true, Today: "2026-11-25",
-			CustomFields: []string{"LimioExternalId__c"}})
+		got, err := newClient(t, f).Read(t.Context(), accountID,
+			zuora.ReadOptions{Plan: plan, Preview: true, Today: "2026-11-25",
+				CustomFields: []string{"LimioExternalId__c"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,17 +41,20 @@ func TestPreview(t *testing.T) {
 		{"id":"2","subscriptionName":"A","subscriptionNumber":"A","serviceStartDate":"2026-12-01","serviceEndDate":"2026-12-31","chargeNumber":"C-1","chargeName":"Monthly",
 		 "productName":"Digital","chargeDescription":"d","chargeAmount":"20.000000000","taxAmount":"0E-9","quantity":1,"processingType":"Charge"}]}`)
 	for _, plan := range []hotsync.ZuoraPlan{hotsync.PlanH, hotsync.PlanV} {
-		got, err := newClient(t, f).Read(t.Context(), accountID, zuora.ReadOptions{Plan: plan, Preview: true, Today: "2026-11-25"})
+		got, err := newClient(t, f).Read(t.Context(), accountID,
+			zuora.ReadOptions{Plan: plan, Preview: true, Today: "2026-11-25"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := billing.Preview{Items: []billing.PreviewItem{
-			{SubscriptionNumber: "A", ChargeNumber: "C-1", ChargeName: "Monthly", ProductName: "Digital", Description: "d", ProcessingType: "Charge",
-				ServiceStart: "2026-12-01", ServiceEnd: "2026-12-31", Amount: dec("20"), Quantity: some("1")},
+			{SubscriptionNumber: "A", ChargeNumber: "C-1", ChargeName: "Monthly", ProductName: "Digital", Description: "d",
+				ProcessingType: "Charge",
+				ServiceStart:   "2026-12-01", ServiceEnd: "2026-12-31", Amount: dec("20"), Quantity: some("1")},
 			{SubscriptionNumber: "A", ChargeNumber: "C-2", ChargeName: "Off", ProcessingType: "Discount",
 				ServiceStart: "2026-12-01", ServiceEnd: "2026-12-31", Amount: dec("-5")},
-			{SubscriptionNumber: "B", ChargeNumber: "C-3", ProcessingType: "charge", ServiceStart: "2026-11-01", ServiceEnd: "2026-11-30",
-				Amount: dec("8.33"), Tax: dec("1.67")},
+			{SubscriptionNumber: "B", ChargeNumber: "C-3", ProcessingType: "charge", ServiceStart: "2026-11-01",
+				ServiceEnd: "2026-11-30",
+				Amount:     dec("8.33"), Tax: dec("1.67")},
 		}}
 		if diff := cmp.Diff(want, got.Preview); diff != "" {
 			t.Errorf("plan %s: preview (-want +got):\n%s", plan, diff)
@@ -93,23 +96,29 @@ func TestNoPreview(t *testing.T) {
 	}{
 		{name: "nothing to bill", status: 200, body: `{"success":true,"invoiceItems":[]}`, want: ""},
 		{name: "no list", status: 200, body: `{"success":true}`, want: "invalid"},
-		{name: "the list is null", status: 200, body: `{"success":true,"invoiceItems":null,"creditMemoItems":[]}`, want: "invalid"},
+		{name: "the list is null", status: 200, body: `{"success":true,"invoiceItems":null,"creditMemoItems":[]}`,
+			want: "invalid"},
 		{name: "no amount", status: 200, body: item(`"chargeAmount":null`), want: "invalid"},
 		{name: "an amount that is none", status: 200, body: item(`"chargeAmount":"a lot"`), want: "invalid"},
 		{name: "a day that is none", status: 200, body: item(`"chargeAmount":1,"serviceStartDate":"soon"`), want: "invalid"},
 		{name: "no JSON", status: 200, body: `none`, want: "invalid"},
 		{name: "a page", status: 200, body: `<html>`, want: "slow"},
-		{name: "failure as 200", status: 200, body: `{"success":false,"reasons":[{"code":50000030,"message":"m"}]}`, want: "refused"},
-		{name: "busy as 200", status: 200, body: `{"success":false,"reasons":[{"code":50000050,"message":"m"}]}`, want: "slow"},
-		{name: "forbidden", status: 403, body: `{"success":false,"reasons":[{"code":50000010,"message":"m"}]}`, want: "refused"},
-		{name: "feature off", status: 400, body: `{"success":false,"reasons":[{"code":50000030,"message":"m"}]}`, want: "refused"},
+		{name: "failure as 200", status: 200, body: `{"success":false,"reasons":[{"code":50000030,"message":"m"}]}`,
+			want: "refused"},
+		{name: "busy as 200", status: 200, body: `{"success":false,"reasons":[{"code":50000050,"message":"m"}]}`,
+			want: "slow"},
+		{name: "forbidden", status: 403, body: `{"success":false,"reasons":[{"code":50000010,"message":"m"}]}`,
+			want: "refused"},
+		{name: "feature off", status: 400, body: `{"success":false,"reasons":[{"code":50000030,"message":"m"}]}`,
+			want: "refused"},
 		{name: "rate limit", status: 429, body: `{"reasons":[{"code":70,"message":"m"}]}`, want: "slow"},
 		{name: "down", status: 503, body: `oops`, want: "slow"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 
-			got, err := newClient(t, withPreview(tc.status, tc.body)).Read(t.Context(), accountID, zuora.ReadOptions{Preview: true})
+			got, err := newClient(t, withPreview(tc.status, tc.body)).Read(t.Context(), accountID,
+				zuora.ReadOptions{Preview: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,9 +180,11 @@ func (r *reports) Report(_ context.Context, _ int, _ time.Duration, err error) {
 func TestPreviewDoesNotPause(t *testing.T) {
 	t.Parallel()
 
-	for status, counts := range map[int]bool{http.StatusServiceUnavailable: false, http.StatusForbidden: false, http.StatusTooManyRequests: true} {
+	for status, counts := range map[int]bool{http.StatusServiceUnavailable: false, http.StatusForbidden: false,
+		http.StatusTooManyRequests: true} {
 		gate := &reports{}
-		c := newClient(t, withPreview(status, `{"reasons":[{"code":70,"message":"m"}]}`), func(cfg *zuora.Config) { cfg.Gate = gate })
+		c := newClient(t, withPreview(status, `{"reasons":[{"code":70,"message":"m"}]}`),
+			func(cfg *zuora.Config) { cfg.Gate = gate })
 		_, err := c.Read(t.Context(), accountID, zuora.ReadOptions{Preview: true})
 		if err != nil {
 			t.Fatal(err)
@@ -197,8 +208,10 @@ func TestPreviewCredits(t *testing.T) {
 
 	const credit = `"subscriptionNumber":"A-S1","chargeNumber":"C-2","skuName":"Goodwill","serviceStartDate":"2026-12-01","serviceEndDate":"2026-12-31"`
 	want := func(amount, tax string) []billing.PreviewItem {
-		return []billing.PreviewItem{{SubscriptionNumber: "A-S1", ChargeNumber: "C-2", ChargeName: "Goodwill", ProcessingType: "Discount",
-			ServiceStart: "2026-12-01", ServiceEnd: "2026-12-31", Amount: decimal.RequireFromString(amount), Tax: decimal.RequireFromString(tax)}}
+		return []billing.PreviewItem{{SubscriptionNumber: "A-S1", ChargeNumber: "C-2", ChargeName: "Goodwill",
+			ProcessingType: "Discount",
+			ServiceStart:   "2026-12-01", ServiceEnd: "2026-12-31", Amount: decimal.RequireFromString(amount),
+			Tax: decimal.RequireFromString(tax)}}
 	}
 	for _, tc := range []struct {
 		name, list string

@@ -25,10 +25,12 @@ const (
 // The same account as Object Query and v1 tell it, with everything that must
 // not be read set to canary.
 const (
-	objectAccount = `{"id":"` + accountID + `","accountNumber":"A00000101","name":"Ada Reader","status":"Active","currency":"GBP",
+	objectAccount = `{"id":"` + accountID +
+		`","accountNumber":"A00000101","name":"Ada Reader","status":"Active","currency":"GBP",
  "crmId":"0018d00000ABCDEAA2","defaultPaymentMethodId":"pm-2","vATId":"canary","notes":"canary","balance":1e999,
  "limioExternalId__c":"auth0|abc","cASSubscriberID__c":"7","level__c":3,"vip__c":true,"iPaddress__c":"canary","soldTo":null,
- "billTo":{"id":"c1","accountId":"` + accountID + `","firstName":"Ada","lastName":"Reader","address1":"1 High St","city":"Leeds",
+ "billTo":{"id":"c1","accountId":"` + accountID +
+		`","firstName":"Ada","lastName":"Reader","address1":"1 High St","city":"Leeds",
    "country":"United Kingdom","postalCode":"LS1 1AA","workEmail":"ada@example.com","personalEmail":"ada@home.example","taxRegion":"canary"},
  "shipTo":{"id":"c2","firstName":"Bob","state":"Yorkshire","address2":"Flat 2"},
  "paymentMethods":[
@@ -39,7 +41,8 @@ const (
   {"id":"pm-5","type":"DebitCard","paymentMethodStatus":"Active","creditCardType":"Visa","creditCardMaskNumber":"************3220","creditCardExpirationMonth":1,"creditCardExpirationYear":2031},
   {"id":"pm-6","type":"BankTransfer","bankTransferType":"DirectDebitUK","paymentMethodStatus":"Active","bankName":"canary","iBAN":"canary","bankTransferAccountNumberMask":"canary"},
   {"id":"pm-4","type":"CreditCard","paymentMethodStatus":"Scrubbed"}]}`
-	v1Account = `{"success":true,"basicInfo":{"id":"` + accountID + `","accountNumber":"A00000101","name":"Ada Reader","status":"Active",
+	v1Account = `{"success":true,"basicInfo":{"id":"` + accountID +
+		`","accountNumber":"A00000101","name":"Ada Reader","status":"Active",
   "crmId":"0018d00000ABCDEAA2","notes":"canary","parentId":null,"LimioExternalId__c":"auth0|abc","CASSubscriberID__c":"7","Level__c":3,"VIP__c":"no",
   "Vip__c":true,"IPaddress__c":"canary","Unset__c":null,"Empty__c":""},
  "billingAndPayment":{"currency":"GBP","defaultPaymentMethodId":"pm-2","autoPay":true,"additionalEmailAddresses":["canary"]},
@@ -68,14 +71,17 @@ const (
       {"tier":2,"startingUnit":11,"endingUnit":null,"price":0.5,"priceFormat":"Flat Fee"},{"tier":1,"startingUnit":0,"endingUnit":10,"price":"1.00","priceFormat":"PerUnit"}]}]},
    {"id":"r1","ratePlanName":"Discount","subscriptionRatePlanNumber":"SRP-1","lastChangeType":"Remove","ratePlanCharges":[
     {"number":"C-3","name":"Off","type":"Recurring","model":"DiscountPercentage","discountPercentage":25,"effectiveStartDate":"2026-01-01","effectiveEndDate":"2026-02-01"}]}]},
- {"id":"s1","subscriptionNumber":"A-S1","version":"1","status":"Draft","accountId":"` + accountID + `","currency":"GBP","termType":"EVERGREEN",
+ {"id":"s1","subscriptionNumber":"A-S1","version":"1","status":"Draft","accountId":"` + accountID +
+		`","currency":"GBP","termType":"EVERGREEN",
   "contractEffectiveDate":null,"subscriptionStartDate":"","subscriptionEndDate":null,"autoRenew":null,"ratePlans":[]},
  {"id":"s0","subscriptionNumber":"A-S0","isLatestVersion":false,"status":"Expired","accountId":"` + accountID + `"},
- {"id":"s9","subscriptionNumber":"A-S9","status":"Active","accountId":"` + otherID + `","invoiceOwnerAccountId":"` + accountID + `"}]}`
+ {"id":"s9","subscriptionNumber":"A-S9","status":"Active","accountId":"` + otherID + `","invoiceOwnerAccountId":"` +
+		accountID + `"}]}`
 )
 
 func bothPlans(subscriptions string) map[string]string {
-	return map[string]string{objectPath: objectAccount, accountPath: v1Account, methodsPath: v1Methods, subscriptionsPath: subscriptions}
+	return map[string]string{objectPath: objectAccount, accountPath: v1Account, methodsPath: v1Methods,
+		subscriptionsPath: subscriptions}
 }
 
 func dec(s string) decimal.Decimal { return decimal.RequireFromString(s) }
@@ -84,34 +90,46 @@ func some(s string) decimal.NullDecimal { return decimal.NewNullDecimal(dec(s)) 
 
 func wantAccount() billing.Account {
 	return billing.Account{
-		ID: accountID, Number: "A00000101", Name: "Ada Reader", Status: "Active", CRMID: "0018d00000ABCDEAA2", Currency: "GBP",
+		ID: accountID, Number: "A00000101", Name: "Ada Reader", Status: "Active", CRMID: "0018d00000ABCDEAA2",
+		Currency:               "GBP",
 		DefaultPaymentMethodID: "pm-2", Preview: billing.Preview{Missing: "off"},
-		CustomFields: map[string]string{"LimioExternalId__c": "auth0|abc", "CASSubscriberID__c": "7", "Level__c": "3", "Vip__c": "true"},
-		BillTo: &billing.Contact{ID: "c1", FirstName: "Ada", LastName: "Reader", WorkEmail: "ada@example.com", HomeEmail: "ada@home.example",
-			Address1: "1 High St", City: "Leeds", PostalCode: "LS1 1AA", Country: "United Kingdom"},
+		CustomFields: map[string]string{"LimioExternalId__c": "auth0|abc", "CASSubscriberID__c": "7", "Level__c": "3",
+			"Vip__c": "true"},
+		BillTo: &billing.Contact{ID: "c1", FirstName: "Ada", LastName: "Reader", WorkEmail: "ada@example.com",
+			HomeEmail: "ada@home.example",
+			Address1:  "1 High St", City: "Leeds", PostalCode: "LS1 1AA", Country: "United Kingdom"},
 		ShipTo: &billing.Contact{ID: "c2", FirstName: "Bob", State: "Yorkshire", Address2: "Flat 2"},
 		PaymentMethods: []billing.PaymentMethod{
 			{ID: "pm-1", Type: "PayPal", Kind: "PayPalEC", Status: "Active"},
-			{ID: "pm-2", Type: "CreditCard", Kind: "CreditCard", Status: "Closed", Brand: "Visa", Mask: "************4242", ExpirationMonth: 12, ExpirationYear: 2030},
+			{ID: "pm-2", Type: "CreditCard", Kind: "CreditCard", Status: "Closed", Brand: "Visa", Mask: "************4242",
+				ExpirationMonth: 12, ExpirationYear: 2030},
 			{ID: "pm-3", Type: "ACH", Kind: "ACH", Status: "Active", Brand: "Example Bank"},
-			{ID: "pm-5", Type: "CreditCard", Kind: "CreditCard", Status: "Active", Brand: "Visa", Mask: "************3220", ExpirationMonth: 1, ExpirationYear: 2031},
+			{ID: "pm-5", Type: "CreditCard", Kind: "CreditCard", Status: "Active", Brand: "Visa", Mask: "************3220",
+				ExpirationMonth: 1, ExpirationYear: 2031},
 			{ID: "pm-6", Type: "BankTransfer", Kind: "Bacs", BankTransferType: "DirectDebitUK", Status: "Active"},
 		},
 		Subscriptions: []billing.Subscription{
-			{ID: "s1", Number: "A-S1", Version: 1, Status: "Draft", TermType: "EVERGREEN", Currency: "GBP", RatePlans: []billing.RatePlan{}},
-			{ID: "s2", Number: "A-S2", Version: 3, Status: "Active", TermType: "TERMED", ContractEffective: "2026-01-01", Start: "2026-01-01",
-				End: "2027-01-01", TermStart: "2026-01-01", TermEnd: "2027-01-01", AutoRenew: true, Currency: "GBP", RatePlans: []billing.RatePlan{
+			{ID: "s1", Number: "A-S1", Version: 1, Status: "Draft", TermType: "EVERGREEN", Currency: "GBP",
+				RatePlans: []billing.RatePlan{}},
+			{ID: "s2", Number: "A-S2", Version: 3, Status: "Active", TermType: "TERMED", ContractEffective: "2026-01-01",
+				Start: "2026-01-01",
+				End:   "2027-01-01", TermStart: "2026-01-01", TermEnd: "2027-01-01", AutoRenew: true, Currency: "GBP",
+				RatePlans: []billing.RatePlan{
 					{ID: "r1", Number: "SRP-1", Name: "Discount", LastChangeType: "Remove", Charges: []billing.Charge{
-						{Number: "C-3", Name: "Off", Type: "Recurring", Model: "DiscountPercentage", Currency: "GBP", Segments: []billing.Segment{
-							{From: "2026-01-01", Until: "2026-02-01", DiscountPercentage: some("25")}}}}},
-					{ID: "r2", Number: "SRP-2", Name: "UK Monthly", ProductName: "Digital", ProductSKU: "SKU-1", LastChangeType: "Add", Charges: []billing.Charge{
-						{Number: "C-1", Name: "Articles", Type: "Usage", Model: "Tiered", Currency: "GBP", UOM: "Article", BillingPeriod: "Month",
-							Segments: []billing.Segment{{From: "2026-01-01", Tiers: []billing.Tier{
-								{StartingUnit: dec("0"), EndingUnit: some("10"), Price: dec("1")},
-								{StartingUnit: dec("11"), Price: dec("0.5"), FlatFee: true}}}}},
-						{Number: "C-2", Name: "Monthly", Type: "Recurring", Model: "FlatFee", Currency: "GBP", BillingPeriod: "Month", UpToPeriods: 3, Segments: []billing.Segment{
-							{From: "2026-01-01", Until: "2026-07-01", Price: some("17.5"), Quantity: some("1")},
-							{From: "2026-07-01", Until: "2027-01-01", Price: some("20"), Quantity: some("1")}}}}},
+						{Number: "C-3", Name: "Off", Type: "Recurring", Model: "DiscountPercentage", Currency: "GBP",
+							Segments: []billing.Segment{
+								{From: "2026-01-01", Until: "2026-02-01", DiscountPercentage: some("25")}}}}},
+					{ID: "r2", Number: "SRP-2", Name: "UK Monthly", ProductName: "Digital", ProductSKU: "SKU-1", LastChangeType: "Add",
+						Charges: []billing.Charge{
+							{Number: "C-1", Name: "Articles", Type: "Usage", Model: "Tiered", Currency: "GBP", UOM: "Article",
+								BillingPeriod: "Month",
+								Segments: []billing.Segment{{From: "2026-01-01", Tiers: []billing.Tier{
+									{StartingUnit: dec("0"), EndingUnit: some("10"), Price: dec("1")},
+									{StartingUnit: dec("11"), Price: dec("0.5"), FlatFee: true}}}}},
+							{Number: "C-2", Name: "Monthly", Type: "Recurring", Model: "FlatFee", Currency: "GBP", BillingPeriod: "Month",
+								UpToPeriods: 3, Segments: []billing.Segment{
+									{From: "2026-01-01", Until: "2026-07-01", Price: some("17.5"), Quantity: some("1")},
+									{From: "2026-07-01", Until: "2027-01-01", Price: some("20"), Quantity: some("1")}}}}},
 				}},
 		},
 	}
@@ -193,32 +211,52 @@ func TestReadRefuses(t *testing.T) {
 		plan hotsync.ZuoraPlan
 		want hotsync.Code
 	}{
-		{name: "another account", path: objectPath, body: strings.Replace(objectAccount, accountID, otherID, 1), want: hotsync.CodeZuoraAnswer},
-		{name: "another account in v1", path: accountPath, body: strings.Replace(v1Account, accountID, otherID, 1), plan: hotsync.PlanV, want: hotsync.CodeZuoraAnswer},
+		{name: "another account", path: objectPath, body: strings.Replace(objectAccount, accountID, otherID, 1),
+			want: hotsync.CodeZuoraAnswer},
+		{name: "another account in v1", path: accountPath, body: strings.Replace(v1Account, accountID, otherID, 1),
+			plan: hotsync.PlanV, want: hotsync.CodeZuoraAnswer},
 		{name: "no account id", path: objectPath, body: `{}`, want: hotsync.CodeZuoraAnswer},
-		{name: "failure without a flag", path: objectPath, body: `{"reasons":[{"code":50000040,"message":"m"}]}`, want: hotsync.CodeZuoraNotFound},
-		{name: "contact of the wrong type", path: objectPath, body: `{"id":"` + accountID + `","billTo":[]}`, want: hotsync.CodeZuoraAnswer},
-		{name: "payment methods of the wrong type", path: objectPath, body: `{"id":"` + accountID + `","paymentMethods":{}}`, want: hotsync.CodeZuoraAnswer},
-		{name: "custom field of the wrong type", path: objectPath, body: `{"id":"` + accountID + `","limioExternalId__c":{}}`, want: hotsync.CodeZuoraAnswer},
-		{name: "payment method without an id", path: methodsPath, body: `{"success":true,"ach":[{}]}`, plan: hotsync.PlanV, want: hotsync.CodeZuoraAnswer},
-		{name: "payment method of the wrong type", path: methodsPath, body: `{"success":true,"ach":[7]}`, plan: hotsync.PlanV, want: hotsync.CodeZuoraAnswer},
-		{name: "subscriptions of the wrong type", path: subscriptionsPath, body: `{"success":true,"subscriptions":"none"}`, want: hotsync.CodeZuoraAnswer},
-		{name: "subscription without a number", path: subscriptionsPath, body: `{"success":true,"subscriptions":[{"id":"s"}]}`, want: hotsync.CodeZuoraAnswer},
+		{name: "failure without a flag", path: objectPath, body: `{"reasons":[{"code":50000040,"message":"m"}]}`,
+			want: hotsync.CodeZuoraNotFound},
+		{name: "contact of the wrong type", path: objectPath, body: `{"id":"` + accountID + `","billTo":[]}`,
+			want: hotsync.CodeZuoraAnswer},
+		{name: "payment methods of the wrong type", path: objectPath, body: `{"id":"` + accountID + `","paymentMethods":{}}`,
+			want: hotsync.CodeZuoraAnswer},
+		{name: "custom field of the wrong type", path: objectPath, body: `{"id":"` + accountID + `","limioExternalId__c":{}}`,
+			want: hotsync.CodeZuoraAnswer},
+		{name: "payment method without an id", path: methodsPath, body: `{"success":true,"ach":[{}]}`, plan: hotsync.PlanV,
+			want: hotsync.CodeZuoraAnswer},
+		{name: "payment method of the wrong type", path: methodsPath, body: `{"success":true,"ach":[7]}`, plan: hotsync.PlanV,
+			want: hotsync.CodeZuoraAnswer},
+		{name: "subscriptions of the wrong type", path: subscriptionsPath, body: `{"success":true,"subscriptions":"none"}`,
+			want: hotsync.CodeZuoraAnswer},
+		{name: "subscription without a number", path: subscriptionsPath,
+			body: `{"success":true,"subscriptions":[{"id":"s"}]}`, want: hotsync.CodeZuoraAnswer},
 		{name: "the same twice", path: subscriptionsPath, want: hotsync.CodeZuoraAnswer,
 			body: `{"success":true,"subscriptions":[{"subscriptionNumber":"A-S1","ratePlans":[]},{"subscriptionNumber":"A-S1","ratePlans":[]}]}`},
-		{name: "a date that is none", path: subscriptionsPath, body: sub(`,"termEndDate":"tomorrow  "`), want: hotsync.CodeZuoraAnswer},
-		{name: "a date that is a number", path: subscriptionsPath, body: sub(`,"termEndDate":20260101`), want: hotsync.CodeZuoraAnswer},
-		{name: "a price that is none", path: subscriptionsPath, body: sub(`,"ratePlans":[{"ratePlanCharges":[{"price":"free"}]}]`), want: hotsync.CodeZuoraAnswer},
-		{name: "a price that is endless to print", path: subscriptionsPath, body: sub(`,"ratePlans":[{"ratePlanCharges":[{"price":1e999999999}]}]`), want: hotsync.CodeZuoraAnswer},
+		{name: "a date that is none", path: subscriptionsPath, body: sub(`,"termEndDate":"tomorrow  "`),
+			want: hotsync.CodeZuoraAnswer},
+		{name: "a date that is a number", path: subscriptionsPath, body: sub(`,"termEndDate":20260101`),
+			want: hotsync.CodeZuoraAnswer},
+		{name: "a price that is none", path: subscriptionsPath,
+			body: sub(`,"ratePlans":[{"ratePlanCharges":[{"price":"free"}]}]`), want: hotsync.CodeZuoraAnswer},
+		{name: "a price that is endless to print", path: subscriptionsPath,
+			body: sub(`,"ratePlans":[{"ratePlanCharges":[{"price":1e999999999}]}]`), want: hotsync.CodeZuoraAnswer},
 		{name: "a version that is none", path: subscriptionsPath, body: sub(`,"version":1.5`), want: hotsync.CodeZuoraAnswer},
 		{name: "no list of subscriptions", path: subscriptionsPath, body: `{"success":true}`, want: hotsync.CodeZuoraAnswer},
-		{name: "no list of subscriptions but a next page", path: subscriptionsPath, body: `{"success":true,"nextPage":null}`, want: hotsync.CodeZuoraAnswer},
-		{name: "subscriptions null", path: subscriptionsPath, body: `{"success":true,"subscriptions":null}`, want: hotsync.CodeZuoraAnswer},
-		{name: "no list of rate plans", path: subscriptionsPath, body: `{"success":true,"subscriptions":[{"subscriptionNumber":"A-S1"}]}`, want: hotsync.CodeZuoraAnswer},
+		{name: "no list of subscriptions but a next page", path: subscriptionsPath, body: `{"success":true,"nextPage":null}`,
+			want: hotsync.CodeZuoraAnswer},
+		{name: "subscriptions null", path: subscriptionsPath, body: `{"success":true,"subscriptions":null}`,
+			want: hotsync.CodeZuoraAnswer},
+		{name: "no list of rate plans", path: subscriptionsPath,
+			body: `{"success":true,"subscriptions":[{"subscriptionNumber":"A-S1"}]}`, want: hotsync.CodeZuoraAnswer},
 		{name: "rate plans null", path: subscriptionsPath, body: sub(`,"ratePlans":null`), want: hotsync.CodeZuoraAnswer},
-		{name: "no list of charges", path: subscriptionsPath, body: sub(`,"ratePlans":[{"id":"r"}]`), want: hotsync.CodeZuoraAnswer},
-		{name: "charges null", path: subscriptionsPath, body: sub(`,"ratePlans":[{"ratePlanCharges":null}]`), want: hotsync.CodeZuoraAnswer},
-		{name: "an empty page before the last", path: subscriptionsPath, body: `{"success":true,"nextPage":"/x","subscriptions":[]}`, want: hotsync.CodeZuoraAnswer},
+		{name: "no list of charges", path: subscriptionsPath, body: sub(`,"ratePlans":[{"id":"r"}]`),
+			want: hotsync.CodeZuoraAnswer},
+		{name: "charges null", path: subscriptionsPath, body: sub(`,"ratePlans":[{"ratePlanCharges":null}]`),
+			want: hotsync.CodeZuoraAnswer},
+		{name: "an empty page before the last", path: subscriptionsPath,
+			body: `{"success":true,"nextPage":"/x","subscriptions":[]}`, want: hotsync.CodeZuoraAnswer},
 		{name: "the same page again and again", path: subscriptionsPath, want: hotsync.CodeZuoraAnswer,
 			body: `{"success":true,"nextPage":"/x","subscriptions":[{"subscriptionNumber":"A-S1","ratePlans":[]}]}`},
 	} {
@@ -227,7 +265,8 @@ func TestReadRefuses(t *testing.T) {
 
 			bodies := bothPlans(v1Subscriptions)
 			bodies[tc.path] = tc.body
-			got, err := newClient(t, byPath(bodies)).Read(t.Context(), accountID, zuora.ReadOptions{Plan: tc.plan, CustomFields: []string{"LimioExternalId__c"}})
+			got, err := newClient(t, byPath(bodies)).Read(t.Context(), accountID,
+				zuora.ReadOptions{Plan: tc.plan, CustomFields: []string{"LimioExternalId__c"}})
 			wantCode(t, "Read", err, tc.want)
 			if diff := cmp.Diff(billing.Account{}, got); diff != "" {
 				t.Errorf("Read gave something beside the error:\n%s", diff)
@@ -248,7 +287,8 @@ func TestReadRefuses(t *testing.T) {
 func TestNoSubscriptions(t *testing.T) {
 	t.Parallel()
 
-	got, err := newClient(t, byPath(bothPlans(`{"success":true,"subscriptions":[]}`))).Read(t.Context(), accountID, zuora.ReadOptions{})
+	got, err := newClient(t, byPath(bothPlans(`{"success":true,"subscriptions":[]}`))).Read(t.Context(), accountID,
+		zuora.ReadOptions{})
 	if err != nil || len(got.Subscriptions) != 0 {
 		t.Errorf("Read with an empty list: %d subscriptions, error %v", len(got.Subscriptions), err)
 	}
@@ -298,7 +338,8 @@ func TestPages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(got.Subscriptions) != 95 || got.Subscriptions[0].Number != "A-S0906" || got.Subscriptions[94].Number != "A-S1000" {
+		if len(got.Subscriptions) != 95 || got.Subscriptions[0].Number != "A-S0906" ||
+			got.Subscriptions[94].Number != "A-S1000" {
 			t.Errorf("nextPage %q: %d subscriptions, want 95 by number", next, len(got.Subscriptions))
 		}
 		if n := f.count(subscriptionsPath); n != 3 {
@@ -311,7 +352,8 @@ func TestEndlessPages(t *testing.T) {
 	t.Parallel()
 
 	f := pages(t, "/next", func(n int) []string { return []string{numbered(n)} })
-	_, err := newClient(t, f, func(cfg *zuora.Config) { cfg.MaxPages = 7 }).Read(t.Context(), accountID, zuora.ReadOptions{})
+	_, err := newClient(t, f, func(cfg *zuora.Config) { cfg.MaxPages = 7 }).Read(t.Context(), accountID,
+		zuora.ReadOptions{})
 	wantCode(t, "Read", err, hotsync.CodeZuoraAnswer)
 	if n := f.count(subscriptionsPath); n != 7 {
 		t.Errorf("%d calls, want 7", n)
@@ -385,8 +427,9 @@ func TestUnmaskedNumber(t *testing.T) {
 	t.Parallel()
 
 	for in, want := range map[string]string{
-		"4242424242424242": "************4242", "************4242": "************4242", "**** **** **** 4242 ": "************4242",
-		"424": "", "************": "", "ada@example.com": "", "": "",
+		"4242424242424242": "************4242", "************4242": "************4242",
+		"**** **** **** 4242 ": "************4242",
+		"424":                  "", "************": "", "ada@example.com": "", "": "",
 	} {
 		bodies := bothPlans(v1Subscriptions)
 		bodies[objectPath] = `{"id":"` + accountID + `","paymentMethods":[{"id":"pm","creditCardMaskNumber":"` + in + `"}]}`

@@ -35,7 +35,8 @@ type testBundle struct {
 func setup(t *testing.T, edit ...func(*zuora.Config)) *testBundle {
 	t.Helper()
 	b := startSandbox(t)
-	b.Client = newClient(t, spectest.Transport(t, "zuora.openapi.yaml", "", nil), append([]func(*zuora.Config){b.at}, edit...)...)
+	b.Client = newClient(t, spectest.Transport(t, "zuora.openapi.yaml", "", nil),
+		append([]func(*zuora.Config){b.at}, edit...)...)
 	return b
 }
 
@@ -43,7 +44,8 @@ func setup(t *testing.T, edit ...func(*zuora.Config)) *testBundle {
 // file describes.
 func startSandbox(t *testing.T) *testBundle {
 	t.Helper()
-	b := &testBundle{t: t, sandbox: zuorasandbox.New(zuorasandbox.Config{Now: func() time.Time { return today }, Personas: true})}
+	b := &testBundle{t: t,
+		sandbox: zuorasandbox.New(zuorasandbox.Config{Now: func() time.Time { return today }, Personas: true})}
 	server := httptest.NewServer(b.sandbox)
 	t.Cleanup(server.Close)
 	b.url = server.URL
@@ -60,7 +62,8 @@ func (b *testBundle) at(cfg *zuora.Config) {
 func (b *testBundle) control(method, path, body string) {
 	b.t.Helper()
 	rec := httptest.NewRecorder()
-	b.sandbox.ServeHTTP(rec, httptest.NewRequestWithContext(b.t.Context(), method, "/_sandbox/"+path, strings.NewReader(body)))
+	b.sandbox.ServeHTTP(rec,
+		httptest.NewRequestWithContext(b.t.Context(), method, "/_sandbox/"+path, strings.NewReader(body)))
 	if rec.Code >= 300 {
 		b.t.Fatalf("%s /_sandbox/%s = %d %s", method, path, rec.Code, rec.Body)
 	}
@@ -71,7 +74,8 @@ func TestPlansAgree(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	opt := zuora.ReadOptions{Plan: hotsync.PlanH, CustomFields: []string{persona.LookupField}, Preview: true, Today: "2026-03-15"}
+	opt := zuora.ReadOptions{Plan: hotsync.PlanH, CustomFields: []string{persona.LookupField}, Preview: true,
+		Today: "2026-03-15"}
 	accounts, previewed := 0, 0
 	for _, p := range persona.All(today) {
 		for _, a := range p.Accounts {
@@ -96,7 +100,8 @@ func TestPlansAgree(t *testing.T) {
 			}
 			previewed += len(h.Preview.Items)
 			if len(h.Subscriptions) != len(a.Subscriptions) || h.Number != a.Number {
-				t.Errorf("%s: account %s with %d subscriptions, want %s with %d", p.Name, h.Number, len(h.Subscriptions), a.Number, len(a.Subscriptions))
+				t.Errorf("%s: account %s with %d subscriptions, want %s with %d", p.Name, h.Number, len(h.Subscriptions), a.Number,
+					len(a.Subscriptions))
 			}
 			if text := fmt.Sprintf("%+v", h); strings.Contains(strings.ToLower(text), "canary") {
 				t.Errorf("%s: something was read that never must be", p.Name)
@@ -115,7 +120,8 @@ func TestMethodsOfTheSandbox(t *testing.T) {
 
 	b := setup(t)
 	const id = "8a9f00000000000000000000000000aa"
-	b.control(http.MethodPut, "accounts/"+id, `{"account":{"success":true,"basicInfo":{"accountNumber":"M1","name":"n","status":"Active"},"billingAndPayment":{"currency":"GBP"}},
+	b.control(http.MethodPut, "accounts/"+id,
+		`{"account":{"success":true,"basicInfo":{"accountNumber":"M1","name":"n","status":"Active"},"billingAndPayment":{"currency":"GBP"}},
 		"paymentMethods":{"banktransfer":[{"id":"1","type":"Bacs","bankTransferType":"DirectDebitUK","accountNumber":"****6789"},{"id":"2","type":"SEPA","IBAN":"DE89****3000"},
 		{"id":"3","type":"Becs","accountNumber":"****0001"},{"id":"4","type":"Becsnz"}],
 		"ach":[{"id":"6","type":"ACH","bankAccountNumber":"*****6789","bankName":"Example Bank"}],
@@ -135,9 +141,11 @@ func TestMethodsOfTheSandbox(t *testing.T) {
 	}
 	var words []string
 	for _, m := range got[0].PaymentMethods {
-		words = append(words, strings.Join([]string{m.ID, m.Type, m.Kind, m.BankTransferType, strings.TrimLeft(m.Mask, "*")}, " "))
+		words = append(words, strings.Join([]string{m.ID, m.Type, m.Kind, m.BankTransferType, strings.TrimLeft(m.Mask, "*")},
+			" "))
 	}
-	want := []string{"1 BankTransfer Bacs DirectDebitUK 6789", "10 CreditCard CreditCard  4242", "11 ApplePay ApplePay  4243", "2 BankTransfer SEPA SEPA 3000",
+	want := []string{"1 BankTransfer Bacs DirectDebitUK 6789", "10 CreditCard CreditCard  4242",
+		"11 ApplePay ApplePay  4243", "2 BankTransfer SEPA SEPA 3000",
 		"3 BankTransfer Becs DirectEntryAU 0001", "4 BankTransfer Becsnz DirectDebitNZ ", "6 ACH ACH  6789",
 		"7 PayPal PayPalEC  ", "8 PayPal PayPalAdaptive  ", "9 PayPal PayPalCP  "}
 	if diff := cmp.Diff(want, words); diff != "" {
@@ -162,14 +170,17 @@ func TestPersonas(t *testing.T) {
 		return a
 	}
 	single := read("single")
-	if len(single.Subscriptions) != 1 || single.BillTo == nil || single.BillTo.WorkEmail == "" || single.PaymentMethods[0].Mask != "************4242" {
+	if len(single.Subscriptions) != 1 || single.BillTo == nil || single.BillTo.WorkEmail == "" ||
+		single.PaymentMethods[0].Mask != "************4242" {
 		t.Errorf("single: %+v", single)
 	}
 	if got := read("lookup").CustomFields[persona.LookupField]; got == "" {
 		t.Error("lookup: no external id")
 	}
 	sixty := read("sixty")
-	if len(sixty.Subscriptions) != 60 || !slices.IsSortedFunc(sixty.Subscriptions, func(a, b billing.Subscription) int { return strings.Compare(a.Number, b.Number) }) {
+	if len(sixty.Subscriptions) != 60 ||
+		!slices.IsSortedFunc(sixty.Subscriptions,
+			func(a, b billing.Subscription) int { return strings.Compare(a.Number, b.Number) }) {
 		t.Errorf("sixty: %d subscriptions, sorted by number", len(sixty.Subscriptions))
 	}
 	bare := read("bare")
@@ -180,8 +191,9 @@ func TestPersonas(t *testing.T) {
 	for _, m := range read("wallet").PaymentMethods {
 		statuses[m.Type+" "+m.Status] = true
 	}
-	want := map[string]bool{"CreditCard Closed": true, "CreditCard Active": true, "CreditCardReferenceTransaction Active": true,
-		"ACH Active": true, "BankTransfer Active": true, "PayPal Active": true}
+	want := map[string]bool{"CreditCard Closed": true, "CreditCard Active": true,
+		"CreditCardReferenceTransaction Active": true,
+		"ACH Active":                            true, "BankTransfer Active": true, "PayPal Active": true}
 	if diff := cmp.Diff(want, statuses); diff != "" {
 		t.Errorf("wallet (-want +got):\n%s", diff)
 	}
@@ -248,7 +260,8 @@ func TestFindTraps(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	values := []string{"auth0|AbC", "auth0|abc", `O'Brien`, `back\slash`, `x\' or Id != '`, `say "hi"`, "a,b", "[a]", "a:b", "a.EQ:b",
+	values := []string{"auth0|AbC", "auth0|abc", `O'Brien`, `back\slash`, `x\' or Id != '`, `say "hi"`, "a,b", "[a]",
+		"a:b", "a.EQ:b",
 		"100%", "a+b", "a b", "a&filter[]=status.EQ:Active", "é", "日本", "nul", "null ish", "'''", "x;y#z?"}
 	for i, v := range values {
 		b.put(fmt.Sprintf("8a9f00000000000000000000000000%02x", i), fmt.Sprintf("T%02d", i), v)
@@ -260,7 +273,8 @@ func TestFindTraps(t *testing.T) {
 				t.Errorf("Find(%q) by plan %s: %v", v, plan, err)
 				continue
 			}
-			want := []hotsync.AccountRef{{ID: fmt.Sprintf("8a9f00000000000000000000000000%02x", i), Number: fmt.Sprintf("T%02d", i)}}
+			want := []hotsync.AccountRef{{ID: fmt.Sprintf("8a9f00000000000000000000000000%02x", i),
+				Number: fmt.Sprintf("T%02d", i)}}
 			if diff := cmp.Diff(want, refs); diff != "" {
 				t.Errorf("Find(%q) by plan %s (-want +got):\n%s", v, plan, diff)
 			}
@@ -283,7 +297,9 @@ func (b *testBundle) put(id, number, value string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.control(http.MethodPut, "accounts/"+id, fmt.Sprintf(`{"account":{"success":true,"basicInfo":{"id":"%s","accountNumber":"%s","name":"n","status":"Active","%s":%s},
+	b.control(http.MethodPut, "accounts/"+id,
+		fmt.Sprintf(
+			`{"account":{"success":true,"basicInfo":{"id":"%s","accountNumber":"%s","name":"n","status":"Active","%s":%s},
 		"billingAndPayment":{"currency":"GBP"}}}`, id, number, persona.LookupField, quoted))
 }
 
@@ -293,7 +309,8 @@ func TestLookupFieldOfTheSandbox(t *testing.T) {
 	b := startSandbox(t) // describe answers XML, which the file's validator does not read
 	c := newClient(t, nil, b.at)
 	b.control(http.MethodPut, "fields", `{"LimioExternalId__c":{"indexed":true},"Slow__c":{"indexed":false}}`)
-	for field, want := range map[string][2]bool{"LimioExternalId__c": {true, true}, "Slow__c": {true, false}, "Missing__c": {false, false}} {
+	for field, want := range map[string][2]bool{"LimioExternalId__c": {true, true}, "Slow__c": {true, false},
+		"Missing__c": {false, false}} {
 		exists, indexed, err := c.LookupFieldStatus(t.Context(), field)
 		if err != nil {
 			t.Errorf("LookupFieldStatus(%q): %v", field, err)
@@ -383,7 +400,9 @@ func TestFaults(t *testing.T) {
 		{name: "truncate", fault: `"truncate":true`, want: hotsync.CodeZuoraUnavailable},
 		{name: "hang", fault: `"hang":true`, want: hotsync.CodeZuoraUnavailable},
 		{name: "text", fault: `"status":502,"body":"Bad Gateway"`, want: hotsync.CodeZuoraUnavailable},
-		{name: "failure as 200", fault: `"status":200,"body":{"success":false,"reasons":[{"code":50000050,"message":"locked"}]}`, want: hotsync.CodeZuoraBusy},
+		{name: "failure as 200",
+			fault: `"status":200,"body":{"success":false,"reasons":[{"code":50000050,"message":"locked"}]}`,
+			want:  hotsync.CodeZuoraBusy},
 		{name: "wrong JSON", fault: `"status":200,"body":{"success":true,"subscriptions":{}}`, want: hotsync.CodeZuoraAnswer},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -454,7 +473,8 @@ func TestManyAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.PeakConcurrency > zuora.DefaultConcurrency || got.PeakObjectQueryConcurrency > zuora.ObjectConcurrency || got.ConcurrencyLimited+got.RateLimited > 0 || got.Tokens != 1 {
+	if got.PeakConcurrency > zuora.DefaultConcurrency || got.PeakObjectQueryConcurrency > zuora.ObjectConcurrency ||
+		got.ConcurrencyLimited+got.RateLimited > 0 || got.Tokens != 1 {
 		t.Errorf("limits after 90 reads at once: %+v", got)
 	}
 	if got.PeakConcurrency < 2 || got.PeakObjectQueryConcurrency < 2 {

@@ -73,7 +73,8 @@ func (f *fake) count(path string) int {
 
 // reply makes an answer; header holds names and values in turn.
 func reply(status int, body string, header ...string) *http.Response {
-	res := &http.Response{StatusCode: status, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(strings.NewReader(body))}
+	res := &http.Response{StatusCode: status, Header: http.Header{}, ContentLength: -1,
+		Body: io.NopCloser(strings.NewReader(body))}
 	for i := 0; i+1 < len(header); i += 2 {
 		res.Header.Set(header[i], header[i+1])
 	}
@@ -90,7 +91,8 @@ func byPath(bodies map[string]string) *fake {
 	return &fake{answer: func(r *http.Request) (*http.Response, error) {
 		body, ok := bodies[r.URL.Path]
 		if !ok {
-			return reply(http.StatusNotFound, `{"success":false,"reasons":[{"code":50000040,"message":"Cannot find entity"}]}`), nil
+			return reply(http.StatusNotFound,
+				`{"success":false,"reasons":[{"code":50000040,"message":"Cannot find entity"}]}`), nil
 		}
 		return reply(http.StatusOK, body), nil
 	}}
@@ -127,7 +129,8 @@ func wantCode(t testing.TB, call string, err error, want hotsync.Code) {
 }
 
 func accountBody(id, number string) string {
-	return `{"success":true,"basicInfo":{"id":"` + id + `","accountNumber":"` + number + `","name":"Ada Reader","status":"Active"}}`
+	return `{"success":true,"basicInfo":{"id":"` + id + `","accountNumber":"` + number +
+		`","name":"Ada Reader","status":"Active"}}`
 }
 
 func TestNew(t *testing.T) {

@@ -79,17 +79,20 @@ func start(t *testing.T) *world {
 }
 
 // sync makes the account in Limio what it is in Zuora, as the syncer does.
-func (w *world) sync(who hotsync.Identity, accountID string, plan hotsync.ZuoraPlan, strategy hotsync.CreationStrategy, source hotsync.ScheduleSource) billing.Account {
+func (w *world) sync(who hotsync.Identity, accountID string, plan hotsync.ZuoraPlan, strategy hotsync.CreationStrategy,
+	source hotsync.ScheduleSource) billing.Account {
 	w.t.Helper()
-	account, err := w.zuora.Read(w.t.Context(), accountID, zuora.ReadOptions{Plan: plan, Preview: source == hotsync.SchedulesPreview,
-		Today: now.Format(time.DateOnly)})
+	account, err := w.zuora.Read(w.t.Context(), accountID,
+		zuora.ReadOptions{Plan: plan, Preview: source == hotsync.SchedulesPreview,
+			Today: now.Format(time.DateOnly)})
 	if err != nil {
 		w.t.Fatalf("read %s: %v", accountID, err)
 	}
 	if source == hotsync.SchedulesPreview && account.Preview.Missing != "" {
 		w.t.Fatalf("the billing preview of %s is missing: %s", accountID, account.Preview.Missing)
 	}
-	want := projection.Project(account, who, projection.Options{Today: now.Format(time.DateOnly), Tenant: "acme", Catalogue: w.catalogue, Schedules: source})
+	want := projection.Project(account, who,
+		projection.Options{Today: now.Format(time.DateOnly), Tenant: "acme", Catalogue: w.catalogue, Schedules: source})
 	if strategy == hotsync.CreatePlugin {
 		for _, o := range want.Objects {
 			if o.Kind != projection.Subscription {
@@ -108,7 +111,8 @@ func (w *world) sync(who hotsync.Identity, accountID string, plan hotsync.ZuoraP
 		}
 		changes := convergence.Diff(want, have).Changes
 		if again == 1 && len(changes) > 0 {
-			w.t.Errorf("account %s: %d changes left, the first %s of %s: %+v", accountID, len(changes), changes[0].Action, changes[0].Object.Kind, changes[0])
+			w.t.Errorf("account %s: %d changes left, the first %s of %s: %+v", accountID, len(changes), changes[0].Action,
+				changes[0].Object.Kind, changes[0])
 		}
 		_, err = convergence.Apply(w.t.Context(), w.limio, changes, convergence.Options{})
 		if err != nil {
@@ -153,14 +157,22 @@ func (w *world) page(who hotsync.Identity) map[string]accountpage.Object {
 // shown is what a page has to show of a subscription: written by hand from what
 // the persona has in Zuora, without a word of the code that is tested.
 var shown = map[string]accountpage.Shown{
-	"A-S00101001": {Plan: "Digital UK", Price: "17.50", Currency: "GBP", Next: "2026-12-15", Payment: "Visa 4242", Billing: "Leeds", Delivery: "Leeds"},
-	"A-S00201001": {Plan: "Digital France", Price: "149.00", Currency: "EUR", Next: "2027-08-15", Payment: "MasterCard 4444", Billing: "Lyon", Delivery: "Lyon"},
-	"A-S00202001": {Plan: "Weekend Gift", Price: "89.00", Currency: "EUR", Next: "2027-10-15", Payment: "MasterCard 4444", Billing: "Lyon", Delivery: "Annecy"},
-	"A-S00203001": {Plan: "Corporate", Price: "118.80", Currency: "EUR", Next: "2026-12-15", Payment: "Direct Debit 7606", Billing: "Lyon", Delivery: "Lyon"},
-	"A-S00301001": {Plan: "Deutschland Print", Price: "84.00", Currency: "EUR", Next: "2027-02-15", Payment: "Direct Debit 3000", Billing: "Berlin", Delivery: "Potsdam"},
-	"A-S00401001": {Status: "cancelled", Plan: "Digital Ireland", Price: "N/A", Currency: "EUR", Next: "N/A", Payment: "Visa 1881", Billing: "Dublin", Delivery: "Dublin"},
-	"A-S00402001": {Plan: "Digital Ireland", Price: "16.00", Currency: "EUR", Next: "2026-12-15", Payment: "Visa 1881", Billing: "Dublin", Delivery: "Dublin"},
-	"A-S00501001": {Plan: "Digital US", Price: "19.99", Currency: "USD", Next: "2026-12-15", Payment: "AmericanExpress 0005", Billing: "Portland", Delivery: "Portland"},
+	"A-S00101001": {Plan: "Digital UK", Price: "17.50", Currency: "GBP", Next: "2026-12-15", Payment: "Visa 4242",
+		Billing: "Leeds", Delivery: "Leeds"},
+	"A-S00201001": {Plan: "Digital France", Price: "149.00", Currency: "EUR", Next: "2027-08-15",
+		Payment: "MasterCard 4444", Billing: "Lyon", Delivery: "Lyon"},
+	"A-S00202001": {Plan: "Weekend Gift", Price: "89.00", Currency: "EUR", Next: "2027-10-15", Payment: "MasterCard 4444",
+		Billing: "Lyon", Delivery: "Annecy"},
+	"A-S00203001": {Plan: "Corporate", Price: "118.80", Currency: "EUR", Next: "2026-12-15", Payment: "Direct Debit 7606",
+		Billing: "Lyon", Delivery: "Lyon"},
+	"A-S00301001": {Plan: "Deutschland Print", Price: "84.00", Currency: "EUR", Next: "2027-02-15",
+		Payment: "Direct Debit 3000", Billing: "Berlin", Delivery: "Potsdam"},
+	"A-S00401001": {Status: "cancelled", Plan: "Digital Ireland", Price: "N/A", Currency: "EUR", Next: "N/A",
+		Payment: "Visa 1881", Billing: "Dublin", Delivery: "Dublin"},
+	"A-S00402001": {Plan: "Digital Ireland", Price: "16.00", Currency: "EUR", Next: "2026-12-15", Payment: "Visa 1881",
+		Billing: "Dublin", Delivery: "Dublin"},
+	"A-S00501001": {Plan: "Digital US", Price: "19.99", Currency: "USD", Next: "2026-12-15",
+		Payment: "AmericanExpress 0005", Billing: "Portland", Delivery: "Portland"},
 	"A-S00701001": mixed("Weekend Annual", "N/A", "N/A", "cancelled", 0),
 	"A-S00701002": mixed("Weekend Monthly", "9.00", "2027-02-15", "suspended", 0),
 	"A-S00701005": mixed("Next Season", accountpage.PriceUnavailable, "2027-01-15", "active", 0), // has not begun
@@ -169,21 +181,33 @@ var shown = map[string]accountpage.Shown{
 	"A-S00701008": mixed("Archive", "50.00", "2026-12-15", "active", 0), // 10 x 1.00 + 20 x 0.80 and 120 x 0.20
 	"A-S00701009": mixed("Digital Plus", "13.00", "2026-12-15", "active", 0),
 	"A-S00701010": mixed("Family seats", "12.75", "2026-12-15", "active", 0),
-	"A-S00801001": {Plan: "Digital US Annual", Price: "199.00", Currency: "USD", Next: "2027-06-15", Billing: "Boston", Delivery: "Boston"},
-	"A-S01001001": {Plan: "Digital UK", Price: "20.50", Currency: "GBP", Next: "2026-12-15", Payment: "Visa 7731", Billing: "Bristol", Delivery: "Bristol", AddOns: []string{"Crossword"}},
-	"A-S01101001": {Plan: "Digital Basic", Price: "8.00", Currency: "EUR", Next: "2026-12-15", Payment: "MasterCard 2204", Billing: "München", Delivery: "München"},
-	"A-S01201001": {Plan: "Digital UK", Price: "13.16", Currency: "GBP", Next: "2026-12-15", Payment: "Visa 9018", Billing: "Edinburgh", Delivery: "Edinburgh", Discounts: 2},
-	"A-S01301001": {Plan: "Digital UK", Price: "17.50", Currency: "GBP", Next: "2026-12-15", Payment: "Direct Debit 6789", Billing: "Cardiff", Delivery: "Cardiff"},
-	"A-S01401001": {Plan: "Puzzle Club", Price: "6.00", Currency: "EUR", Next: "2026-12-15", Payment: "Visa 5530", Billing: "Madrid", Delivery: "Madrid"},
-	"A-S01401002": {Plan: "Digital", Price: "14.00", Currency: "EUR", Next: "2026-12-15", Payment: "Visa 5530", Billing: "Madrid", Delivery: "Madrid"},
-	"A-S01501001": {Plan: "Europe", Price: "10.00", Currency: "EUR", Next: "2026-12-15", Payment: "MasterCard 6612", Billing: "Warszawa", Delivery: "Warszawa"},
-	"A-S01601001": {Plan: "Digital UK Annual", Price: "120.00", Currency: "GBP", Next: "2027-10-15", Payment: "Visa 3377", Billing: "London", Delivery: "London"},
-	"A-S01601002": {Plan: "Digital UK Thirds", Price: "33.33", Currency: "GBP", Next: "2027-01-15", Payment: "Visa 3377", Billing: "London", Delivery: "London"},
-	"A-S01701001": {Plan: "Digital UK", Price: "17.50", Currency: "GBP", Next: "2026-12-15", Payment: "Visa 8812", Billing: "Leeds", Delivery: "Leeds"},
+	"A-S00801001": {Plan: "Digital US Annual", Price: "199.00", Currency: "USD", Next: "2027-06-15", Billing: "Boston",
+		Delivery: "Boston"},
+	"A-S01001001": {Plan: "Digital UK", Price: "20.50", Currency: "GBP", Next: "2026-12-15", Payment: "Visa 7731",
+		Billing: "Bristol", Delivery: "Bristol", AddOns: []string{"Crossword"}},
+	"A-S01101001": {Plan: "Digital Basic", Price: "8.00", Currency: "EUR", Next: "2026-12-15", Payment: "MasterCard 2204",
+		Billing: "München", Delivery: "München"},
+	"A-S01201001": {Plan: "Digital UK", Price: "13.16", Currency: "GBP", Next: "2026-12-15", Payment: "Visa 9018",
+		Billing: "Edinburgh", Delivery: "Edinburgh", Discounts: 2},
+	"A-S01301001": {Plan: "Digital UK", Price: "17.50", Currency: "GBP", Next: "2026-12-15", Payment: "Direct Debit 6789",
+		Billing: "Cardiff", Delivery: "Cardiff"},
+	"A-S01401001": {Plan: "Puzzle Club", Price: "6.00", Currency: "EUR", Next: "2026-12-15", Payment: "Visa 5530",
+		Billing: "Madrid", Delivery: "Madrid"},
+	"A-S01401002": {Plan: "Digital", Price: "14.00", Currency: "EUR", Next: "2026-12-15", Payment: "Visa 5530",
+		Billing: "Madrid", Delivery: "Madrid"},
+	"A-S01501001": {Plan: "Europe", Price: "10.00", Currency: "EUR", Next: "2026-12-15", Payment: "MasterCard 6612",
+		Billing: "Warszawa", Delivery: "Warszawa"},
+	"A-S01601001": {Plan: "Digital UK Annual", Price: "120.00", Currency: "GBP", Next: "2027-10-15", Payment: "Visa 3377",
+		Billing: "London", Delivery: "London"},
+	"A-S01601002": {Plan: "Digital UK Thirds", Price: "33.33", Currency: "GBP", Next: "2027-01-15", Payment: "Visa 3377",
+		Billing: "London", Delivery: "London"},
+	"A-S01701001": {Plan: "Digital UK", Price: "17.50", Currency: "GBP", Next: "2026-12-15", Payment: "Visa 8812",
+		Billing: "Leeds", Delivery: "Leeds"},
 }
 
 func mixed(plan, price, next, status string, discounts int) accountpage.Shown {
-	return accountpage.Shown{Status: status, Plan: plan, Price: price, Currency: "EUR", Next: next, Payment: "Visa 1111", Billing: "Milano",
+	return accountpage.Shown{Status: status, Plan: plan, Price: price, Currency: "EUR", Next: next, Payment: "Visa 1111",
+		Billing:  "Milano",
 		Delivery: "Milano", Discounts: discounts}
 }
 
@@ -194,7 +218,8 @@ func want(number string) (accountpage.Shown, bool) {
 		branch, _ := strconv.Atoi(number[len("A-S00601"):])
 		started := -1 - (branch-1)%11
 		s, ok = accountpage.Shown{Plan: fmt.Sprintf("Branch %02d", branch), Price: "420.00", Currency: "GBP",
-			Next: now.AddDate(0, started+12, 0).Format(time.DateOnly), Payment: "Direct Debit 0779", Billing: "Birmingham", Delivery: "Birmingham"}, true
+			Next: now.AddDate(0, started+12, 0).Format(time.DateOnly), Payment: "Direct Debit 0779", Billing: "Birmingham",
+			Delivery: "Birmingham"}, true
 	}
 	s.Number, s.Status = number, cmp.Or(s.Status, "active")
 	return s, ok
@@ -262,7 +287,8 @@ func keep(t *testing.T, name string, page map[string]accountpage.Object) {
 }
 
 // signIn syncs the accounts of a persona and gives its page.
-func (w *world) signIn(p persona.Persona, plan hotsync.ZuoraPlan, strategy hotsync.CreationStrategy, source hotsync.ScheduleSource) map[string]accountpage.Object {
+func (w *world) signIn(p persona.Persona, plan hotsync.ZuoraPlan, strategy hotsync.CreationStrategy,
+	source hotsync.ScheduleSource) map[string]accountpage.Object {
 	w.t.Helper()
 	who := hotsync.Identity{Issuer: issuer, Subject: fmt.Sprint(p.Claims["sub"])}
 	for _, a := range p.Accounts {
@@ -317,7 +343,8 @@ func TestOffersOfLimiosOwnSync(t *testing.T) {
 	t.Parallel()
 
 	w := start(t)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.limioURL+"/_sandbox/assumptions", strings.NewReader(`{"pluginMakesOffers":true,"pluginMakesContacts":true}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.limioURL+"/_sandbox/assumptions",
+		strings.NewReader(`{"pluginMakesOffers":true,"pluginMakesContacts":true}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,28 +396,43 @@ func at(v any, path ...string) string {
 // for every element of a list.
 var target = []string{
 	"id", "name", "status", "owner", "customer", "mode", "created", "offers", "schedule", "addOns",
-	"data.name", "data.startDate", "data.price.currency", "data.price.amount", "data.quantity", "data.purchaseCountry", "data.attributes.autoRenew",
+	"data.name", "data.startDate", "data.price.currency", "data.price.amount", "data.quantity", "data.purchaseCountry",
+	"data.attributes.autoRenew",
 	"data.products", "data.products.*.attributes.display_name__limio",
-	"data.offer", "data.offer.path", "data.offer.id", "data.offer.version", "data.offer.name", "data.offer.status", "data.offer.data.record_type",
-	"data.offer.data.attributes", "data.offer.data.attributes.display_name__limio", "data.offer.data.attributes.price__limio",
-	"data.offer.data.attributes.term__limio", "data.offer.data.attributes.autoRenew__limio", "data.offer.data.attributes.payment_types__limio",
-	"data.offer.data.attributes.label__limio", "data.offer.data.attributes.group__limio", "data.offer.data.attributes.upgrade_offers__limio",
+	"data.offer", "data.offer.path", "data.offer.id", "data.offer.version", "data.offer.name", "data.offer.status",
+	"data.offer.data.record_type",
+	"data.offer.data.attributes", "data.offer.data.attributes.display_name__limio",
+	"data.offer.data.attributes.price__limio",
+	"data.offer.data.attributes.term__limio", "data.offer.data.attributes.autoRenew__limio",
+	"data.offer.data.attributes.payment_types__limio",
+	"data.offer.data.attributes.label__limio", "data.offer.data.attributes.group__limio",
+	"data.offer.data.attributes.upgrade_offers__limio",
 	"data.offer.data.attributes.downgrade_offers__limio", "data.offer.data.attributes.update_configuration__limio",
-	"data.offer.data.productBundles", "data.offer.data.products", "data.offer.data.products.*.attributes.has_delivery__limio",
+	"data.offer.data.productBundles", "data.offer.data.products",
+	"data.offer.data.products.*.attributes.has_delivery__limio",
 	"data.offer.data.products.*.entitlements", "data.offer.data.products.*.path",
-	"offers.*", "offers.*.id", "offers.*.status", "offers.*.related", "offers.*.data.name", "offers.*.data.start", "offers.*.data.quantity",
-	"offers.*.data.price.amount", "offers.*.data.price.currency", "offers.*.data.offer", "offers.*.data.offer.status", "offers.*.data.offer.id",
-	"offers.*.data.offer.version", "offers.*.data.offer.data.record_type", "offers.*.data.offer.data.productBundles.*.rate_plan",
+	"offers.*", "offers.*.id", "offers.*.status", "offers.*.related", "offers.*.data.name", "offers.*.data.start",
+	"offers.*.data.quantity",
+	"offers.*.data.price.amount", "offers.*.data.price.currency", "offers.*.data.offer", "offers.*.data.offer.status",
+	"offers.*.data.offer.id",
+	"offers.*.data.offer.version", "offers.*.data.offer.data.record_type",
+	"offers.*.data.offer.data.productBundles.*.rate_plan",
 	"offers.*.data.offer.data.products.*.path", "offers.*.data.offer.data.products.*.attributes.display_name__limio",
-	"schedule.*", "schedule.*.id", "schedule.*.status", "schedule.*.related", "schedule.*.data.date", "schedule.*.data.schedule_date",
-	"schedule.*.data.amount", "schedule.*.data.amountWithoutTax", "schedule.*.data.currency", "schedule.*.data.type", "schedule.*.data.lineItems",
-	"addOns.*", "addOns.*.id", "addOns.*.status", "addOns.*.related", "addOns.*.data.quantity", "addOns.*.data.start", "addOns.*.data.price.amount",
+	"schedule.*", "schedule.*.id", "schedule.*.status", "schedule.*.related", "schedule.*.data.date",
+	"schedule.*.data.schedule_date",
+	"schedule.*.data.amount", "schedule.*.data.amountWithoutTax", "schedule.*.data.currency", "schedule.*.data.type",
+	"schedule.*.data.lineItems",
+	"addOns.*", "addOns.*.id", "addOns.*.status", "addOns.*.related", "addOns.*.data.quantity", "addOns.*.data.start",
+	"addOns.*.data.price.amount",
 	"addOns.*.data.add_on", "addOns.*.data.add_on.id", "addOns.*.data.add_on.version", "addOns.*.data.add_on.name",
 	"addOns.*.data.add_on.data.products.*.path", "addOns.*.data.offer",
-	"addresses.*", "addresses.*.relationship_type", "addresses.*.relationship_id", "addresses.*.related", "addresses.*.status",
+	"addresses.*", "addresses.*.relationship_type", "addresses.*.relationship_id", "addresses.*.related",
+	"addresses.*.status",
 	"addresses.*.start", "addresses.*.data.country", "addresses.*.data.city",
-	"paymentMethods.*", "paymentMethods.*.id", "paymentMethods.*.type", "paymentMethods.*.status", "paymentMethods.*.start",
-	"paymentMethods.*.related", "paymentMethods.*.relationship_id", "paymentMethods.*.data.method", "paymentMethods.*.data.brand",
+	"paymentMethods.*", "paymentMethods.*.id", "paymentMethods.*.type", "paymentMethods.*.status",
+	"paymentMethods.*.start",
+	"paymentMethods.*.related", "paymentMethods.*.relationship_id", "paymentMethods.*.data.method",
+	"paymentMethods.*.data.brand",
 	"paymentMethods.*.data.last4", "paymentMethods.*.data.expirationMonth", "paymentMethods.*.data.expirationYear",
 	"paymentMethods.*.data.zuora.result.Type", "paymentMethods.*.data.zuora.result.CreditCardMaskNumber",
 	"paymentMethods.*.data.zuora.result.CreditCardType", "paymentMethods.*.data.zuora.refId",
@@ -417,8 +459,9 @@ func TestEveryMemberCounts(t *testing.T) {
 		}
 	}
 	// And the words that the pages know.
-	for member, value := range map[string]any{"paymentMethods.*.data.zuora.result.Type": "Bacs", "schedule.*.data.amount": 20.5,
-		"offers.*.data.end": nil, "schedule.*.data.date": "2026-12-15", "data.offer.status": "draft"} {
+	for member, value := range map[string]any{"paymentMethods.*.data.zuora.result.Type": "Bacs",
+		"schedule.*.data.amount": 20.5,
+		"offers.*.data.end":      nil, "schedule.*.data.date": "2026-12-15", "data.offer.status": "draft"} {
 		with := clone(t, sub)
 		put(with, strings.Split(member, "."), value)
 		if len(accountpage.Missing(with, now)) == 0 {

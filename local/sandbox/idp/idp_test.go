@@ -36,9 +36,11 @@ func setup(t *testing.T) *testBundle {
 	t.Helper()
 	b := &testBundle{t: t, verify: oidc.New(oidc.Config{})}
 	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	server := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
-	s, err := idp.New(idp.Config{BaseURL: server.URL + "/", Now: func() time.Time { return time.Now().Add(time.Duration(b.skew.Load())) }})
+	s, err := idp.New(idp.Config{BaseURL: server.URL + "/",
+		Now: func() time.Time { return time.Now().Add(time.Duration(b.skew.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +112,8 @@ const (
 )
 
 func authorize(change ...string) url.Values {
-	q := url.Values{"response_type": {"code"}, "client_id": {idp.ClientID}, "redirect_uri": {callback}, "scope": {"openid email"},
+	q := url.Values{"response_type": {"code"}, "client_id": {idp.ClientID}, "redirect_uri": {callback},
+		"scope": {"openid email"},
 		"state": {"s&t"}, "nonce": {"n1"}, "code_challenge": {challenge(verifier)}, "code_challenge_method": {"S256"}}
 	for i := 0; i < len(change); i += 2 {
 		q.Set(change[i], change[i+1])
@@ -135,7 +138,8 @@ func (b *testBundle) signIn(issuer, name string) string {
 }
 
 func exchange(code string, change ...string) url.Values {
-	v := url.Values{"grant_type": {"authorization_code"}, "client_id": {idp.ClientID}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}}
+	v := url.Values{"grant_type": {"authorization_code"}, "client_id": {idp.ClientID}, "code": {code},
+		"redirect_uri": {callback}, "code_verifier": {verifier}}
 	for i := 0; i < len(change); i += 2 {
 		v.Set(change[i], change[i+1])
 	}
@@ -165,7 +169,8 @@ func TestSignIn(t *testing.T) {
 			t.Fatalf("%s: token answer %s", p.Name, body)
 		}
 		token, code2 := b.verified(answer.IDToken)
-		if code2 != "" || token.Issuer != b.base+"/"+p.Issuer || token.Subject != p.Claims["sub"] || token.Claims["nonce"] != "n1" {
+		if code2 != "" || token.Issuer != b.base+"/"+p.Issuer || token.Subject != p.Claims["sub"] ||
+			token.Claims["nonce"] != "n1" {
 			t.Errorf("%s: token %+v, %s", p.Name, token, code2)
 		}
 		if token.ExpiresAt.Sub(token.IssuedAt) != time.Hour {
@@ -205,7 +210,8 @@ func TestAuthorizeRefusals(t *testing.T) {
 		"without a prompt": {[]string{"prompt", "none"}, "login_required"},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			resp, body := b.do(method, "/direct/authorize?"+authorize(tc.change...).Encode(), "application/x-www-form-urlencoded", "persona=single")
+			resp, body := b.do(method, "/direct/authorize?"+authorize(tc.change...).Encode(),
+				"application/x-www-form-urlencoded", "persona=single")
 			location := resp.Header.Get("Location")
 			switch {
 			case tc.want == "" && (resp.StatusCode != http.StatusBadRequest || location != ""):
@@ -215,7 +221,8 @@ func TestAuthorizeRefusals(t *testing.T) {
 			}
 		}
 	}
-	resp, _ := b.do(http.MethodGet, "/direct/authorize?"+authorize().Encode()+"&redirect_uri=http://127.0.0.1/other", "", "")
+	resp, _ := b.do(http.MethodGet, "/direct/authorize?"+authorize().Encode()+"&redirect_uri=http://127.0.0.1/other", "",
+		"")
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("redirect_uri given twice: %d, want 400", resp.StatusCode)
 	}
@@ -263,8 +270,10 @@ func TestSandboxToken(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	token, code := b.verified(b.idToken(http.MethodPost, "/_sandbox/token?issuer=direct", `{"sub":"s","zuora_account_ids":["A1"],"big":12345678901234567890}`))
-	want := map[string]any{"iss": b.base + "/direct", "aud": idp.ClientID, "sub": "s", "zuora_account_ids": []any{"A1"}, "big": json.Number("12345678901234567890")}
+	token, code := b.verified(b.idToken(http.MethodPost, "/_sandbox/token?issuer=direct",
+		`{"sub":"s","zuora_account_ids":["A1"],"big":12345678901234567890}`))
+	want := map[string]any{"iss": b.base + "/direct", "aud": idp.ClientID, "sub": "s", "zuora_account_ids": []any{"A1"},
+		"big": json.Number("12345678901234567890")}
 	for _, filled := range []string{"iat", "exp", "jti"} {
 		if token.Claims[filled] == nil {
 			t.Errorf("no %s was filled in", filled)
@@ -292,12 +301,15 @@ func TestSandboxToken(t *testing.T) {
 			t.Errorf("token of %s: %+v, code %q", name, token, code)
 		}
 	}
-	for path, body := range map[string]string{"?issuer=other": "{}", "": "{}", "?issuer=direct": "[]", "?issuer=staff": "{}{}"} {
-		if resp, answer := b.do(http.MethodPost, "/_sandbox/token"+path, "application/json", body); resp.StatusCode != http.StatusBadRequest {
+	for path, body := range map[string]string{"?issuer=other": "{}", "": "{}", "?issuer=direct": "[]",
+		"?issuer=staff": "{}{}"} {
+		if resp, answer := b.do(http.MethodPost, "/_sandbox/token"+path, "application/json",
+			body); resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("POST token%s %s = %d %s, want 400", path, body, resp.StatusCode, answer)
 		}
 	}
-	if resp, _ := b.do(http.MethodGet, "/_sandbox/token?persona=stranger", "", ""); resp.StatusCode != http.StatusNotFound {
+	if resp, _ := b.do(http.MethodGet, "/_sandbox/token?persona=stranger", "",
+		""); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("token of a stranger: %d, want 404", resp.StatusCode)
 	}
 }
@@ -324,7 +336,8 @@ func TestRotate(t *testing.T) {
 	}
 	b.do(http.MethodPost, "/_sandbox/rotate?drop=1", "", "")
 	b.verify = oidc.New(oidc.Config{}) // one that remembers nothing
-	for raw, want := range map[string]hotsync.Code{first: hotsync.CodeTokenKeyUnknown, second: hotsync.CodeTokenKeyUnknown, fresh(): ""} {
+	for raw, want := range map[string]hotsync.Code{first: hotsync.CodeTokenKeyUnknown, second: hotsync.CodeTokenKeyUnknown,
+		fresh(): ""} {
 		if _, code := b.verified(raw); code != want {
 			t.Errorf("after the old keys were dropped: code %q, want %q", code, want)
 		}
@@ -343,7 +356,8 @@ func TestMisbehaves(t *testing.T) {
 
 	b := setup(t)
 	raw := b.idToken(http.MethodGet, "/_sandbox/token?persona=single", "")
-	b.do(http.MethodPut, "/_sandbox/behaviour", "application/json", `{"faults":[{"match":"GET /direct/jwks","status":503}]}`)
+	b.do(http.MethodPut, "/_sandbox/behaviour", "application/json",
+		`{"faults":[{"match":"GET /direct/jwks","status":503}]}`)
 	if _, code := b.verified(raw); code != hotsync.CodeJWKSUnavailable {
 		t.Errorf("code %q, want %s", code, hotsync.CodeJWKSUnavailable)
 	}
@@ -378,8 +392,10 @@ func TestSignInPage(t *testing.T) {
 
 	b := setup(t)
 	for _, name := range []string{idp.Direct, idp.Lookup, idp.Staff} {
-		resp, body := b.do(http.MethodGet, "/"+name+"/authorize?"+authorize("state", `"><script>alert(1)</script>`).Encode(), "", "")
-		if resp.StatusCode != http.StatusOK || !strings.Contains(resp.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+		resp, body := b.do(http.MethodGet, "/"+name+"/authorize?"+authorize("state", `"><script>alert(1)</script>`).Encode(),
+			"", "")
+		if resp.StatusCode != http.StatusOK ||
+			!strings.Contains(resp.Header.Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Fatalf("%s: %d, headers %v", name, resp.StatusCode, resp.Header)
 		}
 		if strings.Contains(body, "<script") {
@@ -409,7 +425,8 @@ func TestSignInPage(t *testing.T) {
 			}
 		}
 		q, err := url.ParseQuery(strings.TrimPrefix(action, "?"))
-		if err != nil || q.Get("redirect_uri") != callback || q.Get("nonce") != "n1" || q.Get("state") != `"><script>alert(1)</script>` {
+		if err != nil || q.Get("redirect_uri") != callback || q.Get("nonce") != "n1" ||
+			q.Get("state") != `"><script>alert(1)</script>` {
 			t.Errorf("%s: the form leads to %q", name, action)
 		}
 	}
@@ -460,7 +477,8 @@ func TestDiscovery(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = b.verify.Verify(ctx, b.idToken(http.MethodGet, "/_sandbox/token?persona=single", ""), func(string) (oidc.Rules, bool) { return oidc.Rules{Audiences: []string{idp.ClientID}}, true })
+	_, err = b.verify.Verify(ctx, b.idToken(http.MethodGet, "/_sandbox/token?persona=single", ""),
+		func(string) (oidc.Rules, bool) { return oidc.Rules{Audiences: []string{idp.ClientID}}, true })
 	if hotsync.AsError(err).Code != hotsync.CodeJWKSUnavailable {
 		t.Errorf("Verify with a cancelled context = %v", err)
 	}

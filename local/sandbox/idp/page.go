@@ -40,7 +40,8 @@ var pageHeaders = map[string]string{
 	"Cache-Control":          "no-store",
 	"X-Content-Type-Options": "nosniff",
 	"Referrer-Policy":        "no-referrer",
-	"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'; " +
+	"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors " +
+		"'none'; " +
 		"form-action 'self' http://127.0.0.1:* http://localhost:*",
 }
 

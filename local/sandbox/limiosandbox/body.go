@@ -140,7 +140,8 @@ func (e envelope) check() error {
 		return errors.New("id of an owner does not start with id-")
 	case e.Type == typeExternal:
 		return errors.New("an external identity is made by its own operation")
-	case e.RelationshipType != "" && (e.RecordType != kindAddress || e.RelationshipType != "billing" && e.RelationshipType != "delivery"):
+	case e.RelationshipType != "" &&
+		(e.RecordType != kindAddress || e.RelationshipType != "billing" && e.RelationshipType != "delivery"):
 		return errors.New("relationship_type is for addresses, and billing or delivery")
 	case e.RecordType == kindAddress, e.RecordType == kindPaymentMethod:
 		_, err := relationshipsIn(e.Data)

@@ -40,11 +40,15 @@ func TestCatalogue(t *testing.T) {
 	b.http = &http.Client{Transport: spectest.Transport(t, "limio.openapi.json", "/api", nil)}
 	first := b.must("GET", "/published_catalog_items?record_type=offers2&opt.all=true", "")
 	more := first["queryMore"].(map[string]any)
-	rest := b.must("GET", fmt.Sprintf("/published_catalog_items?record_type=offers2&opt.all=true&opt.queryMoreFrom=%s&opt.queryMoreAlias=%s", more["from"], more["alias"]), "")
+	rest := b.must("GET",
+		fmt.Sprintf("/published_catalog_items?record_type=offers2&opt.all=true&opt.queryMoreFrom=%s&opt.queryMoreAlias=%s",
+			more["from"], more["alias"]), "")
 	all := append(paths(first["items"]), paths(rest["items"])...)
 	hits := first["hits"].(map[string]any)["value"].(float64)
-	if len(paths(first["items"])) != 50 || len(all) != int(hits) || rest["queryMore"] != nil || all[0] != "/offers2/Archive" {
-		t.Errorf("pages of %d and %d of %v items, then %v, first %s", len(paths(first["items"])), len(paths(rest["items"])), hits, rest["queryMore"], all[0])
+	if len(paths(first["items"])) != 50 || len(all) != int(hits) || rest["queryMore"] != nil ||
+		all[0] != "/offers2/Archive" {
+		t.Errorf("pages of %d and %d of %v items, then %v, first %s", len(paths(first["items"])), len(paths(rest["items"])),
+			hits, rest["queryMore"], all[0])
 	}
 	older := b.must("GET", "/offers?opt.pageSize=100&opt.all=true", "")
 	if diff := cmp.Diff(all, paths(older["items"])); diff != "" || older["hits"] != hits {
@@ -66,8 +70,10 @@ func TestCatalogueRefuses(t *testing.T) {
 
 	b := setup(t)
 	b.publish()
-	for _, path := range []string{"/published_catalog_items", "/published_catalog_items?record_type=offer", "/offers?page=2",
-		"/offers?opt.pageSize=0", "/offers?opt.queryMoreFrom=50", "/offers?opt.all=true&opt.queryMoreFrom=50&opt.queryMoreAlias=x"} {
+	for _, path := range []string{"/published_catalog_items", "/published_catalog_items?record_type=offer",
+		"/offers?page=2",
+		"/offers?opt.pageSize=0", "/offers?opt.queryMoreFrom=50",
+		"/offers?opt.all=true&opt.queryMoreFrom=50&opt.queryMoreAlias=x"} {
 		status, _ := b.do("GET", path, "")
 		if status != http.StatusBadRequest {
 			t.Errorf("%s = %d, want 400", path, status)
@@ -78,7 +84,8 @@ func TestCatalogueRefuses(t *testing.T) {
 	if status != http.StatusNotFound {
 		t.Errorf("without the operation: %d, want 404", status)
 	}
-	status, _ = b.do("PUT", "/_sandbox/catalogue", `{"items":[{"path":"no slash","id":"1","version":"1","data":{"record_type":"offer"}}]}`)
+	status, _ = b.do("PUT", "/_sandbox/catalogue",
+		`{"items":[{"path":"no slash","id":"1","version":"1","data":{"record_type":"offer"}}]}`)
 	if status != http.StatusBadRequest {
 		t.Errorf("an item that is none: %d, want 400", status)
 	}
@@ -108,9 +115,12 @@ func TestSeed(t *testing.T) {
 	b := setup(t)
 	objects := `{"objects":[{"record_type":"identity","id":"` + id("id", "1") + `","type":"@limio/id"},` +
 		`{"record_type":"customer","id":"` + id("cus", "1") + `","owner":"` + id("id", "1") + `","data":{"name":"Ada"}},` +
-		`{"record_type":"identity","id":"identity-own","type":"@limio/external-id","owner":"` + id("id", "1") + `","data":{"iss":"i","sub":"ada"}},` +
-		`{"record_type":"identity","id":"` + id("identity", "1") + `","type":"account","service":"zuora","owner":"` + id("id", "1") + `","customer":"` + id("cus", "1") + `","data":{"value":"account-1"}},` +
-		`{"record_type":"subscription","id":"sub-own","name":"A-S1","owner":"` + id("id", "1") + `","customer":"` + id("cus", "1") + `","created":"2026-01-01T09:00:00.210Z"}]}`
+		`{"record_type":"identity","id":"identity-own","type":"@limio/external-id","owner":"` + id("id",
+		"1") + `","data":{"iss":"i","sub":"ada"}},` +
+		`{"record_type":"identity","id":"` + id("identity", "1") + `","type":"account","service":"zuora","owner":"` + id("id",
+		"1") + `","customer":"` + id("cus", "1") + `","data":{"value":"account-1"}},` +
+		`{"record_type":"subscription","id":"sub-own","name":"A-S1","owner":"` + id("id", "1") + `","customer":"` + id("cus",
+		"1") + `","created":"2026-01-01T09:00:00.210Z"}]}`
 	b.must("PUT", "/_sandbox/objects", objects)
 	b.must("PUT", "/_sandbox/objects", objects) // again: replaced, not doubled
 	if got := b.must("GET", "/objects/zuora/customers/account-1", "")["id"]; got != id("cus", "1") {
@@ -123,7 +133,8 @@ func TestSeed(t *testing.T) {
 	if got := ids(b.must("GET", "/mma/subscriptions", "")["items"]); !cmp.Equal(got, []string{"sub-own"}) {
 		t.Errorf("subscriptions of the login = %v", got)
 	}
-	status, answer := b.do("PUT", "/_sandbox/objects", `{"objects":[{"record_type":"subscription","id":"sub-2","owner":"`+id("id", "9")+`"}]}`)
+	status, answer := b.do("PUT", "/_sandbox/objects",
+		`{"objects":[{"record_type":"subscription","id":"sub-2","owner":"`+id("id", "9")+`"}]}`)
 	if status != http.StatusBadRequest || !strings.Contains(answer["error"].(string), "owner") {
 		t.Errorf("an object of nobody = %d %v", status, answer)
 	}
@@ -140,7 +151,8 @@ func TestResetBringsBackTheFirstObjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.must("PUT", "/_sandbox/objects", `{"objects":[{"record_type":"identity","id":"`+id("id", "2")+`","type":"@limio/id"}]}`)
+	b.must("PUT", "/_sandbox/objects",
+		`{"objects":[{"record_type":"identity","id":"`+id("id", "2")+`","type":"@limio/id"}]}`)
 	for _, want := range [][]string{{id("id", "1"), id("id", "2")}, {id("id", "1")}, {id("id", "1")}} {
 		if got := ids(b.must("GET", "/_sandbox/state", "")["identity"]); !cmp.Equal(got, want) {
 			t.Errorf("identities = %v, want %v", got, want)
@@ -168,7 +180,8 @@ func TestKindsAreHeldToWhatThePagesRead(t *testing.T) {
 		{"offer of no record type", "subscription_offers", "subscription_offer", `"offer":{"data":{}}`, 400},
 		{"add-on of no record type", "subscription_add_ons", "subscription_add_on", `"add_on":{"id":"add_on-1"}`, 400},
 	} {
-		status, answer := b.do("POST", "/objects/limio/"+tc.path, `{"id":"`+id(tc.kind, "7")+`","name":"","data":{`+tc.data+`}}`)
+		status, answer := b.do("POST", "/objects/limio/"+tc.path,
+			`{"id":"`+id(tc.kind, "7")+`","name":"","data":{`+tc.data+`}}`)
 		if status != tc.status {
 			t.Errorf("%s = %d %v, want %d", tc.name, status, answer, tc.status)
 		}

@@ -118,7 +118,8 @@ func (s *Sandbox) snapshot() (map[string][]json.RawMessage, error) {
 	s.store.mu.RLock()
 	defer s.store.mu.RUnlock()
 	all := map[string][]json.RawMessage{}
-	for _, kind := range []string{kindCustomer, kindSubscription, kindOffer, kindAddOn, kindSchedule, kindPaymentMethod, kindAddress, kindIdentity, kindRelationship} {
+	for _, kind := range []string{kindCustomer, kindSubscription, kindOffer, kindAddOn, kindSchedule, kindPaymentMethod,
+		kindAddress, kindIdentity, kindRelationship} {
 		all[kind] = nil // there even when empty
 	}
 	for kind, records := range s.store.byKind {

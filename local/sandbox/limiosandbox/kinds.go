@@ -68,8 +68,10 @@ func checkSchedule(raw json.RawMessage, patch bool) error {
 		value any
 		form  *regexp.Regexp
 	}{
-		{"type", d.Type, regexp.MustCompile(`^(payment|refund)$`)}, {"date", d.Date, startsAsDate}, {"schedule_date", d.ScheduleDate, startsAsDate},
-		{"amount", d.Amount, amountText}, {"amountWithoutTax", d.AmountWithoutTax, amountText}, {"currency", d.Currency, currencyCode},
+		{"type", d.Type, regexp.MustCompile(`^(payment|refund)$`)}, {"date", d.Date, startsAsDate}, {"schedule_date",
+			d.ScheduleDate, startsAsDate},
+		{"amount", d.Amount, amountText}, {"amountWithoutTax", d.AmountWithoutTax, amountText}, {"currency", d.Currency,
+			currencyCode},
 	} {
 		text, ok := m.value.(string)
 		if m.value == nil && patch {

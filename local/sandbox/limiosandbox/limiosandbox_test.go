@@ -41,8 +41,9 @@ func setup(t *testing.T) *testBundle {
 	b := &testBundle{t: t, now: new(atomic.Int64), http: &http.Client{}}
 	b.now.Store(1_772_366_400) // 2026-03-01 12:00 UTC
 	b.zuora = func(key string) (limiosandbox.ZuoraSubscription, error) {
-		return limiosandbox.ZuoraSubscription{Number: key, AccountID: accountID, AccountNumber: "A00000001", AccountName: "Ada Reader",
-			Status: "Active", Start: "2026-01-01", TermStart: "2026-01-01", TermEnd: "2027-01-01", AutoRenew: true}, nil
+		return limiosandbox.ZuoraSubscription{Number: key, AccountID: accountID, AccountNumber: "A00000001",
+			AccountName: "Ada Reader",
+			Status:      "Active", Start: "2026-01-01", TermStart: "2026-01-01", TermEnd: "2027-01-01", AutoRenew: true}, nil
 	}
 	b.sandbox = limiosandbox.New(limiosandbox.Config{
 		Now:       func() time.Time { return time.Unix(b.now.Load(), 0) },
@@ -58,7 +59,8 @@ func setup(t *testing.T) *testBundle {
 // login gets a token with the sandbox's own credentials.
 func (b *testBundle) login() string {
 	b.t.Helper()
-	status, answer := b.form(url.Values{"grant_type": {"client_credentials"}, "client_id": {limiosandbox.DefaultClientID}, "client_secret": {limiosandbox.DefaultClientSecret}}, nil)
+	status, answer := b.form(url.Values{"grant_type": {"client_credentials"}, "client_id": {limiosandbox.DefaultClientID},
+		"client_secret": {limiosandbox.DefaultClientSecret}}, nil)
 	if status != http.StatusOK {
 		b.t.Fatalf("token = %d %v", status, answer)
 	}
@@ -139,13 +141,22 @@ func (b *testBundle) addAccount(owner, digit string) {
 		b.must("POST", "/objects/limio/identities", `{"id":"`+owner+`","name":"Ada","type":"@limio/id","data":{}}`)
 	}
 	of := `"owner":"` + owner + `","customer":"` + id("cus", digit) + `","service":"limio",`
-	b.must("POST", "/objects/limio/customers", `{"id":"`+id("cus", digit)+`","name":"","owner":"`+owner+`","data":{"name":"Ada"}}`)
-	b.must("POST", "/objects/zuora/identities", `{"id":"`+id("identity", digit)+`","name":"A1","type":"account","owner":"`+owner+`","customer":"`+id("cus", digit)+`","data":{"value":"account-`+digit+`"}}`)
-	b.must("POST", "/objects/limio/subscriptions", `{"id":"`+id("sub", digit)+`","name":"A-S`+digit+`",`+of+`"data":{"quantity":1}}`)
-	b.must("POST", "/objects/limio/subscription_offers", `{"id":"`+id("subscription_offer", digit)+`","name":"Monthly",`+of+`"related":"`+id("sub", digit)+`","data":{}}`)
-	b.must("POST", "/objects/limio/payment_methods", `{"id":"`+id("pm", digit)+`","name":"",`+of+`"data":{"last4":"4242"}}`)
-	b.must("POST", "/objects/limio/address", `{"id":"`+id("address", digit)+`","name":"billing","relationship_type":"billing",`+of+`"data":{"city":"Leeds","relationships":[`+
-		`{"relationship_id":"`+id("rel", digit)+`","relationship_type":"billing","subscription":"`+id("sub", digit)+`","start":"2026-01-01","status":"active"}]}}`)
+	b.must("POST", "/objects/limio/customers",
+		`{"id":"`+id("cus", digit)+`","name":"","owner":"`+owner+`","data":{"name":"Ada"}}`)
+	b.must("POST", "/objects/zuora/identities",
+		`{"id":"`+id("identity", digit)+`","name":"A1","type":"account","owner":"`+owner+`","customer":"`+id("cus",
+			digit)+`","data":{"value":"account-`+digit+`"}}`)
+	b.must("POST", "/objects/limio/subscriptions",
+		`{"id":"`+id("sub", digit)+`","name":"A-S`+digit+`",`+of+`"data":{"quantity":1}}`)
+	b.must("POST", "/objects/limio/subscription_offers",
+		`{"id":"`+id("subscription_offer", digit)+`","name":"Monthly",`+of+`"related":"`+id("sub", digit)+`","data":{}}`)
+	b.must("POST", "/objects/limio/payment_methods",
+		`{"id":"`+id("pm", digit)+`","name":"",`+of+`"data":{"last4":"4242"}}`)
+	b.must("POST", "/objects/limio/address",
+		`{"id":"`+id("address", digit)+`","name":"billing","relationship_type":"billing",`+of+
+			`"data":{"city":"Leeds","relationships":[`+
+			`{"relationship_id":"`+id("rel", digit)+`","relationship_type":"billing","subscription":"`+id("sub",
+			digit)+`","start":"2026-01-01","status":"active"}]}}`)
 }
 
 // ids returns the ids of a list.
@@ -163,7 +174,8 @@ func TestToken(t *testing.T) {
 
 	b := setup(t)
 	grant := url.Values{"grant_type": {"client_credentials"}}
-	good := url.Values{"grant_type": {"client_credentials"}, "client_id": {limiosandbox.DefaultClientID}, "client_secret": {limiosandbox.DefaultClientSecret}}
+	good := url.Values{"grant_type": {"client_credentials"}, "client_id": {limiosandbox.DefaultClientID},
+		"client_secret": {limiosandbox.DefaultClientSecret}}
 	for _, tc := range []struct {
 		name   string
 		form   url.Values
@@ -175,7 +187,8 @@ func TestToken(t *testing.T) {
 		{name: "basic", form: grant, basic: limiosandbox.DefaultClientSecret, status: 200},
 		{name: "wrong basic", form: good, basic: "x", status: 401, error: "invalid_client"},
 		{name: "nobody", form: grant, status: 401, error: "invalid_client"},
-		{name: "no grant", form: url.Values{"client_id": {limiosandbox.DefaultClientID}}, status: 400, error: "unsupported_grant_type"},
+		{name: "no grant", form: url.Values{"client_id": {limiosandbox.DefaultClientID}}, status: 400,
+			error: "unsupported_grant_type"},
 	} {
 		status, answer := b.form(tc.form, func(r *http.Request) {
 			if tc.basic != "" {
@@ -185,7 +198,8 @@ func TestToken(t *testing.T) {
 		if status != tc.status || answer["error"] != tc.error {
 			t.Errorf("%s: token = %d %v, want %d %v", tc.name, status, answer, tc.status, tc.error)
 		}
-		if status == 200 && (answer["expires_in"] != 3600.0 || answer["token_type"] != "Bearer" || answer["access_token"] == "") {
+		if status == 200 && (answer["expires_in"] != 3600.0 || answer["token_type"] != "Bearer" ||
+			answer["access_token"] == "") {
 			t.Errorf("%s: token = %v", tc.name, answer)
 		}
 	}
@@ -218,29 +232,51 @@ func TestCreateIsStrict(t *testing.T) {
 		status           int
 		message          string
 	}{
-		{"unknown member", "limio/customers", `{"id":"` + id("cus", "2") + `",` + good + `,"record_type":"customer"}`, 400, "unknown member: record_type"},
+		{"unknown member", "limio/customers", `{"id":"` + id("cus", "2") + `",` + good + `,"record_type":"customer"}`, 400,
+			"unknown member: record_type"},
 		{"no data", "limio/customers", `{"id":"` + id("cus", "2") + `","name":""}`, 400, "data is missing"},
-		{"data no object", "limio/customers", `{"id":"` + id("cus", "2") + `","name":"","data":[]}`, 400, "data is no object"},
+		{"data no object", "limio/customers", `{"id":"` + id("cus", "2") + `","name":"","data":[]}`, 400,
+			"data is no object"},
 		{"data null", "limio/customers", `{"id":"` + id("cus", "2") + `","name":"","data":null}`, 400, "data is no object"},
 		{"name no text", "limio/customers", `{"id":"` + id("cus", "2") + `","name":7,"data":{}}`, 400, "name is no text"},
-		{"member null", "limio/customers", `{"id":"` + id("cus", "2") + `","owner":null,` + good + `}`, 400, "owner is no text"},
+		{"member null", "limio/customers", `{"id":"` + id("cus", "2") + `","owner":null,` + good + `}`, 400,
+			"owner is no text"},
 		{"no JSON", "limio/customers", `{`, 400, "the body is no JSON object"},
-		{"prefix of another kind", "limio/customers", `{"id":"` + id("sub", "2") + `",` + good + `}`, 400, "id is not a prefix of its kind and 32 hex digits"},
-		{"short id", "limio/customers", `{"id":"cus-2",` + good + `}`, 400, "id is not a prefix of its kind and 32 hex digits"},
-		{"unknown owner", "limio/customers", `{"id":"` + id("cus", "2") + `","owner":"` + id("id", "9") + `",` + good + `}`, 400, "owner is no identity of type @limio/id that exists"},
-		{"owner that is none", "limio/customers", `{"id":"` + id("cus", "2") + `","owner":"` + id("identity", "1") + `",` + good + `}`, 400, "owner is no identity of type @limio/id that exists"},
-		{"unknown customer", "limio/subscriptions", `{"id":"` + id("sub", "2") + `","customer":"` + id("cus", "9") + `",` + good + `}`, 400, "customer is no customer that exists"},
-		{"unknown related", "limio/subscription_offers", `{"id":"` + id("subscription_offer", "2") + `","related":"` + id("sub", "9") + `",` + good + `}`, 400, "related is no object that exists"},
-		{"service of another path", "limio/customers", `{"id":"` + id("cus", "2") + `","service":"zuora",` + good + `}`, 400, "service is not that of the path"},
-		{"identity of no type", "zuora/identities", `{"id":"` + id("identity", "2") + `",` + good + `}`, 400, "type is missing"},
-		{"owner with other prefix", "limio/identities", `{"id":"` + id("identity", "2") + `","type":"@limio/id",` + good + `}`, 400, "id of an owner does not start with id-"},
-		{"external identity", "limio/identities", `{"id":"` + id("identity", "2") + `","type":"@limio/external-id",` + good + `}`, 400, "an external identity is made by its own operation"},
-		{"shipping address", "limio/address", `{"id":"` + id("address", "2") + `","relationship_type":"shipping",` + good + `}`, 400, "relationship_type is for addresses, and billing or delivery"},
-		{"id that exists", "limio/customers", `{"id":"` + id("cus", "1") + `",` + good + `}`, 409, "an object with this id already exists"},
+		{"prefix of another kind", "limio/customers", `{"id":"` + id("sub", "2") + `",` + good + `}`, 400,
+			"id is not a prefix of its kind and 32 hex digits"},
+		{"short id", "limio/customers", `{"id":"cus-2",` + good + `}`, 400,
+			"id is not a prefix of its kind and 32 hex digits"},
+		{"unknown owner", "limio/customers", `{"id":"` + id("cus", "2") + `","owner":"` + id("id", "9") + `",` + good + `}`,
+			400, "owner is no identity of type @limio/id that exists"},
+		{"owner that is none", "limio/customers",
+			`{"id":"` + id("cus", "2") + `","owner":"` + id("identity", "1") + `",` + good + `}`, 400,
+			"owner is no identity of type @limio/id that exists"},
+		{"unknown customer", "limio/subscriptions",
+			`{"id":"` + id("sub", "2") + `","customer":"` + id("cus", "9") + `",` + good + `}`, 400,
+			"customer is no customer that exists"},
+		{"unknown related", "limio/subscription_offers",
+			`{"id":"` + id("subscription_offer", "2") + `","related":"` + id("sub", "9") + `",` + good + `}`, 400,
+			"related is no object that exists"},
+		{"service of another path", "limio/customers", `{"id":"` + id("cus", "2") + `","service":"zuora",` + good + `}`, 400,
+			"service is not that of the path"},
+		{"identity of no type", "zuora/identities", `{"id":"` + id("identity", "2") + `",` + good + `}`, 400,
+			"type is missing"},
+		{"owner with other prefix", "limio/identities",
+			`{"id":"` + id("identity", "2") + `","type":"@limio/id",` + good + `}`, 400,
+			"id of an owner does not start with id-"},
+		{"external identity", "limio/identities",
+			`{"id":"` + id("identity", "2") + `","type":"@limio/external-id",` + good + `}`, 400,
+			"an external identity is made by its own operation"},
+		{"shipping address", "limio/address",
+			`{"id":"` + id("address", "2") + `","relationship_type":"shipping",` + good + `}`, 400,
+			"relationship_type is for addresses, and billing or delivery"},
+		{"id that exists", "limio/customers", `{"id":"` + id("cus", "1") + `",` + good + `}`, 409,
+			"an object with this id already exists"},
 		{"kind not created so", "limio/gift_code", `{"id":"` + id("gift", "2") + `",` + good + `}`, 404, "no such path"},
 		{"unknown path type", "limio/customer", `{"id":"` + id("cus", "2") + `",` + good + `}`, 404, "no such path"},
 		{"unknown service", "stripe/customers", `{"id":"` + id("cus", "2") + `",` + good + `}`, 404, "no such path"},
-		{"too large", "limio/customers", `{"id":"` + strings.Repeat("x", 1<<20) + `"}`, 400, "the body cannot be read or is larger than 1 MB"},
+		{"too large", "limio/customers", `{"id":"` + strings.Repeat("x", 1<<20) + `"}`, 400,
+			"the body cannot be read or is larger than 1 MB"},
 	} {
 		status, answer := b.do("POST", "/objects/"+tc.path, tc.body)
 		if status != tc.status || answer["message"] != tc.message {
@@ -272,7 +308,8 @@ func TestUpdateMerges(t *testing.T) {
 		t.Errorf("PUT mismatch (-want +got):\n%s", diff)
 	}
 	got := b.must("GET", path, "")
-	if got["status"] != "cancelled" || got["created"] != "2026-03-01T12:00:00.000Z" || got["updated"] != "2026-03-01T12:01:00.000Z" || got["mode"] != "production" {
+	if got["status"] != "cancelled" || got["created"] != "2026-03-01T12:00:00.000Z" ||
+		got["updated"] != "2026-03-01T12:01:00.000Z" || got["mode"] != "production" {
 		t.Errorf("object = %v", got)
 	}
 
@@ -328,7 +365,8 @@ func TestRelated(t *testing.T) {
 
 	got := ids(b.must("GET", "/objects/limio/customer/"+id("cus", "2")+"/related", "")["items"])
 	external := got[len(got)-1]
-	want := []string{id("id", "1"), id("cus", "2"), id("identity", "2"), id("sub", "2"), id("subscription_offer", "2"), id("pm", "2"), id("address", "2"), external}
+	want := []string{id("id", "1"), id("cus", "2"), id("identity", "2"), id("sub", "2"), id("subscription_offer", "2"),
+		id("pm", "2"), id("address", "2"), external}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("related to the customer mismatch (-want +got):\n%s", diff)
 	}
@@ -337,17 +375,20 @@ func TestRelated(t *testing.T) {
 	}
 
 	items := b.must("GET", "/objects/limio/subscription/"+id("sub", "3")+"/related", "")["items"]
-	want = []string{id("id", "3"), id("cus", "3"), id("sub", "3"), id("subscription_offer", "3"), id("pm", "3"), id("address", "3")}
+	want = []string{id("id", "3"), id("cus", "3"), id("sub", "3"), id("subscription_offer", "3"), id("pm", "3"),
+		id("address", "3")}
 	if diff := cmp.Diff(want, ids(items)); diff != "" {
 		t.Errorf("related to the subscription mismatch (-want +got):\n%s", diff)
 	}
 	row := items.([]any)[5].(map[string]any)
-	for name, want := range map[string]any{"relationship_id": id("rel", "3"), "relationship_type": "billing", "related": id("address", "3"), "start": "2026-01-01", "status": "active"} {
+	for name, want := range map[string]any{"relationship_id": id("rel", "3"), "relationship_type": "billing",
+		"related": id("address", "3"), "start": "2026-01-01", "status": "active"} {
 		if row[name] != want {
 			t.Errorf("%s of the address row = %v, want %v", name, row[name], want)
 		}
 	}
-	for _, path := range []string{"limio/customer/" + id("sub", "1"), "limio/subscription/" + id("sub", "9"), "zuora/customer/" + id("cus", "1"), "limio/order/x"} {
+	for _, path := range []string{"limio/customer/" + id("sub", "1"), "limio/subscription/" + id("sub", "9"),
+		"zuora/customer/" + id("cus", "1"), "limio/order/x"} {
 		if status, _ := b.do("GET", "/objects/"+path+"/related", ""); status != 404 {
 			t.Errorf("related to %s = %d, want 404", path, status)
 		}
@@ -374,7 +415,8 @@ func TestList(t *testing.T) {
 		}
 		path = "/objects/limio/customers?limit=2&queryMore=" + url.QueryEscape(page["queryMore"].(string))
 	}
-	if diff := cmp.Diff([]string{id("cus", "1"), id("cus", "2"), id("cus", "3"), id("cus", "4"), id("cus", "5")}, got); diff != "" {
+	if diff := cmp.Diff([]string{id("cus", "1"), id("cus", "2"), id("cus", "3"), id("cus", "4"), id("cus", "5")},
+		got); diff != "" {
 		t.Errorf("list mismatch (-want +got):\n%s", diff)
 	}
 
@@ -430,12 +472,14 @@ func TestPlugin(t *testing.T) {
 
 	b.must("PUT", "/objects/limio/subscriptions/"+answers[0]["id"].(string), `{"data":{"quantity":3}}`)
 	b.zuora = func(key string) (limiosandbox.ZuoraSubscription, error) {
-		return limiosandbox.ZuoraSubscription{Number: key, AccountID: accountID, Status: "Cancelled", Start: "2026-01-01", TermEnd: "2026-06-01"}, nil
+		return limiosandbox.ZuoraSubscription{Number: key, AccountID: accountID, Status: "Cancelled", Start: "2026-01-01",
+			TermEnd: "2026-06-01"}, nil
 	}
 	b.must("POST", "/plugins/zuora/sync/subscription/A-S0", "")
 	b.must("POST", "/events/zuora", `{"subscriptionID":"A-S1","type":"CancelSubscription"}`)
 	got := b.must("GET", "/objects/limio/subscriptions/"+answers[0]["id"].(string), "")
-	want := map[string]any{"quantity": 3.0, "startDate": "2026-01-01", "termStartDate": "2026-01-01", "termEndDate": "2026-06-01", "attributes": map[string]any{"autoRenew": false}}
+	want := map[string]any{"quantity": 3.0, "startDate": "2026-01-01", "termStartDate": "2026-01-01",
+		"termEndDate": "2026-06-01", "attributes": map[string]any{"autoRenew": false}}
 	if diff := cmp.Diff(want, got["data"]); diff != "" {
 		t.Errorf("refreshed subscription mismatch (-want +got):\n%s", diff)
 	}
@@ -489,11 +533,13 @@ func TestExternalIdentities(t *testing.T) {
 		t.Errorf("counts = %v, want 2 links, 1 repeated, 1 shared", counts)
 	}
 
-	b.must("POST", "/objects/owner_change", `{"sourceId":"`+id("id", "2")+`","destinationId":"`+id("id", "1")+`","message":"same person"}`)
+	b.must("POST", "/objects/owner_change",
+		`{"sourceId":"`+id("id", "2")+`","destinationId":"`+id("id", "1")+`","message":"same person"}`)
 	if got := b.must("GET", "/objects/zuora/customers/account-2", ""); got["owner"] != id("id", "1") {
 		t.Errorf("customer after the change = %v", got)
 	}
-	if status, _ := b.do("POST", "/objects/owner_change", `{"sourceId":"`+id("cus", "2")+`","destinationId":"`+id("id", "1")+`"}`); status != 400 {
+	if status, _ := b.do("POST", "/objects/owner_change",
+		`{"sourceId":"`+id("cus", "2")+`","destinationId":"`+id("id", "1")+`"}`); status != 400 {
 		t.Errorf("change of no owner = %d, want 400", status)
 	}
 }
@@ -513,12 +559,15 @@ func TestStateAndControl(t *testing.T) {
 
 	b.addAccount("", "1")
 	state := b.must("GET", "/_sandbox/state", "")
-	row := map[string]any{"record_type": "relationship", "id": id("rel", "1"), "relationship_id": id("rel", "1"), "relationship_type": "billing",
-		"related": id("address", "1"), "subscription": id("sub", "1"), "start": "2026-01-01", "status": "active", "owner": id("id", "1"), "service": "limio"}
+	row := map[string]any{"record_type": "relationship", "id": id("rel", "1"), "relationship_id": id("rel", "1"),
+		"relationship_type": "billing",
+		"related":           id("address", "1"), "subscription": id("sub", "1"), "start": "2026-01-01", "status": "active",
+		"owner": id("id", "1"), "service": "limio"}
 	if diff := cmp.Diff([]any{row}, state["relationship"]); diff != "" {
 		t.Errorf("relationships mismatch (-want +got):\n%s", diff)
 	}
-	customer := map[string]any{"record_type": "customer", "id": id("cus", "1"), "owner": id("id", "1"), "service": "limio", "status": "active", "mode": "production",
+	customer := map[string]any{"record_type": "customer", "id": id("cus", "1"), "owner": id("id", "1"), "service": "limio",
+		"status": "active", "mode": "production",
 		"created": "2026-03-01T12:00:00.000Z", "updated": "2026-03-01T12:00:00.000Z", "data": map[string]any{"name": "Ada"}}
 	if diff := cmp.Diff([]any{customer}, state["customer"]); diff != "" {
 		t.Errorf("customers mismatch (-want +got):\n%s", diff)
@@ -534,10 +583,12 @@ func TestStateAndControl(t *testing.T) {
 	if status, _ := b.do("PUT", "/_sandbox/assumptions", `{"create":false}`); status != 400 {
 		t.Errorf("unknown assumption = %d, want 400", status)
 	}
-	if status, _ := b.do("POST", "/objects/limio/customers", `{"id":"`+id("cus", "2")+`","name":"","data":{}}`); status != 404 {
+	if status, _ := b.do("POST", "/objects/limio/customers",
+		`{"id":"`+id("cus", "2")+`","name":"","data":{}}`); status != 404 {
 		t.Errorf("create without the assumption = %d, want 404", status)
 	}
-	b.must("POST", "/objects/limio/promo_codes_v2", `{"id":"promo_code_v2-SPRING20","name":"Spring","data":{}}`) // observed, so no assumption
+	// observed, so no assumption
+	b.must("POST", "/objects/limio/promo_codes_v2", `{"id":"promo_code_v2-SPRING20","name":"Spring","data":{}}`)
 
 	b.must("POST", "/_sandbox/reset", "")
 	if diff := cmp.Diff(empty, b.must("GET", "/_sandbox/state", "")); diff != "" {
@@ -556,7 +607,9 @@ func TestReconstruction(t *testing.T) {
 	b := setup(t)
 	b.http = &http.Client{Transport: spectest.Transport(t, "limio.openapi.json", "/api", nil)}
 	b.addAccount("", "1")
-	b.must("POST", "/objects/salesforce/identities", `{"id":"`+id("identity", "a")+`","name":"","type":"account","owner":"`+id("id", "1")+`","customer":"`+id("cus", "1")+`","data":{"value":"0018d00000ABCDEAA2"}}`)
+	b.must("POST", "/objects/salesforce/identities",
+		`{"id":"`+id("identity", "a")+`","name":"","type":"account","owner":"`+id("id", "1")+`","customer":"`+id("cus",
+			"1")+`","data":{"value":"0018d00000ABCDEAA2"}}`)
 	b.must("GET", "/objects/zuora/customers/account-1", "")
 	b.must("GET", "/objects/limio/subscriptions/"+id("sub", "1"), "")
 	b.must("GET", "/objects/limio/customer/"+id("cus", "1")+"/related", "")
@@ -573,11 +626,13 @@ func TestReconstruction(t *testing.T) {
 	if diff := cmp.Diff([]string{id("sub", "1")}, ids(got["subscriptions"])); diff != "" {
 		t.Errorf("subscriptions of the Salesforce identity mismatch (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(got, b.must("GET", "/objects/salesforce/identities/0018d00000ABCDEAA2/subscriptions", "")); diff != "" {
+	if diff := cmp.Diff(got,
+		b.must("GET", "/objects/salesforce/identities/0018d00000ABCDEAA2/subscriptions", "")); diff != "" {
 		t.Errorf("by the Salesforce id mismatch (-want +got):\n%s", diff)
 	}
 
-	event := b.must("POST", "/timeline/subscription", `{"forSubscription":{"name":"A-S1"},"name":"Synced","type":"hotsync","source":"system","data":[{"label":"Account","type":"string","value":"A1"}]}`)
+	event := b.must("POST", "/timeline/subscription",
+		`{"forSubscription":{"name":"A-S1"},"name":"Synced","type":"hotsync","source":"system","data":[{"label":"Account","type":"string","value":"A1"}]}`)
 	if len(event["reference"].(string)) != 12 || event["status"] != "submitted" {
 		t.Errorf("timeline event = %v", event)
 	}
@@ -585,7 +640,8 @@ func TestReconstruction(t *testing.T) {
 	if !strings.Contains(strings.Join(related, " "), event["id"].(string)) {
 		t.Errorf("related %v lacks the event", related)
 	}
-	for path, body := range map[string]string{"/order": `{"order_type":"new","external_id":"x"}`, "/admin/order": `{"order_type":"renew"}`} {
+	for path, body := range map[string]string{"/order": `{"order_type":"new","external_id":"x"}`,
+		"/admin/order": `{"order_type":"renew"}`} {
 		if got := b.must("POST", path, body); len(got["order_reference"].(string)) != 12 {
 			t.Errorf("%s = %v", path, got)
 		}
@@ -609,7 +665,8 @@ func TestRefusalsOfTheRest(t *testing.T) {
 		{"DELETE", "/objects/limio/promo_codes_v2/promo_code_v2-X", "", 404},
 		{"POST", "/timeline/subscription", `{"forSubscription":{"id":"sub-9"},"name":"n","type":"t","data":[]}`, 404},
 		{"POST", "/timeline/subscription", `{"forSubscription":{"name":"A-S1"},"name":"n","type":"t"}`, 400},
-		{"POST", "/timeline/subscription", `{"forSubscription":{"name":"A-S1"},"name":"n","type":"t","data":[{"label":"l","type":"x"}]}`, 400},
+		{"POST", "/timeline/subscription",
+			`{"forSubscription":{"name":"A-S1"},"name":"n","type":"t","data":[{"label":"l","type":"x"}]}`, 400},
 		{"POST", "/order", `{}`, 400},
 		{"POST", "/events/zuora", `{"type":"x"}`, 400},
 		{"GET", "/objects/salesforce/identities/x/subscriptions", "", 404},
@@ -643,7 +700,8 @@ func TestZuoraOverHTTP(t *testing.T) {
 		case r.Header.Get("Authorization") != "Bearer t2" || r.Header.Get("Zuora-Version") == "":
 			w.WriteHeader(http.StatusUnauthorized) // t1 is void
 		case r.PathValue("key") == "A-S1":
-			answer(w, `{"success":true,"subscriptionNumber":"A-S1","accountId":"8a12","accountNumber":"A1","accountName":"Ada","status":"Active",
+			answer(w,
+				`{"success":true,"subscriptionNumber":"A-S1","accountId":"8a12","accountNumber":"A1","accountName":"Ada","status":"Active",
 				"subscriptionStartDate":"2026-01-01","termStartDate":"2026-02-01","termEndDate":null,"autoRenew":true}`)
 		case r.PathValue("key") == "odd":
 			answer(w, `{"success":true}`)
@@ -659,8 +717,9 @@ func TestZuoraOverHTTP(t *testing.T) {
 	if err != nil {
 		t.Fatalf("read: %v", err)
 	}
-	want := limiosandbox.ZuoraSubscription{Number: "A-S1", AccountID: "8a12", AccountNumber: "A1", AccountName: "Ada", Status: "Active",
-		Start: "2026-01-01", TermStart: "2026-02-01", AutoRenew: true}
+	want := limiosandbox.ZuoraSubscription{Number: "A-S1", AccountID: "8a12", AccountNumber: "A1", AccountName: "Ada",
+		Status: "Active",
+		Start:  "2026-01-01", TermStart: "2026-02-01", AutoRenew: true}
 	got.About = nil // a function
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("subscription mismatch (-want +got):\n%s", diff)

@@ -24,11 +24,15 @@ func TestAccountView(t *testing.T) {
 	b.addAccount("", "2") // another person's
 	of := `"owner":"` + id("id", "1") + `","customer":"` + id("cus", "1") + `",`
 	on := of + `"related":"` + id("sub", "1") + `",`
-	b.must("POST", "/objects/limio/schedules", `{"id":"`+id("schedule", "1")+`","name":"",`+on+`"status":"pending-external","data":`+
-		`{"type":"payment","date":"2026-04-01T00:00:00.000","schedule_date":"2026-04-01T00:00:00.000","amount":"17.50","amountWithoutTax":"17.50","currency":"GBP"}}`)
-	b.must("POST", "/objects/limio/subscription_add_ons", `{"id":"`+id("subscription_add_on", "1")+`","name":"",`+on+`"data":{"quantity":1}}`)
-	b.must("POST", "/objects/limio/payment_methods", `{"id":"`+id("pm", "3")+`","name":"","type":"zuora",`+of+`"data":{"relationships":[`+
-		`{"relationship_id":"`+id("rel", "4")+`","subscription":"`+id("sub", "1")+`","start":"2026-01-02","status":"active"}]}}`)
+	b.must("POST", "/objects/limio/schedules",
+		`{"id":"`+id("schedule", "1")+`","name":"",`+on+`"status":"pending-external","data":`+
+			`{"type":"payment","date":"2026-04-01T00:00:00.000","schedule_date":"2026-04-01T00:00:00.000","amount":"17.50","amountWithoutTax":"17.50","currency":"GBP"}}`)
+	b.must("POST", "/objects/limio/subscription_add_ons",
+		`{"id":"`+id("subscription_add_on", "1")+`","name":"",`+on+`"data":{"quantity":1}}`)
+	b.must("POST", "/objects/limio/payment_methods",
+		`{"id":"`+id("pm", "3")+`","name":"","type":"zuora",`+of+`"data":{"relationships":[`+
+			`{"relationship_id":"`+id("rel", "4")+`","subscription":"`+id("sub",
+			"1")+`","start":"2026-01-02","status":"active"}]}}`)
 	b.must("POST", "/objects/externalidentity/"+id("id", "1"), `{"id_token":{"iss":"i","sub":"ada"}}`)
 
 	for name, token := range map[string]string{"client's token": b.token, "no token": "", "nobody's": idToken("", "ada")} {
@@ -55,13 +59,16 @@ func TestAccountView(t *testing.T) {
 	for _, list := range []string{"offers", "schedule", "addOns", "addresses", "paymentMethods"} {
 		got[list] = ids(sub[list])
 	}
-	want := map[string][]string{"customers": {id("cus", "1")}, "offers": {id("subscription_offer", "1")}, "schedule": {id("schedule", "1")},
-		"addOns": {id("subscription_add_on", "1")}, "addresses": {id("address", "1")}, "paymentMethods": {id("pm", "3")}}
+	want := map[string][]string{"customers": {id("cus", "1")}, "offers": {id("subscription_offer", "1")},
+		"schedule": {id("schedule", "1")},
+		"addOns":   {id("subscription_add_on", "1")}, "addresses": {id("address", "1")}, "paymentMethods": {id("pm", "3")}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("joined (-want +got):\n%s", diff)
 	}
-	for kind, want := range map[string]string{"subscription_add_on": id("subscription_add_on", "1"), "payment_method": id("pm", "3"),
-		"address": id("address", "1"), "schedule": id("schedule", "1"), "subscription_offer": id("subscription_offer", "1")} {
+	for kind, want := range map[string]string{"subscription_add_on": id("subscription_add_on", "1"),
+		"payment_method": id("pm", "3"),
+		"address":        id("address", "1"), "schedule": id("schedule", "1"),
+		"subscription_offer": id("subscription_offer", "1")} {
 		got := ids(b.must("GET", "/mma/subscriptions/"+id("sub", "1")+"/related/"+kind, "")["items"])
 		if diff := cmp.Diff([]string{want}, got); diff != "" {
 			t.Errorf("related %s (-want +got):\n%s", kind, diff)
@@ -77,7 +84,8 @@ func TestAccountViewFromAPage(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	for origin, want := range map[string]string{"http://127.0.0.1:8094": "http://127.0.0.1:8094", "http://localhost:5": "http://localhost:5",
+	for origin, want := range map[string]string{"http://127.0.0.1:8094": "http://127.0.0.1:8094",
+		"http://localhost:5":       "http://localhost:5",
 		"https://shop.example.com": "", "http://127.0.0.1.example.com": ""} {
 		for _, method := range []string{http.MethodOptions, http.MethodGet} {
 			req, err := http.NewRequestWithContext(t.Context(), method, b.url+"/api/mma/subscriptions", nil)

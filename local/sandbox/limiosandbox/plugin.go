@@ -239,7 +239,8 @@ func (st *store) addCustomer(z ZuoraSubscription, id map[string]string, now stri
 // made outside.
 func (st *store) putSubscription(z ZuoraSubscription, customer *record, id, now string) (*record, error) {
 	data := map[string]any{"attributes": map[string]any{"autoRenew": z.AutoRenew}}
-	for name, date := range map[string]string{"startDate": z.Start, "termStartDate": z.TermStart, "termEndDate": z.TermEnd} {
+	for name, date := range map[string]string{"startDate": z.Start, "termStartDate": z.TermStart,
+		"termEndDate": z.TermEnd} {
 		if date != "" {
 			data[name] = date
 		}

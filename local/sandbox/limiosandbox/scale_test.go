@@ -31,7 +31,8 @@ func BenchmarkSync(b *testing.B) {
 		Token string `json:"access_token"`
 	}
 	err := json.Unmarshal(do("POST", "/oauth2/token", "application/x-www-form-urlencoded",
-		"grant_type=client_credentials&client_id="+limiosandbox.DefaultClientID+"&client_secret="+limiosandbox.DefaultClientSecret, ""), &answer)
+		"grant_type=client_credentials&client_id="+limiosandbox.DefaultClientID+"&client_secret="+
+			limiosandbox.DefaultClientSecret, ""), &answer)
 	if err != nil {
 		b.Fatal(err)
 	}

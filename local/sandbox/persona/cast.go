@@ -113,9 +113,10 @@ func several(c calendar) Persona {
 	office.subscribe(termed(-14, 24), add("Corporate", corporate, perUnit("Seats", month, "9.90", "12", "Seat")))
 
 	return Persona{
-		Name:     "several",
-		Issuer:   Direct,
-		Story:    "Names three accounts in a list claim, two by id and one by number: her own, a gift to her mother, and her office.",
+		Name:   "several",
+		Issuer: Direct,
+		Story: "Names three accounts in a list claim, two by id and one by number: her own, a gift to her mother, and " +
+			"her office.",
 		Claims:   naming(claims("direct|claire", claire), own.id, gift.id, office.number),
 		Accounts: []Account{own.build(), gift.build(), office.build()},
 	}

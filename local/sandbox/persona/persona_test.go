@@ -104,7 +104,8 @@ func TestCast(t *testing.T) {
 		}
 		for _, a := range p.Accounts {
 			v := open(t, a)
-			if !accountID.MatchString(a.ID) || !number.MatchString(a.Number) || v.BasicInfo.ID != a.ID || v.BasicInfo.AccountNumber != a.Number {
+			if !accountID.MatchString(a.ID) || !number.MatchString(a.Number) || v.BasicInfo.ID != a.ID ||
+				v.BasicInfo.AccountNumber != a.Number {
 				t.Errorf("%s: account %s %s holds %s %s", p.Name, a.ID, a.Number, v.BasicInfo.ID, v.BasicInfo.AccountNumber)
 			}
 			keys := []string{a.ID, a.Number}
@@ -129,8 +130,10 @@ func TestCast(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"single", "several", "lookup", "nobody", "ambiguous", "salesforce", "sixty", "mixed", "wallet", "bare",
-		"upgraded", "scheduled", "credited", "bank", "unpublished", "twooffers", "annualprice", "sold", "viewer", "operator", "admin"}
+	want := []string{"single", "several", "lookup", "nobody", "ambiguous", "salesforce", "sixty", "mixed", "wallet",
+		"bare",
+		"upgraded", "scheduled", "credited", "bank", "unpublished", "twooffers", "annualprice", "sold", "viewer", "operator",
+		"admin"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
@@ -172,12 +175,14 @@ func TestClaims(t *testing.T) {
 	t.Parallel()
 
 	several := find(t, "several")
-	if diff := cmp.Diff([]string{several.Accounts[0].ID, several.Accounts[1].ID, several.Accounts[2].Number}, several.Claims["zuora_account_ids"]); diff != "" {
+	if diff := cmp.Diff([]string{several.Accounts[0].ID, several.Accounts[1].ID, several.Accounts[2].Number},
+		several.Claims["zuora_account_ids"]); diff != "" {
 		t.Errorf("several (-want +got):\n%s", diff)
 	}
 	for _, name := range []string{"single", "salesforce", "sixty", "mixed", "wallet", "bare"} {
 		p := find(t, name)
-		if diff := cmp.Diff([]string{p.Accounts[0].ID}, p.Claims["zuora_account_ids"]); diff != "" || p.Issuer != persona.Direct {
+		if diff := cmp.Diff([]string{p.Accounts[0].ID}, p.Claims["zuora_account_ids"]); diff != "" ||
+			p.Issuer != persona.Direct {
 			t.Errorf("%s at %s (-want +got):\n%s", name, p.Issuer, diff)
 		}
 	}
@@ -194,7 +199,8 @@ func TestClaims(t *testing.T) {
 	}
 	for _, role := range []string{"viewer", "operator", "admin"} {
 		p := find(t, role)
-		if diff := cmp.Diff([]string{role}, p.Claims["groups"]); diff != "" || p.Issuer != persona.Staff || len(p.Accounts) != 0 {
+		if diff := cmp.Diff([]string{role}, p.Claims["groups"]); diff != "" || p.Issuer != persona.Staff ||
+			len(p.Accounts) != 0 {
 			t.Errorf("%s at %s (-want +got):\n%s", role, p.Issuer, diff)
 		}
 	}
@@ -220,7 +226,8 @@ func TestStories(t *testing.T) {
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(wallet.Methods))); diff != "" {
 		t.Errorf("wallet (-want +got):\n%s", diff)
 	}
-	if d := wallet.Methods["creditcard"][0]; !d.IsDefault || d.Status != "Closed" || d.ID != wallet.BillingAndPayment.DefaultPaymentMethodID {
+	if d := wallet.Methods["creditcard"][0]; !d.IsDefault || d.Status != "Closed" ||
+		d.ID != wallet.BillingAndPayment.DefaultPaymentMethodID {
 		t.Errorf("wallet's default = %+v, want a closed one", d)
 	}
 
@@ -241,7 +248,8 @@ func TestStories(t *testing.T) {
 			}
 		}
 	}
-	for _, part := range []string{"Active", "Cancelled", "Suspended", "Draft", "Pending Acceptance", "future", "evergreen", "ended", "term", "Add", "Update",
+	for _, part := range []string{"Active", "Cancelled", "Suspended", "Draft", "Pending Acceptance", "future", "evergreen",
+		"ended", "term", "Add", "Update",
 		"Remove", "FlatFee", "PerUnit", "Tiered", "Volume", "DiscountPercentage", "DiscountFixedAmount", "price change"} {
 		if !has[part] {
 			t.Errorf("mixed has no %s", part)

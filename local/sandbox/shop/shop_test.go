@@ -24,7 +24,8 @@ func TestSignInAndSee(t *testing.T) {
 	ctx := browser.Start(t)
 	s := stacktest.Start(t, stack.Options{Personas: true})
 	err := chromedp.Do(ctx, chromedp.Navigate(s.ShopURL), chromedp.Click("#sign-in"),
-		chromedp.WaitReady("button[value=single]"), chromedp.Click("button[value=single]"), chromedp.WaitReady("main > article"))
+		chromedp.WaitReady("button[value=single]"), chromedp.Click("button[value=single]"),
+		chromedp.WaitReady("main > article"))
 	if err != nil {
 		t.Fatalf("sign in at the shop: %v", err)
 	}
@@ -32,13 +33,15 @@ func TestSignInAndSee(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Digital UK", "17.50", "A-S00101001", "active", "Next payment", "Visa ending in", "14 Clarendon Road"} {
+	for _, want := range []string{"Digital UK", "17.50", "A-S00101001", "active", "Next payment", "Visa ending in",
+		"14 Clarendon Road"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the customer does not see %q in:\n%s", want, text)
 		}
 	}
 	screenshot(t, ctx, "single")
-	answer := s.Do(http.MethodGet, s.URL+"/api/events?status=succeeded&subject=direct%7Cada", s.Token("staff", map[string]any{"sub": "staff|viewer", "groups": []string{"viewer"}}), nil)
+	answer := s.Do(http.MethodGet, s.URL+"/api/events?status=succeeded&subject=direct%7Cada",
+		s.Token("staff", map[string]any{"sub": "staff|viewer", "groups": []string{"viewer"}}), nil)
 	if !strings.Contains(string(answer.Body), "A00000101") {
 		t.Errorf("the console does not show the sync: %d %s", answer.Status, answer.Body)
 	}

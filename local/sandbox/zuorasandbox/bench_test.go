@@ -14,8 +14,10 @@ import (
 // two calls and one more page of plan H.
 func BenchmarkSync(b *testing.B) {
 	s := zuorasandbox.New(zuorasandbox.Config{Personas: true})
-	s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("PUT", "/_sandbox/limits", strings.NewReader(`{"perMinute":1000000000}`)))
-	form := url.Values{"client_id": {zuorasandbox.DefaultClientID}, "client_secret": {zuorasandbox.DefaultClientSecret}, "grant_type": {"client_credentials"}}
+	s.ServeHTTP(httptest.NewRecorder(),
+		httptest.NewRequest("PUT", "/_sandbox/limits", strings.NewReader(`{"perMinute":1000000000}`)))
+	form := url.Values{"client_id": {zuorasandbox.DefaultClientID}, "client_secret": {zuorasandbox.DefaultClientSecret},
+		"grant_type": {"client_credentials"}}
 	req := httptest.NewRequest("POST", "/oauth/token", strings.NewReader(form.Encode()))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	rec := httptest.NewRecorder()
@@ -33,7 +35,8 @@ func BenchmarkSync(b *testing.B) {
 	for b.Loop() {
 		for _, path := range paths {
 			req := httptest.NewRequest("GET", path, nil)
-			req.Header = http.Header{"Authorization": {"Bearer " + rest[:32]}, "Zuora-Version": {current}, "Accept-Encoding": {"gzip"}}
+			req.Header = http.Header{"Authorization": {"Bearer " + rest[:32]}, "Zuora-Version": {current},
+				"Accept-Encoding": {"gzip"}}
 			rec := httptest.NewRecorder()
 			s.ServeHTTP(rec, req)
 			if rec.Code != 200 {

@@ -15,8 +15,10 @@ var zoqlEscape = strings.NewReplacer(`\`, `\\`, `'`, `\'`, `"`, `\"`)
 // again, and no text within quotes can end its string.
 func FuzzParseZOQL(f *testing.F) {
 	for _, seed := range []string{
-		"select Id, AccountNumber from Account where LimioExternalId__c = 'auth0|x'", `select Id from Account where A = 'x\' or Id != '`,
-		`select Id from Account where A = '\\\'\"' or B >= -1.5 and C != null`, "select Id from Account where A = true", "select", "'", `\`, "select Id from Account where A = 99999999999999999999",
+		"select Id, AccountNumber from Account where LimioExternalId__c = 'auth0|x'",
+		`select Id from Account where A = 'x\' or Id != '`,
+		`select Id from Account where A = '\\\'\"' or B >= -1.5 and C != null`, "select Id from Account where A = true",
+		"select", "'", `\`, "select Id from Account where A = 99999999999999999999",
 	} {
 		f.Add(seed)
 	}
@@ -51,7 +53,8 @@ func printable(c rune) rune {
 // FuzzParseFilter: what is parsed means the same when it is written and parsed
 // again; only the value null selects what has no value.
 func FuzzParseFilter(f *testing.F) {
-	for _, seed := range []string{"LimioExternalId__c.EQ:auth0|x", "a.EQ:null", "a.EQ:\x02\x03", "a.IN:[a,b]", "a.IN:[]", "a.b.EQ:c", "balance.GT:1e999999999", "a.SW:[", "x"} {
+	for _, seed := range []string{"LimioExternalId__c.EQ:auth0|x", "a.EQ:null", "a.EQ:\x02\x03", "a.IN:[a,b]", "a.IN:[]",
+		"a.b.EQ:c", "balance.GT:1e999999999", "a.SW:[", "x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

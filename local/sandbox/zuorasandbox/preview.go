@@ -208,7 +208,8 @@ func bill(s *subscription, plan, charge object, p previewRequest) []previewed {
 func runsOn(doc, plan, charge object, end string, p previewRequest) bool {
 	renews := p.AssumeRenewal == "All" || p.AssumeRenewal == "Autorenew" && doc["autoRenew"] == true
 	zero, known := intOf(doc["renewalTerm"])
-	return end != "" && end == textOf(doc["termEndDate"]) && renews && (!known || zero != 0) && textOf(doc["status"]) == "Active" &&
+	return end != "" && end == textOf(doc["termEndDate"]) && renews && (!known || zero != 0) &&
+		textOf(doc["status"]) == "Active" &&
 		textOf(plan["lastChangeType"]) != "Remove" &&
 		cmp.Or(textOf(charge["endDateCondition"]), "Subscription_End") == "Subscription_End"
 }

@@ -27,7 +27,9 @@ func putMany(b *testBundle, bodies map[string]string) {
 	b.t.Helper()
 	for suffix, basic := range bodies {
 		id := account[:30] + suffix
-		b.control("PUT", "accounts/"+id, `{"account":{"basicInfo":{"accountNumber":"A`+suffix+`",`+basic+`},"billingAndPayment":{"billCycleDay":`+fmt.Sprint(len(suffix)*len(basic))+`}}}`)
+		b.control("PUT", "accounts/"+id,
+			`{"account":{"basicInfo":{"accountNumber":"A`+suffix+`",`+basic+`},"billingAndPayment":{"billCycleDay":`+
+				fmt.Sprint(len(suffix)*len(basic))+`}}}`)
 	}
 }
 
@@ -107,10 +109,12 @@ func TestObjectQueryShape(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t, zuorasandbox.Config{})
-	b.put(`{"account":{"basicInfo":{"accountNumber":"A7","crmId":"","parentId":null,"LimioExternalId__c":"x","CASSubscriberID__c":"y"},
+	b.put(
+		`{"account":{"basicInfo":{"accountNumber":"A7","crmId":"","parentId":null,"LimioExternalId__c":"x","CASSubscriberID__c":"y"},
 		"billToContact":{"id":"b","zipCode":"LS1","workEmail":""},"soldToContact":null}}`)
 	got := b.get("/object-query/accounts/A7?expand%5B%5D=billto&expand%5B%5D=soldto&expand%5B%5D=invoices")
-	for path, want := range map[string]any{"limioExternalId__c": "x", "cASSubscriberID__c": "y", "LimioExternalId__c": nil, "billToId": "b",
+	for path, want := range map[string]any{"limioExternalId__c": "x", "cASSubscriberID__c": "y", "LimioExternalId__c": nil,
+		"billToId":          "b",
 		"billTo.postalCode": "LS1", "billTo.zipCode": nil, "billTo.accountId": account} {
 		if got.at(path) != want {
 			t.Errorf("%s = %v, want %v", path, got.at(path), want)
@@ -129,16 +133,21 @@ func TestObjectQueryShape(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]map[string]any{
-		"fields%5B%5D=id,accountnumber":                                                         {"id": account, "accountNumber": "A7"},
-		"fields%5B%5D=accountNumber&fields%5B%5D=LimioExternalId__c":                            {"accountNumber": "A7", "limioExternalId__c": "x"},
-		"account.fields%5B%5D=accountNumber&expand%5B%5D=billto&billto.fields%5B%5D=postalcode": {"accountNumber": "A7", "billTo": map[string]any{"postalCode": "LS1"}},
+		"fields%5B%5D=id,accountnumber": {"id": account,
+			"accountNumber": "A7"},
+		"fields%5B%5D=accountNumber&fields%5B%5D=LimioExternalId__c": {"accountNumber": "A7",
+			"limioExternalId__c": "x"},
+		"account.fields%5B%5D=accountNumber&expand%5B%5D=billto&billto.fields%5B%5D=postalcode": {"accountNumber": "A7",
+			"billTo": map[string]any{"postalCode": "LS1"}},
 	} {
 		if diff := cmp.Diff(want, b.get("/object-query/accounts/A7?"+query).object()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", query, diff)
 		}
 	}
-	for _, query := range []string{"fields%5B%5D=nope", "fields%5B%5D=Nope__c", "billto.fields%5B%5D=zipcode", "expand%5B%5D=bogus", "expand%5B%5D=billto,soldto",
-		"sort%5B%5D=name", "sort%5B%5D=name.ASC&sort%5B%5D=id.ASC", "cursor=x", "includeNullFields=1", "pageSize=", "pageSize=-1", "page=1"} {
+	for _, query := range []string{"fields%5B%5D=nope", "fields%5B%5D=Nope__c", "billto.fields%5B%5D=zipcode",
+		"expand%5B%5D=bogus", "expand%5B%5D=billto,soldto",
+		"sort%5B%5D=name", "sort%5B%5D=name.ASC&sort%5B%5D=id.ASC", "cursor=x", "includeNullFields=1", "pageSize=",
+		"pageSize=-1", "page=1"} {
 		if got := b.get("/object-query/accounts/A7?" + query); got.status != 400 || got.at("reasons.0.code") != 50000027.0 {
 			t.Errorf("%s = %d %s, want 400", query, got.status, got.body)
 		}
@@ -153,9 +162,12 @@ func TestExpandShowsEveryVersionAndCuts(t *testing.T) {
 	for i := range 12 {
 		all = append(all, fmt.Sprintf(`{"id":"pm%02d","type":"CreditCard"}`, i))
 	}
-	b.put(`{"account":{"basicInfo":{"accountNumber":"A7"}},"paymentMethods":{"defaultPaymentMethodId":"pm11","creditcard":[` + strings.Join(all, ",") + `]},
+	b.put(
+		`{"account":{"basicInfo":{"accountNumber":"A7"}},"paymentMethods":{"defaultPaymentMethodId":"pm11","creditcard":[` +
+			strings.Join(all, ",") + `]},
 		"subscriptions":[{"subscriptionNumber":"A-S1","version":3,"status":"Active","id":"v3"},{"subscriptionNumber":"A-S1","version":2,"id":"v2","isLatestVersion":false}]}`)
-	got := b.get("/object-query/accounts/A7?expand%5B%5D=paymentmethods&expand%5B%5D=subscriptions&expand%5B%5D=defaultpaymentmethod")
+	got := b.get(
+		"/object-query/accounts/A7?expand%5B%5D=paymentmethods&expand%5B%5D=subscriptions&expand%5B%5D=defaultpaymentmethod")
 	if n := len(got.list("paymentMethods")); n != 10 {
 		t.Errorf("%d of 12 payment methods at page size 10", n)
 	}
@@ -169,10 +181,12 @@ func TestExpandShowsEveryVersionAndCuts(t *testing.T) {
 			t.Errorf("version 3 comes after %v", at(s, "previousSubscriptionId"))
 		}
 	}
-	if diff := cmp.Diff(map[any]any{1.0: "Expired false", 2.0: "Expired false", 3.0: "Active true"}, versions); diff != "" {
+	if diff := cmp.Diff(map[any]any{1.0: "Expired false", 2.0: "Expired false", 3.0: "Active true"},
+		versions); diff != "" {
 		t.Errorf("versions (-want +got):\n%s", diff)
 	}
-	probe := b.get("/object-query/subscriptions?filter%5B%5D=accountid.EQ:" + account + "&filter%5B%5D=islatestversion.EQ:true&fields%5B%5D=id,version")
+	probe := b.get("/object-query/subscriptions?filter%5B%5D=accountid.EQ:" + account +
+		"&filter%5B%5D=islatestversion.EQ:true&fields%5B%5D=id,version")
 	if diff := cmp.Diff([]any{map[string]any{"id": "v3", "version": 3.0}}, probe.list("data")); diff != "" {
 		t.Errorf("probe (-want +got):\n%s", diff)
 	}
@@ -229,8 +243,10 @@ func TestZOQL(t *testing.T) {
 		{query: `select AccountNumber from Account where LimioExternalId__c = 'o\'neill\\\"x'`, want: []string{"A01"}},
 		{query: `select AccountNumber from Account where LimioExternalId__c = 'AUTH0|abc'`, want: []string{"A02"}},
 		{query: `select AccountNumber from Account where LimioExternalId__c = null`, want: []string{"A03"}},
-		{query: `select AccountNumber from Account where LimioExternalId__c != null and Name != 'Ada'`, want: []string{"A02"}},
-		{query: `select AccountNumber from Account where Name = 'Ada' or Name = 'Ben' and AccountNumber = 'A03'`, want: []string{"A01"}},
+		{query: `select AccountNumber from Account where LimioExternalId__c != null and Name != 'Ada'`,
+			want: []string{"A02"}},
+		{query: `select AccountNumber from Account where Name = 'Ada' or Name = 'Ben' and AccountNumber = 'A03'`,
+			want: []string{"A01"}},
 		{query: `select AccountNumber from Account where BillCycleDay >= 0 and Name > 'ada'`, want: []string{"A02", "A03"}},
 		{query: `select AccountNumber from Account where Name = 'nobody'`},
 		{query: `select AccountNumber from Account where LimioExternalId__c = 'x\' or Id != ''`, fault: "MALFORMED_QUERY"},
@@ -261,7 +277,8 @@ func TestZOQL(t *testing.T) {
 				numbers = append(numbers, fmt.Sprint(at(r, "AccountNumber")))
 			}
 		}
-		if diff := cmp.Diff(tc.want, numbers); diff != "" || got.at("size") != float64(len(tc.want)) || got.at("done") != true {
+		if diff := cmp.Diff(tc.want, numbers); diff != "" || got.at("size") != float64(len(tc.want)) ||
+			got.at("done") != true {
 			t.Errorf("%s = %s (-want +got):\n%s", tc.query, got.body, diff)
 		}
 	}
@@ -280,7 +297,8 @@ func TestZOQLBatches(t *testing.T) {
 
 	b := setup(t, zuorasandbox.Config{})
 	putMany(b, map[string]string{"01": `"name":"n"`, "02": `"name":"n"`, "03": `"name":"n"`})
-	got := b.send("POST", "/v1/action/query", `{"queryString":"select Id from Account","conf":{"batchSize":2}}`, b.authorised())
+	got := b.send("POST", "/v1/action/query", `{"queryString":"select Id from Account","conf":{"batchSize":2}}`,
+		b.authorised())
 	if got.at("done") != false || got.at("size") != 3.0 || len(got.list("records")) != 2 {
 		t.Fatalf("first batch = %s", got.body)
 	}

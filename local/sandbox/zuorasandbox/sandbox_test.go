@@ -71,8 +71,10 @@ func (b *testBundle) pass(d time.Duration) {
 
 func (b *testBundle) newToken() string {
 	b.t.Helper()
-	form := url.Values{"client_id": {zuorasandbox.DefaultClientID}, "client_secret": {zuorasandbox.DefaultClientSecret}, "grant_type": {"client_credentials"}}
-	got := b.send("POST", "/oauth/token", form.Encode(), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+	form := url.Values{"client_id": {zuorasandbox.DefaultClientID}, "client_secret": {zuorasandbox.DefaultClientSecret},
+		"grant_type": {"client_credentials"}}
+	got := b.send("POST", "/oauth/token", form.Encode(),
+		http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
 	token, ok := got.object()["access_token"].(string)
 	if got.status != 200 || !ok {
 		b.t.Fatalf("POST /oauth/token = %d %s", got.status, got.body)
@@ -211,8 +213,10 @@ func TestConformance(t *testing.T) {
 				}
 			}
 			for _, path := range []string{
-				"/object-query/accounts?filter%5B%5D=LimioExternalId__c.EQ%3A" + url.QueryEscape(fmt.Sprint(p.Claims["sub"])) + "&" + expands,
-				"/object-query/subscriptions?filter%5B%5D=accountid.EQ:" + a.ID + "&filter%5B%5D=islatestversion.EQ:true&fields%5B%5D=id,version,updatedDate",
+				"/object-query/accounts?filter%5B%5D=LimioExternalId__c.EQ%3A" + url.QueryEscape(fmt.Sprint(p.Claims["sub"])) +
+					"&" + expands,
+				"/object-query/subscriptions?filter%5B%5D=accountid.EQ:" + a.ID +
+					"&filter%5B%5D=islatestversion.EQ:true&fields%5B%5D=id,version,updatedDate",
 				"/object-query/subscriptions?pageSize=99&includeNullFields=true&filter%5B%5D=accountid.EQ:" + a.ID,
 				"/v1/subscriptions/A-S" + a.Number[4:] + "001?charge-detail=all-segments",
 			} {
@@ -222,7 +226,8 @@ func TestConformance(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/v1/describe/Account", "/v1/accounts/nope", "/v1/subscriptions/nope", "/object-query/accounts/nope",
+	for _, path := range []string{"/v1/describe/Account", "/v1/accounts/nope", "/v1/subscriptions/nope",
+		"/object-query/accounts/nope",
 		"/object-query/accounts?filter%5B%5D=Other__c.EQ%3A1"} {
 		b.get(path)
 	}
@@ -241,7 +246,8 @@ func TestAccountKeys(t *testing.T) {
 	b.put(`{"account":{"basicInfo":{"accountNumber":"A7","name":"Ada & Co"}}}`)
 	for _, key := range []string{account, "A7"} {
 		got := b.get("/v1/accounts/" + key)
-		if got.status != 200 || got.at("basicInfo.id") != account || got.at("basicInfo.name") != "Ada & Co" || got.at("success") != true {
+		if got.status != 200 || got.at("basicInfo.id") != account || got.at("basicInfo.name") != "Ada & Co" ||
+			got.at("success") != true {
 			t.Errorf("account by %s = %d %s", key, got.status, got.body)
 		}
 		got = b.get("/object-query/accounts/" + key)
@@ -281,7 +287,8 @@ func TestErrorsByVersion(t *testing.T) {
 		b.version = tc.version
 		got := b.get(tc.path)
 		if got.status != tc.wantStatus || got.at("reasons.0.code") != tc.wantCode || got.at("success") != tc.wantSuccess {
-			t.Errorf("%s: GET %s = %d %s, want %d, code %v, success %v", tc.name, tc.path, got.status, got.body, tc.wantStatus, tc.wantCode, tc.wantSuccess)
+			t.Errorf("%s: GET %s = %d %s, want %d, code %v, success %v", tc.name, tc.path, got.status, got.body, tc.wantStatus,
+				tc.wantCode, tc.wantSuccess)
 		}
 		if got.at("requestId") != got.header.Get("Zuora-Request-Id") {
 			t.Errorf("%s: requestId %v is not the header %s", tc.name, got.at("requestId"), got.header.Get("Zuora-Request-Id"))
@@ -301,7 +308,8 @@ func TestToken(t *testing.T) {
 		name, path string
 		want       any
 	}{
-		{"v1", "/v1/accounts/x", map[string]any{"success": false, "reasons": []any{map[string]any{"code": "90000011", "message": "Authentication error"}}}},
+		{"v1", "/v1/accounts/x", map[string]any{"success": false,
+			"reasons": []any{map[string]any{"code": "90000011", "message": "Authentication error"}}}},
 		{"action", "/v1/action/query", map[string]any{"message": "Authentication error"}},
 	} {
 		for _, how := range []string{"unknown", "expired by the clock", "expired on request"} {
@@ -329,7 +337,8 @@ func TestToken(t *testing.T) {
 		header     http.Header
 		want       int
 	}{
-		{"wrong secret", "grant_type=client_credentials&client_id=" + zuorasandbox.DefaultClientID + "&client_secret=x", form, 401},
+		{"wrong secret", "grant_type=client_credentials&client_id=" + zuorasandbox.DefaultClientID + "&client_secret=x", form,
+			401},
 		{"no grant", "client_id=x", form, 400},
 		{"JSON", "{}", http.Header{"Content-Type": {"application/json"}}, 415},
 	} {
@@ -345,8 +354,9 @@ func TestLimits(t *testing.T) {
 	b := setup(t, zuorasandbox.Config{})
 	b.put(`{"account":{"basicInfo":{"accountNumber":"A7"}}}`)
 	got := b.get("/v1/accounts/A7")
-	for name, want := range map[string]string{"Concurrency-Limit-Type": "Default", "Concurrency-Limit-Limit": "40", "Concurrency-Limit-Remaining": "39",
-		"RateLimit-Remaining": "49999", "RateLimit-Reset": "60"} {
+	for name, want := range map[string]string{"Concurrency-Limit-Type": "Default", "Concurrency-Limit-Limit": "40",
+		"Concurrency-Limit-Remaining": "39",
+		"RateLimit-Remaining":         "49999", "RateLimit-Reset": "60"} {
 		if got.header.Get(name) != want {
 			t.Errorf("%s = %q, want %q", name, got.header.Get(name), want)
 		}
@@ -358,7 +368,8 @@ func TestLimits(t *testing.T) {
 	}
 	b.pass(20 * time.Second)
 	got = b.get("/object-query/accounts/A7")
-	if got.status != 429 || got.at("reasons.0.code") != 70.0 || got.at("success") != nil || got.header.Get("RateLimit-Reset") != "40" {
+	if got.status != 429 || got.at("reasons.0.code") != 70.0 || got.at("success") != nil ||
+		got.header.Get("RateLimit-Reset") != "40" {
 		t.Errorf("over the limit = %d %s, reset %s", got.status, got.body, got.header.Get("RateLimit-Reset"))
 	}
 	b.pass(40 * time.Second)
@@ -402,10 +413,12 @@ func TestConcurrencyLimit(t *testing.T) {
 		}
 	}
 	got := b.get("/v1/accounts/A7")
-	if got.status != 429 || got.at("reasons.0.code") != 50000070.0 || got.header.Get("Retry-After") != "120" || got.header.Get("Concurrency-Limit-Remaining") != "0" {
+	if got.status != 429 || got.at("reasons.0.code") != 50000070.0 || got.header.Get("Retry-After") != "120" ||
+		got.header.Get("Concurrency-Limit-Remaining") != "0" {
 		t.Errorf("second call at once = %d %s %v", got.status, got.body, got.header)
 	}
-	if got := b.get("/object-query/accounts/A7"); got.status != 200 || got.header.Get("Concurrency-Limit-Type") != "Object Query" {
+	if got := b.get("/object-query/accounts/A7"); got.status != 200 ||
+		got.header.Get("Concurrency-Limit-Type") != "Object Query" {
 		t.Errorf("Object Query has its own slots: %d %s", got.status, got.header.Get("Concurrency-Limit-Type"))
 	}
 	b.server.CloseClientConnections()
@@ -428,7 +441,8 @@ func TestTrackID(t *testing.T) {
 			echo = id
 		}
 		if got.status != want || got.header.Get("Zuora-Track-Id") != echo {
-			t.Errorf("Zuora-Track-Id %q = %d, echo %q; want %d, %q", id, got.status, got.header.Get("Zuora-Track-Id"), want, echo)
+			t.Errorf("Zuora-Track-Id %q = %d, echo %q; want %d, %q", id, got.status, got.header.Get("Zuora-Track-Id"), want,
+				echo)
 		}
 	}
 }
@@ -457,7 +471,8 @@ func TestControl(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t, zuorasandbox.Config{Personas: true})
-	if got := b.control("GET", "accounts", ""); !bytes.Contains(got.body, []byte(`"number":"A00000601","name":"Birmingham City Libraries","subscriptions":60`)) {
+	if got := b.control("GET", "accounts", ""); !bytes.Contains(got.body,
+		[]byte(`"number":"A00000601","name":"Birmingham City Libraries","subscriptions":60`)) {
 		t.Errorf("accounts = %s", got.body)
 	}
 	for _, tc := range []struct{ name, path, body, want string }{
@@ -469,13 +484,21 @@ func TestControl(t *testing.T) {
 		{"number taken", "accounts/x", `{"account":{"basicInfo":{"accountNumber":"A00000101"}}}`, "belongs to another"},
 		{"number no text", "accounts/x", `{"account":{"basicInfo":{"accountNumber":1}}}`, "no text"},
 		{"two values", "accounts/x", `{"account":{"basicInfo":{}}}{}`, "invalid character"},
-		{"subscription without number", "accounts/x", `{"account":{"basicInfo":{}},"subscriptions":[{}]}`, "subscriptions[0]: subscriptionNumber"},
-		{"subscription of another", "accounts/x", `{"account":{"basicInfo":{}},"subscriptions":[{"subscriptionNumber":"A-S1","accountId":"y"}]}`, "another account"},
-		{"bad version", "accounts/x", `{"account":{"basicInfo":{}},"subscriptions":[{"subscriptionNumber":"A-S1","version":"1"}]}`, "version"},
-		{"bad plans", "accounts/x", `{"account":{"basicInfo":{}},"subscriptions":[{"subscriptionNumber":"A-S1","ratePlans":{}}]}`, "ratePlans is no list"},
-		{"bad charge", "accounts/x", `{"account":{"basicInfo":{}},"subscriptions":[{"subscriptionNumber":"A-S1","ratePlans":[{"ratePlanCharges":[1]}]}]}`, "ratePlanCharges[0]"},
+		{"subscription without number", "accounts/x", `{"account":{"basicInfo":{}},"subscriptions":[{}]}`,
+			"subscriptions[0]: subscriptionNumber"},
+		{"subscription of another", "accounts/x",
+			`{"account":{"basicInfo":{}},"subscriptions":[{"subscriptionNumber":"A-S1","accountId":"y"}]}`, "another account"},
+		{"bad version", "accounts/x",
+			`{"account":{"basicInfo":{}},"subscriptions":[{"subscriptionNumber":"A-S1","version":"1"}]}`, "version"},
+		{"bad plans", "accounts/x",
+			`{"account":{"basicInfo":{}},"subscriptions":[{"subscriptionNumber":"A-S1","ratePlans":{}}]}`,
+			"ratePlans is no list"},
+		{"bad charge", "accounts/x",
+			`{"account":{"basicInfo":{}},"subscriptions":[{"subscriptionNumber":"A-S1","ratePlans":[{"ratePlanCharges":[1]}]}]}`,
+			"ratePlanCharges[0]"},
 		{"bad method", "accounts/x", `{"account":{"basicInfo":{}},"paymentMethods":{"ach":[{}]}}`, "ach[0].id"},
-		{"two defaults", "accounts/x", `{"account":{"basicInfo":{},"billingAndPayment":{"defaultPaymentMethodId":"a"}},"paymentMethods":{"defaultPaymentMethodId":"b"}}`, "is not that of"},
+		{"two defaults", "accounts/x",
+			`{"account":{"basicInfo":{},"billingAndPayment":{"defaultPaymentMethodId":"a"}},"paymentMethods":{"defaultPaymentMethodId":"b"}}`, "is not that of"},
 		{"unknown option", "options", `{"nextPage":"none"}`, "nextPage"},
 		{"bad field", "fields", `{"X":{"indexed":true}}`, "custom field"},
 		{"unknown field setting", "fields", `{"X__c":{"index":true}}`, "unknown field"},

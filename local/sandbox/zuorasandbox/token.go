@@ -81,7 +81,8 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) {
 		sendJSON(w, r, http.StatusBadRequest, object{"error": "invalid_request"})
 	case r.PostForm.Get("grant_type") != "client_credentials":
 		sendJSON(w, r, http.StatusBadRequest, object{"error": "unsupported_grant_type"})
-	case !same(r.PostForm.Get("client_id"), s.config.ClientID) || !same(r.PostForm.Get("client_secret"), s.config.ClientSecret):
+	case !same(r.PostForm.Get("client_id"), s.config.ClientID) ||
+		!same(r.PostForm.Get("client_secret"), s.config.ClientSecret):
 		sendJSON(w, r, http.StatusUnauthorized, object{"error": "invalid_client"})
 	default:
 		s.limits.countToken()

@@ -61,7 +61,8 @@ func TestPages(t *testing.T) {
 		}
 		list := got.list("subscriptions")
 		if len(list) != tc.want || got.at("subscriptions.0.subscriptionNumber") != tc.first {
-			t.Errorf("%s: %d subscriptions from %v, want %d from %v", tc.query, len(list), got.at("subscriptions.0.subscriptionNumber"), tc.want, tc.first)
+			t.Errorf("%s: %d subscriptions from %v, want %d from %v", tc.query, len(list),
+				got.at("subscriptions.0.subscriptionNumber"), tc.want, tc.first)
 		}
 		next := got.at("nextPage")
 		if tc.wantNext != nil {
@@ -71,8 +72,9 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: nextPage (-want +got):\n%s", tc.query, diff)
 		}
 	}
-	for form, want := range map[string]string{"relative": "/v1/subscriptions/accounts/A7?page=2", "foreign": "https://zuora.attacker.example/v1/subscriptions/accounts/A7?page=2",
-		"other": "https://api.zuora.com/rest/v1/subscriptions/accounts/A7?page=2"} {
+	for form, want := range map[string]string{"relative": "/v1/subscriptions/accounts/A7?page=2",
+		"foreign": "https://zuora.attacker.example/v1/subscriptions/accounts/A7?page=2",
+		"other":   "https://api.zuora.com/rest/v1/subscriptions/accounts/A7?page=2"} {
 		b.control("PUT", "options", `{"nextPage":"`+form+`"}`)
 		if got := b.get("/v1/subscriptions/accounts/A7").at("nextPage"); got != want {
 			t.Errorf("%s nextPage = %v, want %s", form, got, want)
@@ -100,10 +102,13 @@ func TestChargeDetail(t *testing.T) {
 		{"", map[string]string{"rising": "12.50", "tomorrow": "3", "removed": "4"}},
 		{"?charge-detail=last-segment", map[string]string{"rising": "12.50", "tomorrow": "3", "removed": "4"}},
 		{"?charge-detail=current-segment", map[string]string{"rising": "10.0", "tomorrow": "", "removed": "4"}},
-		{"?charge-detail=current-segment&exclude-rate-plans-with-no-charges=true", map[string]string{"rising": "10.0", "removed": "4"}},
+		{"?charge-detail=current-segment&exclude-rate-plans-with-no-charges=true",
+			map[string]string{"rising": "10.0", "removed": "4"}},
 		{"?charge-detail=all-segments", map[string]string{"rising": "12.50 of 2", "tomorrow": "3 of 1", "removed": "4 of 1"}},
-		{"?charge-detail=specific-segment&as-of-date=2026-05-31", map[string]string{"rising": "10.0", "tomorrow": "3", "removed": ""}},
-		{"?charge-detail=specific-segment&as-of-date=2026-06-01", map[string]string{"rising": "12.50", "tomorrow": "3", "removed": ""}},
+		{"?charge-detail=specific-segment&as-of-date=2026-05-31",
+			map[string]string{"rising": "10.0", "tomorrow": "3", "removed": ""}},
+		{"?charge-detail=specific-segment&as-of-date=2026-06-01",
+			map[string]string{"rising": "12.50", "tomorrow": "3", "removed": ""}},
 	} {
 		for _, path := range []string{"/v1/subscriptions/accounts/A7", "/v1/subscriptions/A-S1"} {
 			var one struct {
@@ -145,7 +150,8 @@ func TestChargeDetail(t *testing.T) {
 func TestTodayIsTheTenants(t *testing.T) {
 	t.Parallel()
 
-	for zone, want := range map[*time.Location]string{time.UTC: "2026-03-15", time.FixedZone("east", 16*3600): "2026-03-16"} {
+	for zone, want := range map[*time.Location]string{time.UTC: "2026-03-15",
+		time.FixedZone("east", 16*3600): "2026-03-16"} {
 		b := setup(t, zuorasandbox.Config{TenantTimeZone: zone})
 		b.put(strings.ReplaceAll(segmented, "2026-03-16", want))
 		charges := 0
@@ -247,12 +253,17 @@ func TestCanaries(t *testing.T) {
 		from  answer
 		paths []string
 	}{
-		{v1, []string{"tokenId", "secondTokenId", "googleGatewayToken", "appleGatewayToken", "googleBIN", "appleBIN", "googleCardNumber", "appleCardNumber",
-			"BAID", "preapprovalKey", "securityCode", "IBAN", "accountNumber", "bankCode", "branchCode", "bankABACode", "bankAccountNumber", "bankAccountName",
+		{v1, []string{"tokenId", "secondTokenId", "googleGatewayToken", "appleGatewayToken", "googleBIN", "appleBIN",
+			"googleCardNumber", "appleCardNumber",
+			"BAID", "preapprovalKey", "securityCode", "IBAN", "accountNumber", "bankCode", "branchCode", "bankABACode",
+			"bankAccountNumber", "bankAccountName",
 			"businessIdentificationCode", "bankIdentificationNumber", "identityNumber", "ipAddress", "deviceSessionId",
-			"mandateInfo.mandateId", "mandateInfo.mitTransactionId", "accountHolderInfo.accountHolderName", "accountHolderInfo.email"}},
-		{query, []string{"tokenId", "secondTokenId", "methodReferenceId", "userReferenceId", "methodSpecificData", "paypalBaid", "paypalPreapprovalKey", "iBAN",
-			"achAbaCode", "achAccountName", "bankCode", "bankBranchCode", "bankTransferAccountName", "creditCardHolderName", "identityNumber", "iPAddress",
+			"mandateInfo.mandateId", "mandateInfo.mitTransactionId", "accountHolderInfo.accountHolderName",
+			"accountHolderInfo.email"}},
+		{query, []string{"tokenId", "secondTokenId", "methodReferenceId", "userReferenceId", "methodSpecificData",
+			"paypalBaid", "paypalPreapprovalKey", "iBAN",
+			"achAbaCode", "achAccountName", "bankCode", "bankBranchCode", "bankTransferAccountName", "creditCardHolderName",
+			"identityNumber", "iPAddress",
 			"deviceSessionId", "mandateId", "businessIdentificationCode", "bankIdentificationNumber"}},
 	} {
 		base := "creditcard.0."
@@ -284,9 +295,11 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t, zuorasandbox.Config{})
-	b.control("PUT", "behaviour", `{"faults":[{"match":"GET /v1/**","status":500,"body":{"reasons":[{"code":"SystemError","message":"x"}]}}]}`)
+	b.control("PUT", "behaviour",
+		`{"faults":[{"match":"GET /v1/**","status":500,"body":{"reasons":[{"code":"SystemError","message":"x"}]}}]}`)
 	got := b.send("GET", "/v1/accounts/x", "", http.Header{})
-	if got.status != 500 || got.at("reasons.0.code") != "SystemError" || got.header.Get("Concurrency-Limit-Type") != "Default" || got.header.Get("Zuora-Request-Id") == "" {
+	if got.status != 500 || got.at("reasons.0.code") != "SystemError" ||
+		got.header.Get("Concurrency-Limit-Type") != "Default" || got.header.Get("Zuora-Request-Id") == "" {
 		t.Errorf("fault = %d %s %v", got.status, got.body, got.header)
 	}
 	log := b.sandbox.Behaviour().Requests()
@@ -305,7 +318,8 @@ func TestDescribe(t *testing.T) {
 		t.Fatalf("describe = %d %s", got.status, got.header.Get("Content-Type"))
 	}
 	fields := strings.Split(string(got.body), "<field>")
-	for name, filterable := range map[string]string{"LimioExternalId__c": "true", "Region__c": "false", "AccountNumber": "true"} {
+	for name, filterable := range map[string]string{"LimioExternalId__c": "true", "Region__c": "false",
+		"AccountNumber": "true"} {
 		i := slices.IndexFunc(fields, func(f string) bool { return strings.Contains(f, "<name>"+name+"</name>") })
 		if i < 0 || !strings.Contains(fields[i], "<filterable>"+filterable+"</filterable>") {
 			t.Errorf("describe has no %s with filterable %s", name, filterable)

@@ -165,7 +165,8 @@ func (e *entry) derive(account object, zone *time.Location) {
 		e.view["additionalEmailAddresses"] = strings.Join(all, ",")
 	}
 	e.contactViews = map[string]object{}
-	for role, name := range map[string]string{"billToContact": "billTo", "soldToContact": "soldTo", "shipToContact": "shipTo"} {
+	for role, name := range map[string]string{"billToContact": "billTo", "soldToContact": "soldTo",
+		"shipToContact": "shipTo"} {
 		e.view[name+"Id"] = nil
 		contact := part(account, role)
 		if len(contact) == 0 {

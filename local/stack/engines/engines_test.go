@@ -69,7 +69,9 @@ func TestEnginesSurviveHalfARequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = conn.Write([]byte("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nContent-Type: application/x-amz-json-1.0\r\n\r\n{\"half\":"))
+		_, err = conn.Write(
+			[]byte(
+				"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nContent-Type: application/x-amz-json-1.0\r\n\r\n{\"half\":"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +104,8 @@ func TestStartErrors(t *testing.T) {
 	if _, err := engines.Start(t.Context(), engines.Options{Root: t.TempDir()}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Start outside a checkout: error = %v, want it to wrap os.ErrNotExist", err)
 	}
-	if _, err := engines.Start(t.Context(), engines.Options{Dir: filepath.Join(t.TempDir(), "missing")}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := engines.Start(t.Context(), engines.Options{Dir: filepath.Join(t.TempDir(), "missing")}); !errors.Is(err,
+		os.ErrNotExist) {
 		t.Errorf("Start with a log directory that is not there: error = %v, want it to wrap os.ErrNotExist", err)
 	}
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))

@@ -81,8 +81,10 @@ func TestHTTPEvent(t *testing.T) {
 		RawQueryString: "b=1&a=2&b=3&empty",
 		Cookies:        []string{"a=1", "b=2"},
 		Headers: map[string]string{
-			"accept-encoding": "identity", "content-length": "8", "content-type": "application/json; charset=utf-8", "host": "api.example.com:8080",
-			"user-agent": "test/1", "x-amzn-trace-id": "Root=1-2-3", "x-forwarded-for": "192.0.2.7, 127.0.0.1", "x-forwarded-port": "8080",
+			"accept-encoding": "identity", "content-length": "8", "content-type": "application/json; charset=utf-8",
+			"host":       "api.example.com:8080",
+			"user-agent": "test/1", "x-amzn-trace-id": "Root=1-2-3", "x-forwarded-for": "192.0.2.7, 127.0.0.1",
+			"x-forwarded-port":  "8080",
 			"x-forwarded-proto": "http", "x-twice": "1,2",
 		},
 		QueryStringParameters: map[string]string{"a": "2", "b": "1,3", "empty": ""},
@@ -191,9 +193,13 @@ func TestHTTPAnswers(t *testing.T) {
 		wantStatus             int
 		want                   http.Header
 	}{
-		{"full", `{"statusCode":201,"headers":{"X-A":"b","Location":"/x","x-n":1},"cookies":["a=1; Secure","b=2"],"body":"done"}`, "done", 201,
-			http.Header{"X-A": {"b"}, "Location": {"/x"}, "X-N": {"1"}, "Set-Cookie": {"a=1; Secure", "b=2"}, "Content-Type": {"text/plain;charset=UTF-8"}}},
-		{"binary", `{"statusCode":200,"isBase64Encoded":true,"headers":{"content-type":"image/png"},"body":"AP8="}`, "\x00\xff", 200, http.Header{"Content-Type": {"image/png"}}},
+		{"full",
+			`{"statusCode":201,"headers":{"X-A":"b","Location":"/x","x-n":1},"cookies":["a=1; Secure","b=2"],"body":"done"}`,
+			"done", 201,
+			http.Header{"X-A": {"b"}, "Location": {"/x"}, "X-N": {"1"}, "Set-Cookie": {"a=1; Secure", "b=2"},
+				"Content-Type": {"text/plain;charset=UTF-8"}}},
+		{"binary", `{"statusCode":200,"isBase64Encoded":true,"headers":{"content-type":"image/png"},"body":"AP8="}`,
+			"\x00\xff", 200, http.Header{"Content-Type": {"image/png"}}},
 		{"no body", `{"statusCode":204}`, "", 204, nil},
 		{"any object", `{"a":1}`, `{"a":1}`, 200, http.Header{"Content-Type": {"application/json"}}},
 		{"any list", `[1,2]`, `[1,2]`, 200, http.Header{"Content-Type": {"application/json"}}},
@@ -288,17 +294,23 @@ func TestInvokeAPI(t *testing.T) {
 		{"by arn", "arn:aws:lambda:us-east-1:000000000000:function:test-probe", "RequestResponse", `{}`, 200, `{}`, ""},
 		{"by escaped arn", "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Atest-probe", "", `{}`, 200, `{}`, ""},
 		{"empty", "probe", "", ``, 200, `{}`, ""},
-		{"function error", "probe", "", `{"do":"error"}`, 200, `{"errorMessage":"it went wrong","errorType":"errorString"}`, "Unhandled"},
+		{"function error", "probe", "", `{"do":"error"}`, 200, `{"errorMessage":"it went wrong","errorType":"errorString"}`,
+			"Unhandled"},
 		{"dry run", "probe", "DryRun", `{}`, 204, ``, ""},
-		{"unknown", "nobody", "", `{}`, 404, `{"Message":"Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody","Type":"User"}` + "\n", ""},
+		{"unknown", "nobody", "", `{}`, 404,
+			`{"Message":"Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody","Type":"User"}` + "\n", ""},
 		{"not json", "probe", "", `{`, 400, `{"Message":"Could not parse request body into json.","Type":"User"}` + "\n", ""},
-		{"wrong kind", "probe", "Later", `{}`, 400, `{"Message":"X-Amz-Invocation-Type is none of RequestResponse, Event and DryRun","Type":"User"}` + "\n", ""},
-		{"too large", "probe", "Event", `"` + strings.Repeat("x", 1<<20) + `"`, 413, `{"Message":"Request must be smaller than 1048576 bytes for the InvokeFunction operation","Type":"User"}` + "\n", ""},
+		{"wrong kind", "probe", "Later", `{}`, 400,
+			`{"Message":"X-Amz-Invocation-Type is none of RequestResponse, Event and DryRun","Type":"User"}` + "\n", ""},
+		{"too large", "probe", "Event", `"` + strings.Repeat("x", 1<<20) + `"`, 413,
+			`{"Message":"Request must be smaller than 1048576 bytes for the InvokeFunction operation","Type":"User"}` + "\n",
+			""},
 		{"event", "probe", "Event", `{"do":"ask"}`, 202, ``, ""},
 	} {
 		res, body := post(tc.function, tc.kind, tc.body)
 		if res.StatusCode != tc.wantStatus || body != tc.wantBody || res.Header.Get("X-Amz-Function-Error") != tc.wantError {
-			t.Errorf("%s: answer = %d %s, error %q, want %d %s, %q", tc.name, res.StatusCode, body, res.Header.Get("X-Amz-Function-Error"), tc.wantStatus, tc.wantBody, tc.wantError)
+			t.Errorf("%s: answer = %d %s, error %q, want %d %s, %q", tc.name, res.StatusCode, body,
+				res.Header.Get("X-Amz-Function-Error"), tc.wantStatus, tc.wantBody, tc.wantError)
 		}
 	}
 	if got := <-done; got != `{"do":"ask"}` {

@@ -143,8 +143,10 @@ func TestInvokeOutcomes(t *testing.T) {
 		if err := json.Unmarshal(got.Payload, &failure); err != nil {
 			t.Errorf("Invoke(%s) payload %s: %v", tc.do, got.Payload, err)
 		}
-		if got.FunctionError != "Unhandled" || failure.ErrorType != tc.wantType || !strings.Contains(failure.ErrorMessage, tc.wantMessage) {
-			t.Errorf("Invoke(%s) = %+v, error %q, want type %s and message %q", tc.do, failure, got.FunctionError, tc.wantType, tc.wantMessage)
+		if got.FunctionError != "Unhandled" || failure.ErrorType != tc.wantType ||
+			!strings.Contains(failure.ErrorMessage, tc.wantMessage) {
+			t.Errorf("Invoke(%s) = %+v, error %q, want type %s and message %q", tc.do, failure, got.FunctionError, tc.wantType,
+				tc.wantMessage)
 		}
 	}
 }
@@ -153,16 +155,19 @@ func TestTimeout(t *testing.T) {
 	t.Parallel()
 
 	var log sink
-	h := start(t, lambdahost.Config{Tee: &log, Template: probe(func(f *template.Function) { f.Timeout = 500 * time.Millisecond })})
+	h := start(t, lambdahost.Config{Tee: &log,
+		Template: probe(func(f *template.Function) { f.Timeout = 500 * time.Millisecond })})
 	before := h.PIDs("probe")
 	got := invoke(t, h, "hang")
-	if !strings.Contains(string(got.Payload), `"Sandbox.Timedout"`) || !strings.Contains(string(got.Payload), "Task timed out after 0.50 seconds") {
+	if !strings.Contains(string(got.Payload), `"Sandbox.Timedout"`) ||
+		!strings.Contains(string(got.Payload), "Task timed out after 0.50 seconds") {
 		t.Errorf("Invoke(hang) = %s, want Sandbox.Timedout", got.Payload)
 	}
 	if after := h.PIDs("probe"); len(before) != 0 || len(after) != 0 {
 		t.Errorf("processes %v before and %v after a time-out, want none", before, after)
 	}
-	if !strings.Contains(log.String(), got.RequestID+" Task timed out after 0.50 seconds") || !strings.Contains(log.String(), "Status: timeout") {
+	if !strings.Contains(log.String(), got.RequestID+" Task timed out after 0.50 seconds") ||
+		!strings.Contains(log.String(), "Status: timeout") {
 		t.Errorf("the log does not tell of the time-out:\n%s", log.String())
 	}
 	invoke(t, h, "echo")
@@ -285,7 +290,8 @@ func TestNames(t *testing.T) {
 	h := start(t, lambdahost.Config{Template: probe()})
 	for _, name := range []string{
 		"ProbeFunction", "test-probe", "probe", "test-probe:$LATEST", "000000000000:function:test-probe",
-		"arn:aws:lambda:us-east-1:000000000000:function:test-probe", "arn:aws:lambda:us-east-1:000000000000:function:test-probe:live",
+		"arn:aws:lambda:us-east-1:000000000000:function:test-probe",
+		"arn:aws:lambda:us-east-1:000000000000:function:test-probe:live",
 	} {
 		if _, err := h.Invoke(t.Context(), name, []byte("{}")); err != nil {
 			t.Errorf("Invoke(%q) error = %v", name, err)
@@ -306,8 +312,10 @@ func TestNewErrors(t *testing.T) {
 		{"not compiled", "functions/other is not among the compiled binaries", lambdahost.Config{
 			Binaries: binaries, Template: probe(func(f *template.Function) { f.Dir = "other" }),
 		}},
-		{"no file", "no such file", lambdahost.Config{Binaries: map[string]string{"probe": "/nonexistent"}, Template: probe()}},
-		{"no log directory", "no such file", lambdahost.Config{Binaries: binaries, Template: probe(), LogDir: "/nonexistent"}},
+		{"no file", "no such file",
+			lambdahost.Config{Binaries: map[string]string{"probe": "/nonexistent"}, Template: probe()}},
+		{"no log directory", "no such file",
+			lambdahost.Config{Binaries: binaries, Template: probe(), LogDir: "/nonexistent"}},
 		{"no sqs", "there is no SQS client", lambdahost.Config{
 			Binaries: binaries, Template: probe(func(f *template.Function) { f.Sources = []template.Source{{Queue: "Q"}} }),
 		}},
@@ -368,7 +376,8 @@ func TestMaxEnvironments(t *testing.T) {
 	var wg sync.WaitGroup
 	for range calls {
 		wg.Go(func() {
-			if result, err := h.Invoke(t.Context(), "probe", []byte(`{"do":"ask"}`)); err != nil || string(result.Payload) != `"ok"` {
+			if result, err := h.Invoke(t.Context(), "probe", []byte(`{"do":"ask"}`)); err != nil ||
+				string(result.Payload) != `"ok"` {
 				t.Errorf("Invoke = %s, %v", result.Payload, err)
 			}
 		})
@@ -472,7 +481,8 @@ func TestSIGTERM(t *testing.T) {
 	t.Parallel()
 
 	var log sink
-	h := start(t, lambdahost.Config{Tee: &log, Template: probe(func(f *template.Function) { f.Environment["INIT"] = "sigterm" })})
+	h := start(t, lambdahost.Config{Tee: &log,
+		Template: probe(func(f *template.Function) { f.Environment["INIT"] = "sigterm" })})
 	invoke(t, h, "echo")
 	if err := h.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -553,7 +563,8 @@ func TestBuildErrors(t *testing.T) {
 	t.Parallel()
 
 	root := t.TempDir()
-	for name, text := range map[string]string{"go.mod": "module m\n\ngo 1.26\n", "functions/bad/main.go": "package main\n\nfunc main() { wrong }\n"} {
+	for name, text := range map[string]string{"go.mod": "module m\n\ngo 1.26\n",
+		"functions/bad/main.go": "package main\n\nfunc main() { wrong }\n"} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -562,7 +573,8 @@ func TestBuildErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := lambdahost.Build(t.Context(), root, t.TempDir()); err == nil || !strings.Contains(err.Error(), "undefined: wrong") {
+	if _, err := lambdahost.Build(t.Context(), root, t.TempDir()); err == nil ||
+		!strings.Contains(err.Error(), "undefined: wrong") {
 		t.Errorf("Build error = %v, want the compiler's", err)
 	}
 }
@@ -570,7 +582,8 @@ func TestBuildErrors(t *testing.T) {
 func TestBuildWithoutGo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 
-	if _, err := lambdahost.Build(t.Context(), "testdata", t.TempDir()); err == nil || !strings.Contains(err.Error(), "go is not on the PATH") {
+	if _, err := lambdahost.Build(t.Context(), "testdata", t.TempDir()); err == nil ||
+		!strings.Contains(err.Error(), "go is not on the PATH") {
 		t.Errorf("Build error = %v, want one that names go", err)
 	}
 }

@@ -81,7 +81,8 @@ type system struct {
 }
 
 // newSystem runs the stack. decide gives what happens to a record: ok, fail, error, panic, exit or hang.
-func newSystem(t *testing.T, cfg lambdahost.Config, parameters map[string]string, decide func(context.Context, delivery) string) *system {
+func newSystem(t *testing.T, cfg lambdahost.Config, parameters map[string]string,
+	decide func(context.Context, delivery) string) *system {
 	t.Helper()
 	e := enginetest.Start(t)
 	s := &system{T: t, client: e.SQS(), seen: make(chan delivery, 1000)}
@@ -137,7 +138,8 @@ func (s *system) send(group string, bodies ...string) {
 			s.sent++
 			in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{
 				Id: &id, MessageBody: &body, MessageGroupId: &group, MessageDeduplicationId: &dedup,
-				MessageAttributes: map[string]types.MessageAttributeValue{"kind": {DataType: ptr("String"), StringValue: ptr("job")}},
+				MessageAttributes: map[string]types.MessageAttributeValue{
+					"kind": {DataType: ptr("String"), StringValue: ptr("job")}},
 			})
 		}
 		out, err := s.client.SendMessageBatch(s.Context(), in)
@@ -178,7 +180,8 @@ func (s *system) drained() {
 			if err != nil {
 				s.Fatal(err)
 			}
-			return out.Attributes["ApproximateNumberOfMessages"] == "0" && out.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+			return out.Attributes["ApproximateNumberOfMessages"] == "0" &&
+				out.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
 		})
 	}
 }
@@ -199,7 +202,8 @@ func TestSourceRecord(t *testing.T) {
 	got := s.next(1)[0].Record
 	jobs, _ := s.tmpl.Queue("Jobs")
 	want := events.SQSMessage{
-		MessageId: got.MessageId, ReceiptHandle: got.ReceiptHandle, Body: "hello", Md5OfBody: "5d41402abc4b2a76b9719d911017c592",
+		MessageId: got.MessageId, ReceiptHandle: got.ReceiptHandle, Body: "hello",
+		Md5OfBody:              "5d41402abc4b2a76b9719d911017c592",
 		Md5OfMessageAttributes: got.Md5OfMessageAttributes, Attributes: got.Attributes,
 		MessageAttributes: map[string]events.SQSMessageAttribute{
 			"kind": {DataType: "String", StringValue: ptr("job"), StringListValues: []string{}, BinaryListValues: [][]byte{}},
@@ -209,7 +213,8 @@ func TestSourceRecord(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("record mismatch (-want +got):\n%s", diff)
 	}
-	for _, name := range []string{"ApproximateReceiveCount", "SentTimestamp", "MessageGroupId", "MessageDeduplicationId", "SequenceNumber", "ApproximateFirstReceiveTimestamp"} {
+	for _, name := range []string{"ApproximateReceiveCount", "SentTimestamp", "MessageGroupId", "MessageDeduplicationId",
+		"SequenceNumber", "ApproximateFirstReceiveTimestamp"} {
 		if got.Attributes[name] == "" {
 			t.Errorf("attributes %v lack %s", got.Attributes, name)
 		}
@@ -225,12 +230,13 @@ func TestSourceOrder(t *testing.T) {
 	t.Parallel()
 
 	const groups, each = 4, 12
-	s := newSystem(t, lambdahost.Config{}, map[string]string{"Visibility": "1"}, func(_ context.Context, d delivery) string {
-		if d.Body == "5" && d.Receives == 1 {
-			return "fail"
-		}
-		return "ok"
-	})
+	s := newSystem(t, lambdahost.Config{}, map[string]string{"Visibility": "1"},
+		func(_ context.Context, d delivery) string {
+			if d.Body == "5" && d.Receives == 1 {
+				return "fail"
+			}
+			return "ok"
+		})
 	for g := range groups {
 		s.send(strconv.Itoa(g), numbers(1, each)...)
 	}
@@ -251,12 +257,13 @@ func TestSourceOrder(t *testing.T) {
 func TestSourcePartialFailure(t *testing.T) {
 	t.Parallel()
 
-	s := newSystem(t, lambdahost.Config{}, map[string]string{"Visibility": "1"}, func(_ context.Context, d delivery) string {
-		if d.Body == "bad" && d.Receives == 1 {
-			return "fail"
-		}
-		return "ok"
-	})
+	s := newSystem(t, lambdahost.Config{}, map[string]string{"Visibility": "1"},
+		func(_ context.Context, d delivery) string {
+			if d.Body == "bad" && d.Receives == 1 {
+				return "fail"
+			}
+			return "ok"
+		})
 	s.send("a", "good")
 	s.send("b", "bad")
 	s.send("c", "good")
@@ -274,12 +281,13 @@ func TestSourcePartialFailure(t *testing.T) {
 func TestSourceDeadLetters(t *testing.T) {
 	t.Parallel()
 
-	s := newSystem(t, lambdahost.Config{}, map[string]string{"Visibility": "1", "Receives": "2"}, func(_ context.Context, d delivery) string {
-		if d.Function == "worker" && d.Body == "poison" {
-			return "error"
-		}
-		return "ok"
-	})
+	s := newSystem(t, lambdahost.Config{}, map[string]string{"Visibility": "1", "Receives": "2"},
+		func(_ context.Context, d delivery) string {
+			if d.Function == "worker" && d.Body == "poison" {
+				return "error"
+			}
+			return "ok"
+		})
 	s.send("a", "poison", "after")
 	var got []string
 	for _, d := range s.next(4) {
@@ -300,12 +308,13 @@ func TestSourceCrash(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 
-			s := newSystem(t, lambdahost.Config{CrashVisibility: time.Second}, map[string]string{"Visibility": "600"}, func(_ context.Context, d delivery) string {
-				if d.Receives == 1 {
-					return how
-				}
-				return "ok"
-			})
+			s := newSystem(t, lambdahost.Config{CrashVisibility: time.Second}, map[string]string{"Visibility": "600"},
+				func(_ context.Context, d delivery) string {
+					if d.Receives == 1 {
+						return how
+					}
+					return "ok"
+				})
 			s.send("a", "x")
 			if got := s.next(2); got[1].Receives != 2 || got[1].Body != "x" {
 				t.Errorf("the second delivery was %+v", got[1])
@@ -319,12 +328,13 @@ func TestSourceCrash(t *testing.T) {
 func TestSourceStrangeAnswer(t *testing.T) {
 	t.Parallel()
 
-	s := newSystem(t, lambdahost.Config{}, map[string]string{"Visibility": "1"}, func(_ context.Context, d delivery) string {
-		if d.Receives == 1 {
-			return "stranger"
-		}
-		return "ok"
-	})
+	s := newSystem(t, lambdahost.Config{}, map[string]string{"Visibility": "1"},
+		func(_ context.Context, d delivery) string {
+			if d.Receives == 1 {
+				return "stranger"
+			}
+			return "ok"
+		})
 	s.send("a", "x")
 	if got := s.next(2); got[1].Receives != 2 {
 		t.Errorf("the second delivery was %+v", got[1])
@@ -364,12 +374,13 @@ func TestSourceBatches(t *testing.T) {
 	t.Parallel()
 
 	release := make(chan struct{})
-	s := newSystem(t, lambdahost.Config{MaxEnvironments: 1}, map[string]string{"Batch": "4"}, func(_ context.Context, d delivery) string {
-		if d.Group == "first" {
-			<-release // while this one runs, the others gather
-		}
-		return "ok"
-	})
+	s := newSystem(t, lambdahost.Config{MaxEnvironments: 1}, map[string]string{"Batch": "4"},
+		func(_ context.Context, d delivery) string {
+			if d.Group == "first" {
+				<-release // while this one runs, the others gather
+			}
+			return "ok"
+		})
 	s.send("first", "x")
 	wait(t, "the first batch runs", func() bool { return s.control.now.Load() == 1 })
 	for i := range 8 {
@@ -388,7 +399,8 @@ func TestSourceBatches(t *testing.T) {
 func TestSourceClose(t *testing.T) {
 	t.Parallel()
 
-	s := newSystem(t, lambdahost.Config{}, map[string]string{"Visibility": "600"}, func(context.Context, delivery) string { return "ok" })
+	s := newSystem(t, lambdahost.Config{}, map[string]string{"Visibility": "600"},
+		func(context.Context, delivery) string { return "ok" })
 	s.send("a", "1")
 	s.next(1)
 	s.drained()

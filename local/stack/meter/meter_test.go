@@ -85,11 +85,13 @@ func TestUnits(t *testing.T) {
 		{"what the other index does not hold", put(map[string]string{"state": "old", "owner": "o", "size": "1"}), 2},
 		{"what both hold", put(map[string]string{"state": "old", "owner": "o", "size": "1", "name": "n"}), 3},
 		{"the same again", put(map[string]string{"state": "old", "owner": "o", "size": "1", "name": "n"}), 1},
-		{"2.5 kilobytes", put(map[string]string{"state": "old", "owner": "o", "size": strings.Repeat("x", 2500), "name": "n"}), 6},
+		{"2.5 kilobytes",
+			put(map[string]string{"state": "old", "owner": "o", "size": strings.Repeat("x", 2500), "name": "n"}), 6},
 		{"smaller again: the larger of both counts", put(map[string]string{"state": "old"}), 3 + 3 + 1},
 		{"leaves the index", put(nil), 2},
 		{"refused by its condition", func() error {
-			_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: table, Item: key, ConditionExpression: aws.String("attribute_not_exists(pk)")})
+			_, err := db.PutItem(t.Context(),
+				&dynamodb.PutItemInput{TableName: table, Item: key, ConditionExpression: aws.String("attribute_not_exists(pk)")})
 			if err == nil {
 				t.Error("the condition held, and should not")
 			}
@@ -111,7 +113,8 @@ func TestInSequence(t *testing.T) {
 	t.Parallel()
 
 	at := func(began, took int) meter.Call {
-		return meter.Call{Began: time.Unix(0, 0).Add(time.Duration(began) * time.Millisecond), Took: time.Duration(took) * time.Millisecond}
+		return meter.Call{Began: time.Unix(0, 0).Add(time.Duration(began) * time.Millisecond),
+			Took: time.Duration(took) * time.Millisecond}
 	}
 	for _, tc := range []struct {
 		name  string

@@ -29,7 +29,8 @@ func project(t *testing.T, stack, sqsEndpoint string) *template.Template {
 		StackName: stack, SQSEndpoint: sqsEndpoint,
 		Parameters: map[string]string{
 			"ZuoraBaseUrl": "http://127.0.0.1:8091", "LimioBaseUrl": "http://127.0.0.1:8092",
-			"ZuoraSecretId": "", "LimioSecretId": "", "ConsoleIssuer": "http://127.0.0.1:8093/staff", "ConsoleClientId": "hotsync-local",
+			"ZuoraSecretId": "", "LimioSecretId": "", "ConsoleIssuer": "http://127.0.0.1:8093/staff",
+			"ConsoleClientId": "hotsync-local",
 		},
 	})
 	if err != nil {
@@ -78,7 +79,8 @@ func TestCreate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		maps.DeleteFunc(out.Attributes, func(k, _ string) bool { _, declared := want.Attributes[k]; return !declared && k != "QueueArn" })
+		maps.DeleteFunc(out.Attributes,
+			func(k, _ string) bool { _, declared := want.Attributes[k]; return !declared && k != "QueueArn" })
 		wantAttributes := maps.Clone(want.Attributes)
 		wantAttributes["QueueArn"] = want.ARN
 		if diff := cmp.Diff(wantAttributes, out.Attributes); diff != "" {
@@ -114,7 +116,8 @@ Resources:
 	}
 	short, _ := tmpl.Queue("Short")
 	long, _ := tmpl.Queue("Long")
-	if got, want := tmpl.Functions[0].Environment["BOTH"], long.URL+" "+short.URL; got != want || strings.Contains(got, "elsewhere") {
+	if got, want := tmpl.Functions[0].Environment["BOTH"], long.URL+" "+short.URL; got != want ||
+		strings.Contains(got, "elsewhere") {
 		t.Errorf("BOTH = %q, want %q", got, want)
 	}
 }

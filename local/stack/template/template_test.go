@@ -107,7 +107,8 @@ func TestParse(t *testing.T) {
 	t.Parallel()
 
 	got, err := template.Parse([]byte(small), template.Options{
-		StackName: "test", SQSEndpoint: "http://127.0.0.1:1/", Parameters: map[string]string{"Secret": "a/b", "Parallel": "7"},
+		StackName: "test", SQSEndpoint: "http://127.0.0.1:1/", Parameters: map[string]string{"Secret": "a/b",
+			"Parallel": "7"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -132,10 +133,12 @@ func TestParse(t *testing.T) {
 			Sources:   []template.Source{{Queue: "Jobs", BatchSize: 5, MaximumConcurrency: 7, ReportsFailures: true}},
 			Schedules: []template.Schedule{{Name: "Nightly", Every: 24 * time.Hour, Input: `{"a": 1}`}},
 		}},
-		CORS: &template.CORS{Origins: []string{"https://a.example", "https://b.example"}, Methods: []string{"GET"}, Headers: []string{"authorization"}, MaxAge: 60},
+		CORS: &template.CORS{Origins: []string{"https://a.example", "https://b.example"}, Methods: []string{"GET"},
+			Headers: []string{"authorization"}, MaxAge: 60},
 		Queues: []template.Queue{
 			{
-				LogicalID: "Jobs", Name: "jobs.fifo", ARN: "arn:aws:sqs:us-east-1:000000000000:jobs.fifo", URL: "http://127.0.0.1:1/000000000000/jobs.fifo",
+				LogicalID: "Jobs", Name: "jobs.fifo", ARN: "arn:aws:sqs:us-east-1:000000000000:jobs.fifo",
+				URL: "http://127.0.0.1:1/000000000000/jobs.fifo",
 				Attributes: map[string]string{
 					"FifoQueue": "true", "VisibilityTimeout": "60",
 					"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:test-Dead.fifo","maxReceiveCount":3}`,
@@ -155,7 +158,9 @@ func TestParse(t *testing.T) {
 			}},
 			TTLAttribute: "expires",
 		}},
-		Notes: []string{"Resources.Worker.Properties.Events.AtTwo.Properties: cron(0 2 * * ? *) is not kept locally; call the function through the invoke API"},
+		Notes: []string{
+			"Resources.Worker.Properties.Events.AtTwo.Properties: cron(0 2 * * ? *) is not kept locally; call the function " +
+				"through the invoke API"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Parse mismatch (-want +got):\n%s", diff)
@@ -181,48 +186,85 @@ func TestParseProblems(t *testing.T) {
 		{"not yaml", "a: [", "yaml: line 1"},
 		{"unknown section", "Hooks: {}", "line 1: Hooks: not understood by the local system; it knows"},
 		{"transform", "Transform: Other", `Transform: is "Other"`},
-		{"unknown type", "Resources:\n  A: {Type: AWS::EC2::Instance}", "line 2: Resources.A: resources of type AWS::EC2::Instance are not understood"},
+		{"unknown type", "Resources:\n  A: {Type: AWS::EC2::Instance}",
+			"line 2: Resources.A: resources of type AWS::EC2::Instance are not understood"},
 		{"no type", "Resources:\n  A: {}", "line 2: Resources.A.Type: is missing"},
 		{"unknown property", function(", Timeot: 3"), "line 5: Resources.F.Properties.Timeot: not understood"},
-		{"timeout", function(", Timeout: 901"), `Resources.F.Properties.Timeout: is "901", want a whole number from 1 to 900`},
+		{"timeout", function(", Timeout: 901"),
+			`Resources.F.Properties.Timeout: is "901", want a whole number from 1 to 900`},
 		{"timeout no number", function(", Timeout: soon"), `is "soon", want a whole number`},
-		{"runtime", "Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Runtime: go1.x, Handler: bootstrap, CodeUri: functions/f}}", `is "go1.x"`},
-		{"folder", "Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Runtime: provided.al2023, Handler: bootstrap, CodeUri: functions/../cmd}}", "want functions/NAME"},
-		{"twice", "Resources:\n  A: {Type: AWS::SQS::Queue}\n  A: {Type: AWS::SQS::Queue}", "line 3: Resources.A: is there twice"},
+		{"runtime",
+			"Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Runtime: go1.x, Handler: bootstrap, CodeUri: " +
+				"functions/f}}", `is "go1.x"`},
+		{"folder",
+			"Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Runtime: provided.al2023, Handler: bootstrap, " +
+				"CodeUri: functions/../cmd}}", "want functions/NAME"},
+		{"twice", "Resources:\n  A: {Type: AWS::SQS::Queue}\n  A: {Type: AWS::SQS::Queue}",
+			"line 3: Resources.A: is there twice"},
 		{"alias", "Resources:\n  A: &a {Type: AWS::SQS::Queue}\n  B: *a", "anchors and aliases are not supported"},
 		{"unknown function", function(", Timeout: !FindInMap [a, b, c]"), "the function FindInMap is not understood"},
 		{"unknown ref", function(", FunctionName: !Ref Missing"), `no parameter or resource is called "Missing"`},
-		{"unknown getatt", function(", FunctionName: !GetAtt Q.Size", "  Q: {Type: AWS::SQS::Queue}"), "the attribute Size of Q (AWS::SQS::Queue) has no value"},
-		{"ref to what is absent", "Conditions: {Never: !Equals [a, b]}\n" + function(", FunctionName: !Ref Q", "  Q: {Type: AWS::SQS::Queue, Condition: Never}"), "Q does not exist: its condition is false"},
-		{"name of itself", "Resources:\n  Q: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub \"${Q}-x\"}}", "refers to itself"},
+		{"unknown getatt", function(", FunctionName: !GetAtt Q.Size", "  Q: {Type: AWS::SQS::Queue}"),
+			"the attribute Size of Q (AWS::SQS::Queue) has no value"},
+		{"ref to what is absent", "Conditions: {Never: !Equals [a, b]}\n" + function(", FunctionName: !Ref Q",
+			"  Q: {Type: AWS::SQS::Queue, Condition: Never}"), "Q does not exist: its condition is false"},
+		{"name of itself", "Resources:\n  Q: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub \"${Q}-x\"}}",
+			"refers to itself"},
 		{"condition of itself", "Conditions: {A: !Not [!Condition B], B: !Not [!Condition A]}", "refers to itself"},
-		{"unknown condition", "Resources:\n  Q: {Type: AWS::SQS::Queue, Condition: Missing}", `no condition is called "Missing"`},
+		{"unknown condition", "Resources:\n  Q: {Type: AWS::SQS::Queue, Condition: Missing}",
+			`no condition is called "Missing"`},
 		{"no condition", "Conditions: {A: true}", "want one of Equals, Not, And, Or"},
-		{"missing parameter", "Parameters:\n  P: {Type: String}", "line 2: Parameters.P: has no default, so it needs a value"},
-		{"parameter out of range", "Parameters:\n  P: {Type: Number, Default: 1, MinValue: 2}", `the value "1" breaks MinValue 2`},
-		{"parameter too long", "Parameters:\n  P: {Type: String, Default: abc, MaxLength: 2}", `the value "abc" breaks MaxLength 2`},
+		{"missing parameter", "Parameters:\n  P: {Type: String}",
+			"line 2: Parameters.P: has no default, so it needs a value"},
+		{"parameter out of range", "Parameters:\n  P: {Type: Number, Default: 1, MinValue: 2}",
+			`the value "1" breaks MinValue 2`},
+		{"parameter too long", "Parameters:\n  P: {Type: String, Default: abc, MaxLength: 2}",
+			`the value "abc" breaks MaxLength 2`},
 		{"parameter is no number", "Parameters:\n  P: {Type: Number, Default: x}", `the value "x" is no number`},
-		{"parameter pattern", "Parameters:\n  P: {Type: String, Default: xy, AllowedPattern: x}", `the value "xy" does not match x`},
+		{"parameter pattern", "Parameters:\n  P: {Type: String, Default: xy, AllowedPattern: x}",
+			`the value "xy" does not match x`},
 		{"parameter value", "Parameters:\n  P: {Type: String, Default: x, AllowedValues: [y]}", "is not among"},
 		{"parameter type", "Parameters:\n  P: {Type: CommaDelimitedList, Default: x}", `is "CommaDelimitedList"`},
 		{"event type", function(", Events: {E: {Type: S3}}"), "events of type S3 are not understood"},
-		{"authorizer", function(", Events: {E: {Type: HttpApi, Properties: {Method: GET, Path: /, Auth: {Authorizer: A}}}}"), "Events.E.Properties.Auth: not understood"},
+		{"authorizer", function(", Events: {E: {Type: HttpApi, Properties: {Method: GET, Path: /, Auth: {Authorizer: A}}}}"),
+			"Events.E.Properties.Auth: not understood"},
 		{"method", function(", Events: {E: {Type: HttpApi, Properties: {Method: FETCH, Path: /}}}"), `is "FETCH"`},
-		{"greedy in the middle", function(`, Events: {E: {Type: HttpApi, Properties: {Method: GET, Path: "/{a+}/b"}}}`), "something after a greedy parameter"},
-		{"malformed parameter", function(`, Events: {E: {Type: HttpApi, Properties: {Method: GET, Path: "/{a"}}}`), "malformed parameter"},
-		{"relative path", function(`, Events: {E: {Type: HttpApi, Properties: {Method: GET, Path: a}}}`), "does not begin with /"},
-		{"foreign queue", function(", Events: {E: {Type: SQS, Properties: {Queue: \"arn:aws:sqs:x\"}}}"), "is the ARN of no queue in the template"},
-		{"batch size", function(", Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 11}}}", "  Q: {Type: AWS::SQS::Queue}"), "from 1 to 10"},
-		{"batching window", function(", Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, MaximumBatchingWindowInSeconds: 5}}}", "  Q: {Type: AWS::SQS::Queue}"), "from 0 to 0"},
-		{"visibility below timeout", function(", Timeout: 31, Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}}", "  Q: {Type: AWS::SQS::Queue}"), "is below the function's timeout of 31s"},
-		{"fifo name", "Resources:\n  Q: {Type: AWS::SQS::Queue, Properties: {QueueName: q, FifoQueue: true}}", "ends in .fifo"},
-		{"dead letters elsewhere", "Resources:\n  Q: {Type: AWS::SQS::Queue, Properties: {RedrivePolicy: {deadLetterTargetArn: x, maxReceiveCount: 1}}}", "is not in the template"},
-		{"dead letters not fifo", "Resources:\n  Q: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true, RedrivePolicy: {deadLetterTargetArn: !GetAtt D.Arn, maxReceiveCount: 1}}}\n  D: {Type: AWS::SQS::Queue}", "has a FIFO queue for its dead letters"},
-		{"undefined key attribute", "Resources:\n  T: {Type: AWS::DynamoDB::Table, Properties: {KeySchema: [{AttributeName: pk, KeyType: HASH}]}}", `"pk" is not among the AttributeDefinitions`},
+		{"greedy in the middle", function(`, Events: {E: {Type: HttpApi, Properties: {Method: GET, Path: "/{a+}/b"}}}`),
+			"something after a greedy parameter"},
+		{"malformed parameter", function(`, Events: {E: {Type: HttpApi, Properties: {Method: GET, Path: "/{a"}}}`),
+			"malformed parameter"},
+		{"relative path", function(`, Events: {E: {Type: HttpApi, Properties: {Method: GET, Path: a}}}`),
+			"does not begin with /"},
+		{"foreign queue", function(", Events: {E: {Type: SQS, Properties: {Queue: \"arn:aws:sqs:x\"}}}"),
+			"is the ARN of no queue in the template"},
+		{"batch size", function(", Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 11}}}",
+			"  Q: {Type: AWS::SQS::Queue}"), "from 1 to 10"},
+		{"batching window",
+			function(", Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, MaximumBatchingWindowInSeconds: 5}}}",
+				"  Q: {Type: AWS::SQS::Queue}"), "from 0 to 0"},
+		{"visibility below timeout",
+			function(", Timeout: 31, Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}}",
+				"  Q: {Type: AWS::SQS::Queue}"), "is below the function's timeout of 31s"},
+		{"fifo name", "Resources:\n  Q: {Type: AWS::SQS::Queue, Properties: {QueueName: q, FifoQueue: true}}",
+			"ends in .fifo"},
+		{"dead letters elsewhere",
+			"Resources:\n  Q: {Type: AWS::SQS::Queue, Properties: {RedrivePolicy: {deadLetterTargetArn: x, maxReceiveCount: 1}}}", "is not in the template"},
+		{"dead letters not fifo",
+			"Resources:\n  Q: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true, RedrivePolicy: {deadLetterTargetArn: " +
+				"!GetAtt D.Arn, maxReceiveCount: 1}}}\n  D: {Type: AWS::SQS::Queue}", "has a FIFO queue for its dead letters"},
+		{"undefined key attribute",
+			"Resources:\n  T: {Type: AWS::DynamoDB::Table, Properties: {KeySchema: [{AttributeName: pk, KeyType: HASH}]}}",
+			`"pk" is not among the AttributeDefinitions`},
 		{"no key", "Resources:\n  T: {Type: AWS::DynamoDB::Table}", "KeySchema: is missing"},
-		{"stream", "Resources:\n  T: {Type: AWS::DynamoDB::Table, Properties: {StreamSpecification: {StreamViewType: KEYS_ONLY}}}", "StreamSpecification: not understood"},
-		{"any origin", "Resources:\n  A: {Type: AWS::Serverless::HttpApi, Properties: {CorsConfiguration: {AllowOrigins: ['*']}}}", "exact origins only"},
-		{"split", "Resources:\n  A: {Type: AWS::Serverless::HttpApi, Properties: {CorsConfiguration: {AllowOrigins: !Split [a]}}}", "Split wants"},
+		{"stream",
+			"Resources:\n  T: {Type: AWS::DynamoDB::Table, Properties: {StreamSpecification: {StreamViewType: KEYS_ONLY}}}",
+			"StreamSpecification: not understood"},
+		{"any origin",
+			"Resources:\n  A: {Type: AWS::Serverless::HttpApi, Properties: {CorsConfiguration: {AllowOrigins: ['*']}}}",
+			"exact origins only"},
+		{"split",
+			"Resources:\n  A: {Type: AWS::Serverless::HttpApi, Properties: {CorsConfiguration: {AllowOrigins: !Split [a]}}}",
+			"Split wants"},
 		{"stage", "Resources:\n  A: {Type: AWS::Serverless::HttpApi, Properties: {StageName: v1}}", "serves $default only"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -252,7 +294,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(small)
 	f.Add(function(", Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}}", "  Q: {Type: AWS::SQS::Queue}"))
 	f.Add("Conditions: {A: !Not [!Condition A]}")
-	f.Add("Resources: {Q: {Type: AWS::SQS::Queue, Properties: !If [A, {QueueName: !Sub ['${x}', {x: !Join ['', [a]]}]}, !Ref Q]}}")
+	f.Add(
+		"Resources: {Q: {Type: AWS::SQS::Queue, Properties: !If [A, {QueueName: !Sub ['${x}', {x: !Join ['', [a]]}]}, !Ref " +
+			"Q]}}")
 	f.Add("a: &a [*a]")
 	f.Fuzz(func(t *testing.T, text string) {
 		opt := template.Options{SQSEndpoint: "http://e", Parameters: map[string]string{"Secret": "s"}}

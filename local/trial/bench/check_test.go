@@ -30,7 +30,8 @@ func TestCheck(t *testing.T) {
 		{name: "one unit more", budgets: "write units = 8\nwrites = 0\nsize = 4\n", wantCode: 1},
 		{name: "none is allowed, and one was measured", budgets: "write units = 0\nwrites = 0\nsize = 4\n", wantCode: 1},
 		{name: "not in the file", budgets: "write units = 9\nsize = 4\n", wantCode: 1, wantErr: `"writes" has no line`},
-		{name: "not measured any more", budgets: "write units = 9\nwrites = 0\nsize = 4\nreads = 1\n", wantCode: 1, wantErr: `has "reads", which`},
+		{name: "not measured any more", budgets: "write units = 9\nwrites = 0\nsize = 4\nreads = 1\n", wantCode: 1,
+			wantErr: `has "reads", which`},
 		{name: "no number", budgets: "write units: 9\n", wantCode: 1, wantErr: ":1: want NAME = NUMBER"},
 		{name: "anew", budgets: "reads = 1\n", update: true, want: budgetsHead + "write units = 9\nwrites = 0\nsize = 4.1\n"},
 	} {

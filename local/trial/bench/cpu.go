@@ -76,7 +76,8 @@ func cpuRows(ctx context.Context, b *bench) ([]row, error) {
 		{name: "CPU a subscription, unchanged, from 20 to 200 : from 3 to 20", value: grows, unit: "x", detail: detail},
 		{name: "CPU of a first sync, 3 subscriptions", value: ms(first[3]), unit: "ms",
 			detail: fmt.Sprintf("%.0f syncs a second of one core", float64(time.Second)/float64(first[3]))},
-		{name: "CPU a subscription, first sync, from 20 to 200 : from 3 to 20", value: growsFirst, unit: "x", detail: detailFirst},
+		{name: "CPU a subscription, first sync, from 20 to 200 : from 3 to 20", value: growsFirst, unit: "x",
+			detail: detailFirst},
 	}, nil
 }
 

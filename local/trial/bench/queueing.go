@@ -150,7 +150,8 @@ const (
 func planned(functions int) queueing.System {
 	zuora, limio := queueing.Exponential(plannedZuora), queueing.Exponential(plannedLimio)
 	read := [][]queueing.Calls{
-		{{Pool: defaultPool, Count: 2, Each: zuora}, {Pool: objectQuery, Count: 1, Each: zuora}, {Pool: limioPool, Count: 1, Each: limio}},
+		{{Pool: defaultPool, Count: 2, Each: zuora}, {Pool: objectQuery, Count: 1, Each: zuora},
+			{Pool: limioPool, Count: 1, Each: limio}},
 		{{Pool: limioPool, Count: 1, Each: limio}},
 		{{Pool: queueing.NoPool, Count: 1, Each: queueing.Fixed(plannedOwn)}},
 	}

@@ -128,7 +128,8 @@ func (s *system) firstSync(
 		name:  fmt.Sprintf("first sync, %d subscriptions, Zuora %s : critical path", subscriptions, latency),
 		value: ratio(percentile(took, 50), path),
 		unit:  "x",
-		detail: fmt.Sprintf("%.0f ms : %.0f ms (1 read, then %d writes after each other, %d at once); from the login on %.0f ms",
+		detail: fmt.Sprintf(
+			"%.0f ms : %.0f ms (1 read, then %d writes after each other, %d at once); from the login on %.0f ms",
 			ms(percentile(took, 50)), ms(path), writes, syncer.Writers, ms(percentile(whole, 50))),
 	}, nil
 }

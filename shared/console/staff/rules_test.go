@@ -70,7 +70,8 @@ func TestCallbacksThatFail(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = w.Write([]byte(`{"error": "invalid_grant"}`))
 		}, "", "The identity provider did not accept the sign-in (invalid_grant). Sign in again."},
-		"no answer": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "", "The identity provider did not answer."},
+		"no answer": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "",
+			"The identity provider did not answer."},
 	} {
 		b := setup(t)
 		served := b.provider.Config.Handler
@@ -81,7 +82,8 @@ func TestCallbacksThatFail(t *testing.T) {
 				tc.serve(w, r)
 			case tc.error != "" && r.URL.Path == "/authorize":
 				q := r.URL.Query()
-				http.Redirect(w, r, q.Get("redirect_uri")+"?error="+tc.error+"&state="+url.QueryEscape(q.Get("state")), http.StatusFound)
+				http.Redirect(w, r, q.Get("redirect_uri")+"?error="+tc.error+"&state="+url.QueryEscape(q.Get("state")),
+					http.StatusFound)
 			default:
 				served.ServeHTTP(w, r)
 			}
@@ -163,18 +165,21 @@ func TestSignOutAtTheProvider(t *testing.T) {
 
 	b := setup(t)
 	b.ask(t, http.MethodGet, "/signin/start?to=/")
-	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "https://console.example.com/signout", http.NoBody)
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "https://console.example.com/signout",
+		http.NoBody)
 	r.AddCookie(&http.Cookie{Name: "__Host-hotsync-session", Value: "not sealed"})
 	got, err := b.door.SignOut(w, r, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	back := url.QueryEscape("https://console.example.com/signin")
-	if want := b.provider.URL + "/logout?client_id=hotsync&logout_uri=" + back + "&post_logout_redirect_uri=" + back; got != want {
+	if want := b.provider.URL + "/logout?client_id=hotsync&logout_uri=" + back + "&post_logout_redirect_uri=" +
+		back; got != want {
 		t.Errorf("SignOut leads to %q, want %q", got, want)
 	}
 	cookies := w.Result().Cookies()
-	if len(cookies) != 1 || cookies[0].Name != "__Host-hotsync-session" || cookies[0].MaxAge >= 0 || !cookies[0].Secure || !cookies[0].HttpOnly {
+	if len(cookies) != 1 || cookies[0].Name != "__Host-hotsync-session" || cookies[0].MaxAge >= 0 || !cookies[0].Secure ||
+		!cookies[0].HttpOnly {
 		t.Errorf("cookies %v, want that of the session dropped", cookies)
 	}
 	if ends, err := b.sessions.SessionEnds(t.Context(), ""); err != nil || len(ends) > 0 {
@@ -196,7 +201,8 @@ func TestEndedSessionsOfMany(t *testing.T) {
 
 	b := setup(t)
 	b.ask(t, http.MethodGet, "/signin/start?to=/")
-	err := b.sessions.EndSession(t.Context(), "staff-1", eventstore.SessionEnd{Session: "another", At: b.now, Until: b.now.Add(time.Hour)})
+	err := b.sessions.EndSession(t.Context(), "staff-1",
+		eventstore.SessionEnd{Session: "another", At: b.now, Until: b.now.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,9 +215,11 @@ func TestRoles(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	for group, want := range map[string][3]bool{"sales": {}, "viewer": {true}, "operator": {true, true}, "admin": {true, true, true}} {
+	for group, want := range map[string][3]bool{"sales": {}, "viewer": {true}, "operator": {true, true},
+		"admin": {true, true, true}} {
 		r := httptest.NewRequest(http.MethodGet, "/api/events", http.NoBody)
-		r.Header.Set("Authorization", "Bearer "+stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "s", "groups": []any{group}}))
+		r.Header.Set("Authorization",
+			"Bearer "+stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "s", "groups": []any{group}}))
 		m, err := b.door.Bearer(r, staff.Nobody)
 		if err != nil {
 			t.Fatal(err)
@@ -332,7 +340,8 @@ func TestEndedWhileItIsLookedUp(t *testing.T) {
 
 	b := setup(t)
 	sessions := &meanwhile{Sessions: b.sessions}
-	other := staff.New(staff.Config{Issuer: b.provider.URL, ClientID: "hotsync", GroupsClaim: "groups", Tokens: stafftest.Tokens{},
+	other := staff.New(staff.Config{Issuer: b.provider.URL, ClientID: "hotsync", GroupsClaim: "groups",
+		Tokens:   stafftest.Tokens{},
 		Sessions: sessions, SessionKey: key("k"), Now: func() time.Time { return b.now }, Log: b.door.Log})
 	*b.door = *other
 	sessions.during = func() {
@@ -352,7 +361,8 @@ func TestCallbackWithACookieThatIsNotOurs(t *testing.T) {
 	t.Parallel()
 
 	b := setup(t)
-	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "https://console.example.com/signin/callback?code=x&state=y", http.NoBody)
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet,
+		"https://console.example.com/signin/callback?code=x&state=y", http.NoBody)
 	r.AddCookie(&http.Cookie{Name: "__Host-hotsync-signin", Value: "not sealed"})
 	err := b.door.Finish(w, r)
 	if err == nil || hotsync.AsError(err).Code != hotsync.CodeBadRequest {

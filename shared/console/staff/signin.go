@@ -288,7 +288,8 @@ func (p *provider) metadata(ctx context.Context) (_ oidc.Document, err error) {
 	}
 	m, err := p.fetch(ctx)
 	if err != nil {
-		return oidc.Document{}, hotsync.Errorf(hotsync.CodeJWKSUnavailable, "The identity provider of the staff did not answer, so nobody can sign in at the moment.").
+		return oidc.Document{}, hotsync.Errorf(hotsync.CodeJWKSUnavailable,
+			"The identity provider of the staff did not answer, so nobody can sign in at the moment.").
 			Because(err)
 	}
 	p.known, p.read = m, p.now()

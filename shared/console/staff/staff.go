@@ -43,9 +43,10 @@ type Config struct {
 	Tokens       Tokens
 	Sessions     Sessions
 	SessionKey   func(context.Context) ([]byte, error) // secret, at least 16 random characters; seals cookies
-	PublicURL    string                                // scheme and host as browsers see the console; "" takes the request's
-	Now          func() time.Time
-	Log          *slog.Logger
+	// scheme and host as browsers see the console; "" takes the request's
+	PublicURL string
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // Door lets members of staff in. It is safe for concurrent use.

@@ -178,7 +178,8 @@ func TestBearer(t *testing.T) {
 			t.Parallel()
 
 			r := httptest.NewRequest(http.MethodGet, "/api/events", http.NoBody)
-			r.Header.Set("Authorization", "bearer "+stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "s", "groups": tc.groups}))
+			r.Header.Set("Authorization",
+				"bearer "+stafftest.Token(map[string]any{"iss": b.provider.URL, "sub": "s", "groups": tc.groups}))
 			m, err := b.door.Bearer(r, tc.need)
 			if tc.code != "" {
 				if err == nil || hotsync.AsError(err).Code != tc.code {
@@ -222,10 +223,12 @@ func TestSealer(t *testing.T) {
 	for name, open := range map[string]func() error{
 		"for another purpose": func() error { return mine.Open(ctx, "flow", text, &got) },
 		"under another key":   func() error { return staff.Sealer{Key: key("l")}.Open(ctx, "session", text, &got) },
-		"changed":             func() error { return mine.Open(ctx, "session", base64.RawURLEncoding.EncodeToString(raw), &got) },
-		"no base64":           func() error { return mine.Open(ctx, "session", "!", &got) },
-		"nothing":             func() error { return mine.Open(ctx, "session", "", &got) },
-		"of another shape":    func() error { return mine.Open(ctx, "session", text, &struct{ A int }{}) },
+		"changed": func() error {
+			return mine.Open(ctx, "session", base64.RawURLEncoding.EncodeToString(raw), &got)
+		},
+		"no base64":        func() error { return mine.Open(ctx, "session", "!", &got) },
+		"nothing":          func() error { return mine.Open(ctx, "session", "", &got) },
+		"of another shape": func() error { return mine.Open(ctx, "session", text, &struct{ A int }{}) },
 	} {
 		if err := open(); !errors.Is(err, staff.ErrSeal) {
 			t.Errorf("%s: Open error = %v, want ErrSeal", name, err)
@@ -397,7 +400,8 @@ func TestGroupsOfAnother(t *testing.T) {
 		Tokens:      stafftest.Tokens{},
 		Now:         time.Now,
 	})
-	for group, want := range map[string]staff.Role{"Support": staff.Operator, "admin": staff.Nobody, "operator": staff.Nobody} {
+	for group, want := range map[string]staff.Role{"Support": staff.Operator, "admin": staff.Nobody,
+		"operator": staff.Nobody} {
 		r := httptest.NewRequest(http.MethodGet, "/api/events", http.NoBody)
 		r.Header.Set("Authorization", "Bearer "+stafftest.Token(map[string]any{"iss": "https://staff.example.com",
 			"realm_access": map[string]any{"roles": []any{group}}}))

@@ -21,7 +21,8 @@ func TestCallbackOfAnotherSignIn(t *testing.T) {
 		want   string
 	}{
 		{name: "as it should be", change: func(url.Values) {}, want: "Vera Viewer viewer"},
-		{name: "another state", change: func(q url.Values) { q.Set("state", strings.Repeat("x", len(q.Get("state")))) }, want: "nobody"},
+		{name: "another state", change: func(q url.Values) { q.Set("state", strings.Repeat("x", len(q.Get("state")))) },
+			want: "nobody"},
 		{name: "no state", change: func(q url.Values) { q.Del("state") }, want: "nobody"},
 		{name: "too late", change: func(url.Values) {}, after: time.Hour, want: "nobody"},
 		{name: "a second time", change: func(url.Values) {}, again: true, want: "nobody"},

@@ -24,7 +24,8 @@ func Schema(name string) *dynamodb.CreateTableInput {
 	}
 	attributes := []string{"pk", "sk", "id"}
 	for _, index := range []struct{ name, key string }{
-		{"byTime", "gsiTimePk"}, {"byStatus", "gsiStatusPk"}, {"byReason", "gsiReasonPk"}, {"byAccount", "accountKey"}, {"bySubject", "subjectKey"},
+		{"byTime", "gsiTimePk"}, {"byStatus", "gsiStatusPk"}, {"byReason", "gsiReasonPk"}, {"byAccount",
+			"accountKey"}, {"bySubject", "subjectKey"},
 	} {
 		attributes = append(attributes, index.key)
 		projected := []string{"summary", "status", "provider", "trigger", "reason", "expiresAt"}

@@ -17,7 +17,8 @@ import (
 
 // A company's proxy shows certificates of its own, which AWS_CA_BUNDLE names.
 func TestCertificatesOfABundleAreTrusted(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	s := httptest.NewTLSServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	t.Cleanup(s.Close)
 	bundle := filepath.Join(t.TempDir(), "bundle.pem")
 	err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600)

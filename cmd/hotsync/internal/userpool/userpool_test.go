@@ -103,7 +103,8 @@ func start(t *testing.T, lambda string, change func(pool map[string]any)) (*Pool
 	}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	return New(aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}), s
+	return New(aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL,
+		Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}), s
 }
 
 // TestChangesNothingElse: the triggers come and go, and the pool is otherwise as it
@@ -112,8 +113,10 @@ func TestChangesNothingElse(t *testing.T) {
 	t.Parallel()
 
 	both := fmt.Sprintf(`{"PostAuthentication":%q,"PostConfirmation":%q}`, function, function)
-	hooks := fmt.Sprintf(`{"PreSignUp":%q,"PreTokenGenerationConfig":{"LambdaArn":%q,"LambdaVersion":"V2_0"}}`, other, other)
-	hooked := fmt.Sprintf(`{"PreSignUp":%q,"PreTokenGenerationConfig":{"LambdaArn":%q,"LambdaVersion":"V2_0"},"PostAuthentication":%q,"PostConfirmation":%q}`, other, other, function, function)
+	hooks := fmt.Sprintf(`{"PreSignUp":%q,"PreTokenGenerationConfig":{"LambdaArn":%q,"LambdaVersion":"V2_0"}}`, other,
+		other)
+	hooked := fmt.Sprintf(
+		`{"PreSignUp":%q,"PreTokenGenerationConfig":{"LambdaArn":%q,"LambdaVersion":"V2_0"},"PostAuthentication":%q,"PostConfirmation":%q}`, other, other, function, function)
 	for name, tc := range map[string]struct {
 		lambda string
 		detach bool
@@ -134,8 +137,10 @@ func TestChangesNothingElse(t *testing.T) {
 		"detach its alias by its name": {strings.ReplaceAll(both, function, function+":live"), true, "", `null`, 2},
 		"detach by its name":           {hooked, true, "", hooks, 2},
 		"detach from a pool without":   {hooks, true, function, hooks, 0},
-		"detach leaves another's":      {fmt.Sprintf(`{"PostAuthentication":%q}`, other), true, function, fmt.Sprintf(`{"PostAuthentication":%q}`, other), 0},
-		"detach one beside another's":  {fmt.Sprintf(`{"PostAuthentication":%q,"PostConfirmation":%q}`, other, function), true, function, fmt.Sprintf(`{"PostAuthentication":%q}`, other), 1},
+		"detach leaves another's": {fmt.Sprintf(`{"PostAuthentication":%q}`, other), true, function,
+			fmt.Sprintf(`{"PostAuthentication":%q}`, other), 0},
+		"detach one beside another's": {fmt.Sprintf(`{"PostAuthentication":%q,"PostConfirmation":%q}`, other, function), true,
+			function, fmt.Sprintf(`{"PostAuthentication":%q}`, other), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,14 +187,21 @@ func TestRefuses(t *testing.T) {
 		named  string
 		want   string
 	}{
-		"another's trigger":       {lambda: fmt.Sprintf(`{"PostConfirmation":%q}`, other), named: function, want: "PostConfirmation calls " + other},
-		"detach of nobody knows":  {lambda: fmt.Sprintf(`{"PostConfirmation":%q}`, other), detach: true, want: "name the function with --function"},
-		"a member of next year":   {lambda: `{}`, named: function, change: func(p map[string]any) { p["PasskeyConfiguration"] = map[string]any{"On": true} }, want: "PasskeyConfiguration"},
-		"a member within another": {lambda: `{}`, named: function, change: func(p map[string]any) { p["UserPoolAddOns"].(map[string]any)["New"] = "x" }, want: "UserPoolAddOns.New"},
-		"a no that is unknown": {lambda: `{}`, named: function, change: func(p map[string]any) { p["UserPoolAddOns"].(map[string]any)["New"] = false },
-			want: "UserPoolAddOns.New"},
+		"another's trigger": {lambda: fmt.Sprintf(`{"PostConfirmation":%q}`, other), named: function,
+			want: "PostConfirmation calls " + other},
+		"detach of nobody knows": {lambda: fmt.Sprintf(`{"PostConfirmation":%q}`, other), detach: true,
+			want: "name the function with --function"},
+		"a member of next year": {lambda: `{}`, named: function,
+			change: func(p map[string]any) { p["PasskeyConfiguration"] = map[string]any{"On": true} },
+			want:   "PasskeyConfiguration"},
+		"a member within another": {lambda: `{}`, named: function,
+			change: func(p map[string]any) { p["UserPoolAddOns"].(map[string]any)["New"] = "x" }, want: "UserPoolAddOns.New"},
+		"a no that is unknown": {lambda: `{}`, named: function,
+			change: func(p map[string]any) { p["UserPoolAddOns"].(map[string]any)["New"] = false },
+			want:   "UserPoolAddOns.New"},
 		"a trigger of next year": {lambda: `{"PostSignOut":"x"}`, named: function, want: "LambdaConfig.PostSignOut"},
-		"no such pool":           {lambda: `{}`, named: function, change: func(p map[string]any) { clear(p) }, want: "has none"},
+		"no such pool": {lambda: `{}`, named: function, change: func(p map[string]any) { clear(p) },
+			want: "has none"},
 	} {
 		p, s := start(t, tc.lambda, tc.change)
 		plan := p.Attach
@@ -252,7 +264,8 @@ func TestNotUpdatable(t *testing.T) {
 		}
 	}
 	for _, trigger := range triggers {
-		if f, ok := reflect.TypeFor[types.LambdaConfigType]().FieldByName(trigger); !ok || f.Type != reflect.TypeFor[*string]() {
+		if f, ok := reflect.TypeFor[types.LambdaConfigType]().FieldByName(trigger); !ok ||
+			f.Type != reflect.TypeFor[*string]() {
 			t.Errorf("the SDK has no trigger %s", trigger)
 		}
 	}

@@ -99,7 +99,8 @@ func (p Page) Sound() {
 	if n := p.Count("h1"); n != 1 {
 		p.t.Errorf("the page has %d h1, want 1", n)
 	}
-	for _, s := range []string{"[style]", "style", "script:not([src])", "[onclick]", "[onload]", "[hx-on]", "a[href^='javascript']"} {
+	for _, s := range []string{"[style]", "style", "script:not([src])", "[onclick]", "[onload]", "[hx-on]",
+		"a[href^='javascript']"} {
 		if p.Count(s) > 0 {
 			p.t.Errorf("the page has %s, which its own policy refuses", s)
 		}
