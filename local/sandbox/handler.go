@@ -25,6 +25,7 @@ func (b *Behaviour) Wrap(next http.Handler) http.Handler {
 // and stays 0 when its connection is dropped.
 func (b *Behaviour) Record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.stopped(r) // known before anything hangs: a server that shuts down already tells nobody new
 		if strings.HasPrefix(r.URL.Path, reserved) {
 			next.ServeHTTP(w, r)
 			return
