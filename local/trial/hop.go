@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -79,11 +80,12 @@ type watch struct {
 	limitAt  time.Time        // of the last of them
 	firstOf  time.Time        // of the first answer with status 200 since mark
 	reads    int              // accounts read: calls for a first page of subscriptions
+	readers  map[string]bool  // syncs that read one, by their track ids
 	of       map[string]map[string]int
 	overlaps []string
 }
 
-func newWatch() *watch { return &watch{of: map[string]map[string]int{}} }
+func newWatch() *watch { return &watch{of: map[string]map[string]int{}, readers: map[string]bool{}} }
 
 // ServeHTTP implements http.Handler.
 func (w *watch) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -127,6 +129,7 @@ func (w *watch) begin(r *http.Request, account, sync string) (next http.Handler)
 	w.peak[p] = max(w.peak[p], w.active[p])
 	if strings.HasPrefix(r.URL.Path, "/v1/subscriptions/accounts/") && r.URL.Query().Get("page") == "1" {
 		w.reads++
+		w.readers[sync] = true
 	}
 	if sync == "" {
 		return w.next
@@ -203,6 +206,7 @@ func (w *watch) mark() {
 // traffic is what a watch has seen so far.
 type traffic struct {
 	calls, limited, reads int
+	readers               map[string]bool
 	peak                  [2]int
 	used                  [2]time.Duration
 	at                    time.Time
@@ -218,6 +222,7 @@ func (w *watch) seen() traffic {
 		calls:    w.calls,
 		limited:  w.limited,
 		reads:    w.reads,
+		readers:  maps.Clone(w.readers),
 		peak:     w.peak,
 		used:     w.used,
 		at:       w.at,
