@@ -634,3 +634,22 @@ func TestCutEventsSayWhatThereWas(t *testing.T) {
 		}
 	}
 }
+
+// TestListsHaveOneAddress asks for lists in other words than their links do. A page goes to
+// the address that can be shared; what a page fetches for itself is answered where it asked.
+func TestListsHaveOneAddress(t *testing.T) {
+	t.Parallel()
+
+	c := setup(t).signIn("viewer")
+	for _, path := range []string{"/events", "/logins"} {
+		typed := path + "?q=&provider=direct&reason="
+		if got := c.get(typed).url.RequestURI(); got != path+"?provider=direct" {
+			t.Errorf("%s leads to %s", typed, got)
+		}
+		a := c.get(typed, "HX-Request", "true")
+		a.wantStatus(t, http.StatusOK)
+		if got := a.url.RequestURI(); got != typed {
+			t.Errorf("%s, fetched by a page, is answered at %s", typed, got)
+		}
+	}
+}

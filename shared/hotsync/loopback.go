@@ -9,5 +9,5 @@ import (
 // computer: where secrets and tokens may travel over plain http, since they do not leave it.
 func IsLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
