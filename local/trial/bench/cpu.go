@@ -68,11 +68,18 @@ func cpuRows(ctx context.Context, b *bench) ([]row, error) {
 		return large / small, fmt.Sprintf("%.3f ms : %.3f ms; %.1f, %.1f, %.1f and %.1f ms for 1, 3, 20 and 200",
 			large, small, ms(of[1]), ms(of[3]), ms(of[20]), ms(of[200]))
 	}
+	floor, calls, err := b.floor(ctx, 3)
+	if err != nil {
+		return nil, err
+	}
 	grows, detail := linear(unchanged)
 	growsFirst, detailFirst := linear(first)
 	return []row{
 		{name: "CPU of an unchanged sync, 3 subscriptions", value: ms(unchanged[3]), target: 3, unit: "ms",
 			detail: fmt.Sprintf("%.0f syncs a second of one core", float64(time.Second)/float64(unchanged[3]))},
+		{name: "CPU of an unchanged sync : of its calls alone, 3 subscriptions", value: ratio(unchanged[3], floor), unit: "x",
+			detail: fmt.Sprintf("%.1f ms : %.1f ms; %d calls to the tenants, %d reads of the store, %d writes",
+				ms(unchanged[3]), ms(floor), len(calls.Requests), calls.Gets, len(calls.Puts))},
 		{name: "CPU a subscription, unchanged, from 20 to 200 : from 3 to 20", value: grows, unit: "x", detail: detail},
 		{name: "CPU of a first sync, 3 subscriptions", value: ms(first[3]), unit: "ms",
 			detail: fmt.Sprintf("%.0f syncs a second of one core", float64(time.Second)/float64(first[3]))},

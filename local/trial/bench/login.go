@@ -46,10 +46,11 @@ const audience = "hotsync-local"
 // bare are the functions that the product is compared with.
 type bare struct {
 	*lambdahost.Host
-	dir   string
-	queue string // address of the queue that function send sends to
-	url   string // of the HTTP API
-	close func()
+	dir      string
+	programs map[string]string // compiled functions by name
+	queue    string            // address of the queue that function send sends to
+	url      string            // of the HTTP API
+	close    func()
 }
 
 // startBare runs the functions of testdata, with body as what they send and tokens
@@ -58,7 +59,7 @@ func (b *bench) startBare(ctx context.Context, e *engines.Engines, body, issuer 
 	data := filepath.Join(b.root, "local", "trial", "bench", "testdata")
 	b.stacks++
 	out := &bare{dir: filepath.Join(b.dir, fmt.Sprint("bare", b.stacks))}
-	binaries, err := lambdahost.Build(ctx, data, filepath.Join(out.dir, "functions"))
+	out.programs, err = lambdahost.Build(ctx, data, filepath.Join(out.dir, "functions"))
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func (b *bench) startBare(ctx context.Context, e *engines.Engines, body, issuer 
 	if err != nil {
 		return nil, err
 	}
-	out.Host, err = lambdahost.New(lambdahost.Config{Template: t, Binaries: binaries, Environment: e.Environment(),
+	out.Host, err = lambdahost.New(lambdahost.Config{Template: t, Binaries: out.programs, Environment: e.Environment(),
 		SQS: e.SQS(), LogDir: filepath.Join(out.dir, "logs")})
 	if err != nil {
 		return nil, err
