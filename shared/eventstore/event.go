@@ -179,6 +179,13 @@ func isCut(e hotsync.Event) bool {
 	return slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool { return f.Code == findingCut })
 }
 
+// says reports whether a finding has that message already.
+func says(e hotsync.Event, message string) bool {
+	return slices.ContainsFunc(e.Findings, func(f hotsync.Finding) bool {
+		return f.Code == findingCut && f.Message == message
+	})
+}
+
 // Get reads an event whole and consistently, or returns ErrNotFound. Empty
 // lists come back nil.
 func (s *Store) Get(ctx context.Context, id string) (_ hotsync.Event, err error) {
@@ -209,8 +216,12 @@ func (s *Store) encode(e hotsync.Event, revision int) (hotsync.Event, item, erro
 		problem.Message = cutText(problem.Message, maxText)
 		e.Error = &problem
 	}
-	if e.ChangesCut+e.AttemptsCut > 0 && !isCut(e) {
-		e = warned(e, warnListsCut) // by an earlier try, whose findings are no more
+	// What earlier tries lost is said again: their findings are no more.
+	if e.ChangesCut+e.AttemptsCut > 0 {
+		e = warned(e, warnListsCut)
+	}
+	if e.FieldsCut {
+		e = warned(e, warnFieldsCut)
 	}
 	row, packed, err := encodeParts(e, revision)
 	for _, cut := range []func(hotsync.Event) hotsync.Event{cutFields, cutLists} {
@@ -272,7 +283,7 @@ func cutFields(e hotsync.Event) hotsync.Event {
 		c.Fields = nil
 		changes[i] = c
 	}
-	e.Changes = changes
+	e.Changes, e.FieldsCut = changes, true
 	return warned(e, warnFieldsCut)
 }
 
@@ -312,8 +323,11 @@ func few[T any](list []T) []T {
 // findingCut says that an event is not whole.
 const findingCut hotsync.FindingCode = "event_cut"
 
-// warned puts a finding first and counts it.
+// warned puts a finding first and counts it, unless it is there already.
 func warned(e hotsync.Event, message string) hotsync.Event {
+	if says(e, message) {
+		return e
+	}
 	e.Findings = append([]hotsync.Finding{hotsync.Note(findingCut, "", "%s", message)}, e.Findings...)
 	e.FindingCount++
 	return e
@@ -366,5 +380,6 @@ func decodeWhole(it item) (hotsync.Event, error) {
 	}
 	e := whole.event()
 	e.ChangesCut, e.AttemptsCut = max(0, e.ChangeCount-len(e.Changes)), max(0, e.AttemptCount-len(e.Attempts))
+	e.FieldsCut = says(e, warnFieldsCut)
 	return e, nil
 }

@@ -155,6 +155,8 @@ type Event struct {
 	// beside what is in the lists.
 	ChangesCut  int `json:"-"`
 	AttemptsCut int `json:"-"`
+	// FieldsCut reports that changes in the list have lost their fields so.
+	FieldsCut bool `json:"-"`
 }
 
 // Counted returns the event with its counts, of the lists as they are and of what was
