@@ -170,7 +170,12 @@ func plainText(s string) string {
 	if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
 		s, _, _ = strings.Cut(s[7:], "?")
 	}
-	s = strings.Trim(s, wrapping)
+	s = strings.TrimLeft(strings.Trim(s, wrapping), "#")
+	if i := strings.Index(s, "%40"); i > 0 && !strings.Contains(s, "@") {
+		if address, err := url.PathUnescape(s); err == nil { // out of the address of a page
+			s = address
+		}
+	}
 	switch lower := strings.ToLower(s); {
 	case hotsync.IsEventID(lower):
 		return lower
@@ -245,7 +250,7 @@ func parseBox(v url.Values) url.Values {
 func timesInBox(v url.Values, now time.Time) url.Values {
 	text := strings.Join(strings.Fields(v.Get("q")), " ")
 	if text == "" || v.Get("from") != "" || v.Get("to") != "" ||
-		!strings.ContainsFunc(text, unicode.IsLetter) && !strings.ContainsAny(text, ":-") {
+		!strings.ContainsFunc(text, unicode.IsLetter) && !strings.ContainsAny(text, ":-") && !isNumericDay(text) {
 		return v
 	}
 	from, ok := parseWhen(text, false, now)

@@ -30,6 +30,11 @@ func TestSearchIsForgiving(t *testing.T) {
 		"'A-12'":                      {"q": {"A-12"}},
 		"A\u201112\u00a0":             {"q": {"A-12"}},
 		"\u200bA–12":                  {"q": {"A-12"}},
+		"#A-12":                       {"q": {"A-12"}},
+		"ada%40example.com":           {"q": {"ada@example.com"}},
+		"50%401":                      {"q": {"50@1"}},
+		"26.11.2026":                  {"from": {"2026-11-26T00:00:00Z"}, "to": {"2026-11-27T00:00:00Z"}},
+		"05/06/2026":                  {"q": {"05/06/2026"}}, // of June or of May
 		"Ada <ada@example.com>":       {"q": {"ada@example.com"}},
 		"ada@example.com.":            {"q": {"ada@example.com"}},
 		"MAILTO:ada@example.com?cc=x": {"q": {"ada@example.com"}},

@@ -102,8 +102,8 @@ func onDay(day time.Time, clock string, end bool) (time.Time, bool) {
 	return t.UTC(), ok
 }
 
-// parseDay reads today, yesterday, a day of the week, or 2026-11-22, whose time of
-// day may follow after a T.
+// parseDay reads today, yesterday, a day of the week, 2026-11-22, whose time of
+// day may follow after a T, 2026/11/22, 22.11.2026 or 22/11/2026.
 func parseDay(s string, now time.Time) (time.Time, bool) {
 	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
 	switch s {
@@ -119,13 +119,31 @@ func parseDay(s string, now time.Time) (time.Time, bool) {
 			return day, true
 		}
 	}
-	for _, layout := range []string{time.DateOnly, "2006-01-02t15:04", "2006-01-02t15:04:05"} {
+	for _, layout := range []string{time.DateOnly, "2006-01-02t15:04", "2006-01-02t15:04:05", "2006/01/02", "2.1.2006"} {
 		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
 			return t, true
 		}
 	}
-	return time.Time{}, false
+	return slashedDay(s, now.Location())
 }
+
+// slashedDay reads 26/11/2026 and 11/26/2026. Which is the month must be plain: of
+// 05/06/2026 nobody can tell.
+func slashedDay(s string, zone *time.Location) (time.Time, bool) {
+	european, err := time.ParseInLocation("2/1/2006", s, zone)
+	if err != nil {
+		american, err := time.ParseInLocation("1/2/2006", s, zone)
+		return american, err == nil
+	}
+	_, err = time.ParseInLocation("1/2/2006", s, zone)
+	return european, err != nil || european.Day() == int(european.Month())
+}
+
+// isNumericDay reports whether a text is a day in numbers with its year, and no
+// number of an account that happens to have dots or slashes.
+func isNumericDay(s string) bool { return numericDay.MatchString(s) }
+
+var numericDay = regexp.MustCompile(`^(\d{4}/\d{2}/\d{2}|\d{1,2}\.\d{1,2}\.\d{4}|\d{1,2}/\d{1,2}/\d{4})$`)
 
 func parseClock(s string, day time.Time) (time.Time, bool) {
 	switch s {
