@@ -416,9 +416,7 @@ func (b *backfillFlags) count(ctx context.Context, p *wiring.Parts, stdout, stde
 	fmt.Fprintf(
 		stdout,
 		"%s accounts: %s to be created, %s to be changed, %s as they should be, %s not in Zuora, %s could not be compared\n",
-		thousands(
-			r.Compared,
-		),
+		thousands(r.Compared),
 		thousands(r.Absent),
 		thousands(r.Different),
 		thousands(r.Equal),

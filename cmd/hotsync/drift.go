@@ -40,11 +40,7 @@ func compareDrift(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		"",
 		"`address` of a Limio that is no production tenant, for a production Zuora; or the reverse",
 	)
-	system := f.String(
-		"system",
-		"",
-		systemUsage,
-	)
+	system := f.String("system", "", systemUsage)
 	err := parse(f, args, 0)
 	if err != nil {
 		return err

@@ -24,11 +24,9 @@ func v1Body(a billing.Account) ([]byte, error) {
 	account := doc{
 		"basicInfo":         basic,
 		"billingAndPayment": doc{"currency": a.Currency, "defaultPaymentMethodId": null(a.DefaultPaymentMethodID)},
-		"billToContact": v1Contact(
-			a.BillTo,
-		),
-		"soldToContact": v1Contact(a.SoldTo),
-		"shipToContact": v1Contact(a.ShipTo),
+		"billToContact":     v1Contact(a.BillTo),
+		"soldToContact":     v1Contact(a.SoldTo),
+		"shipToContact":     v1Contact(a.ShipTo),
 	}
 	methods := doc{}
 	for _, m := range a.PaymentMethods {
@@ -104,15 +102,13 @@ func v1Subscription(s billing.Subscription) doc {
 		plans = append(plans, plan)
 	}
 	return doc{
-		"id":                 s.ID,
-		"subscriptionNumber": s.Number,
-		"version":            s.Version,
-		"status":             s.Status,
-		"termType":           s.TermType,
-		"currency":           null(s.Currency),
-		"contractEffectiveDate": null(
-			s.ContractEffective,
-		),
+		"id":                    s.ID,
+		"subscriptionNumber":    s.Number,
+		"version":               s.Version,
+		"status":                s.Status,
+		"termType":              s.TermType,
+		"currency":              null(s.Currency),
+		"contractEffectiveDate": null(s.ContractEffective),
 		"subscriptionStartDate": null(s.Start),
 		"subscriptionEndDate":   null(s.End),
 		"termStartDate":         null(s.TermStart),
@@ -135,9 +131,7 @@ func v1Charge(c billing.Charge) doc {
 		"uom":                   null(c.UOM),
 		"billingPeriod":         null(c.BillingPeriod),
 		"specificBillingPeriod": c.SpecificBillingPeriod,
-		"listPriceBase": null(
-			c.ListPriceBase,
-		),
+		"listPriceBase":         null(c.ListPriceBase),
 		"specificListPriceBase": c.SpecificListPriceBase,
 		"billingTiming":         null(c.BillingTiming),
 		"endDateCondition":      null(c.EndDateCondition),
@@ -166,9 +160,7 @@ func v1Charge(c billing.Charge) doc {
 				"effectiveStartDate": null(s.From),
 				"effectiveEndDate":   null(s.Until),
 				"chargedThroughDate": null(s.ChargedThrough),
-				"price": v1Amount(
-					s.Price,
-				),
+				"price":              v1Amount(s.Price),
 				"quantity":           v1Amount(s.Quantity),
 				"discountAmount":     v1Amount(s.DiscountAmount),
 				"discountPercentage": v1Amount(s.DiscountPercentage),

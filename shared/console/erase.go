@@ -274,11 +274,7 @@ func erasedWords(done eventstore.Erased) string {
 			plural(done.Events, "event", "events"),
 			plural(done.Aliases, "search name", "search names"),
 			plural(done.Accounts, "account", "accounts"),
-			plural(
-				done.Logins,
-				"login that led to nothing",
-				"logins that led to nothing",
-			),
+			plural(done.Logins, "login that led to nothing", "logins that led to nothing"),
 			plural(done.Jobs, "account of a job", "accounts of jobs"),
 			plural(done.Pending, "event still under way", "events still under way"),
 		},

@@ -61,18 +61,15 @@ var triggers = []hotsync.Trigger{
 // beside an error, which is a bad_request.
 func parseFilter(v url.Values, now time.Time) (filter, error) {
 	f := filter{
-		Text:    plainText(get(v, "q")),
-		Account: get(v, "account"),
-		Subject: get(v, "subject"),
-		Reason:  reasonCode(get(v, "reason")),
-		Provider: get(
-			v,
-			"provider",
-		),
-		Trigger: hotsync.Trigger(strings.ToLower(get(v, "trigger"))),
-		from:    get(v, "from"),
-		to:      get(v, "to"),
-		zone:    now.Location(),
+		Text:     plainText(get(v, "q")),
+		Account:  get(v, "account"),
+		Subject:  get(v, "subject"),
+		Reason:   reasonCode(get(v, "reason")),
+		Provider: get(v, "provider"),
+		Trigger:  hotsync.Trigger(strings.ToLower(get(v, "trigger"))),
+		from:     get(v, "from"),
+		to:       get(v, "to"),
+		zone:     now.Location(),
 	}
 	switch is := strings.ToLower(get(v, "is")); is {
 	case "", "any":
@@ -157,13 +154,7 @@ var hyphens = strings.NewReplacer("\u2010", "-", "\u2011", "-", "\u2012", "-", "
 // stood in.
 func plainText(s string) string {
 	s = hyphens.Replace(strings.Join(strings.Fields(strings.Trim(s, wrapping)), " "))
-	if i, j := strings.LastIndexByte(
-		s,
-		'<',
-	), strings.LastIndexByte(
-		s,
-		'>',
-	); i >= 0 && j > i &&
+	if i, j := strings.LastIndexByte(s, '<'), strings.LastIndexByte(s, '>'); i >= 0 && j > i &&
 		strings.Contains(s[i:j], "@") {
 		s = s[i+1 : j]
 	}

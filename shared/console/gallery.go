@@ -51,14 +51,8 @@ func (c *console) galleryEvent(w http.ResponseWriter, r *http.Request, m member)
 			continue
 		}
 		page := c.newEventView(s.Event, c.here(r), m)
-		page.Who, page.LastGood, page.Differs, page.Holds = mask(
-			s.Event.Subject,
-		), good, differences(
-			*good,
-			s.Event,
-		), newHolding(
-			&s.Event,
-		)
+		page.Who, page.LastGood = mask(s.Event.Subject), good
+		page.Differs, page.Holds = differences(*good, s.Event), newHolding(&s.Event)
 		page.Findings, page.Sight = attentionFirst(s.Event.Findings), sightOf(s.Event, nil, false)
 		page.Event, page.Request = masked(s.Event)
 		if s.Event.Request.Lookup != nil {

@@ -322,9 +322,7 @@ func nothingReasons(also string) []reasonOption {
 		string(hotsync.CodeLookupField),
 		string(hotsync.CodeLookupValue),
 		string(hotsync.CodeTokenIssuer),
-		string(
-			hotsync.CodeTokenAudience,
-		),
+		string(hotsync.CodeTokenAudience),
 		string(hotsync.CodeTokenExpired),
 		string(hotsync.CodeTokenSignature),
 		string(hotsync.CodeTokenKind),

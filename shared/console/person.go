@@ -248,19 +248,8 @@ func (c *console) exportPerson(w http.ResponseWriter, r *http.Request, m member)
 		Action: "export_person",
 		Event:  page.Event,
 		Note:   page.Note,
-		Result: plural(
-			len(page.Whos),
-			"login",
-			"logins",
-		) + ", " + plural(
-			n,
-			"event",
-			"events",
-		) + ", " + plural(
-			nothing,
-			"record of a login",
-			"records of logins",
-		),
+		Result: plural(len(page.Whos), "login", "logins") + ", " + plural(n, "event", "events") + ", " +
+			plural(nothing, "record of a login", "records of logins"),
 	})
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="person.json"`)

@@ -94,11 +94,7 @@ func (c *console) endSessions(w http.ResponseWriter, r *http.Request, m member) 
 	if err != nil {
 		return err
 	}
-	c.record(
-		r.Context(),
-		m,
-		act{Action: "end_sessions", Note: noteOf(r.PostForm.Get("note")), Result: page.Of},
-	)
+	c.record(r.Context(), m, act{Action: "end_sessions", Note: noteOf(r.PostForm.Get("note")), Result: page.Of})
 	return c.render(w, r, m, "me", view{Title: "Sessions", Body: page})
 }
 

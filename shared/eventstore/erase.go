@@ -104,12 +104,10 @@ func (s *Store) traces(ctx context.Context, who hotsync.Identity) (t traces, err
 		return traces{}, err
 	}
 	in := &dynamodb.QueryInput{
-		IndexName:            aws.String(indexSubject),
-		Limit:                aws.Int32(100),
-		ProjectionExpression: aws.String("pk, sk"),
-		KeyConditionExpression: aws.String(
-			"subjectKey = :subject",
-		),
+		IndexName:                 aws.String(indexSubject),
+		Limit:                     aws.Int32(100),
+		ProjectionExpression:      aws.String("pk, sk"),
+		KeyConditionExpression:    aws.String("subjectKey = :subject"),
 		ExpressionAttributeValues: item{":subject": dynamo.Text(bounded(who.Subject))},
 	}
 	for {

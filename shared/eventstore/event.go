@@ -292,14 +292,8 @@ func cutLists(e hotsync.Event) hotsync.Event {
 	e.AttemptsCut += max(0, len(e.Attempts)-fewEntries)
 	e.Changes, e.Attempts, e.Steps, e.Candidates = few(e.Changes), few(e.Attempts), few(e.Steps), few(e.Candidates)
 	e.Findings, e.Subscriptions = few(e.Findings), few(e.Subscriptions)
-	for i := range e.Findings {
-		e.Findings[i].Message, e.Findings[i].Hint = cutText(
-			e.Findings[i].Message,
-			shortText,
-		), cutText(
-			e.Findings[i].Hint,
-			shortText,
-		)
+	for i, f := range e.Findings {
+		e.Findings[i].Message, e.Findings[i].Hint = cutText(f.Message, shortText), cutText(f.Hint, shortText)
 	}
 	for i := range e.Attempts {
 		e.Attempts[i].Steps = nil
@@ -355,15 +349,8 @@ func readRow(it item) (row stored, err error) {
 	if err != nil {
 		return stored{}, fmt.Errorf("summary of %s: %w", dynamo.GetText(it, attrID), err)
 	}
-	row.ID, row.Status, row.Reason = dynamo.GetText(
-		it,
-		attrID,
-	), hotsync.Status(
-		dynamo.GetText(it, attrStatus),
-	), dynamo.GetText(
-		it,
-		attrReason,
-	)
+	row.ID, row.Status = dynamo.GetText(it, attrID), hotsync.Status(dynamo.GetText(it, attrStatus))
+	row.Reason = dynamo.GetText(it, attrReason)
 	row.Trigger, row.Provider = hotsync.Trigger(dynamo.GetText(it, attrTrigger)), dynamo.GetText(it, attrProvider)
 	return row, nil
 }

@@ -58,11 +58,8 @@ func (s *Store) query(p partition, lo, hi string, f filter) *dynamodb.QueryInput
 		ExpressionAttributeValues: item{":key": dynamo.Text(p.key), ":now": dynamo.Number(f.now.Unix())}}
 	if p.id == "" {
 		in.KeyConditionExpression = aws.String("#key = :key AND #id BETWEEN :lo AND :hi")
-		in.ExpressionAttributeValues[":lo"], in.ExpressionAttributeValues[":hi"] = dynamo.Text(
-			lo,
-		), dynamo.Text(
-			below(hi),
-		)
+		in.ExpressionAttributeValues[":lo"] = dynamo.Text(lo)
+		in.ExpressionAttributeValues[":hi"] = dynamo.Text(below(hi))
 	} else {
 		in.KeyConditionExpression = aws.String("#key = :key AND #id = :id")
 		in.ExpressionAttributeValues[":id"] = dynamo.Text(p.id)

@@ -96,15 +96,11 @@ func TestOpenUntilTheSameLoginSucceeds(t *testing.T) {
 			ended(1, "x", "A1", failed, "timeout"),
 			unseen,
 		}, []string{"not_linked A1"}},
-		"seen at last": {[]hotsync.Event{
-			unseen, ended(10, "x", "A1", ok, "unchanged"),
-		}, nil},
+		"seen at last": {[]hotsync.Event{unseen, ended(10, "x", "A1", ok, "unchanged")}, nil},
 		"several accounts": {[]hotsync.Event{
 			ended(1, "x", "", hotsync.StatusSkipped, "ambiguous"),
 		}, []string{"ambiguous "}},
-		"covered": {[]hotsync.Event{
-			ended(1, "x", "A1", hotsync.StatusSkipped, "coalesced"),
-		}, nil},
+		"covered": {[]hotsync.Event{ended(1, "x", "A1", hotsync.StatusSkipped, "coalesced")}, nil},
 		"two people": {[]hotsync.Event{ended(1, "x", "A1", failed, "timeout"), ended(2, "y", "A1", failed, "internal")},
 			[]string{"internal A1", "timeout A1"}},
 	} {

@@ -87,12 +87,7 @@ func (h *Handler) refused(ctx context.Context, r *gateway.Event, settings hotsyn
 			Trigger:  hotsync.TriggerLogin,
 			Provider: provider.Name,
 			Reason:   string(code),
-			LoginID: loginID(
-				"refused",
-				string(code),
-				said.Issuer,
-				said.Subject,
-			),
+			LoginID:  loginID("refused", string(code), said.Issuer, said.Subject),
 			Issuer:   said.Issuer,
 			Subject:  said.Subject,
 			Verified: r.Claims() != nil && anyToken(r) == "",

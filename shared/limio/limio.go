@@ -102,14 +102,11 @@ func New(cfg Config) (*Client, error) {
 		Transport:   cfg.HTTP,
 		Gate:        cfg.Gate,
 		Timeout:     cmp.Or(cfg.Timeout, defaultTimeout),
-		MaxBody: cmp.Or(
-			cfg.MaxBody,
-			defaultMaxBody,
-		),
-		Now:     cfg.Now,
-		Log:     cfg.Log,
-		Refused: c.refused,
-		Unread:  answerInvalid,
+		MaxBody:     cmp.Or(cfg.MaxBody, defaultMaxBody),
+		Now:         cfg.Now,
+		Log:         cfg.Log,
+		Refused:     c.refused,
+		Unread:      answerInvalid,
 	})
 	return c, err
 }

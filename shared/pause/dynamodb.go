@@ -43,13 +43,8 @@ func (t Table) Load(ctx context.Context) (_ State, err error) {
 func (t Table) Replace(ctx context.Context, old, next State) (_ bool, err error) {
 	defer hotsync.In(&err, "pause.Replace")
 	it := dynamo.Key(partition, t.Upstream)
-	it[attrUntil], it[attrProbe], it[attrSince] = dynamo.Time(
-		next.Until,
-	), dynamo.Time(
-		next.ProbeUntil,
-	), dynamo.Time(
-		next.Since,
-	)
+	it[attrUntil], it[attrProbe] = dynamo.Time(next.Until), dynamo.Time(next.ProbeUntil)
+	it[attrSince] = dynamo.Time(next.Since)
 	it[attrStep], it[attrReason] = dynamo.Number(next.Step), dynamo.Text(string(next.Reason))
 	when := dynamo.Condition{Expression: "#until = :until AND #probe = :probe",
 		Names:  map[string]string{"#until": attrUntil, "#probe": attrProbe},

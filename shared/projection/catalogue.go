@@ -78,14 +78,11 @@ func (p *projector) match(s billing.Subscription, pl plan) catalogue.Match {
 		ProductSKU:        rp.ProductSKU,
 		ProductID:         rp.ProductID,
 		ProductRatePlanID: rp.ProductRatePlanID,
-		Currency: cmp.Or(
-			pl.price.currency,
-			subscriptionCurrency(s, p.account),
-		),
-		AutoRenew:  s.AutoRenew || is(s.TermType, "evergreen"),
-		UnitPrice:  pl.price.unit,
-		TermMonths: termMonths(s),
-		Discount:   pl.role == roleDiscount,
+		Currency:          cmp.Or(pl.price.currency, subscriptionCurrency(s, p.account)),
+		AutoRenew:         s.AutoRenew || is(s.TermType, "evergreen"),
+		UnitPrice:         pl.price.unit,
+		TermMonths:        termMonths(s),
+		Discount:          pl.role == roleDiscount,
 	})
 }
 

@@ -130,10 +130,7 @@ func (p *projector) comparePlans(a, b plan) int {
 		cmp.Compare(p.when(a), p.when(b)),
 		compareBool(!a.isMatched(), !b.isMatched()),
 		cmp.Compare(a.role, b.role),
-		p.compareStart(
-			a,
-			b,
-		),
+		p.compareStart(a, b),
 		b.price.amount.Decimal.Cmp(a.price.amount.Decimal),
 		cmp.Compare(a.span.start, b.span.start),
 		cmp.Compare(a.key, b.key),

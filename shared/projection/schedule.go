@@ -270,13 +270,10 @@ func (p *projector) previews(subscriptions []subscription) (_ map[string]map[str
 				charge:      i.ChargeName,
 				product:     i.ProductName,
 				description: i.Description,
-				discount: is(
-					i.ProcessingType,
-					"discount",
-				),
-				quantity: sensible(i.Quantity),
-				amount:   i.Amount,
-				tax:      decimal.NewNullDecimal(i.Tax),
+				discount:    is(i.ProcessingType, "discount"),
+				quantity:    sensible(i.Quantity),
+				amount:      i.Amount,
+				tax:         decimal.NewNullDecimal(i.Tax),
 			},
 		)
 	}

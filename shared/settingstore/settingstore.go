@@ -172,13 +172,8 @@ func (s *Store) replace(
 		)
 	}
 	it := dynamo.Key(partition, current)
-	it[attrVersion], it[attrSettings], it[attrBy] = dynamo.Number(
-		settings.Version,
-	), dynamo.Text(
-		string(raw),
-	), dynamo.Text(
-		by,
-	)
+	it[attrVersion], it[attrSettings] = dynamo.Number(settings.Version), dynamo.Text(string(raw))
+	it[attrBy] = dynamo.Text(by)
 	it[attrAt] = dynamo.Text(settings.UpdatedAt.Format(time.RFC3339Nano))
 	err = s.put(ctx, it, version(before))
 	if err != nil {

@@ -44,10 +44,7 @@ func (s *Syncer) plan(ctx context.Context, t task, in reading, place belonging) 
 				findings: slices.Concat(in.findings, want.Findings, d.Findings),
 				matches:  want.Matches,
 			},
-			fmt.Sprintf(
-				"%d changes",
-				len(d.Changes),
-			), nil
+			fmt.Sprintf("%d changes", len(d.Changes)), nil
 	})
 }
 

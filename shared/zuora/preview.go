@@ -139,10 +139,7 @@ func readPreview(body io.Reader) ([]billing.PreviewItem, error) {
 			strings.Compare(a.ServiceStart, b.ServiceStart),
 			strings.Compare(a.ChargeNumber, b.ChargeNumber),
 			strings.Compare(a.ProcessingType, b.ProcessingType),
-			strings.Compare(
-				a.ServiceEnd,
-				b.ServiceEnd,
-			),
+			strings.Compare(a.ServiceEnd, b.ServiceEnd),
 			a.Amount.Cmp(b.Amount),
 			strings.Compare(a.ChargeName, b.ChargeName),
 		)
@@ -214,13 +211,11 @@ func (i *previewItem) plain() billing.PreviewItem {
 		ProductName:        i.ProductName,
 		Description:        i.Description,
 		ProcessingType:     i.ProcessingType,
-		ServiceStart: string(
-			i.ServiceStart,
-		),
-		ServiceEnd: string(i.ServiceEnd),
-		Amount:     i.Amount.Decimal,
-		Tax:        i.Tax.Decimal,
-		Quantity:   i.Quantity.NullDecimal,
-		UnitPrice:  i.UnitPrice.NullDecimal,
+		ServiceStart:       string(i.ServiceStart),
+		ServiceEnd:         string(i.ServiceEnd),
+		Amount:             i.Amount.Decimal,
+		Tax:                i.Tax.Decimal,
+		Quantity:           i.Quantity.NullDecimal,
+		UnitPrice:          i.UnitPrice.NullDecimal,
 	}
 }

@@ -46,11 +46,7 @@ func Show(sub Object, now time.Time) Shown {
 		Currency: text(sub, "data", "price", "currency"),
 		Next:     day(NextPayment(sub, now)),
 		Payment:  PaymentLabel(PaymentMethod(sub)),
-		Billing: text(
-			Address(sub, "billing"),
-			"data",
-			"city",
-		),
+		Billing:  text(Address(sub, "billing"), "data", "city"),
 		Delivery: text(Address(sub, "delivery"), "data", "city"),
 	}
 	offer := CurrentOffer(sub, now)

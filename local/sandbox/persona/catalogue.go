@@ -156,10 +156,7 @@ func (i item) encode() json.RawMessage {
 		"name":           i.name,
 		"path":           from,
 		"id":             commit("item", from),
-		"version": commit(
-			"version",
-			from,
-		),
+		"version":        commit("version", from),
 		"syncedFrom":     zuoraID("product rate plan", i.plan),
 		"attributes":     i.attributes,
 		"productBundles": []doc{{"product_path": i.product.path(), "rate_plan": i.plan, "revenue_split": "100"}},

@@ -245,11 +245,7 @@ func (a *account) plan(p plan, d dates, subscription string, version, n int) (do
 	}
 	key := fmt.Sprintf("%s%02d", subscription[3:], n)
 	out := doc{
-		"id": zuoraID(
-			"rate plan",
-			key,
-			version,
-		),
+		"id":                          zuoraID("rate plan", key, version),
 		"ratePlanName":                p.name,
 		"productRatePlanId":           zuoraID("product rate plan", p.name),
 		"productId":                   zuoraID("product", p.product.sku),
@@ -398,11 +394,8 @@ func (c charge) mrr() decimal.Decimal {
 // Zuora does by default, and all of them in chargeSegments if there are several.
 func (a *account) charge(c charge, d dates, number string, version int) doc {
 	start, end := d.start, d.end
-	endCondition, timing, listPrice := "Subscription_End", any(
-		"IN_ADVANCE",
-	), any(
-		cmp.Or(c.listPrice, "Per_Billing_Period"),
-	)
+	endCondition, timing := "Subscription_End", any("IN_ADVANCE")
+	listPrice := any(cmp.Or(c.listPrice, "Per_Billing_Period"))
 	switch {
 	case c.kind == "OneTime":
 		endCondition, timing, listPrice = "One_Time", nil, nil
@@ -441,19 +434,17 @@ func (a *account) charge(c charge, d dates, number string, version int) doc {
 		"model":                   c.model,
 		"uom":                     null(c.uom),
 		"billingPeriod":           null(c.period),
-		"specificBillingPeriod": nullNumber(
-			c.periodMonths,
-		),
-		"billingTiming":        timing,
-		"listPriceBase":        listPrice,
-		"discountLevel":        discountLevel,
-		"applyDiscountTo":      applyTo,
-		"triggerEvent":         "ContractEffective",
-		"endDateCondition":     endCondition,
-		"upToPeriods":          nullNumber(c.upTo),
-		"upToPeriodsType":      nil,
-		"version":              version,
-		"processedThroughDate": nil,
+		"specificBillingPeriod":   nullNumber(c.periodMonths),
+		"billingTiming":           timing,
+		"listPriceBase":           listPrice,
+		"discountLevel":           discountLevel,
+		"applyDiscountTo":         applyTo,
+		"triggerEvent":            "ContractEffective",
+		"endDateCondition":        endCondition,
+		"upToPeriods":             nullNumber(c.upTo),
+		"upToPeriodsType":         nil,
+		"version":                 version,
+		"processedThroughDate":    nil,
 	}
 	if c.upTo > 0 {
 		out["upToPeriodsType"] = "Billing_Periods"
@@ -498,12 +489,7 @@ func (a *account) segment(c charge, p step, until, number string, version, n int
 	priced := c
 	priced.price = p.price
 	return doc{
-		"id": zuoraID(
-			"charge",
-			number,
-			version,
-			n,
-		),
+		"id":                 zuoraID("charge", number, version, n),
 		"segment":            n,
 		"effectiveStartDate": null(p.from),
 		"effectiveEndDate":   null(until),
@@ -513,12 +499,10 @@ func (a *account) segment(c charge, p step, until, number string, version, n int
 		"tiers":              renderTiers(c.tiers),
 		"discountAmount":     amount(c.discountAmount),
 		"discountPercentage": amount(c.discountPct),
-		"mrr": num(
-			priced.mrr(),
-		),
-		"tcv":            nil,
-		"pricingSummary": priced.summary(fmt.Sprint(a.billing["currency"])),
-		"done":           false,
+		"mrr":                num(priced.mrr()),
+		"tcv":                nil,
+		"pricingSummary":     priced.summary(fmt.Sprint(a.billing["currency"])),
+		"done":               false,
 	}
 }
 

@@ -221,12 +221,8 @@ func discount(s *subscription, plan, charge object, billed []previewed) []object
 	periods, limited := wholeOf(charge["upToPeriods"])
 	seen := map[string]bool{}
 	for _, segment := range segmentsOf(charge) {
-		start, end := cmp.Or(
-			textOf(segment["chargedThroughDate"]),
-			textOf(segment["effectiveStartDate"]),
-		), textOf(
-			segment["effectiveEndDate"],
-		)
+		start := cmp.Or(textOf(segment["chargedThroughDate"]), textOf(segment["effectiveStartDate"]))
+		end := textOf(segment["effectiveEndDate"])
 		if textOf(charge["endDateCondition"]) == "Subscription_End" && end == textOf(s.doc["termEndDate"]) &&
 			s.doc["autoRenew"] == true {
 			end = ""
@@ -264,11 +260,7 @@ func discount(s *subscription, plan, charge object, billed []previewed) []object
 
 func newItem(s *subscription, plan, charge object, from, last string, amount decimal.Decimal) object {
 	return object{
-		"id": strings.ReplaceAll(
-			randomHex(),
-			"-",
-			"",
-		),
+		"id":                 strings.ReplaceAll(randomHex(), "-", ""),
 		"subscriptionId":     s.id,
 		"subscriptionName":   s.number,
 		"subscriptionNumber": s.number,

@@ -54,9 +54,7 @@ func allocationRows(ctx context.Context, b *bench) ([]row, error) {
 				value: testing.AllocsPerRun(
 					runs,
 					func() { convergence.Diff(want, want.Objects) },
-				) / float64(
-					subscriptions,
-				),
+				) / float64(subscriptions),
 			},
 		)
 	}

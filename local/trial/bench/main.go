@@ -86,22 +86,14 @@ var measurements = []struct {
 	fixed bool
 	run   func(context.Context, *bench) ([]row, error)
 }{
-	{
-		"login",
-		false,
-		loginRows,
-	},
+	{"login", false, loginRows},
 	{"init", false, initRows},
 	{"sync", false, syncRows},
 	{"batch", false, batchRows},
 	{"cpu", false, cpuRows},
 	{"queueing", false, queueRows},
 	{"memory", false, memoryRows},
-	{
-		"catalogue",
-		false,
-		catalogueRows,
-	},
+	{"catalogue", false, catalogueRows},
 	{"calls", true, callRows},
 	{"plan V", true, planVRows},
 	{"size", true, sizeRows},

@@ -59,10 +59,7 @@ func naiveRows(ctx context.Context, b *bench) ([]row, error) {
 			detail: detail(
 				plain.time.Round(time.Millisecond),
 				product.time.Round(time.Millisecond),
-			) + fmt.Sprintf(
-				"; %s a call to Zuora, half to Limio",
-				naiveZuora,
-			),
+			) + fmt.Sprintf("; %s a call to Zuora, half to Limio", naiveZuora),
 		},
 		{
 			name:   "naive : product, Zuora calls",
@@ -86,10 +83,7 @@ func naiveRows(ctx context.Context, b *bench) ([]row, error) {
 			name:  "naive : product, write units of the store",
 			value: share(plain.units, product.units),
 			unit:  "x",
-			detail: detail(
-				plain.units,
-				product.units,
-			) + fmt.Sprintf(
+			detail: detail(plain.units, product.units) + fmt.Sprintf(
 				", %.2f : %.2f $ a million logins",
 				dollars(plain.units),
 				dollars(product.units),

@@ -101,9 +101,7 @@ func (s *Syncer) record(
 			"at":      text(now),
 			"changes": text(string(raw)),
 			// Found by time, status and account, as events must be.
-			"id": text(
-				id,
-			),
+			"id":          text(id),
 			"gsiTimePk":   text("naive"),
 			"gsiStatusPk": text("naive#" + string(status)),
 			"accountKey":  text("naive#" + account),

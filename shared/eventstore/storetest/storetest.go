@@ -37,11 +37,8 @@ func Schema(name string) *dynamodb.CreateTableInput {
 		in.GlobalSecondaryIndexes = append(
 			in.GlobalSecondaryIndexes,
 			types.GlobalSecondaryIndex{
-				IndexName: aws.String(index.name),
-				KeySchema: keys(
-					index.key,
-					"id",
-				),
+				IndexName:  aws.String(index.name),
+				KeySchema:  keys(index.key, "id"),
 				Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: projected},
 			},
 		)

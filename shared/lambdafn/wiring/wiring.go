@@ -68,15 +68,10 @@ type Parts struct {
 func New(ctx context.Context, getenv func(string) string, logs io.Writer) *Parts {
 	lambdafn.LimitMemory(getenv)
 	p := &Parts{
-		Env: lambdafn.NewEnvironment(getenv),
-		Log: telemetry.NewLogger(logs, getenv("LOG_LEVEL")),
-		Metrics: telemetry.NewMetrics(
-			logs,
-			getenv("AWS_LAMBDA_FUNCTION_NAME"),
-			getenv("STACK_NAME"),
-			time.Now,
-		),
-		pauses: map[pause.Upstream]*pause.Gate{},
+		Env:     lambdafn.NewEnvironment(getenv),
+		Log:     telemetry.NewLogger(logs, getenv("LOG_LEVEL")),
+		Metrics: telemetry.NewMetrics(logs, getenv("AWS_LAMBDA_FUNCTION_NAME"), getenv("STACK_NAME"), time.Now),
+		pauses:  map[pause.Upstream]*pause.Gate{},
 	}
 	slog.SetDefault(p.Log) // for what has no logger of its own: panics, and warnings of the queue
 	var err error

@@ -65,17 +65,12 @@ func preview(r *rand.Rand, a billing.Account) billing.Preview {
 				billing.PreviewItem{
 					SubscriptionNumber: pick(r, s.Number, s.Number, s.Number, "A-S-UNKNOWN"),
 					ChargeName:         word(r, "Charge"),
-					ProcessingType: pick(
-						r,
-						"Charge",
-						"charge",
-						"Discount",
-					),
-					ServiceStart: pick(r, days...),
-					ServiceEnd:   pick(r, days...),
-					Amount:       decimal.New(r.Int64N(4000)-1000, -2),
-					Tax:          decimal.New(r.Int64N(200), -2),
-					Quantity:     amount(r),
+					ProcessingType:     pick(r, "Charge", "charge", "Discount"),
+					ServiceStart:       pick(r, days...),
+					ServiceEnd:         pick(r, days...),
+					Amount:             decimal.New(r.Int64N(4000)-1000, -2),
+					Tax:                decimal.New(r.Int64N(200), -2),
+					Quantity:           amount(r),
 				},
 			)
 		}
@@ -116,12 +111,7 @@ func Catalogue() *catalogue.Index {
 		[]catalogue.Item{
 			item("/offers/monthly", "offer", "Monthly", ""),
 			item("/offers/annual", "offer", "Annual", ""),
-			item(
-				"/offers/annual again",
-				"offer",
-				"Annual",
-				"",
-			),
+			item("/offers/annual again", "offer", "Annual", ""),
 			item("/add-ons/seats", "add_on", "Seats", ""),
 			item("/offers/promo", "offer", "Promo", "discount"),
 		},
@@ -210,14 +200,11 @@ func chooseDefault(r *rand.Rand, a *billing.Account) {
 
 func contact(r *rand.Rand) *billing.Contact {
 	return &billing.Contact{
-		ID:        id(r),
-		FirstName: word(r, "First"),
-		LastName:  word(r, "Last"),
-		WorkEmail: pick(r, "", word(r, "work")+"@example.com"),
-		HomeEmail: word(
-			r,
-			"home",
-		) + "@example.org",
+		ID:         id(r),
+		FirstName:  word(r, "First"),
+		LastName:   word(r, "Last"),
+		WorkEmail:  pick(r, "", word(r, "work")+"@example.com"),
+		HomeEmail:  word(r, "home") + "@example.org",
 		Address1:   word(r, "Street"),
 		City:       word(r, "City"),
 		PostalCode: word(r, "Post"),
@@ -313,27 +300,11 @@ func charge(r *rand.Rand) billing.Charge {
 			"DiscountPercentage",
 			"MultiAttributePricing",
 		),
-		BillingPeriod: pick(
-			r,
-			"Month",
-			"Month",
-			"Annual",
-			"Specific_Months",
-			"Week",
-			"",
-		),
+		BillingPeriod:         pick(r, "Month", "Month", "Annual", "Specific_Months", "Week", ""),
 		SpecificBillingPeriod: r.IntN(6),
-		ListPriceBase: pick(
-			r,
-			"",
-			"",
-			"Per_Billing_Period",
-			"Per_Month",
-			"Per_Year",
-			"Per_Week",
-		),
-		EndDateCondition: pick(r, "", "Subscription_End", "Fixed_Period"),
-		BillingTiming:    pick(r, "IN_ADVANCE", "IN_ADVANCE", "IN_ARREARS"),
+		ListPriceBase:         pick(r, "", "", "Per_Billing_Period", "Per_Month", "Per_Year", "Per_Week"),
+		EndDateCondition:      pick(r, "", "Subscription_End", "Fixed_Period"),
+		BillingTiming:         pick(r, "IN_ADVANCE", "IN_ADVANCE", "IN_ARREARS"),
 	}
 	first := r.IntN(len(days) - 2)
 	for i := first; i < first+1+r.IntN(2); i++ {

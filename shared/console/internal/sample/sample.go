@@ -133,12 +133,8 @@ func Events(now time.Time) []Case {
 		hotsync.StatusRetrying,
 		hotsync.ReasonPaused,
 		func(e *hotsync.Event) {
-			e.Error, e.NextAttemptAt, e.Attempts = problem(
-				hotsync.CodeZuoraRateLimited,
-				"Zuora asked to wait 60 s.",
-			), now.Add(
-				30*time.Second,
-			), nil
+			e.Error = problem(hotsync.CodeZuoraRateLimited, "Zuora asked to wait 60 s.")
+			e.NextAttemptAt, e.Attempts = now.Add(30*time.Second), nil
 		},
 	)
 	m.add(
@@ -234,10 +230,8 @@ func Events(now time.Time) []Case {
 		hotsync.StatusSucceeded,
 		hotsync.ReasonChanged,
 		func(e *hotsync.Event) {
-			e.Trigger, e.RetriedBy, e.Steps, e.Changes = hotsync.TriggerConsole, "Olga Operator", steps(
-				e.StartedAt,
-				5,
-			), changes()[:1]
+			e.Trigger, e.RetriedBy = hotsync.TriggerConsole, "Olga Operator"
+			e.Steps, e.Changes = steps(e.StartedAt, 5), changes()[:1]
 			e.RetryOf = hotsync.EventIDFor(m.now.Add(-9*time.Minute), "failed, Limio refused")
 			e.Request.Actor, e.Request.Note = "Olga Operator", "Limio's country list was corrected."
 		},
