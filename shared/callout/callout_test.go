@@ -77,6 +77,9 @@ func TestReceive(t *testing.T) {
 		{name: "hmac base64", secret: both, body: good, set: func(r *http.Request) {
 			r.Header.Set(callout.SignatureHeader, base64.StdEncoding.EncodeToString(sign("k", good)))
 		}, wantStatus: 202, wantAccount: accountID},
+		{name: "hmac with blanks", secret: both, body: good, set: func(r *http.Request) {
+			r.Header.Set(callout.SignatureHeader, " "+hex.EncodeToString(sign("k", good))+" ")
+		}, wantStatus: 202, wantAccount: accountID},
 		{name: "basic, account number", secret: both, body: `{"accountNumber":"A00000001"}`,
 			set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 202, wantAccount: "A00000001"},
 		{name: "first request without credentials", secret: both, body: good, wantStatus: 401},
@@ -93,6 +96,12 @@ func TestReceive(t *testing.T) {
 		{name: "empty key proves nothing", secret: callout.Secret{Username: "u", Password: "p"}, body: good,
 			set:        func(r *http.Request) { r.Header.Set(callout.SignatureHeader, hex.EncodeToString(sign("", good))) },
 			wantStatus: 401},
+		{name: "a user without a password proves nothing", secret: callout.Secret{HMACKey: "k", Username: "u"}, body: good,
+			set: func(r *http.Request) { r.SetBasicAuth("u", "") }, wantStatus: 401},
+		{name: "a password without a user proves nothing", secret: callout.Secret{HMACKey: "k", Password: "p"}, body: good,
+			set: func(r *http.Request) { r.SetBasicAuth("", "p") }, wantStatus: 401},
+		{name: "wrong user", secret: both, body: good, set: func(r *http.Request) { r.SetBasicAuth("other", "pw") },
+			wantStatus: 401},
 		{name: "no JSON", secret: both, body: `accountId=1`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") },
 			wantStatus: 400},
 		{name: "no account", secret: both, body: `{}`, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") },
@@ -102,6 +111,10 @@ func TestReceive(t *testing.T) {
 		{name: "null", secret: both, body: `{"accountId":"null"}`,
 			set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
 		{name: "huge", secret: both, body: strings.Repeat("x", 70<<10),
+			set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
+		{name: "as large as may be", secret: both, body: good + strings.Repeat(" ", 64<<10-len(good)),
+			set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 202, wantAccount: accountID},
+		{name: "a byte larger", secret: both, body: good + strings.Repeat(" ", 64<<10-len(good)+1),
 			set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") }, wantStatus: 400},
 		{name: "queue down", secret: both, body: good, set: func(r *http.Request) { r.SetBasicAuth("zuora", "pw") },
 			down: true, wantStatus: 503},
@@ -119,8 +132,11 @@ func TestReceive(t *testing.T) {
 			if w.Code != tc.wantStatus {
 				t.Fatalf("status = %d, want %d: %s", w.Code, tc.wantStatus, w.Body)
 			}
-			if tc.wantStatus == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
-				t.Error("a 401 must ask for credentials, or Zuora never sends them")
+			if asks := w.Header().Get("WWW-Authenticate") != ""; asks != (tc.wantStatus == http.StatusUnauthorized) {
+				t.Errorf("asks for credentials: %t; want it of a 401 alone, after which Zuora sends them", asks)
+			}
+			if got := w.Header().Get("Cache-Control"); got != "no-store" {
+				t.Errorf("Cache-Control is %q", got)
 			}
 			var got []string
 			for _, q := range rec.queued {
@@ -195,6 +211,7 @@ func TestOneEventOrTwo(t *testing.T) {
 			true},
 		"password, the body's name before header's": {sent{named, "x", false, 0}, sent{named, "y", false, time.Second}, true},
 		"password, no name at all":                  {sent{plain, "", false, 0}, sent{plain, "", false, time.Second}, true},
+		"no name, other bodies":                     {sent{plain, "", false, 0}, sent{plain + " ", "", false, time.Second}, false},
 	} {
 		rec := &recorder{}
 		h := handler(rec, callout.Secret{HMACKey: "k", Username: "u", Password: "p"})
@@ -227,7 +244,7 @@ func TestAge(t *testing.T) {
 	t.Parallel()
 
 	for sentAt, want := range map[string]int{
-		"2026-11-22T09:00:00Z": 202, "2026-11-21T10:00:00+01:00": 202, "2026-11-22T09:04:00Z": 202,
+		"2026-11-22T09:00:00Z": 202, "2026-11-21T10:00:00+01:00": 202, "2026-11-22T09:05:00Z": 202,
 		"2026-11-21T08:59:00Z": 401, "2026-11-22T09:06:00Z": 401, "yesterday": 400, "22/11/2026": 400,
 	} {
 		body := `{"accountId":"` + accountID + `","sentAt":"` + sentAt + `"}`
