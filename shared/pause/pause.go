@@ -110,16 +110,11 @@ func (b *Gate) Allow(ctx context.Context) error {
 		if probe == nil {
 			return err
 		}
-		over := time.NewTimer(lease)
 		select {
 		case <-probe:
-		case <-over.C:
+		case <-time.After(lease):
 		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		over.Stop()
-		if err != nil {
-			return err
+			return ctx.Err()
 		}
 	}
 }
@@ -165,8 +160,8 @@ func (b *Gate) paused(wait time.Duration) error {
 	return hotsync.Errorf(b.of.Paused, "Calls to %s are paused (%s).", b.of.Name, b.known.Reason).After(wait)
 }
 
-// Report learns from how an allowed call ended; see zuora.Gate.
-func (b *Gate) Report(ctx context.Context, status int, retryAfter time.Duration, err error) {
+// Report learns from how an allowed call ended; see apiclient.Gate. Its code says all, the status nothing.
+func (b *Gate) Report(ctx context.Context, _ int, retryAfter time.Duration, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := hotsync.AsError(err)
@@ -181,7 +176,7 @@ func (b *Gate) Report(ctx context.Context, status int, retryAfter time.Duration,
 	case e != nil && e.Code == b.of.RateLimited:
 		step := b.nextStep(probed)
 		b.pause(ctx, min(max(retryAfter, b.backoff(step)), longestAsked), step, e.Code)
-	case e != nil && e.Code == b.of.Unavailable, e == nil && status == 0:
+	case e != nil && e.Code == b.of.Unavailable:
 		b.failed(ctx, probed, min(retryAfter, longestAsked))
 	default:
 		b.failures = 0
@@ -213,10 +208,7 @@ func (b *Gate) failed(ctx context.Context, probed bool, asked time.Duration) {
 // backoff is how long a pause lasts at least after so many probes that failed, whatever
 // time the upstream asked for: it did not mean it.
 func (b *Gate) backoff(step int) time.Duration {
-	longest := longestPause
-	if !b.known.Since.IsZero() {
-		longest = min(max(longest, b.now().Sub(b.known.Since)/patientPart), patientPause)
-	}
+	longest := min(max(longestPause, b.now().Sub(b.known.Since)/patientPart), patientPause)
 	return min(firstPause<<min(step, 8), longest)
 }
 
@@ -258,7 +250,7 @@ func (b *Gate) replace(ctx context.Context, next State) bool {
 
 func (b *Gate) refresh(ctx context.Context) {
 	now := b.now()
-	if !b.knownAt.IsZero() && now.Sub(b.knownAt) < rereadAfter {
+	if now.Sub(b.knownAt) < rereadAfter {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)

@@ -50,6 +50,9 @@ func TestRateLimitPausesEveryProcessForAsLongAsAsked(t *testing.T) {
 			t.Errorf("wait = %s, want the 30s of Retry-After", wait)
 		}
 		time.Sleep(time.Second) // the other process hears of it within a second
+		if got := b.Current(t.Context()).Reason; got != hotsync.CodeZuoraRateLimited {
+			t.Errorf("the other process knows of a pause for %q", got)
+		}
 		wantPaused(t, b, true)
 		time.Sleep(29 * time.Second)
 		wantPaused(t, b, false) // the probe
@@ -111,6 +114,9 @@ func TestSuccessBetweenFailuresIsNoOutage(t *testing.T) {
 			wantPaused(t, a, false)
 			a.Report(t.Context(), 404, 0, hotsync.Errorf(hotsync.CodeZuoraNotFound, "no such account"))
 		}
+		for range 4 { // one less than an outage
+			a.Report(t.Context(), 503, 0, down)
+		}
 		wantPaused(t, a, false)
 	})
 }
@@ -127,6 +133,168 @@ func TestDeadProbeGivesWay(t *testing.T) {
 		wantPaused(t, b, true)
 		time.Sleep(21 * time.Second)
 		wantPaused(t, b, false) // b probes in its place
+	})
+}
+
+// A probe is over when the pause that it was made in is: who waits for it hears of the next one.
+func TestOvertakenProbeKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, b := two()
+		a.Report(t.Context(), 429, time.Second, limited)
+		time.Sleep(time.Second)
+		wantPaused(t, a, false) // the probe, which hangs
+		begun, beside := time.Now(), make(chan error)
+		go func() { beside <- a.Allow(t.Context()) }()
+		wantPaused(t, b, true)
+		b.Report(t.Context(), 429, 5*time.Second, limited) // of a call begun before
+		time.Sleep(5 * time.Second)
+		wantPaused(t, a, false) // the next probe
+		a.Report(t.Context(), 200, 0, nil)
+		err := <-beside
+		if waited := time.Since(begun); err != nil || waited > 6*time.Second {
+			t.Errorf("Allow = %v after %s, want what the second probe found out", err, waited)
+		}
+	})
+}
+
+// A call whose caller gave up says nothing: not of the upstream, and not of the probe beside it.
+func TestGivingUpSaysNothing(t *testing.T) {
+	t.Parallel()
+
+	for _, err := range []error{context.Canceled, context.DeadlineExceeded} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := two()
+			a.Report(t.Context(), 429, time.Second, limited)
+			time.Sleep(time.Second)
+			wantPaused(t, a, false) // the probe
+			wantPaused(t, b, true)
+			b.Report(t.Context(), 0, 0, err)
+			wantPaused(t, b, true)
+
+			a.Report(t.Context(), 0, 0, err)
+			wantPaused(t, a, false) // another probe, at once
+			time.Sleep(time.Second)
+			wantPaused(t, b, true)
+		})
+	}
+}
+
+// Calls that were under way when the pause began, and end later, neither shorten it nor
+// begin the next one.
+func TestLateAnswersShortenNothing(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, b := two()
+		for range 5 {
+			a.Report(t.Context(), 503, 0, down)
+		}
+		a.Report(t.Context(), 429, time.Minute, limited)
+		a.Report(t.Context(), 429, time.Second, limited)
+		if wait := wantPaused(t, a, true); wait != time.Minute {
+			t.Errorf("paused for %s, want the minute that was asked for", wait)
+		}
+		time.Sleep(time.Minute)
+		wantPaused(t, b, false) // the probe
+		b.Report(t.Context(), 200, 0, nil)
+		time.Sleep(time.Second)
+		wantPaused(t, a, false)
+		for range 4 { // too few alone, after the five of before
+			a.Report(t.Context(), 503, 0, down)
+		}
+		wantPaused(t, a, false)
+	})
+}
+
+// Each probe that fails doubles the pause, up to eight seconds.
+func TestPauseDoubles(t *testing.T) {
+	t.Parallel()
+
+	for name, failure := range map[string]error{"down": down, "limited": limited} {
+		synctest.Test(t, func(t *testing.T) {
+			a, _ := two()
+			for range 5 {
+				if a.Allow(t.Context()) == nil {
+					a.Report(t.Context(), 0, 0, failure)
+				}
+			}
+			for i, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second,
+				8 * time.Second} {
+				if wait := wantPaused(t, a, true); wait != want {
+					t.Errorf("%s: pause %d lasts %s, want %s", name, i, wait, want)
+				}
+				time.Sleep(want)
+				wantPaused(t, a, false)
+				a.Report(t.Context(), 0, 0, failure)
+			}
+		})
+	}
+}
+
+// broken is a store that fails when it is told to, and counts how often it is read.
+type broken struct {
+	pause.Memory
+	err   error
+	reads int
+}
+
+func (s *broken) Load(ctx context.Context) (pause.State, error) {
+	s.reads++
+	if s.err != nil {
+		return pause.State{}, s.err
+	}
+	return s.Memory.Load(ctx)
+}
+
+func (s *broken) Replace(ctx context.Context, old, next pause.State) (bool, error) {
+	if s.err != nil {
+		return false, s.err
+	}
+	return s.Memory.Replace(ctx, old, next)
+}
+
+// Without DynamoDB each process keeps the pause for itself, and asks for it once a second.
+func TestWithoutTheStore(t *testing.T) {
+	t.Parallel()
+
+	for _, err := range []error{nil, errors.New("away")} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &broken{err: err}
+			a := pause.New(pause.Zuora, store, time.Now, slog.New(slog.DiscardHandler))
+			for range 5 {
+				wantPaused(t, a, false)
+			}
+			if store.reads != 1 {
+				t.Errorf("store error %v: read %d times at once, want once", err, store.reads)
+			}
+			a.Report(t.Context(), 429, 10*time.Second, limited)
+			time.Sleep(2 * time.Second)
+			wantPaused(t, a, true)
+			time.Sleep(8 * time.Second)
+			wantPaused(t, a, false) // the probe
+			a.Report(t.Context(), 200, 0, nil)
+			wantPaused(t, a, false)
+			if store.reads != 3 {
+				t.Errorf("store error %v: read %d times in two seconds and eight, want once each", err, store.reads)
+			}
+		})
+	}
+}
+
+// Who finds that another process was faster looks at what that one wrote.
+func TestWhoWasSlowerLooksAgain(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		a, b := two()
+		wantPaused(t, b, false)
+		a.Report(t.Context(), 429, 30*time.Second, limited)
+		b.Report(t.Context(), 429, 2*time.Second, limited)
+		if wait := wantPaused(t, b, true); wait != 30*time.Second {
+			t.Errorf("paused for %s, want the 30 s of the other process", wait)
+		}
 	})
 }
 

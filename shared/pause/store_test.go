@@ -1,9 +1,11 @@
 package pause_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/local/stack/engines/enginetest"
@@ -28,6 +30,8 @@ func TestStoreKeepsThePause(t *testing.T) {
 	second := pause.State{Until: at.Add(time.Minute), Since: at.Add(-time.Second), Step: 2,
 		ProbeUntil: at.Add(time.Second),
 		Reason:     hotsync.CodeZuoraUnavailable}
+	probed := first
+	probed.ProbeUntil = at.Add(time.Second)
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -39,8 +43,10 @@ func TestStoreKeepsThePause(t *testing.T) {
 				want      bool
 				stored    pause.State
 			}{
+				{"over meanwhile", first, second, false, pause.State{}},
 				{"none yet", pause.State{}, first, true, first},
 				{"somebody was faster", pause.State{}, second, false, first},
+				{"another one probes", probed, second, false, first},
 				{"prolonged", first, second, true, second},
 				{"stale", first, pause.State{}, false, second},
 				{"over", second, pause.State{}, true, pause.State{}},
@@ -111,6 +117,29 @@ func TestAll(t *testing.T) {
 	got, err := pause.All(t.Context(), table)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("All: %v, mismatch (-want +got):\n%s", err, diff)
+	}
+}
+
+// reading notes how a table is asked.
+type reading struct {
+	dynamo.Client
+	in *dynamodb.QueryInput
+}
+
+func (c *reading) Query(_ context.Context, in *dynamodb.QueryInput,
+	_ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	c.in = in
+	return &dynamodb.QueryOutput{}, nil
+}
+
+// The local engine is always consistent; AWS has to be asked for it.
+func TestAllReadsWhatWasJustWritten(t *testing.T) {
+	t.Parallel()
+
+	client := &reading{}
+	got, err := pause.All(t.Context(), dynamo.Table{Client: client, Name: "t"})
+	if err != nil || len(got) > 0 || client.in.ConsistentRead == nil || !*client.in.ConsistentRead {
+		t.Errorf("All = %v, %v; asked %+v", got, err, client.in)
 	}
 }
 
