@@ -11,6 +11,7 @@
 package apiclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -187,9 +188,7 @@ func (c *Client) send(ctx context.Context, r Request, read func(io.Reader) error
 	}
 	defer res.Body.Close()
 	status = res.StatusCode
-	if c.RequestID != "" {
-		requestID = PlainID(res.Header.Get(c.RequestID))
-	}
+	requestID = PlainID(res.Header.Get(c.RequestID))
 	if c.Observe != nil {
 		c.Observe(r, res)
 	}
@@ -237,7 +236,8 @@ func (c *Client) report(ctx context.Context, r Request, status int, err error) {
 }
 
 func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, r.Method, strings.TrimSuffix(c.Base, "/")+r.Path, bodyOf(r.Body))
+	address := strings.TrimSuffix(c.Base, "/") + r.Path
+	req, err := http.NewRequestWithContext(ctx, r.Method, address, bytes.NewReader(r.Body))
 	if err != nil {
 		// Its text has the address, and that has what was asked for.
 		return nil, hotsync.Errorf(hotsync.CodeInternal, "A request to %s could not be made.", c.API)

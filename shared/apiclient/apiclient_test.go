@@ -2,12 +2,16 @@ package apiclient_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +22,7 @@ import (
 
 	"hotsync/shared/apiclient"
 	"hotsync/shared/hotsync"
+	"hotsync/shared/telemetry"
 )
 
 var codes = apiclient.Codes{Unauthorized: hotsync.CodeZuoraUnauthorized, Refused: hotsync.CodeZuoraRefused,
@@ -116,6 +121,7 @@ func (failing) Close() error { return nil }
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 
+	leak := &url.Error{Op: "Get", URL: "https://api.example.com/canary", Err: errors.New("reset")}
 	redirect := func(to string) *http.Response {
 		res := reply(302, "")
 		res.Header.Set("Location", to)
@@ -123,6 +129,8 @@ func TestAnswers(t *testing.T) {
 	}
 	long := reply(200, "{}")
 	long.ContentLength = 101
+	exact := reply(200, strings.Repeat("x", 100))
+	exact.ContentLength = 100
 	for _, tc := range []struct {
 		name string
 		res  *http.Response
@@ -131,8 +139,13 @@ func TestAnswers(t *testing.T) {
 		code hotsync.Code
 	}{
 		{name: "good", res: reply(200, "fine"), text: "fine"},
+		{name: "the last that is good", res: reply(299, "fine"), text: "fine"},
+		{name: "the first redirect", res: reply(300, ""), code: hotsync.CodeZuoraAnswer},
+		{name: "the last redirect", res: reply(399, ""), code: hotsync.CodeZuoraAnswer},
+		{name: "none yet", res: reply(199, ""), code: hotsync.CodeZuoraRefused},
 		{name: "created", res: reply(201, ""), text: ""},
 		{name: "as much as is allowed", res: reply(200, strings.Repeat("x", 100)), text: strings.Repeat("x", 100)},
+		{name: "as much as is allowed, and that says so", res: exact, text: strings.Repeat("x", 100)},
 		{name: "a byte more", res: reply(200, strings.Repeat("x", 101)), code: hotsync.CodeZuoraAnswer},
 		{name: "that says so", res: long, code: hotsync.CodeZuoraAnswer},
 		{name: "that breaks off", res: &http.Response{StatusCode: 200, Body: failing{strings.NewReader("{")},
@@ -146,6 +159,7 @@ func TestAnswers(t *testing.T) {
 		{name: "XML", res: reply(200, "<object/>"), text: "<object/>"},
 		{name: "that names a page", res: reply(200, `"<html>"`), text: `"<html>"`},
 		{name: "none", err: errors.New("connection refused"), code: hotsync.CodeZuoraUnavailable},
+		{name: "none, and an address in the error", err: leak, code: hotsync.CodeZuoraUnavailable},
 		{name: "refused", res: reply(400, "no"), code: hotsync.CodeZuoraRefused},
 		{name: "refused and broken off", res: &http.Response{StatusCode: 400, Body: failing{strings.NewReader("n")}},
 			code: hotsync.CodeZuoraRefused},
@@ -153,6 +167,7 @@ func TestAnswers(t *testing.T) {
 		{name: "redirect to the same host and port", res: redirect("https://API.example.com:443/"),
 			code: hotsync.CodeZuoraAnswer},
 		{name: "redirect to another host", res: redirect("https://evil.example.com/"), code: hotsync.CodeZuoraHost},
+		{name: "redirect to another port", res: redirect("https://api.example.com:8443/"), code: hotsync.CodeZuoraHost},
 		{name: "redirect to another scheme", res: redirect("http://api.example.com/"), code: hotsync.CodeZuoraHost},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -163,10 +178,147 @@ func TestAnswers(t *testing.T) {
 			if codeOf(err) != tc.code || err == nil && got != tc.text {
 				t.Errorf("%q, %v, want %q and code %q", got, err, tc.text, tc.code)
 			}
+			if err != nil && strings.Contains(err.Error(), "canary") {
+				t.Errorf("the error repeats what was asked for: %v", err)
+			}
 			if diff := cmp.Diff([]string{"POST /token", "GET /thing?x=1 t1"}, a.log); diff != "" {
 				t.Errorf("requests (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What is left of an answer is read on, so that its connection can be used again, but not
+// without end.
+func TestRestIsReadOn(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		path         string
+		status       int
+		length, left int
+	}{
+		{"/thing", 200, 50 << 10, 0},
+		{"/thing", 200, 200 << 10, 100 << 10},
+		{"/thing", 400, 50 << 10, 0},
+		{"/thing", 400, 200 << 10, 100 << 10},
+		{"/token", 418, 50 << 10, 0},
+		{"/token", 418, 200 << 10, 100 << 10},
+	} {
+		rest := strings.NewReader(strings.Repeat("x", tc.length))
+		answer := &http.Response{StatusCode: tc.status, Body: io.NopCloser(rest), ContentLength: -1}
+		a := &api{}
+		c := a.client(t, func(cfg *apiclient.Config) {
+			cfg.MaxBody = 1 << 20
+			cfg.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Path == tc.path {
+					return answer, nil
+				}
+				return a.RoundTrip(r)
+			})
+		})
+		err := c.Do(t.Context(), get, func(body io.Reader) error {
+			_, err := body.Read(make([]byte, 10))
+			return err
+		})
+		if (err == nil) != (tc.status == 200) || rest.Len() < tc.left || tc.left == 0 && rest.Len() > 0 {
+			t.Errorf("%s %d: %v with %d bytes left of %d, want %d", tc.path, tc.status, err, rest.Len(), tc.length, tc.left)
+		}
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// The wait that a token endpoint asks for counts, and a minute where it asks for none.
+func TestTooManyTokens(t *testing.T) {
+	t.Parallel()
+
+	for asked, want := range map[string]time.Duration{"": time.Minute, "0": time.Minute, "7": 7 * time.Second} {
+		c := (&api{}).client(t, func(cfg *apiclient.Config) {
+			cfg.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+				res := reply(429, "")
+				res.Header.Set("Retry-After", asked)
+				return res, nil
+			})
+		})
+		_, err := text(t.Context(), c, get)
+		if e := hotsync.AsError(err); e == nil || e.RetryAfter != want {
+			t.Errorf("Retry-After %q: %v, want %s to wait", asked, err, want)
+		}
+	}
+}
+
+// An API may have a form of its own for the answer of its token endpoint, and somebody who
+// looks at the headers of every answer; what was called is counted.
+func TestOwnTokensAndObserver(t *testing.T) {
+	t.Parallel()
+
+	a := &api{token: func(int) (int, string) { return 200, "mine" },
+		answer: func(*http.Request) (*http.Response, error) { return reply(400, ""), nil }}
+	var seen []string
+	c := a.client(t, func(cfg *apiclient.Config) {
+		cfg.ReadToken = func(r io.Reader) (apiclient.Token, error) {
+			value, err := io.ReadAll(r)
+			return apiclient.Token{Value: string(value)}, err
+		}
+		cfg.Observe = func(r apiclient.Request, res *http.Response) {
+			seen = append(seen, fmt.Sprintf("%s %t %d", r.Template, r.IsToken(), res.StatusCode))
+		}
+	})
+	ctx, calls := telemetry.WithCallCount(t.Context())
+	_, err := text(ctx, c, get)
+	if codeOf(err) != hotsync.CodeZuoraRefused || calls.Load() != 2 {
+		t.Errorf("Do = %v after %d calls, want it refused after 2", err, calls.Load())
+	}
+	if diff := cmp.Diff([]string{"POST /token", "GET /thing?x=1 mine"}, a.log); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"/token true 200", "/thing false 400"}, seen); diff != "" {
+		t.Errorf("observed (-want +got):\n%s", diff)
+	}
+}
+
+// A header that nothing is known for is left out.
+func TestHeadersOfNothing(t *testing.T) {
+	t.Parallel()
+
+	got := map[string]http.Header{}
+	a := &api{answer: func(*http.Request) (*http.Response, error) { return reply(200, ""), nil }}
+	c := a.client(t, func(cfg *apiclient.Config) {
+		cfg.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			got[r.URL.Path] = r.Header.Clone()
+			return a.RoundTrip(r)
+		})
+	})
+	_, err := text(t.Context(), c, get)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]http.Header{
+		"/token": {"Accept": {"application/json"}, "User-Agent": {"hotsync"},
+			"Content-Type": {"application/x-www-form-urlencoded"}},
+		"/thing": {"Accept": {"application/json"}, "User-Agent": {"hotsync"}, "Authorization": {"Bearer t1"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("headers (-want +got):\n%s", diff)
+	}
+}
+
+func TestPlainID(t *testing.T) {
+	t.Parallel()
+
+	for id, want := range map[string]string{
+		"":                      "",
+		"09azAZ-_":              "09azAZ-_",
+		"/:`{@[ .\u00e9":        "",
+		strings.Repeat("a", 64): strings.Repeat("a", 64),
+		strings.Repeat("a", 65): strings.Repeat("a", 64),
+	} {
+		if got := apiclient.PlainID(id); got != want {
+			t.Errorf("PlainID(%q) = %q, want %q", id, got, want)
+		}
 	}
 }
 
@@ -189,6 +341,7 @@ func TestUnread(t *testing.T) {
 func TestUnauthorized(t *testing.T) {
 	t.Parallel()
 
+	long := "!" + strings.Repeat("x", 4094) + "~"
 	for _, tc := range []struct {
 		name      string
 		accepts   string // the token that is taken
@@ -216,6 +369,20 @@ func TestUnauthorized(t *testing.T) {
 			token: func(int) (int, string) { return 429, "" }, requests: []string{"POST /token"}},
 		{name: "no tokens now", refreshes: []bool{false}, code: hotsync.CodeZuoraUnavailable,
 			token: func(int) (int, string) { return 503, "" }, requests: []string{"POST /token"}},
+		{name: "no tokens for you", refreshes: []bool{false, true}, code: hotsync.CodeZuoraUnauthorized,
+			token: func(int) (int, string) { return 403, "" }, requests: []string{"POST /token", "POST /token"}},
+		{name: "broken", refreshes: []bool{false}, code: hotsync.CodeZuoraUnavailable,
+			token: func(int) (int, string) { return 500, "" }, requests: []string{"POST /token"}},
+		{name: "too slow", refreshes: []bool{false}, code: hotsync.CodeZuoraUnavailable,
+			token: func(int) (int, string) { return 408, "" }, requests: []string{"POST /token"}},
+		{name: "too early", refreshes: []bool{false}, code: hotsync.CodeZuoraUnavailable,
+			token: func(int) (int, string) { return 425, "" }, requests: []string{"POST /token"}},
+		{name: "the longest token", accepts: long, refreshes: []bool{false},
+			token:    func(int) (int, string) { return 200, `{"access_token":"` + long + `"}` },
+			requests: []string{"POST /token", "GET /thing?x=1 " + long}},
+		{name: "too long a token", refreshes: []bool{false}, code: hotsync.CodeZuoraAnswer,
+			token:    func(int) (int, string) { return 200, `{"access_token":"x` + long + `"}` },
+			requests: []string{"POST /token"}},
 		{name: "odd refusal", refreshes: []bool{false}, code: hotsync.CodeZuoraRefused,
 			token: func(int) (int, string) { return 418, "" }, requests: []string{"POST /token"}},
 		{name: "no token in it", refreshes: []bool{false}, code: hotsync.CodeZuoraAnswer,
@@ -242,6 +409,7 @@ func TestUnauthorized(t *testing.T) {
 			}}
 			var refreshes []bool
 			c := a.client(t, func(cfg *apiclient.Config) {
+				cfg.MaxBody = 8 << 10
 				cfg.Credentials = func(_ context.Context, refresh bool) (string, string, error) {
 					refreshes = append(refreshes, refresh)
 					return "id", "canary", nil
@@ -261,6 +429,64 @@ func TestUnauthorized(t *testing.T) {
 				t.Errorf("refreshes of the credentials (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A token that one call finds refused stays in use where no other can be had: the next call
+// may find it taken.
+func TestFailedRenewalLosesNoToken(t *testing.T) {
+	t.Parallel()
+
+	calls := 0
+	a := &api{
+		token: func(n int) (int, string) {
+			if n > 1 {
+				return 503, ""
+			}
+			return 200, `{"access_token":"t1"}`
+		},
+		answer: func(*http.Request) (*http.Response, error) {
+			calls++
+			return reply(map[int]int{1: 401, 2: 200}[calls], ""), nil
+		},
+	}
+	c := a.client(t, nil)
+	for _, want := range []hotsync.Code{hotsync.CodeZuoraUnavailable, ""} {
+		_, err := text(t.Context(), c, get)
+		if codeOf(err) != want {
+			t.Errorf("Do = %v, want code %q", err, want)
+		}
+	}
+	want := []string{"POST /token", "GET /thing?x=1 t1", "POST /token", "GET /thing?x=1 t1"}
+	if diff := cmp.Diff(want, a.log); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+// TestTransport: where the other side can, all calls share one connection.
+func TestTransport(t *testing.T) {
+	t.Parallel()
+
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	transport := apiclient.NewTransport(3)
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	t.Cleanup(transport.CloseIdleConnections)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.ProtoMajor != 2 {
+		t.Errorf("called by %s, want HTTP/2", res.Proto)
 	}
 }
 
@@ -290,6 +516,7 @@ func TestTokenLife(t *testing.T) {
 		{"short", `,"expires_in":20`, 10 * time.Second},
 		{"for ever", `,"expires_in":1e30`, 24*time.Hour - time.Minute},
 		{"not said", ``, 4 * time.Minute},
+		{"no number", `,"expires_in":"NaN"`, 4 * time.Minute},
 		{"null", `,"expires_in":null`, 4 * time.Minute},
 		{"in the past", `,"expires_in":-5`, 0},
 	} {
@@ -515,6 +742,8 @@ func TestRetryAfter(t *testing.T) {
 		{[]string{"30"}, 30 * time.Second},
 		{[]string{" 1.5 "}, 1500 * time.Millisecond},
 		{[]string{"0"}, 0},
+		{[]string{"0", "9"}, 0},
+		{[]string{"0.5"}, 500 * time.Millisecond},
 		{[]string{"-5"}, 0},
 		{[]string{"NaN"}, 0},
 		{[]string{"Inf"}, time.Hour},

@@ -31,13 +31,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	// One byte more than allowed is asked for, to see whether there is one.
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
 	n, err := b.from.Read(p)
 	if int64(n) > b.left {
 		n, err = int(b.left), errTooLarge
@@ -68,12 +61,4 @@ func withHead(body io.Reader) (_ io.Reader, head []byte) {
 	// An error is met again by whoever reads on.
 	head, _ = r.Peek(pageHead)
 	return r, head
-}
-
-// bodyOf is the body of a request, nil for none.
-func bodyOf(body []byte) io.Reader {
-	if len(body) == 0 {
-		return nil
-	}
-	return bytes.NewReader(body)
 }

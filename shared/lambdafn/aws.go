@@ -64,9 +64,7 @@ func AWS(getenv func(string) string, attempts int, perCall time.Duration) (aws.C
 func HTTPClient(perCall time.Duration, idle, idlePerHost int, roots *x509.CertPool) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTimeout(perCall).WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost, t.TLSHandshakeTimeout = idle, idlePerHost, perCall
-		if roots != nil {
-			t.TLSClientConfig.RootCAs = roots
-		}
+		t.TLSClientConfig.RootCAs = roots
 	})
 }
 

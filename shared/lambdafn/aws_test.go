@@ -2,9 +2,13 @@ package lambdafn_test
 
 import (
 	"context"
+	"encoding/pem"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -31,11 +35,14 @@ func TestConfig(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 
-	for name, service := range map[string]string{"one service": "AWS_ENDPOINT_URL_SQS",
-		"every service": "AWS_ENDPOINT_URL"} {
+	for name, services := range map[string]map[string]string{
+		"one service":             {"AWS_ENDPOINT_URL_SQS": server.URL},
+		"every service":           {"AWS_ENDPOINT_URL": server.URL},
+		"one service and another": {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_SQS": server.URL},
+	} {
 		env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-			"AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "session",
-			service: server.URL}
+			"AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "session"}
+		maps.Copy(env, services)
 		cfg, err := lambdafn.AWS(func(name string) string { return env[name] }, 2, time.Second)
 		if err != nil {
 			t.Fatal(err)
@@ -94,6 +101,56 @@ func TestConfigMissing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), missing) {
 			t.Errorf("without %s: error %v, want it named", missing, err)
 		}
+	}
+}
+
+// TestCertificates: whom a company's proxy is trusted by is read from a file, and what is
+// wrong with that is said at init.
+func TestCertificates(t *testing.T) {
+	t.Parallel()
+
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	for name, text := range map[string][]byte{"empty": {},
+		"good": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})} {
+		err := os.WriteFile(filepath.Join(dir, name), text, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct{ bundle, wrong string }{
+		{"good", ""}, {"empty", "has no certificate"}, {"absent", "read the certificates"},
+	} {
+		env := map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+			"AWS_CA_BUNDLE": filepath.Join(dir, tc.bundle)}
+		cfg, err := lambdafn.AWS(func(name string) string { return env[name] }, 1, 5*time.Second)
+		if tc.wrong != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.wrong) {
+				t.Errorf("%s: error %v, want %q", tc.bundle, err, tc.wrong)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = lambdafn.Connect(t.Context(), cfg, server.URL)
+		if err != nil {
+			t.Errorf("%s: %v", tc.bundle, err)
+		}
+	}
+}
+
+// TestHTTPClient: the limits are those that were asked for.
+func TestHTTPClient(t *testing.T) {
+	t.Parallel()
+
+	client := lambdafn.HTTPClient(3*time.Second, 16, 8, nil)
+	transport := client.GetTransport()
+	if client.GetTimeout() != 3*time.Second || transport.MaxIdleConns != 16 || transport.MaxIdleConnsPerHost != 8 ||
+		transport.TLSHandshakeTimeout != 3*time.Second {
+		t.Errorf("%s for a call, %s for a handshake, %d idle connections, %d to a host", client.GetTimeout(),
+			transport.TLSHandshakeTimeout, transport.MaxIdleConns, transport.MaxIdleConnsPerHost)
 	}
 }
 

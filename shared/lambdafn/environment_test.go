@@ -1,6 +1,7 @@
 package lambdafn_test
 
 import (
+	"errors"
 	"testing"
 
 	"hotsync/shared/lambdafn"
@@ -31,11 +32,59 @@ func TestReaderNamesEveryProblem(t *testing.T) {
 	}
 }
 
-func TestReaderAcceptsLoopback(t *testing.T) {
+func TestNumber(t *testing.T) {
 	t.Parallel()
 
-	r := lambdafn.NewEnvironment(func(string) string { return "http://127.0.0.1:8091" })
-	if got := r.URL("ZUORA_BASE_URL", "x"); got != "http://127.0.0.1:8091" || r.Err() != nil {
-		t.Errorf("URL = %q, %v; want the loopback address", got, r.Err())
+	for value, want := range map[string]int{"": 7, "1": 1, " 9 ": 9, "0": 7, "10": 7, "x": 7} {
+		r := lambdafn.NewEnvironment(func(string) string { return value })
+		got := r.Number("N", 7, 1, 9)
+		if wrong := want == 7 && value != ""; got != want || (r.Err() != nil) != wrong {
+			t.Errorf("Number(%q) = %d, %v; want %d, wrong %t", value, got, r.Err(), want, wrong)
+		}
+	}
+}
+
+func TestURL(t *testing.T) {
+	t.Parallel()
+
+	for value, want := range map[string]string{
+		"http://127.0.0.1:8091":    "http://127.0.0.1:8091",
+		"http://[::1]:8091":        "http://[::1]:8091",
+		"http://localhost":         "http://localhost",
+		"https://a.example":        "https://a.example",
+		"https://a.example/":       "https://a.example",
+		"http://a.example":         "",
+		"ftp://127.0.0.1":          "",
+		"https://":                 "",
+		"https://me@a.example":     "",
+		"https://a.example/x":      "",
+		"https://a.example?x=1":    "",
+		"https://a.example#x":      "",
+		"https://a.example:port":   "",
+		"http://localhost.example": "",
+	} {
+		r := lambdafn.NewEnvironment(func(string) string { return value })
+		got := r.URL("U", "an address")
+		if got != want || (r.Err() == nil) != (want != "") {
+			t.Errorf("URL(%q) = %q, %v; want %q", value, got, r.Err(), want)
+		}
+	}
+}
+
+// What is wrong is said once, however many parts ask for it; nothing is wrong where nobody
+// says so.
+func TestProblemsAreSaidOnce(t *testing.T) {
+	t.Parallel()
+
+	r := lambdafn.NewEnvironment(func(string) string { return "" })
+	r.Note(nil)
+	if err := r.Err(); err != nil {
+		t.Errorf("Err = %v, want none", err)
+	}
+	r.URL("U", "an address")
+	r.Text("U", "an address")
+	r.Note(errors.New("no region"))
+	if err, want := r.Err(), "set U to an address; no region"; err == nil || err.Error() != want {
+		t.Errorf("Err = %v, want %s", err, want)
 	}
 }

@@ -54,6 +54,8 @@ func TestClient(t *testing.T) {
 			wantCode: hotsync.CodeSecretMissing},
 		{name: "member missing", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{`{"clientId":"c"}`},
 			wantCode: hotsync.CodeSecretMissing},
+		{name: "other member missing", env: map[string]string{"ZUORA_SECRET_ID": "x"},
+			texts: []string{`{"clientSecret":"d"}`}, wantCode: hotsync.CodeSecretMissing},
 		{name: "unreadable", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{"unreadable"},
 			wantCode: hotsync.CodeSecretMissing},
 		{name: "empty", env: map[string]string{"ZUORA_SECRET_ID": "x"}, texts: []string{""},
@@ -100,6 +102,15 @@ func TestRotationIsSeenOnRefresh(t *testing.T) {
 	}
 	if v.reads != 2 {
 		t.Errorf("Secrets Manager was read %d times, want 2", v.reads)
+	}
+}
+
+func TestEmptySecretIsNone(t *testing.T) {
+	t.Parallel()
+
+	text, err := source(t, map[string]string{"ZUORA_SECRET_ID": "x"}, &vault{texts: []string{""}}).Text(t.Context(), false)
+	if e := hotsync.AsError(err); e == nil || e.Code != hotsync.CodeSecretMissing {
+		t.Errorf("Text = %q, %v; want code %s", text, err, hotsync.CodeSecretMissing)
 	}
 }
 

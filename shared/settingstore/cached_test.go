@@ -151,9 +151,15 @@ func TestCachedHangingStore(t *testing.T) {
 				t.Errorf("later Load: version %d, %v after %v; want version 1 after 250 ms", got.Version, err, time.Since(begin))
 			}
 		}
+		leaving, leave := context.WithCancel(t.Context())
+		leave()
+		got, err := c.Load(leaving)
+		if err != nil || got.Version != 1 {
+			t.Errorf("Load of somebody who leaves: version %d, %v; want version 1", got.Version, err)
+		}
 		time.Sleep(3 * time.Second) // it has given up and rests
 		begin = time.Now()
-		got, err := c.Load(t.Context())
+		got, err = c.Load(t.Context())
 		if err != nil || got.Version != 1 || time.Since(begin) != 0 {
 			t.Errorf("resting Load: version %d, %v after %v; want version 1 at once", got.Version, err, time.Since(begin))
 		}

@@ -45,12 +45,8 @@ type Store struct {
 	now   func() time.Time
 }
 
-// New makes the store over an existing table, where nothing expires. A nil now is
-// time.Now.
+// New makes the store over an existing table, where nothing expires.
 func New(table dynamo.Table, now func() time.Time) *Store {
-	if now == nil {
-		now = time.Now
-	}
 	return &Store{table: table, now: now}
 }
 

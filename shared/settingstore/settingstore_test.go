@@ -49,11 +49,17 @@ func open(t *testing.T) *bundle {
 	return b
 }
 
-// spoil writes over attributes of the item in force, past the store.
+// spoil writes over the item in force, past the store.
 func (b *bundle) spoil(t *testing.T, attributes map[string]types.AttributeValue) {
 	t.Helper()
-	attributes["pk"], attributes["sk"] = &types.AttributeValueMemberS{Value: "settings"}, &types.AttributeValueMemberS{
-		Value: "current"}
+	b.put(t, "current", attributes)
+}
+
+// put writes an item, past the store.
+func (b *bundle) put(t *testing.T, sk string, attributes map[string]types.AttributeValue) {
+	t.Helper()
+	attributes["pk"], attributes["sk"] = &types.AttributeValueMemberS{Value: "settings"},
+		&types.AttributeValueMemberS{Value: sk}
 	_, err := b.table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &b.table.Name, Item: attributes})
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +143,8 @@ func TestSaveRefusals(t *testing.T) {
 	}{
 		{name: "invalid", settings: invalid, by: "ada", want: hotsync.CodeSettingsInvalid,
 			mentions: []string{"zuoraPlan", "timeZone"}},
-		{name: "too large", settings: large, by: "ada", want: hotsync.CodeSettingsInvalid, mentions: []string{"too large"}},
+		{name: "too large", settings: large, by: "ada", want: hotsync.CodeSettingsInvalid,
+			mentions: []string{"too large: 392 KB of at most 300"}},
 		{name: "nobody", settings: v1, by: " ", want: hotsync.CodeBadRequest},
 		{name: "made from an earlier version", settings: stale, by: "ada", want: hotsync.CodeConflict},
 		{name: "made from no version there is", settings: future, by: "ada", want: hotsync.CodeConflict},
@@ -158,6 +165,97 @@ func TestSaveRefusals(t *testing.T) {
 	}
 	if diff := cmp.Diff(v1, got); diff != "" {
 		t.Errorf("a refused save changed the settings (-want +got):\n%s", diff)
+	}
+}
+
+// What Validate only warns of is saved.
+func TestWarningsAreNoErrors(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	s := wholeSettings()
+	s.CreateOffers = true
+	if got := b.save(t, s, "ada"); !got.CreateOffers {
+		t.Errorf("Save = %+v", got)
+	}
+}
+
+// A writer that dies after it copied the version in force, and before it wrote its own,
+// leaves that version twice: it is one, and can be replaced.
+func TestWriterThatDied(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	v1 := b.save(t, wholeSettings(), "ada")
+	out, err := b.table.Client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &b.table.Name,
+		Key: dynamo.Key("settings", "current")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.put(t, "v#0000000001", out.Item)
+	for _, want := range [][]int{{1}, {2, 1}} {
+		entries, next, err := b.History(t.Context(), 0, "")
+		if diff := cmp.Diff(want, versions(entries)); diff != "" || err != nil || next != "" {
+			t.Errorf("History %v, next %q; mismatch (-want +got):\n%s", err, next, diff)
+		}
+		if len(want) == 1 {
+			b.save(t, v1, "bob")
+		}
+	}
+	entries, next, err := b.History(t.Context(), 0, "1")
+	if len(entries) > 0 || next != "" || err != nil {
+		t.Errorf("History before version 1 = %v, %q, %v; want nothing", versions(entries), next, err)
+	}
+}
+
+// An earlier version that somebody damaged is known by its place.
+func TestDamagedEarlierVersion(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	b.save(t, wholeSettings(), "ada")
+	b.put(t, "v#0000000007", map[string]types.AttributeValue{"version": &types.AttributeValueMemberS{Value: "x"},
+		"settings": &types.AttributeValueMemberS{Value: "{"}})
+	b.spoil(t, map[string]types.AttributeValue{"version": &types.AttributeValueMemberN{Value: "8"},
+		"settings": &types.AttributeValueMemberS{Value: `{"version":8}`}})
+	entries, _, err := b.History(t.Context(), 0, "")
+	if diff := cmp.Diff([]int{8, 7}, versions(entries)); diff != "" || err != nil {
+		t.Fatalf("History %v; mismatch (-want +got):\n%s", err, diff)
+	}
+	for i, wrong := range []bool{false, true} {
+		if (entries[i].Err != nil) != wrong || !entries[i].At.IsZero() {
+			t.Errorf("version %d: %v at %v, want damaged %t and no time", entries[i].Version, entries[i].Err, entries[i].At,
+				wrong)
+		}
+	}
+}
+
+// reading notes whether every query of a table is consistent: the local engine always is,
+// AWS has to be asked for it.
+type reading struct {
+	dynamo.Client
+	consistent, not int
+}
+
+func (c *reading) Query(ctx context.Context, in *dynamodb.QueryInput,
+	options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	if in.ConsistentRead != nil && *in.ConsistentRead {
+		c.consistent++
+	} else {
+		c.not++
+	}
+	return c.Client.Query(ctx, in, options...)
+}
+
+func TestHistoryIsReadConsistently(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	client := &reading{Client: b.table.Client}
+	store := settingstore.New(dynamo.Table{Client: client, Name: b.table.Name}, time.Now)
+	_, _, err := store.History(t.Context(), 0, "")
+	if err != nil || client.consistent == 0 || client.not > 0 {
+		t.Errorf("%d consistent queries and %d that are not, %v", client.consistent, client.not, err)
 	}
 }
 
@@ -377,6 +475,17 @@ func TestDamagedSettings(t *testing.T) {
 				t.Errorf("History = %v, without what was damaged", versions(entries))
 			}
 		})
+	}
+}
+
+// Damaged settings before which there were none are put right as version 1.
+func TestDamagedFromTheFirst(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	b.spoil(t, map[string]types.AttributeValue{"settings": &types.AttributeValueMemberS{Value: "{"}})
+	if got := b.save(t, wholeSettings(), "ada"); got.Version != 1 {
+		t.Errorf("version %d after they were put right, want 1", got.Version)
 	}
 }
 

@@ -142,9 +142,6 @@ func (q *Queue) renew(ctx context.Context, unseen []*record) (others []*record) 
 		m.Request.Requeued++
 		old, requests = append(old, r), append(requests, m.Request)
 	}
-	if len(old) == 0 {
-		return others
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserve)
 	defer cancel()
 	for i, err := range q.SendAll(ctx, requests) {

@@ -1,9 +1,11 @@
 package syncqueue_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -139,6 +141,9 @@ func TestHandleBatchRenewsWhatOnlyWaited(t *testing.T) {
 			if diff := cmp.Diff(tc.kept, failures(answer)); diff != "" {
 				t.Errorf("kept mismatch (-want +got):\n%s", diff)
 			}
+			if diff := cmp.Diff(tc.kept, slices.Sorted(maps.Keys(client.visibility))); diff != "" {
+				t.Errorf("put off mismatch (-want +got):\n%s", diff)
+			}
 			got := 0
 			for i, entry := range client.entries {
 				if tc.refused {
@@ -161,19 +166,25 @@ func TestHandleBatchRenewsWhatOnlyWaited(t *testing.T) {
 func TestHandleBatchMessage(t *testing.T) {
 	t.Parallel()
 
-	batch := batchOf("a", "b")
+	batch := batchOf("a", "b", "c")
+	batch.Records[2].Attributes["ApproximateReceiveCount"] = "1"
 	batch.Records[1].Body, batch.Records[1].Attributes = "nonsense", nil
 	want := map[string]syncqueue.Message{
 		"m0": {ID: "m0", Body: batch.Records[0].Body, Request: request("m0"), ReceiveCount: 3,
 			SentAt: time.UnixMilli(1790000000123).UTC()},
 		"m1": {ID: "m1", Body: "nonsense", ReceiveCount: 1},
+		"m2": {ID: "m2", Body: batch.Records[2].Body, Request: request("m2"), ReceiveCount: 1,
+			SentAt: time.UnixMilli(1790000000123).UTC()},
 	}
 	var mu sync.Mutex
 	got := map[string]syncqueue.Message{}
 	syncqueue.New(&fake{}, "u").HandleBatch(t.Context(), batch,
-		func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
+		func(ctx context.Context, m syncqueue.Message) syncqueue.Outcome {
 			mu.Lock()
 			defer mu.Unlock()
+			if ctx.Err() != nil {
+				t.Errorf("%s: %v, where no deadline is set", m.ID, ctx.Err())
+			}
 			if (m.DecodeErr != nil) != (m.ID == "m1") {
 				t.Errorf("%s: DecodeErr = %v", m.ID, m.DecodeErr)
 			}
@@ -222,20 +233,20 @@ func TestHandleBatchWithoutGroups(t *testing.T) {
 	}
 }
 
-// A function with 10 s: each message takes 3 s, and none is begun with 3 s left
+// A function with 12 s: each message takes 3 s, and none is begun with 3 s left
 // or less.
 func TestHandleBatchStopsInTime(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 		defer cancel()
 		sqs := &fake{}
 		answer := syncqueue.New(sqs, "u").HandleBatch(ctx, batchOf("a", "a", "a", "a", "a"),
 			func(ctx context.Context, _ syncqueue.Message) syncqueue.Outcome {
 				deadline, ok := ctx.Deadline()
-				if !ok || !deadline.Equal(begin.Add(9*time.Second)) {
+				if !ok || !deadline.Equal(begin.Add(11*time.Second)) {
 					t.Errorf("deadline after %v, want a second before the function's", deadline.Sub(begin))
 				}
 				time.Sleep(3 * time.Second)
@@ -334,6 +345,11 @@ func TestBackoff(t *testing.T) {
 		{name: "no attempt yet", attempts: 0, base: time.Second, limit: time.Minute, random: 0.5,
 			want: 500 * time.Millisecond},
 		{name: "negative", attempts: -7, base: time.Second, limit: time.Minute, random: 0.5, want: 500 * time.Millisecond},
+		{name: "no base", attempts: 3, limit: time.Minute, random: 0.5, want: 0},
+		{name: "base below nothing", attempts: 3, base: -time.Hour, limit: time.Minute, random: 0.5, want: 0},
+		{name: "limit below nothing", attempts: 3, base: time.Second, limit: -time.Hour, random: 0.5, want: 0},
+		{name: "retry after below nothing", attempts: 1, base: time.Second, limit: time.Minute, retryAfter: -time.Hour,
+			random: 0.5, want: time.Second},
 		{name: "retry after", attempts: 1, base: time.Second, limit: time.Minute, retryAfter: 40 * time.Second, random: 0,
 			want: 40 * time.Second},
 		{name: "retry after, spread", attempts: 9, base: time.Second, limit: time.Minute, retryAfter: 40 * time.Second,
@@ -383,15 +399,44 @@ func TestBackoffBounds(t *testing.T) {
 func TestPanicIsKeptApart(t *testing.T) {
 	t.Parallel()
 
-	answer := syncqueue.New(&fake{}, "u").HandleBatch(t.Context(), batchOf("a", "b", "a"),
-		func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
-			if m.ID == "m0" {
-				var none *hotsync.Lookup
-				_ = strings.Clone(none.Field)
-			}
-			return syncqueue.Done()
-		})
-	if diff := cmp.Diff([]string{"m0", "m2"}, failures(answer)); diff != "" {
-		t.Errorf("failures mismatch (-want +got):\n%s", diff)
+	for want, fail := range map[string]func(){
+		"nil pointer": func() {
+			var none *hotsync.Lookup
+			_ = strings.Clone(none.Field)
+		},
+		"panic=string": func() { panic("hunter2") },
+	} {
+		var log bytes.Buffer
+		answer := syncqueue.New(&fake{}, "u").HandleBatch(logged(t, &log), batchOf("a", "b", "a"),
+			func(_ context.Context, m syncqueue.Message) syncqueue.Outcome {
+				if m.ID == "m0" {
+					fail()
+				}
+				return syncqueue.Done()
+			})
+		if diff := cmp.Diff([]string{"m0", "m2"}, failures(answer)); diff != "" {
+			t.Errorf("failures mismatch (-want +got):\n%s", diff)
+		}
+		if got := log.String(); !strings.Contains(got, want) || strings.Contains(got, "hunter2") ||
+			!strings.Contains(got, "batch_test.go") {
+			t.Errorf("logged %s, want %q and where it was", got, want)
+		}
+	}
+}
+
+// That a message could not be put off is logged: it comes late, by the queue's own timeout.
+func TestNotPutOffIsLogged(t *testing.T) {
+	t.Parallel()
+
+	for want, client := range map[string]*fake{"": {}, "1 of 2 refused: TooOld": {still: true},
+		"no route": {fail: errors.New("no route")}} {
+		var log bytes.Buffer
+		syncqueue.New(client, "u").HandleBatch(logged(t, &log), batchOf("a", "a"),
+			func(context.Context, syncqueue.Message) syncqueue.Outcome {
+				return syncqueue.Again(time.Minute)
+			})
+		if got := log.String(); !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Errorf("logged %q, want %q", got, want)
+		}
 	}
 }

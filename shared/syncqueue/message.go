@@ -37,7 +37,6 @@ type wire struct {
 // Encode returns the body of a message. A request that Decode would refuse is
 // refused with message_malformed.
 func Encode(r hotsync.SyncRequest) (string, error) {
-	r.RequestedAt = r.RequestedAt.UTC().Round(0)
 	if why := wrong(r); why != "" {
 		return "", malformed(why)
 	}

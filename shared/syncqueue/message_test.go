@@ -2,6 +2,7 @@ package syncqueue_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,16 @@ func wholeRequest() hotsync.SyncRequest {
 func TestEncodeAndDecode(t *testing.T) {
 	t.Parallel()
 
+	bounds, early, found := wholeRequest(), request(), request()
+	found.Account, found.AccountID = strings.Repeat("A", 71), someAccount // too long for a number, and no longer one
+	bounds.Account, bounds.Named = strings.Repeat("A", 256), []string{strings.Repeat("B", 256)}
+	bounds.Identity.Subject, bounds.Note = strings.Repeat("s", 2048), strings.Repeat("n", 2048)
+	bounds.Requeued, bounds.SentOn = 100_000, 100_000
+	bounds.RequestedAt = time.Date(9000, 12, 31, 23, 59, 59, 0, time.UTC)
+	early.RequestedAt = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	early.Job, early.Trigger = "job-1", hotsync.TriggerBackfill
 	for name, r := range map[string]hotsync.SyncRequest{"least": request(), "whole": wholeRequest(),
+		"at its bounds": bounds, "early": early, "found": found,
 		"erased": {EventID: request().EventID,
 			Trigger: hotsync.TriggerConsole, AccountID: someAccount, Lookup: &hotsync.Lookup{Field: "X__c"},
 			RequestedAt: start}} {
@@ -77,6 +87,22 @@ func TestDecodeLetsNewFieldsPass(t *testing.T) {
 	}
 }
 
+// Times are UTC here, however a message writes them.
+func TestDecodeToUTC(t *testing.T) {
+	t.Parallel()
+
+	r := request()
+	r.RequestedAt = start.In(time.FixedZone("", 3600))
+	body, err := syncqueue.Encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := syncqueue.Decode(body)
+	if err != nil || got.RequestedAt.Location() != time.UTC || !got.RequestedAt.Equal(start) {
+		t.Errorf("Decode = %s, %v; want %s", got.RequestedAt, err, start)
+	}
+}
+
 func TestMalformed(t *testing.T) {
 	t.Parallel()
 
@@ -100,37 +126,46 @@ func TestMalformed(t *testing.T) {
 	set := func(name string, value any) string { return edit(func(m map[string]any) { m[name] = value }) }
 	const secret = "hunter2"
 	for name, body := range map[string]string{
-		"empty":                   "",
-		"no JSON":                 secret,
-		"null":                    "null",
-		"array":                   "[" + good + "]",
-		"two":                     good + good,
-		"something behind":        good + secret,
-		"not UTF-8":               strings.Replace(good, "sam", "\xff", 1),
-		"too large":               good + strings.Repeat(" ", syncqueue.MaxMessage),
-		"no version":              set("v", nil),
-		"later version":           set("v", 2),
-		"version as text":         set("v", "1"),
-		"no event":                set("event", ""),
-		"other event":             set("event", secret),
-		"no trigger":              set("trigger", ""),
-		"other trigger":           set("trigger", secret),
-		"account as list":         set("account", []string{secret}),
-		"account id not Zuora's":  set("accountId", "../"+secret),
-		"account too long":        set("account", strings.Repeat("A", 257)),
+		"empty":                  "",
+		"no JSON":                secret,
+		"null":                   "null",
+		"array":                  "[" + good + "]",
+		"two":                    good + good,
+		"something behind":       good + secret,
+		"not UTF-8":              strings.Replace(good, "sam", "\xff", 1),
+		"too large":              good + strings.Repeat(" ", syncqueue.MaxMessage),
+		"no version":             set("v", nil),
+		"later version":          set("v", 2),
+		"version as text":        set("v", "1"),
+		"no event":               set("event", ""),
+		"other event":            set("event", secret),
+		"no trigger":             set("trigger", ""),
+		"other trigger":          set("trigger", secret),
+		"account as list":        set("account", []string{secret}),
+		"account id not Zuora's": set("accountId", "../"+secret),
+		"account too long":       set("account", strings.Repeat("A", 257)),
+		"named too long":         set("named", []string{strings.Repeat("A", 257)}),
+		"named broken":           set("named", []string{"A1", secret + "\x00"}),
+		"number that is none": edit(func(m map[string]any) {
+			delete(m, "accountId")
+			delete(m, "lookup")
+			m["account"] = "../" + secret
+		}),
 		"control characters":      set("account", "A1\r\n"+secret),
 		"subject too long":        set("sub", secret) + strings.Repeat(" ", 1<<20),
-		"identity too long":       set("identity", map[string]string{"sub": strings.Repeat("x", 3000)}),
+		"identity too long":       set("identity", map[string]string{"sub": strings.Repeat("x", 2049)}),
 		"lookup without a field":  set("lookup", map[string]string{"value": secret}),
 		"lookup of another field": set("lookup", map[string]string{"field": "Id; drop", "value": secret}),
 		"lookup value broken":     set("lookup", map[string]string{"field": "X__c", "value": secret + "\x00"}),
-		"note too long":           set("note", strings.Repeat("x", 3000)),
+		"note too long":           set("note", strings.Repeat("x", 2049)),
 		"no time":                 set("requestedAt", nil),
 		"time of another age":     set("requestedAt", "9999-12-31T23:59:59-12:00"),
+		"time too early":          set("requestedAt", "1999-12-31T23:59:59Z"),
+		"time too late":           set("requestedAt", "9001-01-01T00:00:00Z"),
 		"time as text":            set("requestedAt", secret),
 		"sent on too often":       set("requeued", 100_001),
 		"sent on less than never": set("requeued", -1),
-		"sent on and no copy":     set("sentOn", 3),
+		"sent on and no copy":     set("sentOn", 3), // of 2 copies
 		"died less than never":    set("sentOn", -1),
 		"nothing named": edit(func(m map[string]any) {
 			delete(m, "account")
@@ -155,6 +190,33 @@ func TestMalformed(t *testing.T) {
 				t.Errorf("the error repeats the body: %v", err)
 			}
 		})
+	}
+}
+
+// TestLargest: a message as large as may be is read, and a larger one is not written.
+func TestLargest(t *testing.T) {
+	t.Parallel()
+
+	r := request()
+	r.Named = slices.Repeat([]string{strings.Repeat("A", 256)}, 250)
+	r.Note = "."
+	least, err := syncqueue.Encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Note = strings.Repeat(".", 1+syncqueue.MaxMessage-len(least))
+	largest, err := syncqueue.Encode(r)
+	if err != nil || len(largest) != syncqueue.MaxMessage {
+		t.Fatalf("Encode = %d bytes, %v; want %d", len(largest), err, syncqueue.MaxMessage)
+	}
+	_, err = syncqueue.Decode(largest)
+	if err != nil {
+		t.Error(err)
+	}
+	r.Note += "."
+	_, err = syncqueue.Encode(r)
+	if err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("Encode of a byte more: %v, want it refused", err)
 	}
 }
 

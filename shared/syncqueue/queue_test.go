@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"regexp"
@@ -26,8 +27,29 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // hundreds of panics on purpose
+	slog.SetDefault(slog.New(logs{slog.DiscardHandler})) // hundreds of panics on purpose
 	os.Exit(m.Run())
+}
+
+// logs drops what is logged, but for tests that ask for it with logged.
+type logs struct{ slog.Handler }
+
+type logKey struct{}
+
+// logged returns a context whose lines of the log go to to.
+func logged(t *testing.T, to io.Writer) context.Context {
+	t.Helper()
+	return context.WithValue(t.Context(), logKey{}, slog.NewTextHandler(to, nil))
+}
+
+func (logs) Enabled(context.Context, slog.Level) bool { return true }
+
+func (logs) Handle(ctx context.Context, r slog.Record) error {
+	h, ok := ctx.Value(logKey{}).(slog.Handler)
+	if !ok {
+		return nil
+	}
+	return h.Handle(ctx, r)
 }
 
 // fake stands in for SQS where an answer is wanted that no engine gives.
@@ -39,6 +61,8 @@ type fake struct {
 	fail       error
 	refuse     func(body string) bool
 	forget     bool // answer without a word about the entries
+	stray      bool // answer about entries that nobody sent
+	still      bool // refuse to change the visibility
 	attributes map[string]string
 }
 
@@ -65,6 +89,12 @@ func (f *fake) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput
 	if f.forget {
 		return &out, nil
 	}
+	if f.stray {
+		for _, id := range []string{"-1", "10", "x"} {
+			out.Successful = append(out.Successful, types.SendMessageBatchResultEntry{Id: aws.String(id)})
+		}
+		return &out, nil
+	}
 	for _, e := range in.Entries {
 		if f.refuse != nil && f.refuse(*e.MessageBody) {
 			out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: aws.String("InternalError")})
@@ -85,7 +115,11 @@ func (f *fake) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMes
 	for _, e := range in.Entries {
 		f.visibility[*e.ReceiptHandle] = e.VisibilityTimeout
 	}
-	return &sqs.ChangeMessageVisibilityBatchOutput{}, f.fail
+	out := &sqs.ChangeMessageVisibilityBatchOutput{}
+	if f.still {
+		out.Failed = []types.BatchResultErrorEntry{{Id: in.Entries[0].Id, Code: aws.String("TooOld")}}
+	}
+	return out, f.fail
 }
 
 func (f *fake) GetQueueAttributes(context.Context, *sqs.GetQueueAttributesInput,
@@ -127,17 +161,25 @@ func TestSendGivesAnErrorForEach(t *testing.T) {
 		name string
 		sqs  *fake
 		want []hotsync.Code
+		why  string // of the 17th
 	}{
 		{name: "one request is wrong", sqs: &fake{}, want: all("")},
 		{name: "one entry is refused",
-			sqs: &fake{refuse: func(body string) bool { return strings.Contains(body, "A00000017") }}, want: oneFails},
-		{name: "SQS is down", sqs: &fake{fail: errors.New("no route to host")}, want: all(unavailable)},
+			sqs: &fake{refuse: func(body string) bool { return strings.Contains(body, "A00000017") }}, want: oneFails,
+			why: "InternalError"},
+		{name: "SQS is down", sqs: &fake{fail: errors.New("no route to host")}, want: all(unavailable),
+			why: "no route to host"},
 		{name: "SQS says nothing", sqs: &fake{forget: true}, want: all(unavailable)},
+		{name: "SQS speaks of others", sqs: &fake{stray: true}, want: all(unavailable)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 
-			got := codes(syncqueue.New(tc.sqs, "u").SendAll(t.Context(), requests))
+			errs := syncqueue.New(tc.sqs, "u").SendAll(t.Context(), requests)
+			if tc.why != "" && !strings.Contains(fmt.Sprint(errors.Unwrap(errs[17])), tc.why) {
+				t.Errorf("Send error = %v, because of %v; want %q", errs[17], errors.Unwrap(errs[17]), tc.why)
+			}
+			got := codes(errs)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("Send mismatch (-want +got):\n%s", diff)
 			}
@@ -154,12 +196,23 @@ func TestSendGivesAnErrorForEach(t *testing.T) {
 			t.Errorf("Send of nothing = %v", got)
 		}
 	})
+	t.Run("none that is right", func(t *testing.T) {
+		t.Parallel()
+
+		client := &fake{}
+		got := codes(syncqueue.New(client, "u").SendAll(t.Context(), []hotsync.SyncRequest{requests[3], requests[3]}))
+		if diff := cmp.Diff([]hotsync.Code{malformed, malformed}, got); diff != "" || len(client.batches) > 0 {
+			t.Errorf("%d calls, want none; Send mismatch (-want +got):\n%s", len(client.batches), diff)
+		}
+	})
 	t.Run("one alone", func(t *testing.T) {
 		t.Parallel()
 
-		got := codes(syncqueue.New(&fake{fail: errors.New("down")}, "u").SendAll(t.Context(), requests[:1]))
-		if diff := cmp.Diff([]hotsync.Code{unavailable}, got); diff != "" {
-			t.Errorf("Send mismatch (-want +got):\n%s", diff)
+		client := &fake{fail: errors.New("down")}
+		got := codes(syncqueue.New(client, "u").SendAll(t.Context(), requests[:1]))
+		// Not as a batch: what is refused of one, the SDK does not try again.
+		if diff := cmp.Diff([]hotsync.Code{unavailable}, got); diff != "" || len(client.batches) > 0 {
+			t.Errorf("%d batches; Send mismatch (-want +got):\n%s", len(client.batches), diff)
 		}
 	})
 }
