@@ -1,8 +1,9 @@
-// DynamoDB on this computer. Usage: node dynalite.mjs [PORT], 0 or none for a free one.
+// DynamoDB on this computer. Usage: node dynalite.mjs [PORT [FOLDER]], 0 or none for a free one, and no
+// FOLDER to keep the tables in memory.
 // Prints "listening PORT" once it serves, and ends when its standard input does, so it cannot outlive its parent.
 import dynalite from 'dynalite';
 
-const server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
+const server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0, path: process.argv[3] });
 server.on('error', (err) => {
   console.error(err.message);
   process.exit(1);

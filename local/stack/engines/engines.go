@@ -43,6 +43,9 @@ const (
 type Options struct {
 	// Dir receives dynalite.log and fauxqs.log, overwritten at each start. Empty: no log files.
 	Dir string
+	// Data is a folder for DynamoDB's tables, which are deleted with it by nobody: for more than fits into the memory of
+	// Node. Empty: they are kept in memory.
+	Data string
 	// Root is the checkout. Empty: the nearest directory upwards of the working directory that has local/stack/engines.
 	Root string
 }
@@ -74,7 +77,7 @@ func Start(ctx context.Context, opt Options) (_ *Engines, err error) {
 		return nil, err
 	}
 	e := &Engines{failed: make(chan error, 2)}
-	dynalite := &child{name: "dynalite", ready: "/", failed: e.failed}
+	dynalite := &child{name: "dynalite", ready: "/", failed: e.failed, args: []string{"0", opt.Data}}
 	fauxqs := &child{name: "fauxqs", ready: "/health", failed: e.failed}
 	e.children = []*child{dynalite, fauxqs}
 	g, ctx := errgroup.WithContext(ctx)
@@ -137,6 +140,7 @@ type child struct {
 	name   string
 	ready  string // path that answers 200 once the engine serves
 	failed chan<- error
+	args   []string // of its script
 
 	endpoint string
 	cmd      *exec.Cmd
@@ -163,7 +167,7 @@ func (c *child) start(ctx context.Context, dir, logDir string) (err error) {
 		}
 	}
 	// Not CommandContext: the engine outlives the context of its start.
-	cmd := exec.Command("node", c.name+".mjs")
+	cmd := exec.Command("node", append([]string{c.name + ".mjs"}, c.args...)...)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	cmd.Stdout, cmd.Stderr = out, out

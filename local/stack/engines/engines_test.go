@@ -14,9 +14,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"hotsync/local/stack/engines"
 	"hotsync/local/stack/engines/enginetest"
+	"hotsync/shared/eventstore/storetest"
 )
 
 func TestStartStop(t *testing.T) {
@@ -55,6 +58,35 @@ func TestStartStop(t *testing.T) {
 		if err != nil || !strings.HasPrefix(string(log), "listening ") {
 			t.Errorf("%s = %q, %v, want the port it listened on", name, log, err)
 		}
+	}
+}
+
+// Tables of more than memory holds are kept in a folder, and are there again with it.
+func TestTablesInAFolder(t *testing.T) {
+	t.Parallel()
+
+	enginetest.Start(t) // skips without Node
+	data, name := filepath.Join(t.TempDir(), "tables"), "kept"
+	for _, want := range [][]string{nil, {name}} {
+		e, err := engines.Start(t.Context(), engines.Options{Data: data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(e.Stop)
+		out, err := e.DynamoDB().ListTables(t.Context(), &dynamodb.ListTablesInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, out.TableNames, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("tables mismatch (-want +got):\n%s", diff)
+		}
+		if want == nil {
+			_, err = e.DynamoDB().CreateTable(t.Context(), storetest.Schema(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.Stop()
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"hotsync/local/stack/engines"
 	"hotsync/shared/dynamo"
 	"hotsync/shared/eventstore"
 	"hotsync/shared/eventstore/storetest"
@@ -31,6 +34,8 @@ const (
 	flatShare  = 20 // one of so many accounts, which is also the one whose syncs fail
 	flatMost   = 1.3
 	flatTries  = 40
+	flatInMind = 200_000 // events that Node holds in its memory with their indexes
+	flatTold   = 50_000
 )
 
 // flatStore is a store whose reads are counted.
@@ -99,6 +104,15 @@ type shipment struct {
 	dynamo.Client
 	mu    sync.Mutex
 	items []types.WriteRequest
+}
+
+// taken returns the items so far, and forgets them.
+func (s *shipment) taken() []types.WriteRequest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	items := s.items
+	s.items = nil
+	return items
 }
 
 func (s *shipment) PutItem(
@@ -176,8 +190,8 @@ func flatEmail(n int) string { return fmt.Sprintf("person%d@example.com", n%flat
 func flatHash(n int) string { return hotsync.SearchHash([]byte(flatKey), flatEmail(n)) }
 
 // flatLoaded is a store with so many events.
-func (b *bench) flatLoaded(ctx context.Context, asked time.Time, events int) (*flatStore, error) {
-	client := b.engines.DynamoDB()
+func (b *bench) flatLoaded(ctx context.Context, on *engines.Engines, asked time.Time, events int) (*flatStore, error) {
+	client := on.DynamoDB()
 	b.stacks++
 	name := fmt.Sprintf("flat%d", b.stacks)
 	_, err := client.CreateTable(ctx, storetest.Schema(name))
@@ -194,6 +208,14 @@ func (b *bench) flatLoaded(ctx context.Context, asked time.Time, events int) (*f
 	s.Store = eventstore.New(dynamo.Table{Client: s.reads, Name: name, Now: now}, cfg)
 	ship := &shipment{Client: client}
 	aside := eventstore.New(dynamo.Table{Client: ship, Name: name, Now: now}, cfg)
+	table := dynamo.Table{Client: client, Name: name, Now: now}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	send := func() {
+		for part := range slices.Chunk(ship.taken(), 25) {
+			g.Go(func() error { return table.WriteAll(gctx, part) })
+		}
+	}
 	var newest []hotsync.Event
 	for n := range events {
 		e := flatEvent(asked, n)
@@ -208,19 +230,20 @@ func (b *bench) flatLoaded(ctx context.Context, asked time.Time, events int) (*f
 		if err != nil {
 			return nil, err
 		}
+		if n%1_000 == 999 {
+			send()
+		}
+		if n%flatTold == flatTold-1 {
+			fmt.Fprintf(os.Stderr, "%d of %d events\n", n+1, events)
+		}
 	}
-	// As an UpdateItem would, which the engine has no batches of.
-	err = s.TallyAll(ctx, newest)
+	send()
+	err = g.Wait()
 	if err != nil {
 		return nil, err
 	}
-	table := dynamo.Table{Client: client, Name: name, Now: now}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
-	for part := range slices.Chunk(ship.items, 25) {
-		g.Go(func() error { return table.WriteAll(gctx, part) })
-	}
-	err = g.Wait()
+	// As an UpdateItem would, which the engine has no batches of.
+	err = s.TallyAll(ctx, newest)
 	if err != nil {
 		return nil, err
 	}
@@ -298,9 +321,17 @@ func (b *bench) flat(ctx context.Context, small, large, tries int) (rows []row, 
 	if err != nil {
 		return nil, err
 	}
+	on := b.engines
+	if large > flatInMind {
+		on, err = engines.Start(ctx, engines.Options{Root: b.root, Data: filepath.Join(b.dir, "tables")})
+		if err != nil {
+			return nil, err
+		}
+		defer on.Stop()
+	}
 	var stores [2]*flatStore
 	for i, n := range []int{small, large} {
-		stores[i], err = b.flatLoaded(ctx, asked, n)
+		stores[i], err = b.flatLoaded(ctx, on, asked, n)
 		if err != nil {
 			return nil, err
 		}
