@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"hotsync/shared/billing"
 )
@@ -69,13 +70,43 @@ func compareBool(x, y bool) int {
 }
 
 // is compares one of Zuora's words regardless of case, blanks and underscores:
-// v1 says "Pending Activation", ZOQL "PendingActivation".
-func is(word, want string) bool { return plain(word) == want }
+// v1 says "Pending Activation", ZOQL "PendingActivation". want is plain.
+func is(word, want string) bool {
+	rest, ok := after(word, want)
+	return ok && plain(rest) == ""
+}
+
+// begins compares only as much of a word as want is long.
+func begins(word, want string) bool {
+	_, ok := after(word, want)
+	return ok
+}
+
+// after returns what follows want in a word that begins with it. It makes no copy: a
+// charge's words are compared once for each payment to come.
+func after(word, want string) (rest string, ok bool) {
+	for i, r := range word {
+		if want == "" {
+			return word[i:], true
+		}
+		if isBetween(r) {
+			continue
+		}
+		next, size := utf8.DecodeRuneInString(want)
+		if unicode.ToLower(r) != next {
+			return "", false
+		}
+		want = want[size:]
+	}
+	return "", want == ""
+}
+
+// isBetween reports whether a rune only parts the words of a word.
+func isBetween(r rune) bool { return r == ' ' || r == '_' || r == '-' }
 
 func plain(word string) string {
 	return strings.Map(func(r rune) rune {
-		switch r {
-		case ' ', '_', '-':
+		if isBetween(r) {
 			return -1
 		}
 		return unicode.ToLower(r)

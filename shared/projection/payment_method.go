@@ -105,7 +105,7 @@ func zuoraRecord(m billing.PaymentMethod, mask string) map[string]any {
 		out["CreditCardMaskNumber"] = orNil(mask)
 		out["CreditCardExpirationMonth"] = orNilNumber(m.ExpirationMonth)
 		out["CreditCardExpirationYear"] = orNilNumber(m.ExpirationYear)
-	case strings.HasPrefix(plain(typ), "paypal"), strings.HasSuffix(plain(typ), "pay"):
+	case begins(typ, "paypal"), strings.HasSuffix(plain(typ), "pay"):
 		// Wallets have no number.
 	default:
 		out["BankTransferAccountNumberMask"] = orNil(mask)

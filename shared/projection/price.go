@@ -3,7 +3,6 @@ package projection
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"github.com/shopspring/decimal"
 
@@ -58,7 +57,7 @@ func orNilDecimal(d decimal.NullDecimal) any {
 	return number(d.Decimal)
 }
 
-func isDiscount(c billing.Charge) bool { return strings.HasPrefix(plain(c.Model), "discount") }
+func isDiscount(c billing.Charge) bool { return begins(c.Model, "discount") }
 
 func isCounted(c billing.Charge) bool { return is(c.Type, "recurring") && !isDiscount(c) }
 

@@ -134,7 +134,7 @@ func roleOf(plan billing.RatePlan) role {
 		return roleDiscount
 	}
 	is := func(typ string) func(billing.Charge) bool {
-		return func(c billing.Charge) bool { return plain(c.Type) == typ }
+		return func(c billing.Charge) bool { return is(c.Type, typ) }
 	}
 	switch {
 	case len(plan.Charges) == 0 || slices.ContainsFunc(plan.Charges, is("recurring")):
