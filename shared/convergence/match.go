@@ -2,6 +2,7 @@ package convergence
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"hotsync/shared/projection"
@@ -102,32 +103,55 @@ func better(o, than, w projection.Object) bool {
 	}
 }
 
-// rewritten is the wanted object with the ids that Limio has, as a copy.
+// rewritten is the wanted object with the ids that Limio has. Its data is a copy; what
+// is below that is one where something differs, and is otherwise what was wanted itself.
 func (d *differ) rewritten(w projection.Object) projection.Object {
 	w.ID, w.Owner, w.Customer, w.Related = d.id(w.ID), d.id(w.Owner), d.id(w.Customer), d.id(w.Related)
-	w.Data, _ = d.rewrittenValue(w.Data).(map[string]any)
+	data := make(map[string]any, len(w.Data))
+	for name, member := range w.Data {
+		data[name], _ = d.rewrittenValue(member)
+	}
+	w.Data = data
 	return w
 }
 
 func (d *differ) id(id string) string { return cmp.Or(d.ids[id], id) }
 
-func (d *differ) rewrittenValue(value any) any {
+// rewrittenValue returns a value with the ids that Limio has, and whether that is
+// another value.
+func (d *differ) rewrittenValue(value any) (_ any, differs bool) {
 	switch v := value.(type) {
 	case string:
-		return d.id(v)
+		id := d.id(v)
+		if id == v {
+			return value, false
+		}
+		return id, true
 	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, member := range v {
-			out[k] = d.rewrittenValue(member)
+		out := v
+		for name, member := range v {
+			member, is := d.rewrittenValue(member)
+			if is && !differs {
+				out, differs = maps.Clone(v), true
+			}
+			if is {
+				out[name] = member
+			}
 		}
-		return out
+		return out, differs
 	case []any:
-		out := make([]any, len(v))
+		out := v
 		for i, element := range v {
-			out[i] = d.rewrittenValue(element)
+			element, is := d.rewrittenValue(element)
+			if is && !differs {
+				out, differs = slices.Clone(v), true
+			}
+			if is {
+				out[i] = element
+			}
 		}
-		return out
+		return out, differs
 	default:
-		return value
+		return value, false
 	}
 }

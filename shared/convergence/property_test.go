@@ -138,6 +138,7 @@ func FuzzConverge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)
 		before, writes := w.limio.clone(), w.limio.writes
+		w.checkInputs(t)
 
 		plan, err := w.limio.sync(w.want())
 		if err != nil {
@@ -159,6 +160,44 @@ func FuzzConverge(f *testing.F) {
 		w.checkMasked(t, plan.Changes, before)
 		w.checkPrefixes(t, before, len(plan.Changes))
 	})
+}
+
+// checkInputs: Diff leaves what it is given as it was, to the last member.
+func (w world) checkInputs(t *testing.T) {
+	t.Helper()
+	want := w.want()
+	have := slices.Collect(maps.Values(w.limio.objects))
+	before := slices.Clone(have)
+	for i, o := range before {
+		before[i].Data, _ = deeply(o.Data).(map[string]any)
+	}
+	convergence.Diff(want, have)
+	if diff := cmp.Diff(w.want(), want); diff != "" {
+		t.Errorf("Diff changes what is wanted (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, have); diff != "" {
+		t.Errorf("Diff changes what Limio has (-before +after):\n%s", diff)
+	}
+}
+
+// deeply copies a JSON value.
+func deeply(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		out := maps.Clone(v)
+		for name, member := range v {
+			out[name] = deeply(member)
+		}
+		return out
+	case []any:
+		out := slices.Clone(v)
+		for i, element := range v {
+			out[i] = deeply(element)
+		}
+		return out
+	default:
+		return value
+	}
 }
 
 // checkKept: nothing is deleted, nothing of Limio's own is touched.
