@@ -120,7 +120,7 @@ bench: tools ## measure speed and memory against the targets (takes some minutes
 	go test -run '^$$' -bench . -benchmem ./shared/... ./local/...
 	go run ./local/trial/bench
 
-bench-scale: tools ## reads of a store of a million events against one of a thousand (loading it takes half an hour); EVENTS=n
+bench-scale: tools ## reads of a store of a million events against one of a thousand (takes ten minutes and more); EVENTS=n
 	go run ./local/trial/bench -only flat -events $(or $(EVENTS),1000000)
 
 bench-check: tools ## what does not depend on the computer (calls, write units, allocations, sizes) against a checked-in file; UPDATE=1 writes it
