@@ -211,7 +211,8 @@ func TestOneEventOrTwo(t *testing.T) {
 			true},
 		"password, the body's name before header's": {sent{named, "x", false, 0}, sent{named, "y", false, time.Second}, true},
 		"password, no name at all":                  {sent{plain, "", false, 0}, sent{plain, "", false, time.Second}, true},
-		"no name, other bodies":                     {sent{plain, "", false, 0}, sent{plain + " ", "", false, time.Second}, false},
+		"no name, other bodies": {sent{plain, "", false, 0}, sent{plain + " ", "", false, time.Second},
+			false},
 	} {
 		rec := &recorder{}
 		h := handler(rec, callout.Secret{HMACKey: "k", Username: "u", Password: "p"})
