@@ -88,7 +88,12 @@ func running(t *testing.T) context.Context {
 		t.Skip("NO BROWSER TEST WAS RUN: install Chromium, or name it in CHROMIUM")
 	}
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))...)
+		chromedp.ExecPath(path), chromedp.NoSandbox,
+		// With several windows the renderer that is kept for the next navigation is of the wrong one, and is
+		// started for nothing each time.
+		chromedp.Flag("disable-features", "Translate,SpareRendererForSitePerProcess"),
+		// Scripts live for one page: compiling them well costs more than it saves.
+		chromedp.Flag("js-flags", "--no-opt,--no-maglev"))...)
 	ctx, stop := chromedp.NewContext(alloc)
 	_, err := chromedp.Run(ctx, chromedp.Location())
 	if err != nil {
@@ -100,10 +105,11 @@ func running(t *testing.T) context.Context {
 	return ctx
 }
 
-// find returns where a browser is, "" for nowhere.
+// find returns where a browser is, "" for nowhere. The headless shell comes first: it is the
+// same engine without the window around it, which costs as much as many a test.
 func find() string {
-	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome",
-		"headless-shell"} {
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium-headless-shell", "chrome-headless-shell",
+		"headless-shell", "chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); name != "" && err == nil {
 			return p
 		}

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,14 +28,63 @@ const root = "../.."
 // start, and a login may wait for one.
 const loginBudget = 8 << 20
 
-// TestMake makes a release twice, from checkouts at different places, and looks
-// at every file of it.
+// TestMake makes a release and looks at every file of it. Then it makes two more, of one
+// function, from checkouts at other places: all functions are built by one command, and
+// linking them is what a release costs.
 func TestMake(t *testing.T) {
 	t.Parallel()
 
-	other := t.TempDir()
-	for _, dir := range []string{"functions", "shared"} {
-		err := os.CopyFS(filepath.Join(other, dir), os.DirFS(filepath.Join(root, dir)))
+	dir := t.TempDir()
+	files, err := release.Make(t.Context(), root, dir, "1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := makeElsewhere(t, "login"), makeElsewhere(t, "login")
+	names := slices.Sorted(maps.Keys(first))
+	if diff := cmp.Diff(names, slices.Sorted(maps.Keys(second))); diff != "" {
+		t.Errorf("files of two builds (-first +second):\n%s", diff)
+	}
+	for _, name := range names {
+		if first[name] != second[name] {
+			t.Errorf("%s differs between two builds", name)
+		}
+	}
+	for _, name := range []string{"login.zip", release.Template, release.GradualTemplate} {
+		if first[name] != read(t, dir, name) {
+			t.Errorf("%s differs between this checkout and another", name)
+		}
+	}
+	sums := map[string]string{}
+	for line := range strings.Lines(read(t, dir, release.Checksums)) {
+		words := strings.Fields(line)
+		sums[words[1]] = words[0]
+	}
+	for _, name := range files {
+		a := read(t, dir, name)
+		if sum := sha256.Sum256([]byte(a)); name != release.Checksums && sums[name] != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s: %s has the checksum %q", release.Checksums, name, sums[name])
+		}
+		if strings.HasSuffix(name, ".zip") {
+			checkZip(t, name, a)
+		}
+	}
+	if size := len(read(t, dir, "login.zip")); size > loginBudget {
+		t.Errorf("login.zip has %d bytes, the budget is %d", size, loginBudget)
+	} else {
+		t.Logf("login.zip has %d bytes", size)
+	}
+	checkBill(t, read(t, dir, release.SBOM))
+	checkTemplate(t, dir, release.Template, files)
+	checkTemplate(t, dir, release.GradualTemplate, files)
+}
+
+// makeElsewhere copies the checkout with that function alone, makes a release of it, and
+// returns its files by name.
+func makeElsewhere(t *testing.T, function string) map[string]string {
+	t.Helper()
+	other, dir := t.TempDir(), t.TempDir()
+	for _, part := range []string{filepath.Join("functions", function), "shared"} {
+		err := os.CopyFS(filepath.Join(other, part), os.DirFS(filepath.Join(root, part)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,43 +99,15 @@ func TestMake(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first, second := t.TempDir(), t.TempDir()
-	files, err := release.Make(t.Context(), root, first, "1.2.3")
+	names, err := release.Make(t.Context(), other, dir, "1.2.3")
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := release.Make(t.Context(), other, second, "1.2.3")
-	if err != nil {
-		t.Fatal(err)
+	files := map[string]string{}
+	for _, name := range names {
+		files[name] = read(t, dir, name)
 	}
-	if diff := cmp.Diff(files, again); diff != "" {
-		t.Errorf("files of two builds (-first +second):\n%s", diff)
-	}
-	sums := map[string]string{}
-	for line := range strings.Lines(read(t, first, release.Checksums)) {
-		words := strings.Fields(line)
-		sums[words[1]] = words[0]
-	}
-	for _, name := range files {
-		a, b := read(t, first, name), read(t, second, name)
-		if a != b {
-			t.Errorf("%s differs between two builds", name)
-		}
-		if sum := sha256.Sum256([]byte(a)); name != release.Checksums && sums[name] != hex.EncodeToString(sum[:]) {
-			t.Errorf("%s: %s has the checksum %q", release.Checksums, name, sums[name])
-		}
-		if strings.HasSuffix(name, ".zip") {
-			checkZip(t, name, a)
-		}
-	}
-	if size := len(read(t, first, "login.zip")); size > loginBudget {
-		t.Errorf("login.zip has %d bytes, the budget is %d", size, loginBudget)
-	} else {
-		t.Logf("login.zip has %d bytes", size)
-	}
-	checkBill(t, read(t, first, release.SBOM))
-	checkTemplate(t, first, release.Template, files)
-	checkTemplate(t, first, release.GradualTemplate, files)
+	return files
 }
 
 // checkTemplate wants every function to take a zip of the release, and the
