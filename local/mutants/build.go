@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,17 +18,45 @@ import (
 // build is the tests of a package, and of those that count as well, with the mutants that
 // can be switched on.
 type build struct {
-	in    []bool // which of the mutants
-	tests []test
-	takes time.Duration // to run them, with none switched on
+	in       []bool // which of the mutants
+	binaries []binary
+	tests    []test // the quickest first
 }
 
-// test is a binary of tests and the folder that they run in.
-type test struct{ binary, dir string }
+// binary is the tests of a package and the folder that they run in.
+type binary struct{ file, dir string }
+
+// test is one test of a binary: what it takes by itself, and which mutants it comes to.
+type test struct {
+	binary  int
+	name    string
+	takes   time.Duration
+	reaches map[int]bool
+}
+
+// quick is what a test takes at most that runs together with others.
+const quick = 300 * time.Millisecond
 
 func (b build) size() (n int) {
 	for _, in := range b.in {
 		if in {
+			n++
+		}
+	}
+	return n
+}
+
+func (b build) takes() (sum time.Duration) {
+	for _, t := range b.tests {
+		sum += t.takes
+	}
+	return sum
+}
+
+// reach is how many tests come to a mutant.
+func (b build) reach(number int) (n int) {
+	for _, t := range b.tests {
+		if t.reaches[number] {
 			n++
 		}
 	}
@@ -40,9 +72,6 @@ func buildTogether(ctx context.Context, opt options, pkg, scratch string, all []
 		b.in[i] = m.way != (way{})
 		files[m.file] = 0
 	}
-	if b.size() == 0 {
-		return b, nil
-	}
 	packages := append([]string{pkg}, opt.also...)
 	for range 2*len(files) + 1 {
 		overlay, err := overlayTogether(scratch, all, b.in)
@@ -50,17 +79,12 @@ func buildTogether(ctx context.Context, opt options, pkg, scratch string, all []
 			return b, err
 		}
 		bin := filepath.Join(scratch, "tests")
-		args := []string{"test", "-c", "-vet=off", "-overlay", overlay, "-o", bin + string(filepath.Separator)}
-		cmd := exec.CommandContext(ctx, "go", append(args, packages...)...)
-		cmd.Dir = opt.root
-		said, err := cmd.CombinedOutput()
+		said, err := compile(ctx, opt, overlay, bin, packages)
 		if err == nil {
-			b.tests, err = testsOf(ctx, opt, bin, packages)
-			began := time.Now()
-			if err == nil && b.run(ctx, opt, 0, 10*time.Minute) != passed {
-				err = fmt.Errorf("the tests do not pass in the one build of all mutants, where none is on")
+			b.binaries, err = binariesOf(ctx, opt, bin, packages)
+			if err == nil {
+				b.tests, err = b.measure(ctx, opt, scratch)
 			}
-			b.takes = time.Since(began)
 			return b, err
 		}
 		if ctx.Err() != nil {
@@ -101,21 +125,22 @@ func overlayTogether(scratch string, all []mutant, in []bool) (string, error) {
 		texts[m.file] = together(m.file, src, all, in)
 		_, rest, _ := strings.Cut("\n"+string(src), "\npackage ")
 		name, _, _ := strings.Cut(rest, "\n")
-		texts[filepath.Join(filepath.Dir(m.file), "zz_mutants.go")] = fmt.Appendf(nil, `package %s
-
-import (
-	"os"
-	"strconv"
-)
-
-var %s, _ = strconv.Atoi(os.Getenv(%q))
-`, name, switched, switched)
+		texts[filepath.Join(filepath.Dir(m.file), "zz_mutants.go")] =
+			fmt.Appendf(nil, switches, name, len(all), switched, reached)
 	}
 	return writeOverlay(scratch, "together", texts)
 }
 
-// testsOf finds the binaries of packages. A package without tests has none.
-func testsOf(ctx context.Context, opt options, bin string, packages []string) (tests []test, err error) {
+// compile builds the tests of packages with an overlay into a folder.
+func compile(ctx context.Context, opt options, overlay, bin string, packages []string) (said []byte, err error) {
+	args := []string{"test", "-c", "-vet=off", "-overlay", overlay, "-o", bin + string(filepath.Separator)}
+	cmd := exec.CommandContext(ctx, "go", append(args, packages...)...)
+	cmd.Dir = opt.root
+	return cmd.CombinedOutput()
+}
+
+// binariesOf finds the binaries of packages. A package without tests has none.
+func binariesOf(ctx context.Context, opt options, bin string, packages []string) (binaries []binary, err error) {
 	list := exec.CommandContext(ctx, "go", append([]string{"list", "-f", "{{.Dir}}"}, packages...)...)
 	list.Dir, list.Stderr = opt.root, os.Stderr
 	out, err := list.Output()
@@ -124,38 +149,134 @@ func testsOf(ctx context.Context, opt options, bin string, packages []string) (t
 	}
 	for dir := range strings.Lines(string(out)) {
 		dir = strings.TrimSpace(dir)
-		binary := filepath.Join(bin, filepath.Base(dir)+".test")
-		_, err := os.Stat(binary)
+		file := filepath.Join(bin, filepath.Base(dir)+".test")
+		_, err := os.Stat(file)
 		if err == nil {
-			tests = append(tests, test{binary, dir})
+			binaries = append(binaries, binary{file, dir})
 		}
 	}
+	return binaries, nil
+}
+
+// measure runs each test by itself, with no mutant on. All must pass.
+func (b build) measure(ctx context.Context, opt options, scratch string) (tests []test, err error) {
+	for i, binary := range b.binaries {
+		list := exec.CommandContext(ctx, binary.file, "-test.list", ".")
+		list.Dir, list.Stderr = binary.dir, os.Stderr
+		out, err := list.Output()
+		if err != nil {
+			return nil, fmt.Errorf("list the tests: %w", err)
+		}
+		for name := range strings.FieldsSeq(string(out)) {
+			if strings.HasPrefix(name, "Benchmark") || !opt.tests.MatchString(name) {
+				continue
+			}
+			t := test{binary: i, name: name}
+			file := filepath.Join(scratch, "reached-"+strconv.Itoa(i)+"-"+name)
+			began := time.Now()
+			said, err := binary.run(ctx, []string{name}, 10*time.Minute, reached+"="+file)
+			if err != nil {
+				return nil, fmt.Errorf("the tests must pass before they are tried: %s: %w\n%s", name, err, said)
+			}
+			t.takes = time.Since(began)
+			t.reaches, err = readReached(file)
+			if err != nil {
+				return nil, err
+			}
+			tests = append(tests, t)
+		}
+	}
+	slices.SortStableFunc(tests, func(a, b test) int { return cmp.Compare(a.takes, b.takes) })
 	return tests, nil
 }
 
-// run runs the tests with a mutant switched on.
-func (b build) run(ctx context.Context, opt options, number int, patience time.Duration) testResult {
-	if opt.first != "" && b.runTests(ctx, opt.first, number, patience) != passed {
-		return failed
+// readReached reads which mutants a test comes to. One that comes to none writes no file.
+func readReached(file string) (map[int]bool, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
-	return b.runTests(ctx, opt.tests, number, patience)
+	numbers := map[int]bool{}
+	for text := range strings.FieldsSeq(string(raw)) {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("which mutants a test comes to: %w", err)
+		}
+		numbers[n] = true
+	}
+	return numbers, nil
 }
 
-func (b build) runTests(ctx context.Context, tests string, number int, patience time.Duration) testResult {
+// runAlone builds the tests with one mutant alone and runs them: all, since which of them come to it is not known.
+func (b build) runAlone(
+	ctx context.Context,
+	opt options,
+	pkg, scratch string,
+	i int,
+	m mutant,
+	onlyQuick bool,
+) testResult {
+	overlay, err := m.overlay(scratch, i)
+	if err != nil {
+		return noBuild // the scratch folder is gone: the run is being stopped
+	}
+	bin := filepath.Join(scratch, "alone-"+strconv.Itoa(i))
+	defer os.RemoveAll(bin)
+	_, err = compile(ctx, opt, overlay, bin, append([]string{pkg}, opt.also...))
+	if err != nil {
+		return noBuild
+	}
+	binaries := slices.Clone(b.binaries)
+	for n := range binaries {
+		binaries[n].file = filepath.Join(bin, filepath.Base(binaries[n].file))
+	}
+	return b.run(ctx, binaries, 0, onlyQuick)
+}
+
+// run runs the tests that come to a mutant, with it switched on; all for 0. The quick ones run together and first, the
+// others one by one, unless only the quick ones are to run.
+func (b build) run(ctx context.Context, binaries []binary, number int, onlyQuick bool) testResult {
+	together, takes := make([][]string, len(binaries)), make([]time.Duration, len(binaries))
+	var slow []test
 	for _, t := range b.tests {
-		args := []string{"-test.failfast", "-test.timeout", patience.String()}
-		if tests != "" {
-			args = append(args, "-test.run", tests)
+		switch {
+		case number > 0 && !t.reaches[number]:
+		case t.takes > quick:
+			slow = append(slow, t)
+		default:
+			together[t.binary], takes[t.binary] = append(together[t.binary], t.name), takes[t.binary]+t.takes
 		}
-		ctx, cancel := context.WithTimeout(ctx, patience+time.Minute)
-		cmd := exec.CommandContext(ctx, t.binary, args...)
-		cmd.Dir = t.dir
-		cmd.Env = append(os.Environ(), switched+"="+strconv.Itoa(number))
-		err := cmd.Run()
-		cancel()
+	}
+	on := switched + "=" + strconv.Itoa(number)
+	for i, names := range together {
+		if len(names) == 0 {
+			continue
+		}
+		_, err := binaries[i].run(ctx, names, takes[i], on)
+		if err != nil {
+			return failed
+		}
+	}
+	if onlyQuick {
+		return passed
+	}
+	for _, t := range slow {
+		_, err := binaries[t.binary].run(ctx, []string{t.name}, t.takes, on)
 		if err != nil {
 			return failed
 		}
 	}
 	return passed
+}
+
+// run runs tests that take so long. A mutant may loop for ever: it is given several times that, and more since others
+// run beside it.
+func (b binary) run(ctx context.Context, names []string, takes time.Duration, env string) (said []byte, err error) {
+	patience := 10*time.Second + 5*takes
+	ctx, cancel := context.WithTimeout(ctx, patience+time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, b.file, "-test.failfast", "-test.timeout", patience.String(),
+		"-test.run", "^("+strings.Join(names, "|")+")$")
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), env)
+	return cmd.CombinedOutput()
 }

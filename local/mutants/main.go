@@ -10,10 +10,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -47,8 +45,8 @@ type options struct {
 	most     int    // of a package; 0 is all
 	seed     uint64 // which of them
 	only     *regexp.Regexp
-	tests    string // of the package, as in go test -run
-	first    string // of these: those that are quick and notice most; the rest runs for who survives them
+	again    map[string]bool // only these, by mutant.place; nil for all
+	tests    *regexp.Regexp  // of the package
 	also     []string
 	workers  int
 	progress io.Writer
@@ -65,8 +63,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.IntVar(&opt.most, "most", 0, "try at most this many `mutants` of a package, picked by the seed; 0 tries all")
 	f.Uint64Var(&opt.seed, "seed", 1, "which are picked")
 	only := f.String("only", "", "only mutants whose file:line, function or change matches this `pattern`")
-	f.StringVar(&opt.tests, "run", "", "only these tests of the package, as in go test -run")
-	f.StringVar(&opt.first, "first", "", "run these `tests` first, as in go test -run, and the others where they pass")
+	again := f.String("again", "", "only mutants that survived according to this `file`, the output of an earlier run")
+	tests := f.String("run", "", "only tests whose name matches this `pattern`")
 	also := f.String("also", "", "tests of these further `packages` count as well, separated by commas")
 	f.IntVar(&opt.workers, "workers", runtime.NumCPU(), "how many run at once")
 	err := f.Parse(args)
@@ -81,6 +79,18 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintln(stderr, "mutants: -only:", err)
 		return 2
+	}
+	opt.tests, err = regexp.Compile(*tests)
+	if err != nil {
+		fmt.Fprintln(stderr, "mutants: -run:", err)
+		return 2
+	}
+	if *again != "" {
+		opt.again, err = readSurvivors(*again)
+		if err != nil {
+			fmt.Fprintln(stderr, "mutants: -again:", err)
+			return 2
+		}
 	}
 	if *also != "" {
 		opt.also = strings.Split(*also, ",")
@@ -136,7 +146,7 @@ func all(ctx context.Context, opt options, packages []string, stdout io.Writer) 
 			if err != nil {
 				return survivors, err
 			}
-			fmt.Fprintf(stdout, "  %s:%d %s\n", rel, m.line, m.name())
+			fmt.Fprintf(stdout, "  %s:%d %s\n", rel, m.line, m.said())
 		}
 	}
 	return survivors, nil
@@ -161,57 +171,54 @@ func try(ctx context.Context, opt options, pkg string, known map[string]bool) (o
 	}
 	defer os.RemoveAll(scratch)
 
-	// A mutant may loop for ever: it is given several times what the tests take.
-	began := time.Now()
-	result, text := runTests(ctx, opt, pkg, "", 10*time.Minute)
-	if result != passed {
-		return out, fmt.Errorf("the tests must pass before they are tried:\n%s", text)
-	}
-	takes := time.Since(began)
 	b, err := buildTogether(ctx, opt, pkg, scratch, found)
 	if err != nil {
 		return out, err
 	}
 	fmt.Fprintf(
 		opt.progress,
-		"%s: %d mutants, %d of them in one build, tests take %s\n",
+		"%s: %d mutants, %d of them in one build, tests take %s one by one\n",
 		path,
 		len(found),
 		b.size(),
-		cmp.Or(b.takes, takes).Round(time.Millisecond),
+		b.takes().Round(time.Millisecond),
 	)
-	// A build takes long beside others; a loop that never ends is to be found soon.
-	alone, patience := 10*time.Second+5*takes, 10*time.Second+5*b.takes
 
 	var mu sync.Mutex
 	var wg sync.WaitGroup
+	tried := 0
 	work := make(chan int)
 	for range opt.workers {
 		wg.Go(func() {
 			for i := range work {
 				m := found[i]
+				explained := known[path+"  "+m.name()]
 				result := failed
 				if b.in[i] {
-					result = b.run(ctx, opt, i+1, patience)
+					m.missed = b.reach(i+1) == 0
+					result = b.run(ctx, b.binaries, i+1, explained)
 				} else {
-					overlay, err := m.overlay(scratch, i)
-					if err != nil {
-						continue // the scratch folder is gone: the run is being stopped
-					}
-					result, _ = runTests(ctx, opt, pkg, overlay, alone)
+					result = b.runAlone(ctx, opt, pkg, scratch, i, m, explained)
 				}
 				mu.Lock()
+				tried++
+				if tried%100 == 0 {
+					fmt.Fprintf(opt.progress, "%s %d tried\n", time.Now().Format(time.TimeOnly), tried)
+				}
 				switch {
 				case ctx.Err() != nil:
 				case result == noBuild:
 					out.invalid++
 				case result == failed:
 					out.noticed++
-				case known[path+"  "+m.name()]:
+					if explained {
+						fmt.Fprintf(opt.progress, "explained, and noticed: %s:%d %s\n", filepath.Base(m.file), m.line, m.name())
+					}
+				case explained:
 					out.explained++
 				default:
 					out.survived = append(out.survived, m)
-					fmt.Fprintf(opt.progress, "survives: %s:%d %s\n", filepath.Base(m.file), m.line, m.name())
+					fmt.Fprintf(opt.progress, "survives: %s:%d %s\n", filepath.Base(m.file), m.line, m.said())
 				}
 				mu.Unlock()
 			}
@@ -254,7 +261,8 @@ func ofPackage(ctx context.Context, opt options, pkg string) (string, []mutant, 
 			return "", nil, err
 		}
 		for _, m := range more {
-			if opt.only.MatchString(fmt.Sprintf("%s:%d %s", name, m.line, m.name())) {
+			wanted := opt.again == nil || opt.again[m.place()]
+			if wanted && opt.only.MatchString(fmt.Sprintf("%s:%d %s", name, m.line, m.name())) {
 				found = append(found, m)
 			}
 		}
@@ -303,29 +311,24 @@ const (
 	noBuild
 )
 
-func runTests(ctx context.Context, opt options, pkg, overlay string, patience time.Duration) (testResult, string) {
-	args := []string{"test", "-vet=off", "-failfast", "-timeout", patience.String()}
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
+// survivor is a line that tells of one.
+var survivor = regexp.MustCompile(`(\S+\.go):\d+ (.*)$`)
+
+// readSurvivors reads the output of an earlier run, and returns the places of its survivors.
+func readSurvivors(file string) (map[string]bool, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
 	}
-	if opt.tests != "" {
-		args = append(args, "-run", opt.tests)
+	places := map[string]bool{}
+	for line := range strings.Lines(string(raw)) {
+		parts := survivor.FindStringSubmatch(strings.TrimSpace(line))
+		if parts != nil {
+			name, _, _ := strings.Cut(parts[2], remark)
+			places[filepath.Base(parts[1])+" "+name] = true
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience+time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", append(append(args, pkg), opt.also...)...)
-	cmd.Dir = opt.root
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return passed, ""
-	case strings.Contains(string(out), "[build failed]") || strings.Contains(string(out), "[setup failed]"):
-		return noBuild, string(out)
-	case errors.As(err, &exit):
-		return failed, string(out)
-	}
-	return failed, err.Error()
+	return places, nil
 }
 
 // readExplained reads the survivors that somebody looked at.

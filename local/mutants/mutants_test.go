@@ -109,18 +109,18 @@ func may(a, b int) (bool, string) {
 	want := `package rule
 
 func may(a, b int) (bool, string) {
-	for i := 0; hotsyncMutant == 2 && (i <= 2) || hotsyncMutant != 2 && (hotsyncMutant == 3 && (i < 3) || hotsyncMutant != 3 && (i < 2)); i++ {
-		if hotsyncMutant != 4 && (hotsyncMutant == 5 || (hotsyncMutant == 7 && (a < b || !closed(1)) || hotsyncMutant != 7 && (hotsyncMutant == 9 && (a < b && !closed(2)) || hotsyncMutant != 9 && ((hotsyncMutant == 6 && (a <= b) || hotsyncMutant != 6 && (a < b)) && (hotsyncMutant == 8 && (closed(1)) || hotsyncMutant != 8 && (!closed(1))))))) {
-			if hotsyncMutant != 10 {
+	for i := 0; hotsyncMutant(2) && (i <= 2) || !hotsyncMutant(2) && (hotsyncMutant(3) && (i < 3) || !hotsyncMutant(3) && (i < 2)); i++ {
+		if !hotsyncMutant(4) && (hotsyncMutant(5) || (hotsyncMutant(7) && (a < b || !closed(1)) || !hotsyncMutant(7) && (hotsyncMutant(9) && (a < b && !closed(2)) || !hotsyncMutant(9) && ((hotsyncMutant(6) && (a <= b) || !hotsyncMutant(6) && (a < b)) && (hotsyncMutant(8) && (closed(1)) || !hotsyncMutant(8) && (!closed(1))))))) {
+			if !hotsyncMutant(10) {
 				continue
 			}
 		}
-		if hotsyncMutant != 11 {
+		if !hotsyncMutant(11) {
 			note("x" + "y")
 		}
 	}
 	c := later(3)
-	return (hotsyncMutant == 14 && (c.at(5) || lists[5]) || hotsyncMutant != 14 && (hotsyncMutant == 15 && (c.at(4) && lists[5]) || hotsyncMutant != 15 && (c.at(4) || lists[5]))), "no"
+	return (hotsyncMutant(14) && (c.at(5) || lists[5]) || !hotsyncMutant(14) && (hotsyncMutant(15) && (c.at(4) && lists[5]) || !hotsyncMutant(15) && (c.at(4) || lists[5]))), "no"
 }
 `
 	if diff := cmp.Diff(want, string(got)); diff != "" {

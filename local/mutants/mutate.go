@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,11 +21,26 @@ type mutant struct {
 	old, text   string
 	description string
 	way         way
+	missed      bool // no test comes to where it is
 }
 
 // name tells a mutant apart whatever lines are added above it.
 func (m mutant) name() string {
 	return fmt.Sprintf("%s: %s", m.function, m.description)
+}
+
+// place tells it apart among those of a package, whatever lines are added above it.
+func (m mutant) place() string { return filepath.Base(m.file) + " " + m.name() }
+
+// remark separates a survivor's name from what there is to say of it.
+const remark = "  # "
+
+// said is its name with what there is to say of a survivor.
+func (m mutant) said() string {
+	if m.missed {
+		return m.name() + remark + "no test comes here"
+	}
+	return m.name()
 }
 
 // swaps are the operators that are easily taken for each other. The arithmetic ones of strings do not compile,
@@ -140,8 +156,8 @@ func (c *collector) visit(n ast.Node) bool {
 	case *ast.IfStmt:
 		// An error that is passed on is not a rule: tests of every call that can fail are not asked for.
 		if !passesErrorOn(n) {
-			c.add(n.Cond.Pos(), n.Cond.End(), "false && ("+c.text(n.Cond)+")", c.around(n.Cond, "%[1]s != %[2]d && (", ")"))
-			c.add(n.Cond.Pos(), n.Cond.End(), "true || ("+c.text(n.Cond)+")", c.around(n.Cond, "%[1]s == %[2]d || (", ")"))
+			c.add(n.Cond.Pos(), n.Cond.End(), "false && ("+c.text(n.Cond)+")", c.around(n.Cond, "!%[1]s(%[2]d) && (", ")"))
+			c.add(n.Cond.Pos(), n.Cond.End(), "true || ("+c.text(n.Cond)+")", c.around(n.Cond, "%[1]s(%[2]d) || (", ")"))
 		}
 	case *ast.BinaryExpr:
 		to, ok := swaps[n.Op]
@@ -158,9 +174,9 @@ func (c *collector) visit(n ast.Node) bool {
 		}
 	case *ast.Ident:
 		if n.Name == "true" || n.Name == "false" {
-			w := c.around(n, "(%[1]s == %[2]d || ", ")")
+			w := c.around(n, "(%[1]s(%[2]d) || ", ")")
 			if n.Name == "true" {
-				w = c.around(n, "(%[1]s != %[2]d && ", ")")
+				w = c.around(n, "(!%[1]s(%[2]d) && ", ")")
 			}
 			c.add(n.Pos(), n.End(), strconv.FormatBool(n.Name == "false"), w)
 		}

@@ -14,11 +14,36 @@ import (
 // one build has all those of a package that syntax alone can make switchable, and each run
 // of it switches one on. The others are built one by one.
 
-// switched is the variable that says which mutant of the build is on, from 1; 0 is none.
-const switched = "hotsyncMutant"
+// switched is the function that reports whether a mutant of the build is on, and the variable of the environment that
+// says which is, from 1; 0 is none. reached names the file in which the mutants are listed that a run comes to.
+const switched, reached = "hotsyncMutant", "hotsyncMutantsReached"
+
+// switches is the file of the build that has them: of the package's name, for so many mutants.
+const switches = `package %[1]s
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
+)
+
+var (
+	%[3]sOn, _      = strconv.Atoi(os.Getenv(%[3]q))
+	%[3]sReached, _ = os.OpenFile(os.Getenv(%[4]q), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	%[3]sSeen       [%[2]d + 1]atomic.Bool
+)
+
+func %[3]s(n int) bool {
+	if %[3]sReached != nil && !%[3]sSeen[n].Load() && !%[3]sSeen[n].Swap(true) {
+		fmt.Fprintln(%[3]sReached, n)
+	}
+	return n == %[3]sOn
+}
+`
 
 // way is how a build that has all mutants switches to one: text before and after a part of
-// the source, in which %[1]s is the variable and %[2]d the number of the mutant. The zero
+// the source, in which %[1]s is the function and %[2]d the number of the mutant. The zero
 // value is none.
 type way struct {
 	from, to      int
@@ -45,7 +70,7 @@ func (c *collector) around(n ast.Node, before, after string) way {
 // instead puts a condition beside the same with [from, to) as text.
 func (c *collector) instead(n ast.Node, from, to token.Pos, text string) way {
 	wrong := strings.ReplaceAll(c.changed(n, from, to, text), "%", "%%")
-	return c.around(n, "(%[1]s == %[2]d && ("+wrong+") || %[1]s != %[2]d && (", "))")
+	return c.around(n, "(%[1]s(%[2]d) && ("+wrong+") || !%[1]s(%[2]d) && (", "))")
 }
 
 // without leaves a statement out.
@@ -53,7 +78,7 @@ func (c *collector) without(n ast.Stmt) way {
 	if !c.listed[n] || isPanic(n) { // which a function may end with
 		return way{}
 	}
-	return c.around(n, "if %[1]s != %[2]d { ", " }")
+	return c.around(n, "if !%[1]s(%[2]d) { ", " }")
 }
 
 // value puts text in the place of a number: in the condition or the statement that it is
@@ -74,9 +99,9 @@ func (c *collector) value(from, to token.Pos, text string) way {
 			}
 			wrong := strings.ReplaceAll(c.changed(n, from, to, text), "%", "%%")
 			if _, ok := n.(*ast.ReturnStmt); ok { // a function may end with it
-				w = c.around(n, "if %[1]s == %[2]d { "+wrong+" }; ", "")
+				w = c.around(n, "if %[1]s(%[2]d) { "+wrong+" }; ", "")
 			} else {
-				w = c.around(n, "if %[1]s == %[2]d { "+wrong+" } else { ", " }")
+				w = c.around(n, "if %[1]s(%[2]d) { "+wrong+" } else { ", " }")
 			}
 		case ast.Stmt, *ast.FuncLit:
 			return w

@@ -300,11 +300,13 @@ type ledger struct {
 	terms   map[string][]string
 	tallied []string
 	down    bool
+	asked   []string // what was called, in order
 }
 
 func (s *ledger) Get(_ context.Context, id string) (hotsync.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = append(s.asked, "get")
 	if s.down {
 		return hotsync.Event{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "down")
 	}
@@ -318,6 +320,7 @@ func (s *ledger) Get(_ context.Context, id string) (hotsync.Event, error) {
 func (s *ledger) Put(_ context.Context, e hotsync.Event) (hotsync.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = append(s.asked, "put")
 	if s.down {
 		return hotsync.Event{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "down")
 	}
@@ -332,6 +335,7 @@ func (s *ledger) Put(_ context.Context, e hotsync.Event) (hotsync.Event, error) 
 func (s *ledger) Tally(_ context.Context, e hotsync.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = append(s.asked, "tally")
 	s.tallied = append(s.tallied, e.ID)
 	return nil
 }
@@ -347,6 +351,7 @@ func (s *ledger) TakeTurn(_ context.Context, id string, lane eventstore.Lane, un
 	error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = append(s.asked, "take turn")
 	t := s.turns[id]
 	if t.lane != lane && time.Now().Before(t.until) {
 		return eventstore.AccountState{}, &eventstore.TurnTaken{Until: t.until}
@@ -360,6 +365,7 @@ func (s *ledger) TakeTurn(_ context.Context, id string, lane eventstore.Lane, un
 func (s *ledger) LookTurn(_ context.Context, id string, lane eventstore.Lane) (eventstore.AccountState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = append(s.asked, "look turn")
 	t := s.turns[id]
 	if t.lane != lane && time.Now().Before(t.until) {
 		return eventstore.AccountState{}, &eventstore.TurnTaken{Until: t.until}
@@ -373,6 +379,7 @@ func (s *ledger) HoldTurn(_ context.Context, a eventstore.AccountState, lane eve
 	until time.Time) (eventstore.AccountState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = append(s.asked, "hold turn")
 	if s.turns[a.AccountID].n != a.Revision {
 		return eventstore.AccountState{}, eventstore.ErrConflict
 	}
@@ -384,6 +391,7 @@ func (s *ledger) HoldTurn(_ context.Context, a eventstore.AccountState, lane eve
 func (s *ledger) EndTurn(_ context.Context, a eventstore.AccountState, lane eventstore.Lane) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = append(s.asked, "end turn")
 	if t := s.turns[a.AccountID]; t.lane == lane && t.n == a.Revision {
 		s.turns[a.AccountID] = turn{n: t.n}
 	}
@@ -393,6 +401,7 @@ func (s *ledger) EndTurn(_ context.Context, a eventstore.AccountState, lane even
 func (s *ledger) SaveAccount(_ context.Context, a eventstore.AccountState) (eventstore.AccountState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = append(s.asked, "save account")
 	t := s.turns[a.AccountID]
 	if t.n != a.Revision {
 		return a, eventstore.ErrConflict
@@ -407,6 +416,7 @@ func (s *ledger) SaveAliases(_ context.Context, a eventstore.AccountState, terms
 	error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = append(s.asked, "save aliases")
 	s.terms[a.AccountID] = terms
 	return a, nil
 }

@@ -269,3 +269,164 @@ func TestFailedJobEndsItsTurn(t *testing.T) {
 		}
 	})
 }
+
+// asJob makes a request one of a job, which comes by the second lane.
+func (b *testBundle) asJob(r *hotsync.SyncRequest) {
+	callout(r)
+	r.Account, r.Trigger, r.Job = accountID, hotsync.TriggerBackfill, "job-1"
+	b.syncer.Lane = eventstore.LaneJobs
+}
+
+// TestTheOtherLanesTurn: a login waits a few seconds for the turn of a job's sync, looking often, and comes again then;
+// a job comes again at once. Nothing is recorded of that, and nothing read of Zuora.
+func TestTheOtherLanesTurn(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name  string
+		job   bool
+		taken time.Duration // how long the other lane has the turn
+		ends  time.Duration // when the function's time is over; 0 for never
+		took  time.Duration
+		again time.Duration // 0 for synced
+	}{
+		{"a login, of a job's that lasts", false, time.Hour, 0, 3 * time.Second, time.Second},
+		{"a login, of a job's that ends soon", false, 2050 * time.Millisecond, 0, 2100 * time.Millisecond, 0},
+		{"a login whose time is over", false, time.Hour, 2 * time.Second, 1500 * time.Millisecond, time.Second},
+		{"a job's, of a login's that lasts", true, time.Hour, 0, 0, 3 * time.Second},
+		{"a login, of one that is over", false, 0, 0, 0, 0},
+		{"a job's, of one that is over", true, 0, 0, 0, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t)
+				r, other := b.request(), eventstore.LaneJobs
+				if tc.job {
+					b.asJob(&r)
+					other = eventstore.LaneLogins
+				}
+				_, err := b.events.TakeTurn(t.Context(), accountID, other, time.Now().Add(tc.taken))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx := t.Context()
+				if tc.ends > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, tc.ends)
+					defer cancel()
+				}
+				began := time.Now()
+				out := b.syncer.Handle(ctx, syncqueue.Message{Request: r, ReceiveCount: 1, SentAt: began, ID: "m"})
+				if took := time.Since(began); took != tc.took {
+					t.Errorf("it took %s, want %s", took, tc.took)
+				}
+				after, _ := out.Delay()
+				e := b.events.events[r.EventID]
+				if after != tc.again || tc.again > 0 && (e.ID != "" || b.zuora.reads > 0) {
+					t.Errorf("comes again after %s, want %s; %d reads, event %s", after, tc.again, b.zuora.reads, e.Status)
+				}
+				if tc.again == 0 {
+					wantStatus(t, e, hotsync.StatusSucceeded, hotsync.ReasonChanged)
+				}
+			})
+		})
+	}
+}
+
+// TestOvertaken: where a job took the account's turn since a login looked, what the login read counts for nothing. It
+// takes the turn when that is free and reads again, or waits without a try.
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name  string
+		lasts time.Duration // the job's turn
+		want  hotsync.Status
+		reads int
+	}{
+		{"by one that has ended", 0, hotsync.StatusSucceeded, 2},
+		{"by one that ends soon", 2 * time.Second, hotsync.StatusSucceeded, 2},
+		{"by one that lasts", time.Hour, hotsync.StatusRetrying, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t)
+				b.zuora.during = func() {
+					_, err := b.events.TakeTurn(t.Context(), accountID, eventstore.LaneJobs, time.Now().Add(tc.lasts))
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				out, e := b.handle(t, b.request(), 1)
+				if e.Status != tc.want || b.zuora.reads != tc.reads {
+					t.Errorf("ended as %s %s after %d reads, want %s after %d", e.Status, e.Reason, b.zuora.reads, tc.want,
+						tc.reads)
+				}
+				if tc.want == hotsync.StatusRetrying {
+					after, _ := out.Delay()
+					if e.Reason != hotsync.ReasonPaused || e.Error == nil || e.Error.Code != hotsync.CodeOwnerBusy ||
+						after != time.Second || len(e.Attempts) > 0 || b.limio.writes > 0 {
+						t.Errorf("it is %s with %+v after %d writes and %d tries, and comes again after %s", e.Reason, e.Error,
+							b.limio.writes, len(e.Attempts), after)
+					}
+				} else if len(e.Attempts) != 1 {
+					t.Errorf("%d tries, want one", len(e.Attempts))
+				}
+			})
+		})
+	}
+}
+
+// TestHowLongATurnLasts: a little longer than the function may, or a minute where nobody says.
+func TestHowLongATurnLasts(t *testing.T) {
+	t.Parallel()
+
+	for _, job := range []bool{false, true} {
+		for ends, want := range map[time.Duration]time.Duration{0: 62 * time.Second, 30 * time.Second: 30 * time.Second} {
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t)
+				r := b.request()
+				if job {
+					b.asJob(&r)
+				}
+				ctx := t.Context()
+				if ends > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, ends)
+					defer cancel()
+				}
+				began, until := time.Now(), time.Time{}
+				b.limio.creating = func(projection.Object) bool {
+					b.events.mu.Lock()
+					defer b.events.mu.Unlock()
+					until = b.events.turns[accountID].until
+					return true
+				}
+				b.syncer.Handle(ctx, syncqueue.Message{Request: r, ReceiveCount: 1, SentAt: began, ID: "m"})
+				if got := until.Sub(began); got != want {
+					t.Errorf("job %t, function that ends after %s: the turn lasts %s, want %s", job, ends, got, want)
+				}
+			})
+		}
+	}
+}
+
+// TestItsOwnAccountsTurn: a request that was sent on under the id of the account that it names by number is in that
+// account's turn, and covered by its syncs.
+func TestItsOwnAccountsTurn(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		old := b.request()
+		time.Sleep(time.Minute)
+		b.handle(t, b.request(), 1)
+		old.Account, old.AccountID, old.Requeued = numberA, accountID, 1
+		_, e := b.handle(t, old, 1)
+		wantStatus(t, e, hotsync.StatusSkipped, hotsync.ReasonCoalesced)
+	})
+}

@@ -68,7 +68,7 @@ func (j *job) judge(ctx context.Context, err error) verdict {
 		return failed(e)
 	}
 	v.reason = string(e.Code)
-	v.wait = j.backoff(max(1, j.record.Tries()), e.RetryAfter)
+	v.wait = j.backoff(j.record.Tries(), e.RetryAfter)
 	return v
 }
 
