@@ -224,11 +224,12 @@ func try(ctx context.Context, opt options, pkg string, known map[string]bool) (o
 			}
 		})
 	}
-	for i := range found {
-		if ctx.Err() != nil {
-			break
+	for _, together := range []bool{true, false} { // those that take a build of their own come last
+		for i := range found {
+			if b.in[i] == together && ctx.Err() == nil {
+				work <- i
+			}
 		}
-		work <- i
 	}
 	close(work)
 	wg.Wait()

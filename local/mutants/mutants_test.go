@@ -30,6 +30,10 @@ func (t *T) May(a, b int) (bool, error) {
 	t.note()
 	t.log.WarnContext(ctx, "noted", "n", 1)
 	t.log.Log(ctx, level, "noted")
+	if a == 1 && b == 1 {
+		t.log.WarnContext(ctx, "one", "n", 1)
+	}
+	t.log = t.log.With("n", 1)
 	t.n = a
 	return !(a > b), nil
 }

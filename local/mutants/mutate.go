@@ -63,7 +63,7 @@ func mutants(file string) ([]mutant, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
-	c := collector{file: file, src: src, set: set, listed: map[ast.Node]bool{}}
+	c := collector{file: file, src: src, set: set, listed: map[ast.Node]bool{}, spared: map[ast.Node]bool{}}
 	for _, decl := range tree.Decls {
 		f, ok := decl.(*ast.FuncDecl)
 		if !ok || f.Body == nil {
@@ -98,6 +98,7 @@ type collector struct {
 	found    []mutant
 
 	path   []ast.Node        // from the function's body to what is visited
+	spared map[ast.Node]bool // nodes that are no rule
 	listed map[ast.Node]bool // statements of a list, which an if can stand around
 }
 
@@ -146,6 +147,9 @@ func (c *collector) text(n ast.Node) string {
 }
 
 func (c *collector) visit(n ast.Node) bool {
+	if c.spared[n] {
+		return false
+	}
 	switch n := n.(type) {
 	case *ast.BlockStmt:
 		c.list(n.List)
@@ -154,8 +158,11 @@ func (c *collector) visit(n ast.Node) bool {
 	case *ast.CommClause:
 		c.list(n.Body)
 	case *ast.IfStmt:
-		// An error that is passed on is not a rule: tests of every call that can fail are not asked for.
-		if !passesErrorOn(n) {
+		// An error that is passed on is not a rule: tests of every call that can fail are not asked for. Nor is it one when
+		// there is a line of the log.
+		if onlyLogs(n) {
+			c.spared[n.Cond] = true
+		} else if !passesErrorOn(n) {
 			c.add(n.Cond.Pos(), n.Cond.End(), "false && ("+c.text(n.Cond)+")", c.around(n.Cond, "!%[1]s(%[2]d) && (", ")"))
 			c.add(n.Cond.Pos(), n.Cond.End(), "true || ("+c.text(n.Cond)+")", c.around(n.Cond, "%[1]s(%[2]d) || (", ")"))
 		}
@@ -194,6 +201,9 @@ func (c *collector) visit(n ast.Node) bool {
 		}
 		c.add(n.Pos(), n.End(), "", c.without(n))
 	case *ast.AssignStmt:
+		if setsLog(n) {
+			return false
+		}
 		if n.Tok != token.DEFINE {
 			c.add(n.Pos(), n.End(), "", c.without(n))
 		}
@@ -223,6 +233,23 @@ func isLog(n *ast.ExprStmt) bool {
 	}
 	log, ok := to.X.(*ast.SelectorExpr)
 	return ok && strings.EqualFold(log.Sel.Name, "log")
+}
+
+// onlyLogs reports whether a statement does nothing but write lines of the log, if at all.
+func onlyLogs(n *ast.IfStmt) bool {
+	for _, s := range n.Body.List {
+		e, ok := s.(*ast.ExprStmt)
+		if !ok || !isLog(e) {
+			return false
+		}
+	}
+	return n.Else == nil
+}
+
+// setsLog reports whether a statement says what lines of the log have in common.
+func setsLog(n *ast.AssignStmt) bool {
+	to, ok := n.Lhs[0].(*ast.SelectorExpr)
+	return ok && len(n.Lhs) == 1 && strings.EqualFold(to.Sel.Name, "log")
 }
 
 func isNil(e ast.Expr) bool {

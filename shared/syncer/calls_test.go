@@ -61,6 +61,27 @@ func TestStoreCalls(t *testing.T) {
 			want: []string{"get", "hold turn", "look turn", "put", "tally"}},
 		{name: "a login's second try", receive: 2,
 			want: []string{"get", "hold turn", "look turn", "put", "put", "save account", "save aliases", "tally"}},
+		{name: "a slow login, which is shown as under way",
+			play: func(_ *testing.T, b *testBundle, _ *hotsync.SyncRequest) {
+				b.zuora.during = func() { time.Sleep(2 * time.Second) }
+			},
+			want: []string{"get", "hold turn", "look turn", "put", "put", "save account", "save aliases", "tally"}},
+		{name: "a slow login that ends while this is written",
+			play: func(_ *testing.T, b *testBundle, _ *hotsync.SyncRequest) {
+				b.zuora.during = func() { time.Sleep(2 * time.Second) }
+				b.events.slow = []time.Duration{time.Second}
+			},
+			want: []string{"get", "hold turn", "look turn", "put", "put", "save account", "save aliases", "tally"}},
+		{name: "a slow login, and this could not be written",
+			play: func(t *testing.T, b *testBundle, r *hotsync.SyncRequest) {
+				_, err := b.events.Put(t.Context(), hotsync.NewEvent(*r)) // as the front door does
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.zuora.during = func() { time.Sleep(2 * time.Second) }
+				b.events.fail = []error{hotsync.Errorf(hotsync.CodeStoreUnavailable, "throttled")}
+			},
+			want: []string{"get", "hold turn", "look turn", "put", "put", "save account", "save aliases", "tally"}},
 		{name: "a number", play: number, want: nil},
 		{name: "a number that comes again", play: number, receive: 2, want: []string{"get", "put"}},
 		{name: "a look-up", play: lookup, want: []string{"put"}},
@@ -86,6 +107,7 @@ func TestStoreCalls(t *testing.T) {
 				}
 				b.events.asked = nil
 				b.handle(t, r, max(tc.receive, 1))
+				time.Sleep(time.Minute) // nothing comes later
 				slices.Sort(b.events.asked)
 				if diff := cmp.Diff(tc.want, b.events.asked); diff != "" {
 					t.Errorf("asked of the store (-want +got):\n%s", diff)

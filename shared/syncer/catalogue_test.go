@@ -58,10 +58,12 @@ func TestUnreadableCatalogueWritesNothing(t *testing.T) {
 // notes keeps what is noted of rate plans.
 type notes struct {
 	matches []projection.PlanMatch
+	calls   int
 	err     error
 }
 
 func (n *notes) Note(_ context.Context, matches []projection.PlanMatch) error {
+	n.calls++
 	n.matches = append(n.matches, matches...)
 	return n.err
 }
@@ -93,5 +95,16 @@ func TestPlansAreNoted(t *testing.T) {
 			!slices.Equal(n.matches[0].Subscriptions, []string{"A-S1"}) {
 			t.Errorf("noted %+v", n.matches)
 		}
+		n.err = nil
+		b.handle(t, b.request(), 1)
+		none := b.request() // of an account that has none
+		none.Account = otherID
+		b.handle(t, none, 1)
+		if n.calls != 2 {
+			t.Errorf("plans are noted %d times, want once for each sync that saw some", n.calls)
+		}
+		b.syncer.Plans = nil
+		_, event = b.handle(t, b.request(), 1)
+		wantStatus(t, event, hotsync.StatusSucceeded, hotsync.ReasonUnchanged)
 	})
 }

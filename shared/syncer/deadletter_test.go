@@ -30,6 +30,8 @@ func TestDeadLettersSayWhatIsKnown(t *testing.T) {
 		open         bool // the last attempt has no end
 	}{
 		{"died", func(at time.Time) []hotsync.Attempt { return died(2, at) }, nil, 2, 2, "never came to an end.", true},
+		{"died at its only try", func(at time.Time) []hotsync.Attempt { return died(1, at) }, nil, 1, 1,
+			"never came to an end.", true},
 		{"failed, and never came again", func(at time.Time) []hotsync.Attempt {
 			return []hotsync.Attempt{{N: 1, StartedAt: at, FinishedAt: at, Error: problem}}
 		}, problem, 2, 1, "never came to an end. The last failure was zuora_answer_invalid.", false},
@@ -145,6 +147,12 @@ func TestHalfAnIdentity(t *testing.T) {
 			e := b.sign(t, func(r *hotsync.SyncRequest) { r.Identity, r.Named = who, []string{accountID} })
 			if e.Status != hotsync.StatusSucceeded {
 				t.Errorf("%+v: the sync ended as %s %s", who, e.Status, e.Reason)
+			}
+			r := b.request()
+			r.Identity, r.Named = who, []string{accountID}
+			would, err := b.syncer.DryRun(t.Context(), r)
+			if err != nil || would.Link.State != syncer.LinkNobody {
+				t.Errorf("%+v: the dry run says %+v, %v", who, would.Link, err)
 			}
 			for _, o := range b.limio.all() {
 				if o.IsLogin() {

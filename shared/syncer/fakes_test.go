@@ -105,6 +105,7 @@ func (z *tenant) Find(_ context.Context, field, value string, _ hotsync.ZuoraPla
 type mirror struct {
 	unfiltered bool // answers with everything, whosever it is
 	transfers  []string
+	refuses    error // transfers
 	mu         sync.Mutex
 	objects    []projection.Object
 	fail       []error
@@ -273,6 +274,9 @@ func (l *mirror) TransferOwner(_ context.Context, from, to string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.transfers = append(l.transfers, from+" to "+to)
+	if l.refuses != nil {
+		return l.refuses
+	}
 	for i := range l.objects {
 		if l.objects[i].Owner == from && l.objects[i].Type != projection.TypeExternal {
 			l.objects[i].Owner = to
@@ -300,7 +304,9 @@ type ledger struct {
 	terms   map[string][]string
 	tallied []string
 	down    bool
-	asked   []string // what was called, in order
+	asked   []string        // what was called, in order
+	slow    []time.Duration // how long each of the next writes of an event takes
+	fail    []error         // of each of them
 }
 
 func (s *ledger) Get(_ context.Context, id string) (hotsync.Event, error) {
@@ -319,8 +325,15 @@ func (s *ledger) Get(_ context.Context, id string) (hotsync.Event, error) {
 
 func (s *ledger) Put(_ context.Context, e hotsync.Event) (hotsync.Event, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.asked = append(s.asked, "put")
+	slow, err := next(&s.slow), next(&s.fail)
+	s.mu.Unlock()
+	time.Sleep(slow)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		return hotsync.Event{}, err
+	}
 	if s.down {
 		return hotsync.Event{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "down")
 	}
@@ -330,6 +343,14 @@ func (s *ledger) Put(_ context.Context, e hotsync.Event) (hotsync.Event, error) 
 	e.Revision++
 	s.events[e.ID] = e
 	return e, nil
+}
+
+// next takes the first of a list, the zero value when it is empty.
+func next[T any](list *[]T) (first T) {
+	if len(*list) > 0 {
+		first, *list = (*list)[0], (*list)[1:]
+	}
+	return first
 }
 
 func (s *ledger) Tally(_ context.Context, e hotsync.Event) error {

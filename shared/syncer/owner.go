@@ -132,9 +132,11 @@ func (s *Syncer) isSole(t task, in reading) bool {
 func (s *Syncer) seen(key []byte, accountID string, have []projection.Object, at time.Time) ownership.Seen {
 	c, _ := projection.CustomerOf(s.Tenant, accountID, have)
 	out := ownership.Seen{Owner: c.Owner, At: at}
+	if c.Owner == "" {
+		return out
+	}
 	for _, o := range have {
 		switch {
-		case c.Owner == "" || o.Kind != projection.Identity:
 		case o.ID == c.Owner:
 			out.Shows, out.Noted = true, noted(o)
 		case o.IsLogin() && o.Owner == c.Owner && o.Status != projection.StatusInactive:
@@ -240,7 +242,8 @@ func (o *owners) NoteAccounts(ctx context.Context, id string, accounts map[strin
 // TransferOwner is as ownership.Limio says.
 func (o *owners) TransferOwner(ctx context.Context, from, to string) (moved bool, err error) {
 	moved, err = step(ctx, o.task.trace, "transfer owner", func(ctx context.Context) (bool, string, error) {
-		return true, "nobody signs in to the owner of the account", o.Limio.TransferOwner(ctx, from, to)
+		err := o.Limio.TransferOwner(ctx, from, to)
+		return err == nil, "nobody signs in to the owner of the account", err
 	})
 	if err != nil && hotsync.AsError(err).Code == hotsync.CodeLimioRefused {
 		return false, nil

@@ -81,7 +81,7 @@ func (s *Syncer) isForeign(in reading) bool {
 	others := false
 	for _, o := range in.have {
 		value, ok := strings.CutPrefix(o.Key, hotsync.ServiceZuora+"/"+hotsync.TypeAccount+"/")
-		if !ok || o.Kind != projection.Identity || o.Customer != customer.ID || !hotsync.IsAccountID(value) {
+		if !ok || o.Customer != customer.ID || !hotsync.IsAccountID(value) {
 			continue
 		}
 		if value == in.account.ID {
@@ -115,7 +115,7 @@ func (s *Syncer) readCatalogue(
 func (s *Syncer) readOptions(t task) zuora.ReadOptions {
 	opt := zuora.ReadOptions{Plan: t.settings.ZuoraPlan,
 		Preview: cmp.Or(t.settings.Schedules, hotsync.SchedulesPreview) == hotsync.SchedulesPreview}
-	if zone, err := time.LoadLocation(t.settings.TimeZone); err == nil { // else projectionOptions says so
+	if zone, err := time.LoadLocation(t.settings.TimeZone); err == nil { // else want says so
 		opt.Today = s.Now().In(zone).Format(time.DateOnly)
 	}
 	if t.request.Lookup != nil {

@@ -24,7 +24,7 @@ type record struct {
 	recorder
 	hotsync.Event
 	existed bool      // it was there when the message came
-	trying  bool      // the last attempt is under way, by this record
+	trying  bool      // the last attempt was begun by this record
 	slow    *slowSave // that it is under way is saved then; nil when it was, or need not be
 }
 
@@ -123,7 +123,6 @@ func (r *record) closeTry(p *hotsync.Problem) {
 		r.Attempts = append(r.Attempts, hotsync.Attempt{N: r.Tries() + 1, StartedAt: r.now()})
 		n++
 	}
-	r.trying = false
 	r.Attempts[n-1].FinishedAt, r.Attempts[n-1].Error = r.now(), p
 }
 
@@ -146,7 +145,6 @@ func (r *record) dropTry() {
 	if r.trying {
 		r.Attempts = r.Attempts[:len(r.Attempts)-1]
 	}
-	r.trying = false
 }
 
 // save writes the event. Who else may have written it meanwhile is the front door,

@@ -192,3 +192,56 @@ func TestEveryWriteIsAChange(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatFailedIsNoChange: of an owner's note that Limio refused the event tells nothing; of one that it took, which
+// accounts it names.
+func TestWhatFailedIsNoChange(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		b.sign(t, as("ada", accountID, otherID))
+		b.limio.fail = []error{hotsync.Errorf(hotsync.CodeLimioForbidden, "403")}
+		e := b.sign(t, as("ada", otherID, accountID))
+		wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeLimioForbidden))
+		if len(e.Changes) > 0 {
+			t.Errorf("nothing was written, and the event tells %+v", e.Changes)
+		}
+		b.limio.fail = nil
+		e = b.sign(t, as("ada", otherID, accountID))
+		i := slices.IndexFunc(e.Changes, func(c hotsync.Change) bool {
+			return c.Object == "identity" && c.Action == hotsync.ActionUpdate
+		})
+		if i < 0 {
+			t.Fatalf("changes %+v, want one of the owner", e.Changes)
+		}
+		want := []hotsync.FieldChange{{Field: "hotsync.accounts." + accountID, After: numberA},
+			{Field: "hotsync.accounts." + otherID, After: numberB}}
+		if diff := cmp.Diff(want, e.Changes[i].Fields); diff != "" {
+			t.Errorf("what the note says (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestShownAsItWas: a slow try that is shown as under way has no end yet, though it may have one by the time that this
+// is written.
+func TestShownAsItWas(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		b.zuora.during = func() { time.Sleep(1400 * time.Millisecond) }
+		b.zuora.fail = []error{zuoraDown}
+		r := b.request()
+		var shown hotsync.Event
+		b.syncer.Jitter = func() float64 { // the try has ended, and its end is not written yet
+			time.Sleep(200 * time.Millisecond)
+			shown = b.events.now(r.EventID)
+			return 0.5
+		}
+		b.handle(t, r, 1)
+		if shown.Status != hotsync.StatusRunning || len(shown.Attempts) != 1 || !shown.Attempts[0].FinishedAt.IsZero() {
+			t.Errorf("shown is %s with %+v, want it under way", shown.Status, shown.Attempts)
+		}
+	})
+}

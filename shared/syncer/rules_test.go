@@ -308,11 +308,87 @@ func TestWhatLimioShows(t *testing.T) {
 				b.sign(t, as("ada", accountID))
 				time.Sleep(time.Second)
 				b.sign(t, as("ada", otherID))
-				return b.sign(t, func(r *hotsync.SyncRequest) {
+				e := b.sign(t, func(r *hotsync.SyncRequest) {
 					as("ada", accountID)(r)
 					r.RetryOf = "event-1"
 				})
+				said := strings.Join(hotsync.Messages(e.Findings), " ")
+				if want := "The person sees the account, although their newest sign-in does not name it."; said != want {
+					t.Errorf("the event says %q, want %q", said, want)
+				}
+				return e
 			}, map[string]string{"ada": "ab"}, true},
+		{"and of somebody who does not see it, too", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("bob", accountID))
+			b.sign(t, as("ada", otherID))
+			e := b.sign(t, func(r *hotsync.SyncRequest) {
+				as("ada", accountID)(r)
+				r.RetryOf = "event-1"
+			})
+			said := strings.Join(hotsync.Messages(e.Findings), " ")
+			if want := "The login was not linked: the person's newest sign-in does not name the account."; said != want {
+				t.Errorf("the event says %q, want %q", said, want)
+			}
+			return e
+		}, map[string]string{"ada": "b", "bob": "a"}, true},
+		{"who is linked tells who is not, where the owner itself is not shown", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", accountID))
+			b.sign(t, as("bob", accountID))
+			b.limio.objects = slices.DeleteFunc(b.limio.objects, func(o projection.Object) bool {
+				return o.Type == projection.TypeOwner || login("ada")(o)
+			})
+			time.Sleep(2 * time.Minute)
+			return b.sign(t, as("ada", accountID))
+		}, map[string]string{"ada": "a", "bob": "a"}, false},
+		{"the table is lost: an owner that was made for the account alone, and of which nothing is noted",
+			func(t *testing.T, b *testBundle) hotsync.Event {
+				b.sign(t, callout)
+				b.owners.Forget()
+				for i, o := range b.limio.objects {
+					if o.Type == projection.TypeOwner {
+						b.limio.objects[i].Data = map[string]any{}
+					}
+				}
+				return b.sign(t, as("ada", accountID))
+			}, map[string]string{"ada": "a"}, false},
+		{"Limio refuses to move an account", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", otherID))
+			b.sign(t, callout)
+			b.limio.refuses = hotsync.Errorf(hotsync.CodeLimioRefused, "400")
+			return b.sign(t, as("ada", accountID, otherID))
+		}, map[string]string{"ada": "b"}, true},
+		{"Limio cannot move an account at the moment", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", otherID))
+			b.sign(t, callout)
+			b.limio.refuses = hotsync.Errorf(hotsync.CodeLimioAnswer, "no JSON")
+			r := b.request()
+			as("ada", accountID, otherID)(&r)
+			_, e := b.handle(t, r, 1)
+			wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeLimioAnswer))
+			b.limio.refuses = nil
+			time.Sleep(time.Minute)
+			_, e = b.handle(t, r, 2)
+			if len(b.limio.transfers) != 2 {
+				t.Errorf("transfers %q, want the one that failed once more", b.limio.transfers)
+			}
+			return e
+		}, map[string]string{"ada": "ab"}, false},
+		{"the login's owner is gone", func(t *testing.T, b *testBundle) hotsync.Event {
+			b.sign(t, as("ada", accountID))
+			b.limio.objects = slices.DeleteFunc(b.limio.objects, func(o projection.Object) bool {
+				return o.Type == projection.TypeOwner
+			})
+			e := b.sign(t, as("ada", otherID, accountID))
+			for _, o := range b.limio.objects {
+				if o.Type == projection.TypeOwner {
+					want := map[string]any{"hotsync": map[string]any{"accounts": map[string]any{accountID: numberA, otherID: numberB}}}
+					if diff := cmp.Diff(want, o.Data); diff != "" {
+						t.Errorf("the owner is noted (-want +got):\n%s", diff)
+					}
+				}
+			}
+			return e
+		}, map[string]string{"ada": "ab"}, false},
 		{"Limio's own customer has an owner for it alone", func(t *testing.T, b *testBundle) hotsync.Event {
 			b.limio.objects = append(b.limio.objects,
 				projection.Object{Kind: projection.Identity, Type: projection.TypeOwner, ID: "id-limio", Status: "active",

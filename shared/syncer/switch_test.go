@@ -79,3 +79,16 @@ func TestTodayIsTheTenants(t *testing.T) {
 		})
 	}
 }
+
+// TestUnknownTimeZone: whoever does not know what a day is writes nothing.
+func TestUnknownTimeZone(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t)
+	b.settings.TimeZone = "Nowhere/Land"
+	_, e := b.handle(t, b.request(), 1)
+	wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeSettingsInvalid))
+	if b.limio.writes > 0 {
+		t.Errorf("%d writes", b.limio.writes)
+	}
+}
