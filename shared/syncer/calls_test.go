@@ -40,6 +40,16 @@ func TestStoreCalls(t *testing.T) {
 				r.RequestedAt, r.Identity.Subject = time.Now(), "ada"
 			},
 			want: []string{"get", "look turn", "put", "save account", "save aliases", "tally"}},
+		{name: "a login whose account Limio has otherwise",
+			play: func(t *testing.T, b *testBundle, r *hotsync.SyncRequest) {
+				b.sign(t, as("ada", accountID))
+				time.Sleep(time.Minute)
+				r.RequestedAt, r.Identity.Subject = time.Now(), "ada"
+				a := b.zuora.accounts[accountID]
+				a.Name = "Ada Writer"
+				b.zuora.accounts[accountID] = a
+			},
+			want: []string{"get", "hold turn", "look turn", "put", "save account", "save aliases", "tally"}},
 		{name: "a login that is covered",
 			play: func(t *testing.T, b *testBundle, r *hotsync.SyncRequest) {
 				time.Sleep(time.Minute)
@@ -67,7 +77,11 @@ func TestStoreCalls(t *testing.T) {
 			},
 			want: []string{"get", "hold turn", "look turn", "put", "put", "save account", "save aliases", "tally"}},
 		{name: "a slow login that ends while this is written",
-			play: func(_ *testing.T, b *testBundle, _ *hotsync.SyncRequest) {
+			play: func(t *testing.T, b *testBundle, r *hotsync.SyncRequest) {
+				_, err := b.events.Put(t.Context(), hotsync.NewEvent(*r)) // as the front door does
+				if err != nil {
+					t.Fatal(err)
+				}
 				b.zuora.during = func() { time.Sleep(2 * time.Second) }
 				b.events.slow = []time.Duration{time.Second}
 			},
@@ -94,6 +108,12 @@ func TestStoreCalls(t *testing.T) {
 				b.limio.fail = []error{hotsync.Errorf(hotsync.CodeLimioForbidden, "403")}
 			},
 			want: []string{"end turn", "get", "put", "take turn", "tally"}},
+		{name: "a job's sync whose state is not saved",
+			play: func(_ *testing.T, b *testBundle, r *hotsync.SyncRequest) {
+				b.asJob(r)
+				b.events.unsaved = hotsync.Errorf(hotsync.CodeStoreUnavailable, "throttled")
+			},
+			want: []string{"end turn", "get", "put", "save account", "save aliases", "take turn", "tally"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -74,6 +74,5 @@ func (d *DeadLetters) recordDead(ctx context.Context, rec recorder, request hots
 		}
 		return d.Queue.Resend(ctx, request)
 	}
-	_, err = r.finish(ctx, r.giveUp())
-	return err
+	return r.finish(ctx, r.giveUp())
 }

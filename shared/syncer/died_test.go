@@ -3,6 +3,7 @@ package syncer_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hotsync/shared/hotsync"
@@ -55,4 +56,35 @@ func TestTryOfADeadProcessStaysOpen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWaitingDropsNoTryOfAnother: an outage that a request meets before a try began takes none back.
+func TestWaitingDropsNoTryOfAnother(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		r := b.request()
+		r.Account = numberA
+		b.zuora.fail = []error{zuoraDown}
+		_, e := b.handle(t, r, 2)
+		wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeZuoraAnswer))
+		time.Sleep(time.Minute)
+		b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraUnavailable, "503")}
+		_, e = b.handle(t, r, 2)
+		wantStatus(t, e, hotsync.StatusRetrying, hotsync.ReasonPaused)
+		if len(e.Attempts) != 1 {
+			t.Errorf("%d tries are left of one", len(e.Attempts))
+		}
+		if len(e.Steps) != 1 || e.Steps[0].Name != "resolve" {
+			t.Errorf("steps %+v, want how far it came", e.Steps)
+		}
+		time.Sleep(time.Minute)
+		b.syncer.Settings = noSettings{}
+		_, e = b.handle(t, r, 2)
+		wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeStoreUnavailable))
+		if len(e.Steps) != 1 || len(e.Attempts) != 2 {
+			t.Errorf("steps %+v after %d tries, want what is known, and two", e.Steps, len(e.Attempts))
+		}
+	})
 }

@@ -304,9 +304,12 @@ type ledger struct {
 	terms   map[string][]string
 	tallied []string
 	down    bool
-	asked   []string        // what was called, in order
-	slow    []time.Duration // how long each of the next writes of an event takes
-	fail    []error         // of each of them
+	asked   []string                  // what was called, in order
+	slow    []time.Duration           // how long each of the next writes of an event takes
+	fail    []error                   // of each of them
+	aliases []error                   // of the next writes of names
+	named   []eventstore.AccountState // whose names were saved
+	unsaved error                     // why no state is saved
 }
 
 func (s *ledger) Get(_ context.Context, id string) (hotsync.Event, error) {
@@ -424,6 +427,9 @@ func (s *ledger) SaveAccount(_ context.Context, a eventstore.AccountState) (even
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, "save account")
 	t := s.turns[a.AccountID]
+	if s.unsaved != nil {
+		return a, s.unsaved
+	}
 	if t.n != a.Revision {
 		return a, eventstore.ErrConflict
 	}
@@ -438,7 +444,12 @@ func (s *ledger) SaveAliases(_ context.Context, a eventstore.AccountState, terms
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, "save aliases")
-	s.terms[a.AccountID] = terms
+	err := next(&s.aliases)
+	if err != nil {
+		return eventstore.AccountState{}, err
+	}
+	s.terms[a.AccountID], s.named = terms, append(s.named, a)
+	a.AliasHash, a.AliasesUntil = hotsync.Digest(terms...), time.Now().Add(time.Hour)
 	return a, nil
 }
 
@@ -459,6 +470,17 @@ func (q *outbox) Resend(_ context.Context, r hotsync.SyncRequest) error {
 type fixed hotsync.Settings
 
 func (f *fixed) Load(context.Context) (hotsync.Settings, error) { return hotsync.Settings(*f), nil }
+
+// meanwhile are settings during whose reading something happens.
+type meanwhile struct {
+	syncer.Settings
+	happens func()
+}
+
+func (m meanwhile) Load(ctx context.Context) (hotsync.Settings, error) {
+	m.happens()
+	return m.Settings.Load(ctx)
+}
 
 type testBundle struct {
 	zuora    *tenant

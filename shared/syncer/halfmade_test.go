@@ -73,6 +73,11 @@ func TestHalfMadeCustomer(t *testing.T) {
 				if diff := cmp.Diff(tc.want, steps); diff != "" {
 					t.Errorf("steps mismatch (-want +got):\n%s", diff)
 				}
+				if tells := slices.ContainsFunc(e.Changes, func(c hotsync.Change) bool {
+					return c.Object == string(projection.Customer) && c.Action == hotsync.ActionCreate
+				}); tells == tc.there {
+					t.Errorf("the event tells of a customer that was made: %t", tells)
+				}
 				b.wantSees(t, map[string]string{"auth0|ada": "a"})
 				customers := 0
 				for _, o := range b.limio.all() {

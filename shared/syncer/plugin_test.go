@@ -4,10 +4,12 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/shared/billing"
+	"hotsync/shared/eventstore"
 	"hotsync/shared/hotsync"
 	"hotsync/shared/projection"
 )
@@ -81,4 +83,34 @@ func TestThePluginMakesEverySubscription(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestThePluginWaitsForTheTurn: while a job syncs the account, Limio is not asked to make anything of it.
+func TestThePluginWaitsForTheTurn(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		b.settings.CreationStrategy = hotsync.CreatePlugin
+		a := b.zuora.accounts[accountID]
+		a.Subscriptions = []billing.Subscription{
+			{Number: "A-S1", Status: "Active", TermType: "EVERGREEN", Start: "2026-01-01"}}
+		b.zuora.accounts[accountID] = a
+		asked := 0
+		b.limio.plugin = func(string) []projection.Object {
+			asked++
+			return nil
+		}
+		b.zuora.during = func() {
+			_, err := b.events.TakeTurn(t.Context(), accountID, eventstore.LaneJobs, time.Now().Add(time.Hour))
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		_, e := b.handle(t, b.request(), 1)
+		wantStatus(t, e, hotsync.StatusRetrying, hotsync.ReasonPaused)
+		if asked > 0 {
+			t.Errorf("the plugin was asked %d times", asked)
+		}
+	})
 }

@@ -176,13 +176,12 @@ func (r *record) save(ctx context.Context) (mine bool, err error) {
 	return true, nil
 }
 
-// finish writes the event's end and counts it. Like save it reports whether the
-// event was still this record's; otherwise nothing has happened.
-func (r *record) finish(ctx context.Context, v verdict) (mine bool, err error) {
+// finish writes the event's end and counts it, unless the event is not this record's any more: then nothing happens.
+func (r *record) finish(ctx context.Context, v verdict) error {
 	r.FinishedAt, r.NextAttemptAt = r.now(), time.Time{}
-	mine, err = r.take(ctx, v)
+	mine, err := r.take(ctx, v)
 	if err != nil || !mine {
-		return mine, err
+		return err
 	}
 	err = r.events.Tally(ctx, r.Event)
 	if err != nil {
@@ -193,7 +192,7 @@ func (r *record) finish(ctx context.Context, v verdict) (mine bool, err error) {
 		level = slog.LevelError
 	}
 	r.summary(ctx, level, v)
-	return true, nil
+	return nil
 }
 
 // postpone writes that the sync is tried again after v.wait.
@@ -209,18 +208,7 @@ func (r *record) postpone(ctx context.Context, v verdict) (mine bool, err error)
 // take takes a verdict over and saves it.
 func (r *record) take(ctx context.Context, v verdict) (mine bool, err error) {
 	r.Status, r.Reason, r.Error = v.status, v.reason, v.problem
-	if v.findings != nil {
-		r.Findings = v.findings
-	}
-	if v.synced != nil {
-		r.Subscriptions = v.synced.seen
-	}
-	if v.coveredBy != "" {
-		r.CoveredBy = v.coveredBy
-	}
-	if v.candidates != nil {
-		r.Candidates = v.candidates
-	}
+	r.Findings, r.Subscriptions, r.CoveredBy, r.Candidates = v.findings, v.seen, v.coveredBy, v.candidates
 	return r.save(ctx)
 }
 
@@ -254,7 +242,7 @@ func (r recorder) malformed(ctx context.Context, m syncqueue.Message) syncqueue.
 		return syncqueue.Done()
 	}
 	if err == nil {
-		_, err = rec.finish(ctx, failed(hotsync.AsError(m.DecodeErr)))
+		err = rec.finish(ctx, failed(hotsync.AsError(m.DecodeErr)))
 	}
 	if err != nil {
 		r.log.ErrorContext(ctx, "malformed message not recorded", "error", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hotsync/shared/hotsync"
+	"hotsync/shared/syncqueue"
 )
 
 func (s *ledger) now(id string) hotsync.Event {
@@ -82,7 +83,11 @@ func TestLaterTriesAreShownAtOnce(t *testing.T) {
 		time.Sleep(time.Minute)
 		var during hotsync.Event
 		b.zuora.during = func() { during = b.events.now(r.EventID) }
+		r.Account, r.AccountID = numberA, accountID // as if it had been sent on only now
 		_, last := b.handle(t, r, 2)
+		if during.Request.AccountID != accountID {
+			t.Errorf("the request of the event under way is %+v, want that which came", during.Request)
+		}
 		wantStatus(t, during, hotsync.StatusRunning, "")
 		if during.Error != nil || !during.NextAttemptAt.IsZero() || len(during.Steps)+len(during.Findings) > 0 {
 			t.Errorf("the second try begins with what is left of the first: %+v", during)
@@ -128,6 +133,35 @@ func TestEveryMessageIsObserved(t *testing.T) {
 				b.events.events[r.EventID] = e
 			}
 		}, seen{hotsync.StatusSucceeded, hotsync.ReasonChanged, 1}, 1},
+		{"its queued event came late, and it fails", func(b *testBundle, r hotsync.SyncRequest) {
+			b.zuora.accounts = nil
+			b.zuora.during = func() {
+				b.events.mu.Lock()
+				defer b.events.mu.Unlock()
+				e := hotsync.NewEvent(r)
+				e.Revision = 1
+				b.events.events[r.EventID] = e
+			}
+		}, seen{hotsync.StatusFailed, string(hotsync.CodeZuoraNotFound), 1}, 1},
+		{"another delivery is under way, and this one ends", func(b *testBundle, r hotsync.SyncRequest) {
+			b.zuora.during = func() {
+				b.events.mu.Lock()
+				defer b.events.mu.Unlock()
+				e := hotsync.NewEvent(r)
+				e.Status, e.Request.AccountID, e.Revision = hotsync.StatusRunning, accountID, 1
+				b.events.events[r.EventID] = e
+			}
+		}, seen{hotsync.StatusSucceeded, hotsync.ReasonChanged, 1}, 1},
+		{"another delivery ended it, and this one is to be tried again", func(b *testBundle, r hotsync.SyncRequest) {
+			b.zuora.fail = []error{zuoraDown}
+			b.zuora.during = func() {
+				b.events.mu.Lock()
+				defer b.events.mu.Unlock()
+				e := hotsync.NewEvent(r)
+				e.Status, e.Reason, e.Revision = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, 1
+				b.events.events[r.EventID] = e
+			}
+		}, seen{hotsync.StatusSucceeded, hotsync.ReasonUnchanged, 0}, 0},
 		{"another delivery ended it, and this one fails", func(b *testBundle, r hotsync.SyncRequest) {
 			b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraForbidden, "403")}
 			b.zuora.during = func() {
@@ -148,7 +182,10 @@ func TestEveryMessageIsObserved(t *testing.T) {
 				b.syncer.Observe = func(e hotsync.Event) { observed = append(observed, seen{e.Status, e.Reason, len(e.Attempts)}) }
 				r := b.request()
 				tc.play(b, r)
-				_, e := b.handle(t, r, 1)
+				out, e := b.handle(t, r, 1)
+				if e.Status.Final() {
+					wantOutcome(t, out, syncqueue.Done())
+				}
 				if got := (seen{e.Status, e.Reason, len(e.Attempts)}); got != tc.want {
 					t.Errorf("the event is %+v, want %+v", got, tc.want)
 				}

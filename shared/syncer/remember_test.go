@@ -1,6 +1,7 @@
 package syncer_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,15 @@ func TestWhatIsRemembered(t *testing.T) {
 		if diff := cmp.Diff(parts(want), parts(got)); diff != "" {
 			t.Errorf("remembered mismatch (-want +got):\n%s", diff)
 		}
+		if got.AliasHash != hotsync.Digest(b.events.terms[accountID]...) || got.AliasesUntil.IsZero() {
+			t.Errorf("remembered of its names is %q until %s", got.AliasHash, got.AliasesUntil)
+		}
+		if n := b.events.named[0]; n.AccountID != accountID || n.Number != numberA {
+			t.Errorf("the names are those of %q, number %q", n.AccountID, n.Number)
+		}
+		if len(e.Subscriptions) != 1 || e.Subscriptions[0].Number != "A-S1" {
+			t.Errorf("the event has the subscriptions %+v", e.Subscriptions)
+		}
 		var steps []string
 		for _, s := range e.Steps {
 			steps = append(steps, s.Name)
@@ -62,6 +72,34 @@ func TestWhatIsRemembered(t *testing.T) {
 		if diff := cmp.Diff([]string{"A-S1", hotsync.SearchHash([]byte("k"), "ada@example.com")},
 			present(b.events.terms[accountID])); diff != "" {
 			t.Errorf("search terms mismatch (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestNamesAreRemembered: the state says which names are saved, also while saving them takes long or fails.
+func TestNamesAreRemembered(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		b.handle(t, b.request(), 1)
+		first := b.events.states[accountID].AliasHash
+		a := b.zuora.accounts[accountID]
+		a.Subscriptions = []billing.Subscription{
+			{Number: "A-S1", Status: "Active", TermType: "EVERGREEN", Start: "2026-01-01"}}
+		b.zuora.accounts[accountID] = a
+		b.events.aliases = []error{hotsync.Errorf(hotsync.CodeStoreUnavailable, "throttled")}
+		b.handle(t, b.request(), 1)
+		if got := b.events.states[accountID].AliasHash; got != first {
+			t.Errorf("names that are not saved are remembered as %q, want %q as before", got, first)
+		}
+		b.syncer.SearchKey = func(context.Context) []byte { // which the names wait for, when all else is done
+			time.Sleep(time.Second)
+			return []byte("k")
+		}
+		b.handle(t, b.request(), 1)
+		if got := b.events.states[accountID].AliasHash; got == first || got != hotsync.Digest(b.events.terms[accountID]...) {
+			t.Errorf("remembered of the names is %q", got)
 		}
 	})
 }

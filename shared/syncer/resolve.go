@@ -78,12 +78,6 @@ func (j *job) passOn(ctx context.Context) bool {
 func (j *job) resolve(ctx context.Context) (verdict, error) {
 	refs, err := j.find(ctx)
 	l := j.request.Lookup
-	if l == nil {
-		if err != nil {
-			return verdict{}, err
-		}
-		return j.sendOn(ctx, refs[0])
-	}
 	switch {
 	case err != nil && hotsync.AsError(err).Code == hotsync.CodeLookupAmbiguous: // more than Zuora lists in one answer
 		return skipped(hotsync.ReasonAmbiguous, hotsync.AsError(err)), nil

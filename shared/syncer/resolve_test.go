@@ -124,4 +124,90 @@ func TestAnUnmatchedNumber(t *testing.T) {
 	if len(b.queue.sent) != 0 {
 		t.Errorf("sent on %+v", b.queue.sent)
 	}
+	if len(e.Steps) != 1 || e.Steps[0].Name != "resolve" {
+		t.Errorf("steps %+v, want what was tried", e.Steps)
+	}
+}
+
+// TestLookupsThatFail: what Zuora says of a look-up is told by its event.
+func TestLookupsThatFail(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		code   hotsync.Code
+		status hotsync.Status
+		reason string
+	}{
+		{hotsync.CodeLookupAmbiguous, hotsync.StatusSkipped, hotsync.ReasonAmbiguous},
+		{hotsync.CodeLookupField, hotsync.StatusFailed, string(hotsync.CodeLookupField)},
+		{hotsync.CodeZuoraAnswer, hotsync.StatusRetrying, string(hotsync.CodeZuoraAnswer)},
+		{hotsync.CodeZuoraUnavailable, hotsync.StatusRetrying, hotsync.ReasonPaused},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := setup(t)
+			b.zuora.fail = []error{hotsync.Errorf(tc.code, "no")}
+			r := b.request()
+			r.Account, r.Lookup = "", &hotsync.Lookup{Field: "LimioExternalId__c", Value: "auth0|ada"}
+			_, e := b.handle(t, r, 1)
+			wantStatus(t, e, tc.status, tc.reason)
+			if len(b.queue.sent) > 0 || b.zuora.reads != 1 || e.Error == nil || e.Error.Code != tc.code {
+				t.Errorf("%s: the event says %+v after %d reads; sent on %+v", tc.code, e.Error, b.zuora.reads, b.queue.sent)
+			}
+		})
+	}
+}
+
+// TestANumberIsNotPassedOnUnseen: nobody is asked and nothing sent on where hot sync is off or the settings are not to
+// be had, and nothing is sent on whose event cannot be written.
+func TestANumberIsNotPassedOnUnseen(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		name    string
+		play    func(b *testBundle, r *hotsync.SyncRequest)
+		receive int
+		status  hotsync.Status
+		reads   int
+		sent    int
+	}{
+		{"hot sync is off", func(b *testBundle, _ *hotsync.SyncRequest) { b.settings.HotSync = false }, 1,
+			hotsync.StatusSkipped, 0, 0},
+		{"hot sync is off, and a person asks", func(b *testBundle, r *hotsync.SyncRequest) {
+			b.settings.HotSync, r.Trigger = false, hotsync.TriggerConsole
+		}, 1, "", 1, 1},
+		{"no settings", func(b *testBundle, _ *hotsync.SyncRequest) { b.syncer.Settings = noSettings{} }, 1,
+			hotsync.StatusRetrying, 0, 0},
+		{"its event cannot be written", func(b *testBundle, _ *hotsync.SyncRequest) {
+			b.events.fail = []error{hotsync.Errorf(hotsync.CodeStoreUnavailable, "throttled")}
+		}, 2, hotsync.StatusRetrying, 1, 0},
+		{"its event came late", func(b *testBundle, r *hotsync.SyncRequest) {
+			b.zuora.during = func() {
+				e := hotsync.NewEvent(*r)
+				e.Revision = 1
+				b.events.events[r.EventID] = e
+			}
+		}, 2, hotsync.StatusQueued, 1, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t)
+				r := b.request()
+				r.Account = numberA
+				tc.play(b, &r)
+				out, e := b.handle(t, r, tc.receive)
+				if _, again := out.Delay(); again != (tc.sent == 0 && !tc.status.Final()) {
+					t.Errorf("comes again: %t", again)
+				}
+				if e.Status != tc.status || b.zuora.reads != tc.reads || len(b.queue.sent) != tc.sent {
+					t.Errorf("event %q after %d reads and %d sent on, want %q after %d and %d", e.Status, b.zuora.reads,
+						len(b.queue.sent), tc.status, tc.reads, tc.sent)
+				}
+				if tc.status == hotsync.StatusQueued && (e.Account.ID != accountID || e.Request.AccountID != accountID) {
+					t.Errorf("the event is of %+v, its request of %q", e.Account, e.Request.AccountID)
+				}
+			})
+		})
+	}
 }

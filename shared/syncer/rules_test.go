@@ -546,6 +546,15 @@ func TestDryRunSaysWhoSees(t *testing.T) {
 					t.Errorf("link = %+v, want %s and moves of %q", would.Link, tc.state, tc.moves)
 				}
 				e := b.sign(t, as("ada", tc.named...))
+				owners := map[string]bool{}
+				for _, o := range b.limio.all() {
+					if o.IsLogin() && o.Data["sub"] == "ada" {
+						owners[o.Owner] = true
+					}
+				}
+				if len(owners) > 1 {
+					t.Errorf("ada is linked to %d owners", len(owners))
+				}
 				if sees := slices.Contains(b.sees("ada"), accountID); sees != (tc.state != syncer.LinkWillNot) ||
 					saysNotLinked(e) == sees {
 					t.Errorf("after the sync ada sees the account: %t; the dry run said %s", sees, tc.state)

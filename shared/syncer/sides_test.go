@@ -19,7 +19,7 @@ func TestCompare(t *testing.T) {
 			"name":        "Digital",
 			"price":       map[string]any{"amount": json.Number(amount), "currency": "GBP"},
 			"termEndDate": "2027-01-01",
-			"tracking":    map[string]any{"offers": []any{"/offers/Digital"}},
+			"tracking":    map[string]any{"offers": []any{"/offers/Digital", 7}},
 		}}
 	}
 	schedule := func(of, day string) projection.Object {
@@ -27,20 +27,20 @@ func TestCompare(t *testing.T) {
 			Data: map[string]any{"schedule_date": day + "T00:00:00.000Z"}}
 	}
 	account := billing.Account{Subscriptions: []billing.Subscription{
+		{Number: "S2", Status: "Draft"},
 		{Number: "S1", Status: "Active",
 			RatePlans: []billing.RatePlan{{Name: "Monthly"}, {Name: "Old", LastChangeType: "Remove"}}},
-		{Number: "S2", Status: "Draft"},
 	}}
-	want := []projection.Object{subscription("sub-w", "S1", "active", "9.99"), schedule("sub-w", "2026-11-01"),
-		schedule("sub-w", "2027-01-01"),
-		schedule("sub-w", "2026-12-01")}
+	want := []projection.Object{subscription("sub-w", "S1", "active", "9.99"), schedule("sub-w", "2027-01-01"),
+		schedule("sub-w", "2026-12-01"), schedule("sub-w", "2027-02-01"), schedule("sub-w", "2026-11-01")}
 	login := func(owner, sub string) projection.Object {
 		return projection.Object{Kind: projection.Identity, Type: projection.TypeExternal, Owner: owner,
 			Data: map[string]any{"iss": "https://i", "sub": sub}}
 	}
 	have := []projection.Object{{Kind: projection.Customer, ID: "cus", Owner: "own"},
 		subscription("sub-h", "S1", "active", "9.99"), schedule("sub-h", "2026-12-01"),
-		subscription("sub-x", "S3", "cancelled", "1"), login("own", "ada"), login("other", "bob")}
+		subscription("sub-x", "S3", "cancelled", "1"), login("own", "ada"), login("other", "bob"), login("", "eve"),
+		{Kind: projection.Identity, Type: projection.TypeOwner, ID: "own", Owner: "own"}}
 
 	digital := Side{Status: "active", Plan: "Digital", Amount: "9.99", Currency: "GBP", Until: "2027-01-01",
 		Next: "2026-12-01"}
@@ -62,5 +62,25 @@ func TestCompare(t *testing.T) {
 	}
 	if !got.Subscriptions[0].Same() || got.Subscriptions[1].Same() || got.Subscriptions[2].Same() {
 		t.Error("only S1 is the same on both sides")
+	}
+}
+
+// TestCompareAnAccountThatLimioLacks: nobody sees it, whoever is linked to no owner, and a payment of today is the next.
+func TestCompareAnAccountThatLimioLacks(t *testing.T) {
+	t.Parallel()
+
+	want := projection.Result{Tenant: "acme", Today: "2026-11-22", Objects: []projection.Object{
+		{Kind: projection.Subscription, ID: "sub-w", Key: "S1"},
+		{Kind: projection.Schedule, Related: "sub-w", Data: map[string]any{"date": "2026-12-22"}},
+		{Kind: projection.Schedule, Related: "sub-w", Data: map[string]any{"date": "2026-11-22"}}}}
+	stray := projection.Object{Kind: projection.Identity, Type: projection.TypeExternal,
+		Data: map[string]any{"iss": "https://i", "sub": "eve"}}
+	got := compare(billing.Account{ID: "a"}, want, []projection.Object{stray})
+	next := ""
+	if len(got.Subscriptions) == 1 && got.Subscriptions[0].Zuora != nil {
+		next = got.Subscriptions[0].Zuora.Next
+	}
+	if got.LoginCount != 0 || got.Customer != "" || next != "2026-11-22" {
+		t.Errorf("sides = %+v, the next payment on %q", got, next)
 	}
 }

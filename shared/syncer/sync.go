@@ -110,7 +110,7 @@ func (j *job) arrange(ctx context.Context, in *reading) (belonging, planned, err
 		if err == nil && len(p.changes) > 0 {
 			err = j.hold(ctx)
 		}
-		if err != nil || place.owner == "" {
+		if err != nil {
 			return place, p, err
 		}
 		made, err := j.makeCustomer(ctx, &p)
@@ -166,7 +166,7 @@ func (j *job) succeeded(in reading, p planned, place belonging) verdict {
 		customer = p.customer
 	}
 	v := verdict{status: hotsync.StatusSucceeded, reason: hotsync.ReasonUnchanged, findings: p.findings,
-		synced: &synced{account: in.account, customer: customer, readAt: in.at, linked: place.link, seen: p.want.Seen}}
+		seen: p.want.Seen, synced: &synced{account: in.account, customer: customer, readAt: in.at, linked: place.link}}
 	if len(j.record.Changes) > 0 {
 		v.reason = hotsync.ReasonChanged
 	}

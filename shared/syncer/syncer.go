@@ -309,8 +309,7 @@ func (j *job) conclude(ctx context.Context, v verdict) (syncqueue.Outcome, error
 		at := j.Now()
 		j.beside.Go(func() { j.remember(ctx, *v.synced, at) })
 	}
-	_, err := j.record.finish(ctx, v)
-	return syncqueue.Done(), err
+	return syncqueue.Done(), j.record.finish(ctx, v)
 }
 
 // giveBack makes the message visible again after the delay. Waiting uses up

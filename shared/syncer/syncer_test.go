@@ -377,17 +377,18 @@ func TestAnotherDeliveryWasFaster(t *testing.T) {
 		fail      error
 		want      hotsync.Status
 		receive   int // 1 when zero
+		sent      int // on: for the other delivery may die before it does
 	}{
 		{name: "and has ended", want: hotsync.StatusSucceeded,
-			meanwhile: func(e *hotsync.Event) { e.Status, e.Reason = hotsync.StatusSucceeded, hotsync.ReasonChanged }},
+			meanwhile: func(e *hotsync.Event) { e.Status, e.Reason = hotsync.StatusSucceeded, hotsync.ReasonChanged }, sent: 1},
 		{name: "and has ended, while this one fails", want: hotsync.StatusSucceeded,
 			meanwhile: func(e *hotsync.Event) { e.Status, e.Reason = hotsync.StatusSucceeded, hotsync.ReasonChanged },
 			fail:      hotsync.Errorf(hotsync.CodeZuoraNotFound, "no account")},
 		{name: "and is under way", want: hotsync.StatusRunning,
-			meanwhile: func(e *hotsync.Event) { e.Status = hotsync.StatusRunning }},
+			meanwhile: func(e *hotsync.Event) { e.Status = hotsync.StatusRunning }, sent: 1},
 		{name: "and has ended, and this one is a second", want: hotsync.StatusSucceeded, receive: 2,
 			meanwhile: func(e *hotsync.Event) { e.Status, e.Reason = hotsync.StatusSucceeded, hotsync.ReasonChanged }},
-		{name: "and is under way, and this one is a second", want: hotsync.StatusRunning, receive: 2,
+		{name: "and is under way, and this one is a second", want: hotsync.StatusRunning, receive: 2, sent: 1,
 			meanwhile: func(e *hotsync.Event) { e.Status = hotsync.StatusRunning }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -414,6 +415,9 @@ func TestAnotherDeliveryWasFaster(t *testing.T) {
 			wantOutcome(t, out, syncqueue.Done())
 			if e.Status != tc.want {
 				t.Errorf("status = %s, want %s: what the other delivery wrote", e.Status, tc.want)
+			}
+			if len(b.queue.sent) != tc.sent {
+				t.Errorf("sent on %d times, want %d", len(b.queue.sent), tc.sent)
 			}
 		})
 	}
@@ -642,6 +646,11 @@ func TestMalformedMessageBecomesOneFailedEvent(t *testing.T) {
 	for _, e := range b.events.events {
 		wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeMessageMalformed))
 	}
+	b.events.down = true
+	wantOutcome(t, b.syncer.Handle(t.Context(), m), syncqueue.Again(time.Minute)) // nobody would know of it
+	b.events.down, b.events.fail = false, []error{hotsync.Errorf(hotsync.CodeStoreUnavailable, "throttled")}
+	m.ID = "m2"
+	wantOutcome(t, b.syncer.Handle(t.Context(), m), syncqueue.Again(time.Minute))
 }
 
 // died are tries that ended with their process.
@@ -766,5 +775,36 @@ func TestDryRunWritesNothing(t *testing.T) {
 	if len(d.Changes) == 0 || b.limio.writes != 0 || len(b.events.events) != 0 {
 		t.Errorf("%d changes shown, %d writes, %d events; want some, none, none", len(d.Changes), b.limio.writes,
 			len(b.events.events))
+	}
+}
+
+// TestATryThatIsNotThisOnes: a later try is written before it begins. Where that cannot be, or another delivery came to
+// its end meanwhile, nothing is synced.
+func TestATryThatIsNotThisOnes(t *testing.T) {
+	t.Parallel()
+
+	for _, ended := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := setup(t)
+			r := b.request()
+			b.syncer.Settings = meanwhile{b.settings, func() {
+				if !ended {
+					b.events.fail = []error{hotsync.Errorf(hotsync.CodeStoreUnavailable, "throttled")}
+					return
+				}
+				e := hotsync.NewEvent(r)
+				e.Status, e.Revision = hotsync.StatusSucceeded, 1
+				b.events.events[e.ID] = e
+			}}
+			out, e := b.handle(t, r, 2)
+			if _, again := out.Delay(); again == ended || b.limio.writes > 0 || b.zuora.reads > 0 {
+				t.Errorf("ended %t: comes again: %t, after %d reads and %d writes", ended, again, b.zuora.reads, b.limio.writes)
+			}
+			if ended {
+				wantStatus(t, e, hotsync.StatusSucceeded, "")
+			} else {
+				wantStatus(t, e, hotsync.StatusRetrying, string(hotsync.CodeStoreUnavailable))
+			}
+		})
 	}
 }

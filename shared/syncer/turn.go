@@ -102,10 +102,11 @@ func (j *job) hold(ctx context.Context) error {
 	if err != nil && hotsync.AsError(err).Code == hotsync.CodeConflict {
 		return errOvertaken
 	}
-	if err == nil {
-		j.state, j.turn = state, true
+	if err != nil {
+		return err
 	}
-	return err
+	j.state, j.turn = state, true
+	return nil
 }
 
 // turnEnd is until when a turn lasts that is taken now.

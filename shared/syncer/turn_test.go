@@ -343,18 +343,29 @@ func TestOvertaken(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		lasts time.Duration // the job's turn
+		known bool          // the account is, and its login; its name has changed
 		want  hotsync.Status
 		reads int
 	}{
-		{"by one that has ended", 0, hotsync.StatusSucceeded, 2},
-		{"by one that ends soon", 2 * time.Second, hotsync.StatusSucceeded, 2},
-		{"by one that lasts", time.Hour, hotsync.StatusRetrying, 1},
+		{"by one that has ended", 0, false, hotsync.StatusSucceeded, 2},
+		{"by one that ends soon", 2 * time.Second, false, hotsync.StatusSucceeded, 2},
+		{"by one that lasts", time.Hour, false, hotsync.StatusRetrying, 1},
+		{"of a known account, by one that has ended", 0, true, hotsync.StatusSucceeded, 2},
+		{"of a known account, by one that lasts", time.Hour, true, hotsync.StatusRetrying, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 
 			synctest.Test(t, func(t *testing.T) {
 				b := setup(t)
+				if tc.known {
+					b.handle(t, b.request(), 1)
+					time.Sleep(time.Minute)
+					a := b.zuora.accounts[accountID]
+					a.Name = "Ada Writer"
+					b.zuora.accounts[accountID] = a
+					b.zuora.reads, b.limio.writes = 0, 0
+				}
 				b.zuora.during = func() {
 					_, err := b.events.TakeTurn(t.Context(), accountID, eventstore.LaneJobs, time.Now().Add(tc.lasts))
 					if err != nil {
@@ -425,8 +436,14 @@ func TestItsOwnAccountsTurn(t *testing.T) {
 		old := b.request()
 		time.Sleep(time.Minute)
 		b.handle(t, b.request(), 1)
-		old.Account, old.AccountID, old.Requeued = numberA, accountID, 1
+		old.Account = numberA
+		queued := hotsync.NewEvent(old) // by the front door, which does not know the account
+		b.events.events[old.EventID] = queued
+		old.AccountID, old.Requeued = accountID, 1
 		_, e := b.handle(t, old, 1)
 		wantStatus(t, e, hotsync.StatusSkipped, hotsync.ReasonCoalesced)
+		if e.Account != (hotsync.AccountRef{ID: accountID, Number: numberA}) {
+			t.Errorf("the event is of %+v", e.Account)
+		}
 	})
 }

@@ -19,6 +19,7 @@ type verdict struct {
 	reason     string
 	problem    *hotsync.Problem
 	findings   []hotsync.Finding
+	seen       []hotsync.Subscription
 	coveredBy  string
 	candidates []string
 	wait       time.Duration  // of a retry: until the next try
@@ -32,7 +33,6 @@ type synced struct {
 	customer projection.Object
 	readAt   time.Time
 	linked   bool // the login sees the account's owner
-	seen     []hotsync.Subscription
 }
 
 // skipped returns the verdict on a request that ends without a sync; e says why,

@@ -164,6 +164,7 @@ func TestHowLongASyncWaits(t *testing.T) {
 			want: 14 * time.Second},
 		{name: "a pause of four seconds parts them by one", e: down, since: 4 * time.Second, left: 9 * time.Second, age: 0,
 			want: 10 * time.Second},
+		{name: "a pause that begins now", e: down, since: 0, left: 9 * time.Second, age: 0, want: 9 * time.Second},
 		// Alone, and with dice that fall in the middle: three quarters.
 		{name: "alone and new", e: down, age: 0, want: 1500 * time.Millisecond},
 		{name: "alone for 16 s", e: down, age: 16 * time.Second, want: 1500 * time.Millisecond},
