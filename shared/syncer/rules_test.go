@@ -331,15 +331,17 @@ func TestWhatLimioShows(t *testing.T) {
 			}
 			return e
 		}, map[string]string{"ada": "b", "bob": "a"}, true},
-		{"who is linked tells who is not, where the owner itself is not shown", func(t *testing.T, b *testBundle) hotsync.Event {
-			b.sign(t, as("ada", accountID))
-			b.sign(t, as("bob", accountID))
-			b.limio.objects = slices.DeleteFunc(b.limio.objects, func(o projection.Object) bool {
-				return o.Type == projection.TypeOwner || login("ada")(o)
-			})
-			time.Sleep(2 * time.Minute)
-			return b.sign(t, as("ada", accountID))
-		}, map[string]string{"ada": "a", "bob": "a"}, false},
+		{"who is linked tells who is not any more, where the owner itself is not shown",
+			func(t *testing.T, b *testBundle) hotsync.Event {
+				b.sign(t, as("ada", accountID))
+				b.sign(t, as("bob", accountID))
+				b.limio.objects = slices.DeleteFunc(b.limio.objects, func(o projection.Object) bool {
+					return o.Type == projection.TypeOwner || login("ada")(o)
+				})
+				time.Sleep(2 * time.Minute)
+				b.sign(t, as("bob", accountID, otherID))
+				return b.sign(t, as("bob", otherID, accountID))
+			}, map[string]string{"ada": "", "bob": "ab"}, false},
 		{"the table is lost: an owner that was made for the account alone, and of which nothing is noted",
 			func(t *testing.T, b *testBundle) hotsync.Event {
 				b.sign(t, callout)
