@@ -101,7 +101,8 @@ func TestAnotherAccountsHalfMadeCustomer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t)
 		b.sign(t, as("ada", accountID, otherID))
-		b.limio.fail = []error{nil, nil, hotsync.Errorf(hotsync.CodeLimioForbidden, "403")} // its note, the customer, the rest
+		// Its note and the customer are written, and nothing else.
+		b.limio.fail = []error{nil, nil, hotsync.Errorf(hotsync.CodeLimioForbidden, "403")}
 		e := b.sign(t, as("ada", otherID, accountID))
 		wantStatus(t, e, hotsync.StatusFailed, string(hotsync.CodeLimioForbidden))
 		b.limio.fail = nil

@@ -65,7 +65,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestCompareAnAccountThatLimioLacks: nobody sees it, whoever is linked to no owner, and a payment of today is the next.
+// TestCompareAnAccountThatLimioLacks: nobody sees it, whoever is linked to no owner, and a payment of today is the
+// next.
 func TestCompareAnAccountThatLimioLacks(t *testing.T) {
 	t.Parallel()
 
