@@ -83,11 +83,7 @@ func TestLaterTriesAreShownAtOnce(t *testing.T) {
 		time.Sleep(time.Minute)
 		var during hotsync.Event
 		b.zuora.during = func() { during = b.events.now(r.EventID) }
-		r.Account, r.AccountID = numberA, accountID // as if it had been sent on only now
 		_, last := b.handle(t, r, 2)
-		if during.Request.AccountID != accountID {
-			t.Errorf("the request of the event under way is %+v, want that which came", during.Request)
-		}
 		wantStatus(t, during, hotsync.StatusRunning, "")
 		if during.Error != nil || !during.NextAttemptAt.IsZero() || len(during.Steps)+len(during.Findings) > 0 {
 			t.Errorf("the second try begins with what is left of the first: %+v", during)
@@ -280,5 +276,36 @@ func TestShownAsItWas(t *testing.T) {
 		if shown.Status != hotsync.StatusRunning || len(shown.Attempts) != 1 || !shown.Attempts[0].FinishedAt.IsZero() {
 			t.Errorf("shown is %s with %+v, want it under way", shown.Status, shown.Attempts)
 		}
+	})
+}
+
+// TestUnderWayNamesItsAccount: a sync that is shown as under way has the request that came, which names the account: by
+// that another delivery of the message that was sent on knows to leave it alone.
+func TestUnderWayNamesItsAccount(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t)
+		r := b.request()
+		r.Account = numberA
+		_, err := b.events.Put(t.Context(), hotsync.NewEvent(r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := r
+		r.AccountID, r.Requeued = accountID, 1
+		var during hotsync.Event
+		b.zuora.during = func() {
+			time.Sleep(2 * time.Second)
+			during = b.events.now(r.EventID)
+		}
+		b.handle(t, r, 1)
+		wantStatus(t, during, hotsync.StatusRunning, "")
+		if during.Request.AccountID != accountID {
+			t.Errorf("the request of the event under way is %+v, want that which came", during.Request)
+		}
+		b.events.events[r.EventID] = during
+		_, e := b.handle(t, first, 2)
+		wantStatus(t, e, hotsync.StatusRunning, "")
 	})
 }
