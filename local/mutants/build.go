@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -269,10 +270,18 @@ func (b build) run(ctx context.Context, binaries []binary, number int, onlyQuick
 	return passed
 }
 
-// run runs tests that take so long. A mutant may loop for ever: it is given several times that, and more since others
-// run beside it.
+// run runs tests that take so long. A mutant may loop for ever: it is given several times that, and then once more a
+// lot, since the computer may be busy with other things.
 func (b binary) run(ctx context.Context, names []string, takes time.Duration, env string) (said []byte, err error) {
 	patience := 10*time.Second + 5*takes
+	said, err = b.try(ctx, names, patience, env)
+	if err != nil && bytes.Contains(said, []byte("panic: test timed out")) {
+		said, err = b.try(ctx, names, 4*patience, env)
+	}
+	return said, err
+}
+
+func (b binary) try(ctx context.Context, names []string, patience time.Duration, env string) (said []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience+time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.file, "-test.failfast", "-test.timeout", patience.String(),
