@@ -75,8 +75,7 @@ func held(rows []row, budgets map[string]float64) ([]row, error) {
 }
 
 // writeBudgets writes what was measured as the budgets. Counts are exact; sizes and averages, which differ by version
-// of
-// Go, get a twentieth more.
+// of Go, get a twentieth more.
 func writeBudgets(root string, rows []row) error {
 	var text strings.Builder
 	text.WriteString(budgetsHead)
