@@ -87,7 +87,7 @@ type line struct {
 	syncqueue.Client // what is not asked for
 	mu               sync.Mutex
 	waiting          []*letter
-	busy             map[string]bool
+	busy, blocked    map[string]bool
 	receives, sent   int
 	dead             int
 }
@@ -131,12 +131,18 @@ func (l *line) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMes
 func (l *line) receive() (batch awsevents.SQSEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	blocked, group := map[string]bool{}, ""
+	now := time.Now()
+	if l.blocked == nil {
+		l.blocked = map[string]bool{}
+	}
+	clear(l.blocked) // and not a new one, which would grow anew each time
+	blocked, group := l.blocked, ""
 	l.waiting = slices.DeleteFunc(l.waiting, func(m *letter) bool {
-		if m.visibleAt.After(time.Now()) || l.busy[m.group] {
-			blocked[m.group] = true
+		if group != "" && group != m.group || len(batch.Records) == 10 || blocked[m.group] {
+			return false
 		}
-		if blocked[m.group] || group != "" && group != m.group || len(batch.Records) == 10 {
+		if m.visibleAt.After(now) || l.busy[m.group] {
+			blocked[m.group] = true
 			return false
 		}
 		if m.receives == maxReceives {
@@ -148,7 +154,7 @@ func (l *line) receive() (batch awsevents.SQSEvent) {
 		l.receives++
 		batch.Records = append(batch.Records, awsevents.SQSMessage{MessageId: m.id, ReceiptHandle: m.id, Body: m.body,
 			Attributes: map[string]string{"MessageGroupId": m.group, "ApproximateReceiveCount": fmt.Sprint(m.receives)}})
-		m.visibleAt = time.Now().Add(3 * time.Minute)
+		m.visibleAt = now.Add(3 * time.Minute)
 		return false
 	})
 	l.busy[group] = group != ""
