@@ -11,25 +11,6 @@ const (
 	KindRequest Kind = "request" // of whoever asked: no sync was begun
 )
 
-// Kind says whose matter the failure is.
-func (c Code) Kind() Kind {
-	switch c {
-	case CodeZuoraPaused, CodeZuoraRateLimited, CodeZuoraUnavailable,
-		CodeLimioPaused, CodeLimioRateLimited, CodeLimioUnavailable:
-		return KindOutage
-	case CodeGaveUp, CodeInternal:
-		return KindProcess
-	case CodeBadRequest, CodeUnauthenticated, CodeForbidden, CodeNotFound, CodeConflict, CodeDisabled,
-		CodeTokenMalformed, CodeTokenAlgorithm, CodeTokenSignature, CodeTokenKeyUnknown, CodeTokenIssuer,
-		CodeTokenAudience, CodeTokenExpired, CodeTokenNotYet, CodeTokenKind, CodeMessageMalformed:
-		return KindRequest
-	}
-	if c.Transient() {
-		return KindProcess
-	}
-	return KindAccount
-}
-
 // Fate says what becomes of a sync that meets a failure of this kind, in a sentence.
 func (k Kind) Fate() string {
 	switch k {

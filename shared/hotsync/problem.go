@@ -11,7 +11,7 @@ import (
 // runbooks are named after it.
 type Code string
 
-// The codes. What each means for the outcome, and what to do, is in codes.
+// The codes. What each means for the outcome, and what to do, is in codes: each has a row there.
 const (
 	CodeBadRequest      Code = "bad_request"
 	CodeUnauthenticated Code = "unauthenticated"
@@ -75,185 +75,185 @@ const (
 )
 
 type codeFacts struct {
-	http      int  // status of an HTTP answer with this code
-	transient bool // trying again can help
-	hint      string
+	http int    // status of an HTTP answer with this code
+	kind Kind   // whose matter it is, and so whether trying again can help
+	hint string // what to do, in a sentence
 }
 
 // codes is the one place that says what a code means: for an HTTP answer, for
-// retrying, and for the person who reads the event.
+// what becomes of the sync, and for the person who reads the event.
 var codes = map[Code]codeFacts{
-	CodeBadRequest:      {400, false, "Correct the request and send it again."},
-	CodeUnauthenticated: {401, false, "Sign in and send the ID token as a bearer token."},
-	CodeForbidden:       {403, false, "Ask an administrator for a role that may do this."},
-	CodeNotFound:        {404, false, "Check the id; events expire after the retention period."},
-	CodeConflict:        {409, false, "Somebody else changed it meanwhile: read it again and repeat."},
-	CodeInternal:        {500, false, "Search the logs for this event id and report it with them."},
+	CodeBadRequest:      {400, KindRequest, "Correct the request and send it again."},
+	CodeUnauthenticated: {401, KindRequest, "Sign in and send the ID token as a bearer token."},
+	CodeForbidden:       {403, KindRequest, "Ask an administrator for a role that may do this."},
+	CodeNotFound:        {404, KindRequest, "Check the id; events expire after the retention period."},
+	CodeConflict:        {409, KindRequest, "Somebody else changed it meanwhile: read it again and repeat."},
+	CodeInternal:        {500, KindProcess, "Search the logs for this event id and report it with them."},
 	CodeTimeout: {
 		504,
-		true,
+		KindProcess,
 		"It is tried again by itself; if it keeps failing, look for slow calls in the steps.",
 	},
-	CodeDisabled: {409, false, "Switch hot sync on in the settings, then retry."},
+	CodeDisabled: {409, KindRequest, "Switch hot sync on in the settings, then retry."},
 	CodeGaveUp: {
 		500,
-		false,
+		KindProcess,
 		"The sync died several times without an answer. Look at the sync function's log at this time, then retry.",
 	},
 
-	CodeTokenMalformed: {401, false, "Send the ID token exactly as the identity provider issued it."},
-	CodeTokenAlgorithm: {401, false, "Sign ID tokens with RS256, PS256 or ES256."},
-	CodeTokenSignature: {401, false, "The token was changed or signed by somebody else. Sign in again."},
+	CodeTokenMalformed: {401, KindRequest, "Send the ID token exactly as the identity provider issued it."},
+	CodeTokenAlgorithm: {401, KindRequest, "Sign ID tokens with RS256, PS256 or ES256."},
+	CodeTokenSignature: {401, KindRequest, "The token was changed or signed by somebody else. Sign in again."},
 	CodeTokenKeyUnknown: {
 		401,
-		false,
+		KindRequest,
 		"The signing key is not among the issuer's keys (JWKS). Sign in again; check the issuer's key rotation.",
 	},
 	CodeTokenIssuer: {
 		401,
-		false,
+		KindRequest,
 		"Add the issuer as an identity provider in the settings, spelt exactly as in the token's iss.",
 	},
-	CodeTokenAudience: {401, false, "Add the token's client id (aud) to the provider's audiences in the settings."},
-	CodeTokenExpired:  {401, false, "Sign in again for a fresh token."},
-	CodeTokenNotYet:   {401, false, "The token is not valid yet: check the clocks of issuer and caller."},
-	CodeTokenKind:     {401, false, "This is not an ID token. Send the ID token, not the access or refresh token."},
+	CodeTokenAudience: {401, KindRequest, "Add the token's client id (aud) to the provider's audiences in the settings."},
+	CodeTokenExpired:  {401, KindRequest, "Sign in again for a fresh token."},
+	CodeTokenNotYet:   {401, KindRequest, "The token is not valid yet: check the clocks of issuer and caller."},
+	CodeTokenKind:     {401, KindRequest, "This is not an ID token. Send the ID token, not the access or refresh token."},
 	CodeJWKSUnavailable: {
 		503,
-		true,
+		KindProcess,
 		"The identity provider's discovery document or keys could not be read. Check the issuer's address and its status.",
 	},
 
 	CodeClaimMalformed: {
 		400,
-		false,
+		KindAccount,
 		"Let the claim hold Zuora account ids or numbers, as a list or separated by commas.",
 	},
-	CodeMessageMalformed: {400, false, "Something other than hotsync wrote to the queue. Check who may send to it."},
-	CodeSettingsInvalid:  {422, false, "Correct the settings named in the message."},
-	CodeSettingsMissing:  {503, true, "Save the settings in the console, or run the command that seeds them."},
-	CodeSecretMissing:    {503, true, "Store the credentials in the secret that the message names."},
-	CodeQueueUnavailable: {503, true, "SQS did not take the request. Sign in again, or retry when SQS answers."},
-	CodeStoreUnavailable: {503, true, "DynamoDB did not answer. It is tried again by itself."},
-	CodeStoreNewer:       {503, true, "Deploy the version that wrote it, or a newer one. It is tried again by itself."},
+	CodeMessageMalformed: {400, KindRequest, "Something other than hotsync wrote to the queue. Check who may send to it."},
+	CodeSettingsInvalid:  {422, KindAccount, "Correct the settings named in the message."},
+	CodeSettingsMissing:  {503, KindProcess, "Save the settings in the console, or run the command that seeds them."},
+	CodeSecretMissing:    {503, KindProcess, "Store the credentials in the secret that the message names."},
+	CodeQueueUnavailable: {503, KindProcess, "SQS did not take the request. Sign in again, or retry when SQS answers."},
+	CodeStoreUnavailable: {503, KindProcess, "DynamoDB did not answer. It is tried again by itself."},
+	CodeStoreNewer:       {503, KindProcess, "Deploy the version that wrote it, or a newer one. It is tried again by itself."},
 
-	CodeLookupAmbiguous: {409, false, "Clear the field on all accounts but one, then retry."},
+	CodeLookupAmbiguous: {409, KindAccount, "Clear the field on all accounts but one, then retry."},
 	CodeLookupNoMatch: {
 		404,
-		false,
+		KindAccount,
 		"Put the login's value into the lookup field of the account, then retry or sign in again.",
 	},
 	CodeLookupValue: {
 		400,
-		false,
+		KindAccount,
 		"The claim's value cannot be used to look an account up. Check what the identity provider puts into the claim.",
 	},
 	CodeLookupField: {
 		422,
-		false,
+		KindAccount,
 		"Make the lookup field exist on the Zuora Account object and be indexed (filterable), and spell it as in the " +
 			"settings.",
 	},
 	CodeStaleClaim: {
 		409,
-		false,
+		KindAccount,
 		"The account no longer names this login. Correct the claim at the identity provider, or the field in Zuora.",
 	},
 
 	CodeZuoraNotFound: {
 		404,
-		false,
+		KindAccount,
 		"No Zuora account has this id or number. Check the claim's value and that the right Zuora tenant is configured.",
 	},
 	CodeZuoraUnauthorized: {
 		502,
-		false,
+		KindAccount,
 		"Zuora refused the OAuth client. Check client id, secret and data centre in the Zuora secret, then retry.",
 	},
 	CodeZuoraForbidden: {
 		502,
-		false,
+		KindAccount,
 		"The Zuora OAuth client's user lacks a permission. Grant it read access to accounts, subscriptions and payment " +
 			"methods, then retry.",
 	},
 	CodeZuoraRefused: {
 		502,
-		false,
+		KindAccount,
 		"Zuora refused the request. Search Zuora's answer by the request id in the log.",
 	},
-	CodeZuoraRateLimited: {503, true, "Zuora's rate limit is used up. Syncs wait and go on by themselves."},
+	CodeZuoraRateLimited: {503, KindOutage, "Zuora's rate limit is used up. Syncs wait and go on by themselves."},
 	CodeZuoraBusy: {
 		503,
-		true,
+		KindProcess,
 		"Zuora is at its concurrency limit or the record is locked. It is tried again by itself.",
 	},
 	CodeZuoraUnavailable: {
 		503,
-		true,
+		KindOutage,
 		"Zuora did not answer. Syncs wait and go on by themselves, for a day; see Zuora's status page if it lasts.",
 	},
 	CodeZuoraAnswer: {
 		502,
-		true,
+		KindProcess,
 		"Zuora's answer could not be read. It is tried again by itself; if it lasts, compare Zuora's release notes.",
 	},
 	CodeZuoraHost: {
 		502,
-		false,
+		KindAccount,
 		"An answer pointed to another host, so it was not followed. Check the Zuora data centre in the configuration.",
 	},
 	CodeZuoraPaused: {
 		503,
-		true,
+		KindOutage,
 		"Calls to Zuora are paused after its last answers. Syncs wait and go on by themselves.",
 	},
 
 	CodeLimioUnauthorized: {
 		502,
-		false,
+		KindAccount,
 		"Limio refused the OAuth client. Check client id and secret in the Limio secret, then retry.",
 	},
 	CodeLimioForbidden: {
 		502,
-		false,
+		KindAccount,
 		"The Limio OAuth client may not do this. Ask Limio for full read and write, then retry.",
 	},
 	CodeLimioRefused: {
 		502,
-		false,
+		KindAccount,
 		"Limio refused the object. The message has the members that its answer names; correct the data in Zuora or the " +
 			"settings, then retry.",
 	},
 	CodeLimioNotFound: {
 		502,
-		true,
+		KindProcess,
 		"Limio does not know the object. It is tried again by itself; if it stays, check the assumptions about Limio's " +
 			"endpoints.",
 	}, // it has just named or made it
-	CodeLimioRateLimited: {503, true, "Limio asked to slow down. Syncs wait and go on by themselves."},
+	CodeLimioRateLimited: {503, KindOutage, "Limio asked to slow down. Syncs wait and go on by themselves."},
 	CodeLimioPaused: {
 		503,
-		true,
+		KindOutage,
 		"Calls to Limio are paused after its last answers. Syncs wait and go on by themselves.",
 	},
 	CodeLimioUnavailable: {
 		503,
-		true,
+		KindOutage,
 		"Limio did not answer. Syncs wait and go on by themselves, for a day; see Limio's status page if it lasts.",
 	},
-	CodeLimioAnswer: {502, true, "Limio's answer could not be read. It is tried again by itself."},
+	CodeLimioAnswer: {502, KindProcess, "Limio's answer could not be read. It is tried again by itself."},
 	CodeLimioHost: {
 		502,
-		false,
+		KindAccount,
 		"An answer pointed to another host, so it was not followed. Check the Limio host in the configuration.",
 	},
 	CodeLimioCreation: {
 		502,
-		false,
+		KindAccount,
 		"This Limio does not let hotsync create such an object. Choose the other creation strategy in the settings.",
 	},
 
-	CodeOwnerBusy: {503, true, "Another sync is deciding who sees the account. It goes on by itself within a minute."},
+	CodeOwnerBusy: {503, KindProcess, "Another sync is deciding who sees the account. It goes on by itself within a minute."},
 }
 
 // Codes lists every code, for documentation and tests.
@@ -265,8 +265,28 @@ func Codes() []Code {
 	return out
 }
 
-// Transient reports whether trying again can help.
-func (c Code) Transient() bool { return codes[c].transient }
+// Kind says whose matter the failure is. A code that is in no table is the account's:
+// it is not tried again.
+func (c Code) Kind() Kind {
+	f, ok := codes[c]
+	if !ok {
+		return KindAccount
+	}
+	return f.kind
+}
+
+// Transient reports whether trying again can help: against an outage, and against
+// a process's own trouble but for what has been tried already.
+func (c Code) Transient() bool {
+	switch c.Kind() {
+	case KindOutage:
+		return true
+	case KindProcess:
+		return c != CodeGaveUp && c != CodeInternal
+	default:
+		return false
+	}
+}
 
 // Hint says what to do, in a sentence.
 func (c Code) Hint() string { return codes[c].hint }

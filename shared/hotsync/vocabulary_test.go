@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -226,6 +228,28 @@ func TestErrors(t *testing.T) {
 	hotsync.In(&err, "nothing")
 	if err != nil {
 		t.Errorf("In made an error of none: %v", err)
+	}
+}
+
+var codeConstant = regexp.MustCompile(`(?m)^\t(Code\w+)\s+Code = "(\w+)"$`)
+
+// TestEveryCodeHasARow: a code without one is answered with 500 and tells nobody
+// what to do.
+func TestEveryCodeHasARow(t *testing.T) {
+	t.Parallel()
+
+	source, err := os.ReadFile("problem.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	constants := codeConstant.FindAllStringSubmatch(string(source), -1)
+	for _, m := range constants {
+		if !slices.Contains(hotsync.Codes(), hotsync.Code(m[2])) {
+			t.Errorf("%s has no row in codes (problem.go): say with which status it is answered, its kind, and what to do", m[1])
+		}
+	}
+	if len(constants) != len(hotsync.Codes()) {
+		t.Errorf("problem.go has %d constants and %d rows", len(constants), len(hotsync.Codes()))
 	}
 }
 
