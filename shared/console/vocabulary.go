@@ -23,6 +23,7 @@ const (
 type words struct {
 	label string // a few words, as in a list or a filter
 	cause cause
+	why   string // why a sync was skipped, in a sentence; the event's own message comes before it
 	waits string // what to do while it waits; "" is that it goes on by itself
 	ended string // what to do once it has ended: nothing tries it again
 	page  string // of docs/runbooks
@@ -59,18 +60,23 @@ func spaced(code string) string {
 var vocabulary = map[string]words{
 	hotsync.ReasonChanged:   {label: "changed"},
 	hotsync.ReasonUnchanged: {label: "unchanged"},
-	hotsync.ReasonCoalesced: {label: "covered by a later sync", cause: causeNothing},
-	hotsync.ReasonPaused:    {label: "waits for Zuora or Limio", cause: causeOutage, page: "zuora-paused"},
+	hotsync.ReasonCoalesced: {label: "covered by a later sync", cause: causeNothing,
+		why: "Nothing to do: a sync that began later covers it."},
+	hotsync.ReasonPaused: {label: "waits for Zuora or Limio", cause: causeOutage, page: "zuora-paused"},
 	hotsync.ReasonDisabled: {label: "hot sync is off", cause: causeSetup,
+		why:   "Hot sync was switched off when it came up.",
 		ended: "Switch hot sync on in the settings, then retry."},
 	hotsync.ReasonAmbiguous: {label: "several accounts match", cause: causeAccount,
+		why:   "Several Zuora accounts match, so none was synced.",
 		ended: "Clear the lookup field on all accounts but one, then retry."},
 	hotsync.ReasonNoMatch: {
 		label: "no account matches",
 		cause: causeAccount,
+		why:   "No Zuora account matches the login.",
 		ended: "Put the login’s value into the lookup field of the account; then retry, or let the person sign in again.",
 	},
 	hotsync.ReasonStaleClaim: {label: "the claim is out of date", cause: causeAccount,
+		why:   "The account no longer names this login.",
 		ended: "Correct the claim at the identity provider, or the field in Zuora; then let the person sign in again."},
 	eventstore.ReasonNotSeen: {label: "synced, but the login does not see it", cause: causeNextSign,
 		ended: "Open one to see why. Most are settled by the person’s next sign-in."},

@@ -32,7 +32,7 @@ func explain(e hotsync.Event) string {
 		}
 		return text + explainFindings(e)
 	case hotsync.StatusSkipped:
-		return explainSkipped(e)
+		return message(e, cmp.Or(wordsFor(e.Reason).why, "Skipped: "+sentence(label(e.Reason))))
 	default:
 		return message(e, "It failed without saying why.")
 	}
@@ -93,23 +93,6 @@ func upstream(code hotsync.Code) string {
 		return "Limio"
 	}
 	return "Zuora"
-}
-
-func explainSkipped(e hotsync.Event) string {
-	switch e.Reason {
-	case hotsync.ReasonCoalesced:
-		return "Nothing to do: a sync that began later covers it."
-	case hotsync.ReasonAmbiguous:
-		return message(e, "Several Zuora accounts match, so none was synced.")
-	case hotsync.ReasonNoMatch:
-		return message(e, "No Zuora account matches the login.")
-	case hotsync.ReasonDisabled:
-		return "Hot sync was switched off when it came up."
-	case hotsync.ReasonStaleClaim:
-		return message(e, "The account no longer names this login.")
-	default:
-		return message(e, "Skipped: "+e.Reason+".")
-	}
 }
 
 func message(e hotsync.Event, otherwise string) string {

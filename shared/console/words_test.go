@@ -77,10 +77,10 @@ func TestEveryCodeHasWords(t *testing.T) {
 		if got := a.Text(".cause h2"); got == "" || strings.Contains(got, "_") ||
 			strings.EqualFold(got, strings.ReplaceAll(string(code), "_", " ")) &&
 				code != hotsync.CodeInternal && code != hotsync.CodeBadRequest && code != hotsync.CodeNotFound {
-			t.Errorf("%s is called %q", code, got)
+			t.Errorf("%s is called %q: give it words of its own in vocabulary.go", code, got)
 		}
 		if len(a.Texts(".cause-text p")) < 2 {
-			t.Errorf("%s does not say what to do", code)
+			t.Errorf("%s does not say what to do: add ended to its row in vocabulary.go", code)
 		}
 	}
 }
