@@ -13,8 +13,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"hotsync/shared/hotsync"
 )
 
 var update = flag.Bool("update", false, "write the generated parts of docs/ anew")
@@ -161,55 +159,6 @@ func TestParametersTable(t *testing.T) {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, strings.Join(functions[name], ", "), sources[name])
 	}
 	generated(t, "configuration.md", "variables", b.String())
-}
-
-// TestSettingsTable holds docs/configuration.md to hotsync.Settings: a row for
-// every member, with its default.
-func TestSettingsTable(t *testing.T) {
-	t.Parallel()
-
-	root, _ := load(t)
-	page, err := os.ReadFile(filepath.Join(root, "docs", "configuration.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	members := func(v any) map[string]any {
-		raw, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var m map[string]any
-		err = json.Unmarshal(raw, &m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
-	for prefix, m := range map[string]map[string]any{
-		"":                      members(hotsync.DefaultSettings()),
-		"providers[].":          members(hotsync.Provider{}),
-		"providers[].claims[].": members(hotsync.IdentityClaim{AccountLookupField: "x"}),
-	} {
-		for name, value := range m {
-			row := "| `" + prefix + name + "` |"
-			_, rest, ok := strings.Cut(string(page), "\n"+row)
-			if !ok {
-				t.Errorf("docs/configuration.md has no row %q", row)
-				continue
-			}
-			text, isText := value.(string)
-			if prefix != "" || name == "version" || isText && text == "" {
-				continue
-			}
-			if !isText {
-				text = toJSON(t, value)
-			}
-			line, _, _ := strings.Cut(rest, "\n")
-			if !strings.HasPrefix(line, " `"+text+"` |") {
-				t.Errorf("docs/configuration.md: the row %q has not the default `%s`", row, text)
-			}
-		}
-	}
 }
 
 // TestMetricsTable holds docs/configuration.md to the metrics, each with a row.
