@@ -338,7 +338,7 @@ func (w world) checkMasked(t *testing.T, changes []convergence.Change, before *m
 	}
 	for _, value := range personal {
 		if len(value) > 4 && strings.Contains(string(raw), value) {
-			t.Errorf("masked changes show %q", value)
+			t.Errorf("masked changes show %q: add its member to personal (projection/personal.go)", value)
 		}
 	}
 	if strings.Contains(string(raw), "****") {

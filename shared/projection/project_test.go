@@ -177,7 +177,8 @@ func checkMembers(t *testing.T, got projection.Result) {
 		allowed := strings.Fields(members[o.Kind])
 		leaves(o.Data, "", func(path string, value any) {
 			if !slices.Contains(allowed, path) {
-				t.Errorf("%s %q has the member %s", o.Kind, o.Key, path)
+				t.Errorf("%s %q has the member %s: may it be in Limio, add it to members in this file, and to personal "+
+					"(personal.go) if it tells something about a person", o.Kind, o.Key, path)
 			}
 			switch v := value.(type) {
 			case nil, string, bool:
