@@ -30,6 +30,12 @@ func TestAccountPage(t *testing.T) {
 		Number: sample.Account.Number, CustomerID: "cus-1",
 		LastSucceededEvent: by["succeeded, unchanged"].ID, LastSucceededAt: start.Add(-5 * time.Minute),
 		LinkedSubjects: []string{"a", "b"}}
+	want := 0
+	for _, e := range events {
+		if e.Account == sample.Account {
+			want++
+		}
+	}
 	c := b.signIn("viewer")
 	for _, key := range []string{sample.Account.ID, sample.Account.Number} {
 		a := c.get("/accounts/" + key)
@@ -39,8 +45,8 @@ func TestAccountPage(t *testing.T) {
 		if got := a.Text("h1"); got != "Account A00000042" {
 			t.Errorf("%s: h1 = %q", key, got)
 		}
-		if got := a.Count(".line > li:not(.day)"); got != 13 {
-			t.Errorf("%s: %d events on the line, want 13", key, got)
+		if got := a.Count(".line > li:not(.day)"); got != want {
+			t.Errorf("%s: %d events on the line, want %d", key, got, want)
 		}
 		if got := a.Texts(".tries li"); len(got) != 2 || !strings.Contains(got[0], "Zuora answered 503") {
 			t.Errorf("%s: attempts = %q", key, got)
@@ -368,8 +374,14 @@ func TestExport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(records) != 1+230+len(events)-3 {
-		t.Errorf("the export has %d lines", len(records))
+	want := 1 + 230
+	for _, e := range events {
+		if slices.Contains([]string{"failed", "skipped", "succeeded", "queued"}, string(e.Status)) {
+			want++
+		}
+	}
+	if len(records) != want {
+		t.Errorf("the export has %d lines, want %d", len(records), want)
 	}
 	for _, r := range records {
 		for _, cell := range r {

@@ -245,7 +245,7 @@ func TestTheTableHasEverySetting(t *testing.T) {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if !has[name] {
-				t.Errorf("%T: the form has no row for %s", v, name)
+				t.Errorf("%T: the form has no row for %s: add it to settingstable.go", v, name)
 			}
 		}
 	}
