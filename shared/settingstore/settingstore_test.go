@@ -458,6 +458,11 @@ func TestDamagedSettings(t *testing.T) {
 			if !errors.Is(err, settingstore.ErrConflict) {
 				t.Errorf("Save from version 1: error %v, want ErrConflict", err)
 			}
+			before, _, err := b.History(t.Context(), 0, "")
+			if err != nil || len(before) != 2 || before[0].Err == nil && before[0].Settings.ZuoraPlan != "X" ||
+				before[1].Version != 1 {
+				t.Errorf("History while they are damaged = %v, %v", versions(before), err)
+			}
 			restored, err := b.Restore(t.Context(), 1, "cleo")
 			if err != nil {
 				t.Fatal(err)
