@@ -83,10 +83,10 @@ func claimAt(claims map[string]any, name string) any {
 		return v
 	}
 	outer, inner, ok := strings.Cut(name, ".")
-	object, isObject := claims[outer].(map[string]any)
-	if !ok || !isObject {
+	if !ok {
 		return nil
 	}
+	object, _ := claims[outer].(map[string]any) // what is none has no members
 	return claimAt(object, inner)
 }
 
