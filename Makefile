@@ -8,7 +8,8 @@ VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo un
 GOBUILD   := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w -X hotsync/shared/telemetry.version=$(VERSION)"
 
 # What decides and calculates: make mutants tries these.
-DECIDING  := ./shared/hotsync ./shared/claims ./shared/catalogue ./shared/projection ./shared/ownership ./shared/convergence
+DECIDING  := ./shared/hotsync ./shared/claims ./shared/catalogue ./shared/projection ./shared/ownership ./shared/convergence \
+             ./shared/callout ./shared/pause ./shared/syncqueue ./shared/apiclient ./shared/frontdoor ./shared/console/staff
 
 # Flags of go test: make test RACE=-race is what .ci/run calls.
 RACE      :=

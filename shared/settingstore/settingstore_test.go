@@ -259,6 +259,34 @@ func TestHistoryIsReadConsistently(t *testing.T) {
 	}
 }
 
+// forgetful keeps no version that was replaced.
+type forgetful struct{ dynamo.Client }
+
+func (c forgetful) PutItem(ctx context.Context, in *dynamodb.PutItemInput,
+	options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	if strings.HasPrefix(dynamo.GetText(in.Item, "sk"), "v#") {
+		return nil, errors.New("away")
+	}
+	return c.Client.PutItem(ctx, in, options...)
+}
+
+// A version that cannot be copied is not replaced: none is ever lost.
+func TestWhatCannotBeKeptIsNotReplaced(t *testing.T) {
+	t.Parallel()
+
+	b := open(t)
+	want := b.save(t, wholeSettings(), "ada")
+	store := settingstore.New(dynamo.Table{Client: forgetful{b.table.Client}, Name: b.table.Name}, time.Now)
+	_, err := store.Save(t.Context(), want, "bob")
+	if err == nil {
+		t.Error("Save without a copy of what was in force: no error")
+	}
+	got, err := b.Load(t.Context())
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("Load: %v, mismatch (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestSaveRaceHasOneWinner(t *testing.T) {
 	t.Parallel()
 
