@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"context"
 	"crypto/rand"
 	"testing"
 	"time"
@@ -117,4 +118,80 @@ func TestEraseOfWhatIsListedBy(t *testing.T) {
 			t.Errorf("%s: listed to its end: %t, query (-want +got):\n%s", name, j.Listed, diff)
 		}
 	}
+}
+
+// TestEraseEverywhere: in whatever page of the jobs and whichever chunk of theirs, also where a function changes the
+// chunk meanwhile; and not in jobs that were listed with other logins.
+func TestEraseEverywhere(t *testing.T) {
+	t.Parallel()
+
+	ada := hotsync.Identity{Issuer: "https://idp.example.com", Subject: "ada"}
+	var s busyMemory
+	at := time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+	var ids []string
+	for n := range 103 {
+		j, err := jobs.New(jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{File: "digest"},
+			Issuers: []string{ada.Issuer}}, at.Add(time.Duration(n)*time.Second), rand.Read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 1 {
+			j.Issuers = nil
+		}
+		chunks := map[int]int{0: 43, 1: 1, 2: 40, 102: 2}[n]
+		if n != 2 { // which is loaded still
+			j.Status, j.Chunks = jobs.Running, chunks
+		}
+		_, err = s.SaveJob(t.Context(), j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c := range chunks {
+			_, err = s.SaveChunk(t.Context(), jobs.Chunk{Job: j.ID, N: c, Items: []jobs.Item{jobs.Of("A1", ada)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		ids = append(ids, j.ID)
+	}
+	s.busy = 3
+	removed, pending, err := jobs.Erase(t.Context(), &s, ada)
+	if err != nil || removed != 43+40+2 || pending != 0 {
+		t.Errorf("Erase = %d, %d, %v, want %d and none", removed, pending, err, 43+40+2)
+	}
+	for n, want := range map[int]bool{0: true, 1: false, 2: true, 102: true} {
+		chunks, err := s.Chunks(t.Context(), ids[n], 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range chunks {
+			if i := c.Items[0]; i.Erased != want || (i.Login == "") != want || (i.Outcome == jobs.Skipped) != want {
+				t.Errorf("job %d, chunk %d has %+v, want it erased: %t", n, c.N, i, want)
+			}
+		}
+	}
+	removed, pending, err = jobs.Erase(t.Context(), &s, ada)
+	if err != nil || removed != 0 || pending != 0 {
+		t.Errorf("Erase once more = %d, %d, %v, want nothing", removed, pending, err)
+	}
+}
+
+// busyMemory is a store in which somebody else changes the next chunks before they are saved over.
+type busyMemory struct {
+	jobs.Memory
+	busy int
+}
+
+func (s *busyMemory) SaveChunk(ctx context.Context, c jobs.Chunk) (jobs.Chunk, error) {
+	if c.Revision > 0 && s.busy > 0 {
+		s.busy--
+		found, err := s.Chunks(ctx, c.Job, c.N, 1)
+		if err == nil {
+			_, err = s.Memory.SaveChunk(ctx, found[0])
+		}
+		if err != nil {
+			return jobs.Chunk{}, err
+		}
+	}
+	return s.Memory.SaveChunk(ctx, c)
 }
