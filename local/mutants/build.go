@@ -270,22 +270,32 @@ func (b build) run(ctx context.Context, binaries []binary, number int, onlyQuick
 	return passed
 }
 
-// run runs tests that take so long. A mutant may loop for ever: it is given several times that, and then once more a
-// lot, since the computer may be busy with other things.
+// run runs tests that take so long. A mutant may loop for ever: it is given several times that. Where it timed out
+// without having had the processor, the computer was busy with other things, and it is tried once more.
 func (b binary) run(ctx context.Context, names []string, takes time.Duration, env string) (said []byte, err error) {
 	patience := 10*time.Second + 5*takes
-	said, err = b.try(ctx, names, patience, env)
-	if err != nil && bytes.Contains(said, []byte("panic: test timed out")) {
-		said, err = b.try(ctx, names, 4*patience, env)
+	said, used, err := b.try(ctx, names, patience, env)
+	if err != nil && used < patience/4 && bytes.Contains(said, []byte("panic: test timed out")) {
+		said, _, err = b.try(ctx, names, 4*patience, env)
 	}
 	return said, err
 }
 
-func (b binary) try(ctx context.Context, names []string, patience time.Duration, env string) (said []byte, err error) {
+// try runs tests once and returns the processor time that they used.
+func (b binary) try(
+	ctx context.Context,
+	names []string,
+	patience time.Duration,
+	env string,
+) (said []byte, used time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience+time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.file, "-test.failfast", "-test.timeout", patience.String(),
 		"-test.run", "^("+strings.Join(names, "|")+")$")
 	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), env)
-	return cmd.CombinedOutput()
+	said, err = cmd.CombinedOutput()
+	if cmd.ProcessState != nil {
+		used = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
+	return said, used, err
 }

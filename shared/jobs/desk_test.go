@@ -707,3 +707,45 @@ func TestRun(t *testing.T) {
 		}
 	})
 }
+
+// TestEachRetryIsASyncOfItsOwn: retries in one chunk have events of their own, which stay theirs once their accounts are
+// known.
+func TestEachRetryIsASyncOfItsOwn(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, jobs.Request{Kind: jobs.Retry, Rate: jobs.MaxRate}, []jobs.Item{{Retries: "e1"}, {Retries: "e2"}})
+		for _, id := range []string{"e1", "e2"} {
+			e := hotsync.NewEvent(hotsync.SyncRequest{EventID: id, Account: "A1"})
+			e.Status = hotsync.StatusFailed
+			d.events[id] = e
+		}
+		d.step(t)
+		time.Sleep(time.Second)
+		d.step(t)
+		if len(d.sent) != 2 || d.sent[0].EventID == d.sent[1].EventID || d.sent[0].RetryOf == d.sent[1].RetryOf {
+			t.Fatalf("sent %+v, want two syncs", d.sent)
+		}
+		d.ends(hotsync.StatusSucceeded, hotsync.ReasonChanged)
+		if j := d.step(t); j.Counts()[jobs.Changed] != 2 {
+			t.Errorf("the job has %v", map[jobs.Outcome]int(j.Counts()))
+		}
+	})
+}
+
+// TestRowsOfOneAccountAndOthers: the same account with two logins is two syncs, and the same row twice is one.
+func TestRowsOfOneAccountAndOthers(t *testing.T) {
+	t.Parallel()
+
+	c := jobs.Chunk{Job: "job-1", Begun: time.Now()}
+	ids := map[string]bool{}
+	for _, i := range []jobs.Item{
+		jobs.Of("A1", hotsync.Identity{}), jobs.Of("A1", hotsync.Identity{}), jobs.Of("A2", hotsync.Identity{}),
+		jobs.Of("A1", hotsync.Identity{Issuer: "i", Subject: "s"}), {Retries: "e1"}, {Retries: "e1", Account: "A1"},
+	} {
+		ids[c.EventID(i)] = true
+	}
+	if len(ids) != 4 {
+		t.Errorf("%d syncs, want 4", len(ids))
+	}
+}

@@ -101,9 +101,9 @@ func TestEraseOfWhatIsListedBy(t *testing.T) {
 		}
 		ids[name] = j.ID
 	}
-	removed, _, err := jobs.Erase(t.Context(), &s, hotsync.Identity{Subject: "ada"})
-	if err != nil || removed != 2 {
-		t.Errorf("Erase = %d, %v, want 2", removed, err)
+	removed, pending, err := jobs.Erase(t.Context(), &s, hotsync.Identity{Subject: "ada"})
+	if err != nil || removed != 2 || pending != 0 {
+		t.Errorf("Erase = %d, %d, %v, want 2 and none", removed, pending, err)
 	}
 	for name, id := range ids {
 		j, err := s.Job(t.Context(), id)
@@ -170,19 +170,59 @@ func TestEraseEverywhere(t *testing.T) {
 			}
 		}
 	}
+	s.writes = 0
 	removed, pending, err = jobs.Erase(t.Context(), &s, ada)
-	if err != nil || removed != 0 || pending != 0 {
-		t.Errorf("Erase once more = %d, %d, %v, want nothing", removed, pending, err)
+	if err != nil || removed != 0 || pending != 0 || s.writes != 0 {
+		t.Errorf("Erase once more = %d, %d, %v after %d writes, want nothing", removed, pending, err, s.writes)
+	}
+}
+
+// TestEraseOfWhatIsNeverStill: where others never let a chunk be, that is an error, after which it is called again;
+// where they took it away there is nothing to erase.
+func TestEraseOfWhatIsNeverStill(t *testing.T) {
+	t.Parallel()
+
+	ada := hotsync.Identity{Issuer: "https://idp.example.com", Subject: "ada"}
+	for _, gone := range []bool{false, true} {
+		s := busyMemory{}
+		j, err := jobs.New(jobs.Request{Kind: jobs.Backfill, Source: jobs.Source{File: "digest"},
+			Issuers: []string{ada.Issuer}}, time.Now(), rand.Read)
+		if err == nil {
+			j.Chunks = 1
+			_, err = s.SaveJob(t.Context(), j)
+		}
+		if err == nil {
+			_, err = s.SaveChunk(t.Context(), jobs.Chunk{Job: j.ID, Items: []jobs.Item{jobs.Of("A1", ada)}})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.busy, s.goes = 1000, gone
+		removed, pending, err := jobs.Erase(t.Context(), &s, ada)
+		if (err == nil) != gone || removed != 0 || pending != 0 {
+			t.Errorf("gone %t: Erase = %d, %d, %v", gone, removed, pending, err)
+		}
 	}
 }
 
 // busyMemory is a store in which somebody else changes the next chunks before they are saved over.
 type busyMemory struct {
 	jobs.Memory
-	busy int
+	busy   int
+	writes int
+	goes   bool // what somebody else changes is gone then
+	gone   bool
+}
+
+func (s *busyMemory) Chunks(ctx context.Context, job string, n, limit int) ([]jobs.Chunk, error) {
+	if s.gone {
+		return nil, nil
+	}
+	return s.Memory.Chunks(ctx, job, n, limit)
 }
 
 func (s *busyMemory) SaveChunk(ctx context.Context, c jobs.Chunk) (jobs.Chunk, error) {
+	s.writes++
 	if c.Revision > 0 && s.busy > 0 {
 		s.busy--
 		found, err := s.Chunks(ctx, c.Job, c.N, 1)
@@ -192,6 +232,7 @@ func (s *busyMemory) SaveChunk(ctx context.Context, c jobs.Chunk) (jobs.Chunk, e
 		if err != nil {
 			return jobs.Chunk{}, err
 		}
+		s.gone = s.goes
 	}
 	return s.Memory.SaveChunk(ctx, c)
 }

@@ -228,7 +228,7 @@ func TestWriteResults(t *testing.T) {
 	begun := time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
 	for _, kind := range []jobs.Kind{jobs.Backfill, jobs.Reconcile} {
 		items := []jobs.Item{
-			{Line: 2, Account: "A1", Outcome: jobs.Changed}, {Account: "A2", Outcome: jobs.Unchanged},
+			{Line: 1, Account: "A1", Outcome: jobs.Changed}, {Account: "A2", Outcome: jobs.Unchanged},
 			{Account: "A3", Outcome: jobs.Failed, Reason: "timeout"}, {Account: "A4", Outcome: jobs.Sent}, {Account: "A5"},
 			{Line: 7, Outcome: jobs.Refused, Reason: "has no account"}, {Account: "A6", Outcome: jobs.Passed},
 			{Account: "A7", Outcome: jobs.Changed, Erased: true}, {Account: "-A8", Outcome: jobs.Changed},
@@ -252,7 +252,7 @@ func TestWriteResults(t *testing.T) {
 		if kind == jobs.Reconcile { // which has no event
 			same = ""
 		}
-		want := strings.ReplaceAll("line,account,outcome,reason,event\n2,A1,changed,,"+event(0)+"\n,A2,unchanged,,"+same+
+		want := strings.ReplaceAll("line,account,outcome,reason,event\n1,A1,changed,,"+event(0)+"\n,A2,unchanged,,"+same+
 			"\n,A3,failed,timeout,"+event(2)+"\n,A4,sent,,"+event(3)+"\n,A5,waiting,,\n7,,refused,has no account,\n,A6,passed,,\n"+
 			",A7,changed,,\n,'-A8,changed,,"+event(8)+"\n,'=A9,waiting,,\n,'+A10,waiting,,\n,'@A11,waiting,,\n,A12,waiting,,\n",
 			"\n", "\r\n")
