@@ -31,15 +31,30 @@ type desk struct {
 	queued []hotsync.Event // that were recorded before they were sent
 	full   map[string]bool // accounts that SQS does not take
 	wait   jobs.Wait
+	lists  func() error // happens while accounts are listed
 	differ map[string]bool
 	fails  map[string]error // of comparing an account
 	saves  int
+	broken int // how many of the next reads of a job fail
+	faster int // how many of the next writes of it somebody else comes before
 	ended  []jobs.Job
 }
 
 func (d *desk) SaveJob(ctx context.Context, j jobs.Job) (jobs.Job, error) {
 	d.saves++
+	if d.faster > 0 {
+		d.faster--
+		return jobs.Job{}, jobs.ErrConflict
+	}
 	return d.Memory.SaveJob(ctx, j)
+}
+
+func (d *desk) Job(ctx context.Context, id string) (jobs.Job, error) {
+	if d.broken > 0 {
+		d.broken--
+		return jobs.Job{}, hotsync.Errorf(hotsync.CodeStoreUnavailable, "throttled")
+	}
+	return d.Memory.Job(ctx, id)
 }
 
 func (d *desk) Get(_ context.Context, id string) (hotsync.Event, error) {
@@ -90,6 +105,12 @@ func (d *desk) SendAll(_ context.Context, requests []hotsync.SyncRequest) []erro
 func (d *desk) Wait(context.Context, jobs.Kind) jobs.Wait { return d.wait }
 
 func (d *desk) List(_ context.Context, _ jobs.Job, cursor string, limit int) ([]jobs.Item, string, bool, error) {
+	if d.lists != nil {
+		err := d.lists()
+		if err != nil {
+			return nil, "", false, err
+		}
+	}
 	from, _ := strconv.Atoi(cursor) // the first page has none
 	to := min(from+limit, len(d.items))
 	return d.items[from:to], strconv.Itoa(to), to == len(d.items), nil
@@ -594,8 +615,8 @@ func TestStopping(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, jobs.Request{Kind: jobs.Backfill, Rate: 60}, accountsNamed(10))
-		d.step(t)
+		d := newDesk(t, jobs.Request{Kind: jobs.Backfill, Rate: 60}, accountsNamed(1000))
+		listed := d.step(t).Total
 		change := func(change func(*jobs.Job) error) error {
 			_, err := jobs.Change(t.Context(), d, d.job.ID, change)
 			return err
@@ -614,8 +635,8 @@ func TestStopping(t *testing.T) {
 		}
 		refused("stop of a stopped job", change(stop))
 		time.Sleep(time.Minute)
-		if j := d.step(t); j.Status != jobs.Stopped || j.By != "Mia" || j.Idle() || len(d.sent) != 1 {
-			t.Errorf("the job is %s by %s with %d sent, idle: %t", j.Status, j.By, len(d.sent), j.Idle())
+		if j := d.step(t); j.Status != jobs.Stopped || j.By != "Mia" || j.Idle() || len(d.sent) != 1 || j.Total != listed {
+			t.Errorf("the job is %s by %s with %d of %d sent, idle: %t", j.Status, j.By, len(d.sent), j.Total, j.Idle())
 		}
 		d.ends(hotsync.StatusSucceeded, hotsync.ReasonChanged)
 		if j := d.step(t); j.Counts()[jobs.Changed] != 1 || !j.Idle() || len(d.sent) != 1 {
@@ -688,6 +709,18 @@ func TestRun(t *testing.T) {
 		if j := d.now(t); !worked || err != nil || j.Status != jobs.Done || len(d.sent) != 5 {
 			t.Errorf("Run = %t, %v; the job is %s, %d sent", worked, err, j.Status, len(d.sent))
 		}
+		load(t, &d.Memory)
+		_, err = jobs.Change(t.Context(), &d.Memory, d.job.ID, func(j *jobs.Job) error {
+			j.Status = jobs.Loading // of a file that is not there yet
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		worked, err = d.Run(t.Context()) // what was loaded has no accounts
+		if !worked || err != nil {
+			t.Errorf("Run of an empty job = %t, %v", worked, err)
+		}
 		began := time.Now()
 		worked, err = d.Run(t.Context())
 		if worked || err != nil || time.Since(began) > 0 {
@@ -696,6 +729,18 @@ func TestRun(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 
+		d = newDesk(t, jobs.Request{Kind: jobs.Backfill}, nil)
+		d.broken = 2
+		worked, err = d.Run(t.Context())
+		if j := d.now(t); !worked || err != nil || j.Status != jobs.Done {
+			t.Errorf("Run while the store is down at first = %t, %v; the job is %s", worked, err, j.Status)
+		}
+		d = newDesk(t, jobs.Request{Kind: jobs.Backfill}, nil)
+		d.faster = 1
+		busy, err := d.Step(t.Context(), d.job.ID)
+		if !busy || err != nil {
+			t.Errorf("a step that another one came before = %t, %v, want that there is more to do", busy, err)
+		}
 		d = newDesk(t, jobs.Request{Kind: jobs.Backfill}, accountsNamed(5))
 		d.wait = jobs.WaitLogins
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -748,4 +793,27 @@ func TestRowsOfOneAccountAndOthers(t *testing.T) {
 	if len(ids) != 4 {
 		t.Errorf("%d syncs, want 4", len(ids))
 	}
+}
+
+// TestAnUncountedChunk: what another runner has listed and not counted is not begun before it counts.
+func TestAnUncountedChunk(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, jobs.Request{Kind: jobs.Backfill}, accountsNamed(3))
+		d.lists = func() error {
+			_, err := d.SaveChunk(t.Context(), jobs.Chunk{Job: d.job.ID, Items: d.items, Last: true})
+			if err != nil {
+				t.Error(err)
+			}
+			return hotsync.Errorf(hotsync.CodeStoreUnavailable, "throttled")
+		}
+		if j := d.step(t); len(d.sent) > 0 || j.Total != 0 || j.Settled != 0 || j.Waits != jobs.WaitSource {
+			t.Errorf("%d sent of %d accounts; the job waits for %q", len(d.sent), j.Total, j.Waits)
+		}
+		d.lists = nil
+		if j := d.step(t); len(d.sent) != 1 || j.Total != 3 || !j.Listed {
+			t.Errorf("%d sent of %d accounts, listed: %t", len(d.sent), j.Total, j.Listed)
+		}
+	})
 }

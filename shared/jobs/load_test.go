@@ -319,6 +319,8 @@ func TestReconcileRuns(t *testing.T) {
 		{jobs.Counts{jobs.Unchanged: 10}, hotsync.ReasonUnchanged, "10 accounts, 0 had drifted, 0 brought in line", ""},
 		{jobs.Counts{jobs.Unchanged: 7, jobs.Changed: 2, jobs.Failed: 1}, hotsync.ReasonChanged,
 			"10 accounts, 3 had drifted, 2 brought in line", "1 accounts could not be brought in line."},
+		{jobs.Counts{jobs.Unchanged: 9, jobs.Changed: 1}, hotsync.ReasonChanged,
+			"10 accounts, 1 had drifted, 1 brought in line", ""},
 		{jobs.Counts{jobs.Unchanged: 9, jobs.Lost: 1}, hotsync.ReasonUnchanged, "10 accounts, 0 had drifted, 0 brought in line",
 			"1 accounts could not be brought in line."},
 		{jobs.Counts{jobs.Unchanged: 7, jobs.Lost: 1, jobs.Failed: 2}, hotsync.ReasonChanged,

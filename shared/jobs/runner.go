@@ -147,7 +147,6 @@ func (r *Runner) Step(ctx context.Context, id string) (busy bool, err error) {
 		if err != nil {
 			return true, unlessConflict(err)
 		}
-		was = j
 	}
 	if j.Status == Running {
 		j.Waits = ""
