@@ -49,6 +49,11 @@ func (d *desk) SaveJob(ctx context.Context, j jobs.Job) (jobs.Job, error) {
 	return d.Memory.SaveJob(ctx, j)
 }
 
+func (d *desk) SaveChunk(ctx context.Context, c jobs.Chunk) (jobs.Chunk, error) {
+	d.saves++
+	return d.Memory.SaveChunk(ctx, c)
+}
+
 func (d *desk) Job(ctx context.Context, id string) (jobs.Job, error) {
 	if d.broken > 0 {
 		d.broken--
@@ -113,7 +118,10 @@ func (d *desk) List(_ context.Context, _ jobs.Job, cursor string, limit int) ([]
 	}
 	from, _ := strconv.Atoi(cursor) // the first page has none
 	to := min(from+limit, len(d.items))
-	return d.items[from:to], strconv.Itoa(to), to == len(d.items), nil
+	if to == len(d.items) {
+		return d.items[from:], "", true, nil // whoever goes on from there begins anew
+	}
+	return d.items[from:to], strconv.Itoa(to), false, nil
 }
 
 func (d *desk) Differs(_ context.Context, account string) (bool, error) {
@@ -280,7 +288,7 @@ func TestNothingNewIsNotWritten(t *testing.T) {
 			d.step(t)
 		}
 		if d.saves != 0 {
-			t.Errorf("%d writes of a job of which nothing has changed", d.saves)
+			t.Errorf("%d writes of a job and its accounts, of which nothing has changed", d.saves)
 		}
 		d.wait = jobs.WaitLogins
 		time.Sleep(time.Minute)
@@ -572,6 +580,7 @@ func TestListing(t *testing.T) {
 		{"a chunk", jobs.Source{Known: true}, 50, 0, 50, true},
 		{"as many as are wanted", jobs.Source{Known: true}, 100, 100, 100, true},
 		{"some of them", jobs.Source{Known: true}, 10, 3, 3, true},
+		{"one of them", jobs.Source{Known: true}, 10, 1, 1, true},
 		{"more than a chunk of them", jobs.Source{Known: true}, 200, 60, 60, true},
 		{"just a chunk of them", jobs.Source{Known: true}, 200, 50, 50, true},
 		{"fewer than are wanted", jobs.Source{Known: true}, 10, 30, 10, true},

@@ -218,6 +218,22 @@ func TestOverlaps(t *testing.T) {
 	if diff := cmp.Diff([]jobs.Overlap{{Job: other.ID, Share: 1}}, d.step(t).Overlaps); diff != "" {
 		t.Errorf("overlaps of a query (-want +got):\n%s", diff)
 	}
+	load(t, &d.Memory, rowsOf(0, 20)...) // which says so itself
+	if j := d.step(t); len(j.Overlaps) != 1 {
+		t.Errorf("overlaps %v after another job began, want the one that was there", j.Overlaps)
+	}
+	for _, tc := range []struct {
+		source   jobs.Source
+		accounts int
+	}{{jobs.Source{Known: true}, 10}, {jobs.Source{ZOQL: "*"}, 2000}} {
+		d := newDesk(t, jobs.Request{Kind: jobs.Backfill, Source: tc.source}, accountsNamed(tc.accounts))
+		d.wait = jobs.WaitOff
+		d.step(t)
+		sketch, err := d.Sketch(t.Context(), d.job.ID)
+		if err != nil || sketch.Revision > 0 {
+			t.Errorf("a job of %+v that is listed or not is compared: %v", tc.source, err)
+		}
+	}
 }
 
 // TestWriteResults: what became of each account, as a table.

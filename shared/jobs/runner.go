@@ -182,7 +182,7 @@ func unlessConflict(err error) error {
 // written by a runner that did not come to counting it.
 func (r *Runner) list(ctx context.Context, j Job) (Job, error) {
 	for range listAhead {
-		if j.Listed || j.Source.File != "" || j.Limit > 0 && j.Total >= j.Limit {
+		if j.Listed || j.Source.File != "" {
 			break
 		}
 		found, err := r.Store.Chunks(ctx, j.ID, j.Chunks, 1)
@@ -219,9 +219,6 @@ func (r *Runner) list(ctx context.Context, j Job) (Job, error) {
 		if j.Chunks-j.Settled > maxWindow && j.Source.ZOQL == "" {
 			break // what is far ahead is listed later; a query of Zuora's does not wait
 		}
-	}
-	if j.Limit > 0 && j.Total >= j.Limit {
-		j.Listed = true
 	}
 	if j.Listed && j.Source.ZOQL != "" && j.Settled == 0 {
 		return r.compare(ctx, j)
