@@ -239,6 +239,10 @@ func TestRate(t *testing.T) {
 							j.Counts()[jobs.Waiting], len(d.sent))
 					}
 				}
+				chunks, err := d.Chunks(t.Context(), d.job.ID, 0, 2)
+				if err != nil || len(chunks) != 2 || chunks[0].Begun.IsZero() || !chunks[1].Begun.IsZero() {
+					t.Errorf("of two chunks the first is to be begun alone: %v, %v", chunks, err)
+				}
 				if diff := cmp.Diff(tc.want, got); diff != "" {
 					t.Errorf("sent after each step (-want +got):\n%s", diff)
 				}

@@ -282,9 +282,6 @@ func (r *Runner) begin(ctx context.Context, j *Job, window []Chunk) error {
 	}
 	j.earn(r.Now())
 	left := j.allowed(inFlight)
-	if left == 0 {
-		return nil
-	}
 	for n := range window {
 		c := &window[n]
 		if left == 0 {
