@@ -396,8 +396,8 @@ func TestRequestsOfAJob(t *testing.T) {
 		want := []hotsync.SyncRequest{
 			{EventID: c.EventID(c.Items[0]), Trigger: hotsync.TriggerBackfill, Identity: who, Account: id, AccountID: id,
 				RequestedAt: d.job.CreatedAt, Actor: "Mia", Note: "why", Job: j.ID},
-			{EventID: c.EventID(c.Items[1]), Trigger: hotsync.TriggerBackfill, Account: "A1", RequestedAt: at.UTC(), Actor: "Mia",
-				Note: "why", Job: j.ID},
+			{EventID: c.EventID(c.Items[1]), Trigger: hotsync.TriggerBackfill, Account: "A1", RequestedAt: at.UTC(),
+				Actor: "Mia", Note: "why", Job: j.ID},
 		}
 		if diff := cmp.Diff(want, d.sent); diff != "" {
 			t.Errorf("requests mismatch (-want +got):\n%s", diff)
@@ -476,14 +476,17 @@ func TestRetries(t *testing.T) {
 		waits jobs.Wait
 	}{
 		{name: "a failed one", want: jobs.Sent},
-		{name: "a skipped one", event: func(e *hotsync.Event) { e.Status, e.Reason = hotsync.StatusSkipped, hotsync.ReasonNoMatch },
-			want: jobs.Sent},
+		{name: "a skipped one", event: func(e *hotsync.Event) {
+			e.Status, e.Reason = hotsync.StatusSkipped, hotsync.ReasonNoMatch
+		}, want: jobs.Sent},
 		{name: "a covered one", event: func(e *hotsync.Event) {
 			e.Status, e.Reason = hotsync.StatusSkipped, hotsync.ReasonCoalesced
 		}, want: jobs.Passed},
-		{name: "one that is under way", event: func(e *hotsync.Event) { e.Status = hotsync.StatusRunning }, want: jobs.Passed},
+		{name: "one that is under way", event: func(e *hotsync.Event) { e.Status = hotsync.StatusRunning },
+			want: jobs.Passed},
 		{name: "one that names no account", event: func(e *hotsync.Event) { e.Request.Account = "" }, want: jobs.Passed},
-		{name: "a look-up", event: func(e *hotsync.Event) { e.Request.Account, e.Request.Lookup = "", lookup }, want: jobs.Sent},
+		{name: "a look-up", event: func(e *hotsync.Event) { e.Request.Account, e.Request.Lookup = "", lookup },
+			want: jobs.Sent},
 		{name: "one that has expired", play: func(d *desk, _ string) { clear(d.events) }, want: jobs.Passed, why: "expired"},
 		{name: "the store is down", play: func(d *desk, _ string) {
 			d.down = hotsync.Errorf(hotsync.CodeStoreUnavailable, "no")
@@ -766,8 +769,8 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// TestEachRetryIsASyncOfItsOwn: retries in one chunk have events of their own, which stay theirs once their accounts are
-// known.
+// TestEachRetryIsASyncOfItsOwn: retries in one chunk have events of their own, which stay theirs once their accounts
+// are known.
 func TestEachRetryIsASyncOfItsOwn(t *testing.T) {
 	t.Parallel()
 

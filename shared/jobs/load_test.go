@@ -40,7 +40,8 @@ func TestNew(t *testing.T) {
 		{"two sources", jobs.Request{Source: jobs.Source{Known: true, ZOQL: "*"}}, "one source", 0},
 		{"of events", jobs.Request{Source: jobs.Source{Events: &eventstore.Query{}}}, "", jobs.DefaultRate},
 		{"of a file", jobs.Request{Source: jobs.Source{File: "digest"}}, "", jobs.DefaultRate},
-		{"a file and events", jobs.Request{Source: jobs.Source{File: "digest", Events: &eventstore.Query{}}}, "one source", 0},
+		{"a file and events", jobs.Request{Source: jobs.Source{File: "digest", Events: &eventstore.Query{}}},
+			"one source", 0},
 		{"as many issuers as may be", jobs.Request{Source: known, Issuers: make([]string, jobs.MaxIssuers)}, "",
 			jobs.DefaultRate},
 		{"more issuers", jobs.Request{Source: known, Issuers: make([]string, jobs.MaxIssuers+1)}, "issuers", 0},
@@ -269,7 +270,8 @@ func TestWriteResults(t *testing.T) {
 			same = ""
 		}
 		want := strings.ReplaceAll("line,account,outcome,reason,event\n1,A1,changed,,"+event(0)+"\n,A2,unchanged,,"+same+
-			"\n,A3,failed,timeout,"+event(2)+"\n,A4,sent,,"+event(3)+"\n,A5,waiting,,\n7,,refused,has no account,\n,A6,passed,,\n"+
+			"\n,A3,failed,timeout,"+event(2)+"\n,A4,sent,,"+event(3)+"\n,A5,waiting,,\n7,,refused,has no account,\n"+
+			",A6,passed,,\n"+
 			",A7,changed,,\n,'-A8,changed,,"+event(8)+"\n,'=A9,waiting,,\n,'+A10,waiting,,\n,'@A11,waiting,,\n,A12,waiting,,\n",
 			"\n", "\r\n")
 		if diff := cmp.Diff(want, out.String()); diff != "" {
@@ -277,8 +279,9 @@ func TestWriteResults(t *testing.T) {
 		}
 	}
 	for want, c := range map[string]jobs.Counts{
-		"nothing yet": {jobs.Waiting: 3, jobs.Sent: 2}, "3 changed, 1 failed": {jobs.Failed: 1, jobs.Changed: 3, jobs.Waiting: 1},
-		"1 unchanged": {jobs.Unchanged: 1},
+		"nothing yet":         {jobs.Waiting: 3, jobs.Sent: 2},
+		"3 changed, 1 failed": {jobs.Failed: 1, jobs.Changed: 3, jobs.Waiting: 1},
+		"1 unchanged":         {jobs.Unchanged: 1},
 	} {
 		if got := c.String(); got != want {
 			t.Errorf("%v is said as %q, want %q", map[jobs.Outcome]int(c), got, want)
@@ -337,25 +340,28 @@ func TestReconcileRuns(t *testing.T) {
 			"10 accounts, 3 had drifted, 2 brought in line", "1 accounts could not be brought in line."},
 		{jobs.Counts{jobs.Unchanged: 9, jobs.Changed: 1}, hotsync.ReasonChanged,
 			"10 accounts, 1 had drifted, 1 brought in line", ""},
-		{jobs.Counts{jobs.Unchanged: 9, jobs.Lost: 1}, hotsync.ReasonUnchanged, "10 accounts, 0 had drifted, 0 brought in line",
+		{jobs.Counts{jobs.Unchanged: 9, jobs.Lost: 1}, hotsync.ReasonUnchanged,
+			"10 accounts, 0 had drifted, 0 brought in line",
 			"1 accounts could not be brought in line."},
 		{jobs.Counts{jobs.Unchanged: 7, jobs.Lost: 1, jobs.Failed: 2}, hotsync.ReasonChanged,
 			"10 accounts, 2 had drifted, 0 brought in line", "3 accounts could not be brought in line."},
 	} {
 		ended.Final = tc.final
 		e := jobs.Summary(ended)
-		if e.Status != hotsync.StatusSucceeded || e.Reason != tc.reason || len(e.Steps) != 1 || e.Steps[0].Detail != tc.detail ||
+		if e.Status != hotsync.StatusSucceeded || e.Reason != tc.reason || len(e.Steps) != 1 ||
+			e.Steps[0].Detail != tc.detail ||
 			e.Steps[0].MS != 60_000 || strings.Join(hotsync.Messages(e.Findings), " ") != tc.findings {
 			t.Errorf("the summary of %v is %s %s with %+v and %q", map[jobs.Outcome]int(tc.final), e.Status, e.Reason, e.Steps,
 				hotsync.Messages(e.Findings))
 		}
-		if !e.StartedAt.Equal(at) || !e.FinishedAt.Equal(at.Add(time.Minute)) || e.Job != first.ID || e.ID != jobs.Summary(ended).ID {
+		if !e.StartedAt.Equal(at) || !e.FinishedAt.Equal(at.Add(time.Minute)) || e.Job != first.ID ||
+			e.ID != jobs.Summary(ended).ID {
 			t.Errorf("the summary is %+v", e)
 		}
 	}
 }
 
-// catalogueOf is what accounts are listed from.
+// listed is what accounts are listed from.
 type listed struct {
 	q     eventstore.Query
 	where string
@@ -375,7 +381,12 @@ func (l *listed) Search(_ context.Context, q eventstore.Query) (eventstore.Page,
 		Cursor: l.next}, l.err
 }
 
-func (l *listed) KnownAccounts(_ context.Context, _ time.Time, limit int, _ string) ([]eventstore.Known, string, error) {
+func (l *listed) KnownAccounts(
+	_ context.Context,
+	_ time.Time,
+	limit int,
+	_ string,
+) ([]eventstore.Known, string, error) {
 	l.limit = limit
 	return []eventstore.Known{{ID: "k1"}}, l.next, l.err
 }
@@ -492,7 +503,7 @@ func TestLane(t *testing.T) {
 				if tc.queue.asked != 1 {
 					t.Errorf("asked %d times within a second", tc.queue.asked)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				tc.queue = queueDepth{depth: syncqueue.Depth{Visible: 1}}
 				if got := l.Yields(t.Context()); !got || tc.queue.asked != 1 {
 					t.Errorf("after a second Yields = %t, asked %d times", got, tc.queue.asked)
