@@ -171,8 +171,11 @@ func (k *Keeper) enact(ctx context.Context, f *Facts, d Decision) (done bool, er
 		return true, nil
 	}
 	moved, err := k.Limio.TransferOwner(ctx, d.From, d.Owner)
+	if err != nil {
+		return false, err // whatever it says beside: nothing is known to have moved
+	}
 	f.NoMove = !moved
-	return moved, err
+	return moved, nil
 }
 
 func (k *Keeper) save(ctx context.Context, owners []Owner) error {
