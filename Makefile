@@ -37,9 +37,13 @@ sam-local: tools ## the same, so that sam local invoke runs the functions agains
 	go build -o .hotsync/hotsync ./cmd/hotsync
 	exec .hotsync/hotsync up --for-sam
 
+# Much of what packages do is waiting: one more than there are processors, but for the race detector, which leaves nothing
+# to spare. The package that takes longest begins first.
+AT_ONCE   := -p $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
+
 test: tools ## run every test; RACE=-race with the race detector, as CI does
 	go vet ./...
-	$(TESTING) $(RACE) -timeout 20m ./...
+	$(TESTING) $(if $(RACE),$(RACE),$(AT_ONCE)) -timeout 20m ./shared/console ./...
 
 verify-aws: tools ## the deployment against AWS's own tools (needs Python; installs SAM CLI, cfn-lint, moto for itself)
 	local/awstools/verify
