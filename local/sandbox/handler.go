@@ -15,6 +15,11 @@ import (
 	"time"
 )
 
+// HeaderTime is how long a local server waits for the head of a request. Whoever dials for
+// a request that another connection then takes keeps the new one for the next: closed by
+// the server before the client lets go of it (Go's after 90 s), it would break that one off.
+const HeaderTime = 2 * time.Minute
+
 // Wrap writes down every request to next and applies latency and faults to it.
 // Paths under /_sandbox/ pass untouched. It is Record around Misbehave.
 func (b *Behaviour) Wrap(next http.Handler) http.Handler {

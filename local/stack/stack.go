@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"hotsync/local/sandbox"
 	"hotsync/local/sandbox/idp"
 	"hotsync/local/sandbox/limiosandbox"
 	"hotsync/local/sandbox/persona"
@@ -290,7 +291,7 @@ func (s *Stack) serve(port int, what string, handler func(base string) http.Hand
 		return "", fmt.Errorf("%s: %w (is another hotsync running?)", what, err)
 	}
 	base := "http://" + l.Addr().String()
-	server := &http.Server{Handler: handler(base), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: handler(base), ReadHeaderTimeout: sandbox.HeaderTime}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	s.closers = append(s.closers, func() error {

@@ -30,7 +30,7 @@ func serve(handler http.Handler) (*server, error) {
 	}
 	s := &server{
 		url:  "http://" + l.Addr().String(),
-		http: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second},
+		http: &http.Server{Handler: handler, ReadHeaderTimeout: sandbox.HeaderTime},
 		done: make(chan error, 1),
 	}
 	go func() { s.done <- s.http.Serve(l) }()
