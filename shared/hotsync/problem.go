@@ -135,7 +135,11 @@ var codes = map[Code]codeFacts{
 	CodeSecretMissing:    {503, KindProcess, "Store the credentials in the secret that the message names."},
 	CodeQueueUnavailable: {503, KindProcess, "SQS did not take the request. Sign in again, or retry when SQS answers."},
 	CodeStoreUnavailable: {503, KindProcess, "DynamoDB did not answer. It is tried again by itself."},
-	CodeStoreNewer:       {503, KindProcess, "Deploy the version that wrote it, or a newer one. It is tried again by itself."},
+	CodeStoreNewer: {
+		503,
+		KindProcess,
+		"Deploy the version that wrote it, or a newer one. It is tried again by itself.",
+	},
 
 	CodeLookupAmbiguous: {409, KindAccount, "Clear the field on all accounts but one, then retry."},
 	CodeLookupNoMatch: {
@@ -253,7 +257,11 @@ var codes = map[Code]codeFacts{
 		"This Limio does not let hotsync create such an object. Choose the other creation strategy in the settings.",
 	},
 
-	CodeOwnerBusy: {503, KindProcess, "Another sync is deciding who sees the account. It goes on by itself within a minute."},
+	CodeOwnerBusy: {
+		503,
+		KindProcess,
+		"Another sync is deciding who sees the account. It goes on by itself within a minute.",
+	},
 }
 
 // Codes lists every code, for documentation and tests.

@@ -150,23 +150,11 @@ func TestEveryMessageIsObserved(t *testing.T) {
 		}, seen{hotsync.StatusSucceeded, hotsync.ReasonChanged, 1}, 1},
 		{"another delivery ended it, and this one is to be tried again", func(b *testBundle, r hotsync.SyncRequest) {
 			b.zuora.fail = []error{zuoraDown}
-			b.zuora.during = func() {
-				b.events.mu.Lock()
-				defer b.events.mu.Unlock()
-				e := hotsync.NewEvent(r)
-				e.Status, e.Reason, e.Revision = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, 1
-				b.events.events[r.EventID] = e
-			}
+			b.zuora.during = func() { b.endElsewhere(r) }
 		}, seen{hotsync.StatusSucceeded, hotsync.ReasonUnchanged, 0}, 0},
 		{"another delivery ended it, and this one fails", func(b *testBundle, r hotsync.SyncRequest) {
 			b.zuora.fail = []error{hotsync.Errorf(hotsync.CodeZuoraForbidden, "403")}
-			b.zuora.during = func() {
-				b.events.mu.Lock()
-				defer b.events.mu.Unlock()
-				e := hotsync.NewEvent(r)
-				e.Status, e.Reason, e.Revision = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, 1
-				b.events.events[r.EventID] = e
-			}
+			b.zuora.during = func() { b.endElsewhere(r) }
 		}, seen{hotsync.StatusSucceeded, hotsync.ReasonUnchanged, 0}, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -308,4 +296,13 @@ func TestUnderWayNamesItsAccount(t *testing.T) {
 		_, e := b.handle(t, first, 2)
 		wantStatus(t, e, hotsync.StatusRunning, "")
 	})
+}
+
+// endElsewhere is another delivery of a request that comes to its end.
+func (b *testBundle) endElsewhere(r hotsync.SyncRequest) {
+	b.events.mu.Lock()
+	defer b.events.mu.Unlock()
+	e := hotsync.NewEvent(r)
+	e.Status, e.Reason, e.Revision = hotsync.StatusSucceeded, hotsync.ReasonUnchanged, 1
+	b.events.events[r.EventID] = e
 }
